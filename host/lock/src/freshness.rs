@@ -1,0 +1,217 @@
+//! Whether a value may be served. Pure functions over times in nanoseconds since 1970; none overflows.
+
+/// How far in the future a creation time may lie before the value counts as stale: clocks of machines differ a little.
+pub const FUTURE_TOLERANCE: u64 = 60_000_000_000;
+
+/// When values of a region grow old, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// A value is expired when it is older than this; `u64::MAX` is never.
+    pub expiration_time: u64,
+    /// How long past its expiry a value may be served while another is created; `u64::MAX` is for ever.
+    pub max_stale: u64,
+}
+
+impl Expiry {
+    /// Values stay fresh for ever.
+    pub const NEVER: Self = Self {
+        expiration_time: u64::MAX,
+        max_stale: u64::MAX,
+    };
+}
+
+/// When values of a region were last invalidated; 0 is not yet. A value is outdated by an invalidation when its
+/// creation started at that time or before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// After this no older value may be served.
+    pub hard: u64,
+    /// After this an older value is served only while another is created.
+    pub soft: u64,
+}
+
+/// What may be done with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It may be served.
+    Fresh,
+    /// It may be served while another is created.
+    Stale(Reason),
+    /// It may not be served.
+    Unusable(Reason),
+}
+
+/// Why a value is not fresh. Where several hold, the first of the order hard, expired, soft, future is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is older than its expiration time.
+    Expired,
+    /// A soft invalidation came after its creation had started.
+    SoftInvalidated,
+    /// A hard invalidation came after its creation had started.
+    HardInvalidated,
+    /// Its creation time lies more than [`FUTURE_TOLERANCE`] in the future.
+    FutureCreation,
+}
+
+/// Judges a value whose creation began at `started` and ended at `created`.
+///
+/// It is expired when its age is more than (not equal to) the expiration time, and unusable when it is more than
+/// `max_stale` past that. A soft-invalidated value is stale for as long. An age below zero counts as zero.
+///
+/// ```
+/// use dogpile_lock::{Expiry, Freshness, Outdated, Reason, judge};
+///
+/// let expiry = Expiry { expiration_time: 100, max_stale: 50 };
+/// let none = Outdated::default();
+/// assert_eq!(judge(1_100, 1_000, 999, &expiry, &none), Freshness::Fresh);
+/// assert_eq!(judge(1_101, 1_000, 999, &expiry, &none), Freshness::Stale(Reason::Expired));
+/// assert_eq!(judge(1_151, 1_000, 999, &expiry, &none), Freshness::Unusable(Reason::Expired));
+/// ```
+#[inline]
+pub fn judge(
+    now: u64,
+    created: u64,
+    started: u64,
+    expiry: &Expiry,
+    outdated: &Outdated,
+) -> Freshness {
+    let age = now.saturating_sub(created);
+    let ahead = created.saturating_sub(now);
+    if age <= expiry.expiration_time
+        && started > outdated.hard.max(outdated.soft)
+        && ahead <= FUTURE_TOLERANCE
+    {
+        return Freshness::Fresh;
+    }
+    judge_old(age, ahead, started, expiry, outdated)
+}
+
+#[cold]
+fn judge_old(
+    age: u64,
+    ahead: u64,
+    started: u64,
+    expiry: &Expiry,
+    outdated: &Outdated,
+) -> Freshness {
+    let invalidated = |at: u64| at != 0 && started <= at;
+    if invalidated(outdated.hard) {
+        Freshness::Unusable(Reason::HardInvalidated)
+    } else if age > expiry.expiration_time.saturating_add(expiry.max_stale) {
+        Freshness::Unusable(Reason::Expired)
+    } else if age > expiry.expiration_time {
+        Freshness::Stale(Reason::Expired)
+    } else if invalidated(outdated.soft) {
+        Freshness::Stale(Reason::SoftInvalidated)
+    } else if ahead > FUTURE_TOLERANCE {
+        Freshness::Stale(Reason::FutureCreation)
+    } else {
+        Freshness::Fresh
+    }
+}
+
+#[cfg(all(test, not(feature = "model-check")))]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000_000_000;
+    const NONE: Outdated = Outdated { hard: 0, soft: 0 };
+    const EXPIRY: Expiry = Expiry {
+        expiration_time: 100,
+        max_stale: 50,
+    };
+
+    fn aged(age: u64, expiry: Expiry) -> Freshness {
+        judge(NOW, NOW - age, NOW - age, &expiry, &NONE)
+    }
+
+    #[test]
+    fn a_value_expires_after_its_time_and_not_at_it() {
+        assert_eq!(aged(100, EXPIRY), Freshness::Fresh);
+        assert_eq!(aged(101, EXPIRY), Freshness::Stale(Reason::Expired));
+        assert_eq!(aged(150, EXPIRY), Freshness::Stale(Reason::Expired));
+        assert_eq!(aged(151, EXPIRY), Freshness::Unusable(Reason::Expired));
+    }
+
+    #[test]
+    fn no_max_stale_is_a_hard_limit_and_for_ever_is_for_ever() {
+        let limit = Expiry {
+            max_stale: 0,
+            ..EXPIRY
+        };
+        assert_eq!(aged(100, limit), Freshness::Fresh);
+        assert_eq!(aged(101, limit), Freshness::Unusable(Reason::Expired));
+        let forever = Expiry {
+            max_stale: u64::MAX,
+            ..EXPIRY
+        };
+        assert_eq!(aged(NOW, forever), Freshness::Stale(Reason::Expired));
+    }
+
+    #[test]
+    fn a_value_without_expiration_time_is_always_fresh() {
+        assert_eq!(aged(NOW, Expiry::NEVER), Freshness::Fresh);
+        let zero = Expiry {
+            expiration_time: u64::MAX,
+            max_stale: 0,
+        };
+        assert_eq!(judge(u64::MAX, 0, 0, &zero, &NONE), Freshness::Fresh);
+    }
+
+    #[test]
+    fn an_invalidation_outdates_what_started_at_it_or_before() {
+        let hard = Outdated {
+            hard: NOW - 20,
+            soft: 0,
+        };
+        let soft = Outdated {
+            hard: 0,
+            soft: NOW - 20,
+        };
+        // Created after, but started at the moment of the invalidation.
+        let at = |outdated| judge(NOW, NOW - 5, NOW - 20, &EXPIRY, &outdated);
+        assert_eq!(at(hard), Freshness::Unusable(Reason::HardInvalidated));
+        assert_eq!(at(soft), Freshness::Stale(Reason::SoftInvalidated));
+        let later = |outdated| judge(NOW, NOW - 5, NOW - 19, &EXPIRY, &outdated);
+        assert_eq!(later(hard), Freshness::Fresh);
+        assert_eq!(later(soft), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_hard_invalidation_outweighs_a_soft_one_and_expiry() {
+        let both = Outdated {
+            hard: NOW,
+            soft: NOW,
+        };
+        let judged = judge(NOW, NOW - 120, NOW - 120, &EXPIRY, &both);
+        assert_eq!(judged, Freshness::Unusable(Reason::HardInvalidated));
+    }
+
+    #[test]
+    fn a_soft_invalidated_value_is_unusable_once_it_is_too_stale() {
+        let soft = Outdated { hard: 0, soft: NOW };
+        let aged = |age| judge(NOW, NOW - age, NOW - age, &EXPIRY, &soft);
+        assert_eq!(aged(150), Freshness::Stale(Reason::Expired));
+        assert_eq!(aged(151), Freshness::Unusable(Reason::Expired));
+    }
+
+    #[test]
+    fn a_value_from_the_future_is_fresh_for_a_minute_and_stale_beyond() {
+        let ahead = |by| judge(NOW, NOW + by, NOW + by, &EXPIRY, &NONE);
+        assert_eq!(ahead(FUTURE_TOLERANCE), Freshness::Fresh);
+        assert_eq!(
+            ahead(FUTURE_TOLERANCE + 1),
+            Freshness::Stale(Reason::FutureCreation)
+        );
+        assert_eq!(
+            judge(0, u64::MAX, u64::MAX, &Expiry::NEVER, &NONE),
+            Freshness::Stale(Reason::FutureCreation)
+        );
+    }
+
+    #[test]
+    fn a_start_of_zero_is_not_outdated_by_no_invalidation() {
+        assert_eq!(judge(NOW, NOW, 0, &EXPIRY, &NONE), Freshness::Fresh);
+    }
+}

@@ -1,0 +1,171 @@
+//! The lock of one key, for use alone.
+
+use crate::clock::Clock;
+use crate::error::LockError;
+use crate::flights::Flights;
+use crate::freshness::{Expiry, Freshness, Outdated, judge};
+use crate::operation::{Operation, Outcome, Reading};
+use std::fmt::{self, Debug, Formatter};
+use std::hash::{DefaultHasher, Hasher};
+use std::time::Duration;
+
+/// The dogpile lock of one key: it knows a mutex (the key in a table of [`Flights`]), an expiration time and a clock,
+/// and is given a reader of value and creation time, and a creator.
+///
+/// Without further settings a value never expires, an expired one may be served however old while another is created,
+/// and a caller waits for as long as it takes. A `Lock` is cheap to make for each call.
+///
+/// ```
+/// use dogpile_lock::{Clock, Flights, Lock, Source, WaitGraph};
+/// use std::sync::Mutex;
+/// use std::time::Duration;
+///
+/// let flights = Flights::<String, String>::new(WaitGraph::new());
+/// let store = Mutex::new(None);
+/// let (clock, hand) = Clock::manual(1_000_000_000);
+/// let lock = Lock::new(&flights, "greeting").expiration_time(Duration::from_secs(60)).clock(clock.clone());
+///
+/// let reader = || Ok(store.lock().unwrap().clone());
+/// let creator = || {
+///     let value = "hello".to_owned();
+///     *store.lock().unwrap() = Some((value.clone(), clock.exact()));
+///     Ok(value)
+/// };
+/// assert_eq!(lock.get_or_create(reader, creator)?.source, Source::Created);
+/// assert_eq!(lock.get_or_create(reader, creator)?.source, Source::Fresh);
+/// hand.advance(Duration::from_secs(61));
+/// assert_eq!(lock.get_or_create(reader, creator)?.source, Source::Created);
+/// # Ok::<(), dogpile_lock::LockError<String>>(())
+/// ```
+#[derive(Clone)]
+pub struct Lock<'a, V, E> {
+    flights: &'a Flights<V, E>,
+    hash: u64,
+    key: &'a str,
+    expiry: Expiry,
+    wait: Option<Duration>,
+    clock: Clock,
+}
+
+impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
+    /// The lock of `key`. Locks of equal keys in the same table are one. They are not one with who calls
+    /// [`Flights::get_or_create`] with a hash of its own.
+    pub fn new(flights: &'a Flights<V, E>, key: &'a str) -> Self {
+        // A hash without a secret will do: the table never holds more keys than there are creators at work.
+        let mut hasher = DefaultHasher::new();
+        hasher.write(key.as_bytes());
+        Self {
+            flights,
+            hash: hasher.finish(),
+            key,
+            expiry: Expiry::NEVER,
+            wait: None,
+            clock: Clock::system(),
+        }
+    }
+
+    /// How old a value may be; one that is older is expired.
+    #[must_use]
+    pub fn expiration_time(mut self, time: Duration) -> Self {
+        self.expiry.expiration_time = nanoseconds(time);
+        self
+    }
+
+    /// How long past its expiry a value may be served while another is created. Zero: not at all.
+    #[must_use]
+    pub fn max_stale(mut self, time: Duration) -> Self {
+        self.expiry.max_stale = nanoseconds(time);
+        self
+    }
+
+    /// How long to wait for another caller's creation.
+    #[must_use]
+    pub fn wait(mut self, time: Duration) -> Self {
+        self.wait = Some(time);
+        self
+    }
+
+    /// The clock by which values are judged; creation times must be of the same.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whether somebody in this process is creating the value at this moment.
+    pub fn is_creating(&self) -> bool {
+        self.flights.is_creating(self.hash, self.key)
+    }
+
+    /// Gives the value, creating it if need be and if no other caller does.
+    ///
+    /// `reader` gives the stored value and its creation time in nanoseconds since 1970, or `None`; a time of 0 is as
+    /// good as no value. It is called once, and once more before creating. `creator` makes the value *and stores it*
+    /// where the reader finds it. Both run on this thread, under no internal lock.
+    ///
+    /// # Errors
+    /// As [`Flights::get_or_create`]; an error of the first read goes to this caller alone.
+    pub fn get_or_create(
+        &self,
+        reader: impl FnMut() -> Result<Option<(V, u64)>, E>,
+        creator: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Outcome<V>, LockError<E>> {
+        let mut call = Call {
+            reader,
+            creator: Some(creator),
+            expiry: self.expiry,
+            clock: &self.clock,
+        };
+        let first = call.read_again().map_err(LockError::Creation)?;
+        self.flights
+            .get_or_create(self.hash, self.key, first, &mut call, self.wait)
+    }
+}
+
+impl<V, E> Debug for Lock<'_, V, E> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock")
+            .field("key", &self.key)
+            .field("expiry", &self.expiry)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Call<'a, R, C> {
+    reader: R,
+    creator: Option<C>,
+    expiry: Expiry,
+    clock: &'a Clock,
+}
+
+impl<V, E, R, C> Operation for Call<'_, R, C>
+where
+    R: FnMut() -> Result<Option<(V, u64)>, E>,
+    C: FnOnce() -> Result<V, E>,
+{
+    type Value = V;
+    type Error = E;
+
+    fn read_again(&mut self) -> Result<Reading<V>, E> {
+        let Some((value, created @ 1..)) = (self.reader)()? else {
+            return Ok(Reading::Missing);
+        };
+        let now = self.clock.exact();
+        let none = Outdated::default();
+        Ok(match judge(now, created, created, &self.expiry, &none) {
+            Freshness::Fresh => Reading::Fresh(value),
+            Freshness::Stale(_) => Reading::Stale(value),
+            Freshness::Unusable(_) => Reading::Missing,
+        })
+    }
+
+    fn create(&mut self) -> Result<V, E> {
+        let creator = self.creator.take().expect("a caller creates at most once");
+        creator()
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,87 @@
+//! The keys being created in one shard. Everything here happens under the shard's lock and runs no user code.
+
+use crate::circle::{Owner, Place};
+use crate::flight::Flight;
+use crate::sync::Arc;
+use crate::waiters::Waiters;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A flight as the table knows it.
+pub(crate) struct Entry<V, E> {
+    pub(crate) flight: Arc<Flight<V, E>>,
+    /// Who has the turn.
+    pub(crate) owner: Owner,
+    pub(crate) waiters: Waiters,
+    /// Where the flight is in the wait graph, once somebody has waited for it.
+    pub(crate) place: Option<Place>,
+}
+
+/// Flights by the hash of their key; those of equal hash share a list.
+pub(crate) struct Table<V, E>(HashMap<u64, Vec<Entry<V, E>>, BuildHasherDefault<AsGiven>>);
+
+impl<V, E> Table<V, E> {
+    pub(crate) fn new() -> Self {
+        Self(HashMap::default())
+    }
+
+    pub(crate) fn find(&mut self, hash: u64, key: &str) -> Option<&mut Entry<V, E>> {
+        let entries = self.0.get_mut(&hash)?;
+        entries
+            .iter_mut()
+            .find(|entry| **entry.flight.key() == *key)
+    }
+
+    /// Only if [`Table::find`] found none.
+    pub(crate) fn add(&mut self, flight: Arc<Flight<V, E>>, owner: Owner) {
+        let entries = self.0.entry(flight.hash());
+        let entries = entries.or_insert_with(|| Vec::with_capacity(1));
+        entries.push(Entry {
+            flight,
+            owner,
+            waiters: Waiters::default(),
+            place: None,
+        });
+    }
+
+    /// The entry of this very flight.
+    pub(crate) fn entry(&mut self, flight: &Arc<Flight<V, E>>) -> Option<&mut Entry<V, E>> {
+        let entries = self.0.get_mut(&flight.hash())?;
+        entries
+            .iter_mut()
+            .find(|entry| Arc::ptr_eq(&entry.flight, flight))
+    }
+
+    /// The caller holds the flight too, so that no value is dropped under the lock.
+    pub(crate) fn remove(&mut self, flight: &Arc<Flight<V, E>>) -> Option<Entry<V, E>> {
+        let entries = self.0.get_mut(&flight.hash())?;
+        let at = entries
+            .iter()
+            .position(|entry| Arc::ptr_eq(&entry.flight, flight))?;
+        let entry = entries.swap_remove(at);
+        if entries.is_empty() {
+            self.0.remove(&flight.hash());
+        }
+        Some(entry)
+    }
+}
+
+/// The keys of the map are hashes already.
+#[derive(Default)]
+struct AsGiven(u64);
+
+impl Hasher for AsGiven {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+}
