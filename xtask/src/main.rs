@@ -1,2 +1,60 @@
-//! Being built.
-fn main() {}
+//! The task runner: `cargo xtask COMMAND`. It is the only one; CI and people run the same commands.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod ci;
+mod dependencies;
+mod dist;
+mod install;
+mod licence;
+mod miri;
+mod ratchet;
+mod run;
+mod serve;
+mod steps;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  dist [--debug]   build the host and its plugins and lay them out in target/dist
+  serve [ARGS]     dist, then serve the demo site on 127.0.0.1:8000; ARGS go to `dogpile serve`
+  test [STEP...]   every test: unit, integration, documentation, model checks, Miri, examples
+  ci               format, clippy, documentation, dependencies, then `cargo xtask test`
+  bench [ARGS]     the benchmarks, in a workspace of their own; ARGS go to them
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        eprint!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    if matches!(command.as_str(), "help" | "--help" | "-h") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let task = match command.as_str() {
+        "dist" => dist::command,
+        "serve" => serve::command,
+        "test" => test::command,
+        "ci" => ci::command,
+        "bench" => bench::command,
+        other => {
+            eprint!("xtask: there is no command `{other}`\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match Workspace::find().and_then(|workspace| task(&workspace, rest)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `dist`: the host, its plugins, the demo manifest and the demo site, in `target/dist`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::workspace::{Workspace, library};
+use crate::{install, run};
+
+const HOST: &str = "dogpile-cli";
+
+pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let profile = match arguments {
+        [] => "release",
+        [flag] if flag == "--debug" => "debug",
+        _ => bail!("`dist` takes `--debug` or nothing"),
+    };
+    let dist = make(workspace, profile)?;
+    eprintln!("laid out in {}", dist.display());
+    Ok(())
+}
+
+/// Builds in `release` or `debug`, lays out, and returns the folder.
+pub(crate) fn make(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
+    let plugins = workspace.plugins();
+    build(workspace, profile, &[HOST.to_owned()])?;
+    build(workspace, profile, &plugins)?;
+    let dist = workspace.target.join("dist");
+    lay_out(
+        &workspace.target.join(profile),
+        &workspace.root.join("templates"),
+        &plugins,
+        &dist,
+    )?;
+    Ok(dist)
+}
+
+/// One invocation of cargo for the host and one for the plugins: features which the host asks of a
+/// crate that both use do not leak into the plugins.
+fn build(workspace: &Workspace, profile: &str, packages: &[String]) -> Result<()> {
+    let mut cargo = run::cargo(&workspace.root);
+    cargo.arg("build");
+    if profile == "release" {
+        cargo.arg("--release");
+    }
+    run::run(cargo.args(packages.iter().flat_map(|package| ["-p", package])))
+}
+
+/// Everything is replaced by rename: a host may be running from this folder.
+fn lay_out(built: &Path, templates: &Path, plugins: &[String], dist: &Path) -> Result<()> {
+    install::directory(dist)?;
+    install::directory(&dist.join("plugins"))?;
+    let mut changed = Vec::new();
+    let mut put = |from: PathBuf, to: String, mode: u32| -> Result<()> {
+        if install::file(&from, &dist.join(&to), mode)? {
+            changed.push(to);
+        }
+        Ok(())
+    };
+    for plugin in plugins {
+        let library = library(plugin);
+        put(built.join(&library), format!("plugins/{library}"), 0o755)?;
+    }
+    put(built.join("dogpile"), "dogpile".to_owned(), 0o755)?;
+    put(
+        templates.join("dogpile.toml"),
+        "dogpile.toml".to_owned(),
+        0o644,
+    )?;
+    install::tree(&templates.join("site"), &dist.join("site"))?;
+    for name in changed {
+        eprintln!("new: {name}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn sources(folder: &Path) -> (PathBuf, PathBuf) {
+        let (built, templates) = (folder.join("release"), folder.join("templates"));
+        fs::create_dir_all(&built).unwrap();
+        fs::create_dir_all(templates.join("site")).unwrap();
+        fs::write(built.join("dogpile"), "program").unwrap();
+        fs::write(built.join("libdogpile_plugin_null.so"), "library").unwrap();
+        fs::write(templates.join("dogpile.toml"), "version = 1").unwrap();
+        fs::write(templates.join("site/index.html"), "page").unwrap();
+        (built, templates)
+    }
+
+    #[test]
+    fn the_folder_holds_what_the_manual_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let (built, templates) = sources(folder.path());
+        let dist = folder.path().join("dist");
+        lay_out(
+            &built,
+            &templates,
+            &["dogpile-plugin-null".to_owned()],
+            &dist,
+        )
+        .unwrap();
+        for name in [
+            "dogpile",
+            "dogpile.toml",
+            "plugins/libdogpile_plugin_null.so",
+            "site/index.html",
+        ] {
+            assert!(dist.join(name).is_file(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_was_not_built_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (built, templates) = sources(folder.path());
+        let plugins = ["dogpile-plugin-absent".to_owned()];
+        let error = lay_out(&built, &templates, &plugins, &folder.path().join("dist")).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("libdogpile_plugin_absent.so"),
+            "{error:#}"
+        );
+    }
+}

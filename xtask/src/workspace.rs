@@ -1,0 +1,109 @@
+//! Where things are, as cargo tells it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::run;
+
+/// The workspace that this task runner belongs to.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    /// Cargo's target directory, absolute.
+    pub(crate) target: PathBuf,
+    metadata: Value,
+}
+
+/// An example of a member.
+pub(crate) struct Example {
+    pub(crate) name: String,
+    /// Features without which cargo does not build it.
+    pub(crate) required_features: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace of this crate's sources.
+    pub(crate) fn find() -> Result<Self> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text =
+            run::output(run::cargo(here).args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        let metadata: Value = serde_json::from_slice(&text).context("cargo metadata")?;
+        let path = |key: &str| {
+            let value = metadata[key].as_str();
+            value
+                .map(PathBuf::from)
+                .with_context(|| format!("cargo metadata has no `{key}`"))
+        };
+        let (root, target) = (path("workspace_root")?, path("target_directory")?);
+        Ok(Self {
+            root,
+            target,
+            metadata,
+        })
+    }
+
+    /// Names of the members that are plugins: those which build a C dynamic library.
+    pub(crate) fn plugins(&self) -> Vec<String> {
+        let is_cdylib = |target: &Value| words(&target["crate_types"]).any(|kind| kind == "cdylib");
+        self.packages()
+            .filter(|package| list(&package["targets"]).any(is_cdylib))
+            .filter_map(|package| package["name"].as_str().map(String::from))
+            .collect()
+    }
+
+    /// The members' examples.
+    pub(crate) fn examples(&self) -> Vec<Example> {
+        self.packages()
+            .flat_map(|package| list(&package["targets"]))
+            .filter(|target| words(&target["kind"]).any(|kind| kind == "example"))
+            .map(|target| Example {
+                name: target["name"].as_str().unwrap_or_default().to_owned(),
+                required_features: words(&target["required-features"])
+                    .map(String::from)
+                    .collect(),
+            })
+            .collect()
+    }
+
+    fn packages(&self) -> impl Iterator<Item = &Value> {
+        list(&self.metadata["packages"])
+    }
+}
+
+/// The file that a plugin crate's library is built to.
+pub(crate) fn library(package: &str) -> String {
+    format!("lib{}.so", package.replace('-', "_"))
+}
+
+/// The elements of a JSON list; none if it is not one.
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn words(value: &Value) -> impl Iterator<Item = &str> {
+    list(value).filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugins_of_the_workspace_are_found_by_their_crate_type() {
+        let plugins = Workspace::find().unwrap().plugins();
+        assert!(
+            plugins.contains(&"dogpile-plugin-memory".to_owned()),
+            "{plugins:?}"
+        );
+        assert!(!plugins.contains(&"dogpile".to_owned()), "{plugins:?}");
+    }
+
+    #[test]
+    fn a_plugins_library_is_named_after_its_crate() {
+        assert_eq!(
+            library("dogpile-plugin-memory"),
+            "libdogpile_plugin_memory.so"
+        );
+    }
+}
