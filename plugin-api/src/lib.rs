@@ -1,1 +1,82 @@
-//! Being built.
+//! The plugin interface of dogpile: all that the author of a backend or key mangler reads.
+//!
+//! A plugin is a crate of type `cdylib` which implements [`Backend`] or [`KeyMangler`] and says so with
+//! [`export_plugin!`]. The host loads it from a file, or a program links it in.
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::sync::Mutex;
+//!
+//! use dogpile_plugin_api::{Backend, HostContext, Key, NoArguments, Result, Value, export_plugin};
+//!
+//! #[derive(Default)]
+//! struct Map(Mutex<HashMap<String, Value>>);
+//!
+//! impl Backend for Map {
+//!     type Arguments = NoArguments;
+//!
+//!     fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+//!         Ok(Self::default())
+//!     }
+//!
+//!     fn get(&self, key: &Key) -> Result<Option<Value>> {
+//!         Ok(self.0.lock().unwrap().get(key.as_str()).cloned())
+//!     }
+//!
+//!     fn set(&self, key: &Key, value: &Value) -> Result<()> {
+//!         self.0.lock().unwrap().insert(key.to_string(), value.clone());
+//!         Ok(())
+//!     }
+//!
+//!     fn delete(&self, key: &Key) -> Result<()> {
+//!         self.0.lock().unwrap().remove(key.as_str());
+//!         Ok(())
+//!     }
+//! }
+//!
+//! export_plugin! { backends: { "map" => Map } }
+//! # fn main() { plugin(); }
+//! ```
+//!
+//! # What nothing can catch
+//!
+//! A panic in a method, in `open` or in `Drop` is caught and becomes an error. A segmentation fault, `abort`, `exit`,
+//! a stack overflow and a panic while unwinding end the process, as they would in the program itself.
+
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+pub mod abi;
+#[allow(unsafe_code)]
+mod adapter;
+mod arguments;
+mod backend;
+mod error;
+#[allow(unsafe_code)]
+mod export;
+mod host_context;
+mod key;
+mod mangler;
+mod mutex;
+#[allow(unsafe_code)]
+mod value;
+
+pub use schemars;
+pub use schemars::JsonSchema;
+pub use serde;
+pub use serde::Deserialize;
+pub use tracing;
+
+pub use self::adapter::{
+    BackendInfo, BackendInstance, ManglerInfo, ManglerInstance, Plugin, PluginInfo, Properties,
+};
+pub use self::arguments::NoArguments;
+pub use self::backend::{Backend, BackendStats, Guarded, Storage};
+pub use self::error::{Error, ErrorKind, Result};
+#[doc(hidden)]
+pub use self::export::parts as __export;
+pub use self::host_context::HostContext;
+pub use self::key::{Key, OwnedKey};
+pub use self::mangler::KeyMangler;
+pub use self::mutex::{Lease, Mutex};
+pub use self::value::{Metadata, Object, Value, image};

@@ -1,0 +1,228 @@
+//! The host's side of an open backend: safe calls over its table.
+
+use abi_stable::std_types::{ROption, RSlice};
+
+use super::mutex::MutexClient;
+use crate::abi::{Raw, RawBackend, RawValue, property};
+use crate::{BackendStats, Error, ErrorKind, Guarded, Key, Lease, Mutex, Result, Storage, Value};
+
+/// An open backend of a plugin: every method of [`crate::Backend`], as the host and the conformance suite call it.
+///
+/// A panic in the plugin is an error of kind [`ErrorKind::Panic`]. Dropping it frees the instance; call
+/// [`BackendInstance::close`] before, on a thread that may block.
+pub struct BackendInstance {
+    raw: RawBackend,
+    properties: Properties,
+}
+
+/// What a backend said of itself when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// See [`crate::Backend::storage`].
+    pub storage: Storage,
+    /// See [`crate::Backend::blocking`].
+    pub blocking: bool,
+    /// See [`crate::Backend::exclusive`].
+    pub exclusive: bool,
+    /// See [`crate::Backend::shared`].
+    pub shared: bool,
+}
+
+// SAFETY: what stands behind it is a `Backend`, which is `Send` and `Sync`.
+unsafe impl Send for BackendInstance {}
+// SAFETY: as above.
+unsafe impl Sync for BackendInstance {}
+
+impl BackendInstance {
+    /// # Safety
+    ///
+    /// `raw` was given by a plugin and is used nowhere else.
+    pub(super) unsafe fn new(raw: RawBackend) -> Result<Self> {
+        let mut instance = Self {
+            raw,
+            properties: Properties {
+                storage: Storage::Bytes,
+                blocking: true,
+                exclusive: false,
+                shared: true,
+            },
+        };
+        let mut bits = 0;
+        // SAFETY: the state is the plugin's own and not yet destroyed; so in all methods.
+        unsafe { (raw.table.properties())(raw.state, &mut bits).take()? };
+        instance.properties = Properties {
+            storage: if bits & property::OBJECTS == 0 {
+                Storage::Bytes
+            } else {
+                Storage::Objects
+            },
+            blocking: bits & property::BLOCKING != 0,
+            exclusive: bits & property::EXCLUSIVE != 0,
+            shared: bits & property::SHARED != 0,
+        };
+        Ok(instance)
+    }
+
+    /// What it said of itself when it was opened.
+    #[inline]
+    pub fn properties(&self) -> Properties {
+        self.properties
+    }
+
+    /// See [`crate::Backend::get`].
+    #[inline]
+    pub fn get(&self, key: &Key<'_>) -> Result<Option<Value>> {
+        // SAFETY: as in `new`.
+        value(unsafe { (self.raw.table.get())(self.raw.state, key).take() })
+    }
+
+    /// See [`crate::Backend::get_fresh`].
+    pub fn get_fresh(&self, key: &Key<'_>) -> Result<Option<Value>> {
+        // SAFETY: as in `new`.
+        value(unsafe { (self.raw.table.get_fresh())(self.raw.state, key).take() })
+    }
+
+    /// See [`crate::Backend::set`].
+    pub fn set(&self, key: &Key<'_>, value: &Value) -> Result<()> {
+        // SAFETY: as in `new`; the value is lent for the call.
+        unsafe { (self.raw.table.set())(self.raw.state, key, &RawValue::lend(value)).take() }
+            .map(drop)
+    }
+
+    /// See [`crate::Backend::delete`].
+    pub fn delete(&self, key: &Key<'_>) -> Result<()> {
+        // SAFETY: as in `new`.
+        unsafe { (self.raw.table.delete())(self.raw.state, key).take() }.map(drop)
+    }
+
+    /// See [`crate::Backend::get_multi`].
+    pub fn get_multi(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
+        let mut values: Vec<RawValue> = keys.iter().map(|_| RawValue::NULL).collect();
+        // SAFETY: as in `new`; there is room for as many values as keys.
+        unsafe {
+            (self.raw.table.get_multi())(
+                self.raw.state,
+                RSlice::from_slice(keys),
+                values.as_mut_ptr(),
+            )
+            .take()?
+        };
+        // SAFETY: each was given by the plugin, or is null. All are taken before the first error is returned.
+        let taken: Vec<_> = values
+            .into_iter()
+            .map(|raw| value(unsafe { raw.take() }))
+            .collect();
+        taken.into_iter().collect()
+    }
+
+    /// See [`crate::Backend::set_multi`].
+    pub fn set_multi(&self, entries: &[(Key<'_>, Value)]) -> Result<()> {
+        let keys: Vec<Key<'_>> = entries.iter().map(|(key, _)| *key).collect();
+        let values: Vec<RawValue> = entries
+            .iter()
+            .map(|(_, value)| RawValue::lend(value))
+            .collect();
+        let (keys, values) = (RSlice::from_slice(&keys), RSlice::from_slice(&values));
+        // SAFETY: as in `new`; the values are lent for the call.
+        unsafe { (self.raw.table.set_multi())(self.raw.state, keys, values).take() }.map(drop)
+    }
+
+    /// See [`crate::Backend::delete_multi`].
+    pub fn delete_multi(&self, keys: &[Key<'_>]) -> Result<()> {
+        // SAFETY: as in `new`.
+        unsafe { (self.raw.table.delete_multi())(self.raw.state, RSlice::from_slice(keys)).take() }
+            .map(drop)
+    }
+
+    /// See [`crate::Backend::clear`].
+    pub fn clear(&self) -> Result<()> {
+        // SAFETY: as in `new`.
+        unsafe { (self.raw.table.clear())(self.raw.state).take() }.map(drop)
+    }
+
+    /// See [`crate::Backend::ping`].
+    pub fn ping(&self) -> Result<()> {
+        // SAFETY: as in `new`.
+        unsafe { (self.raw.table.ping())(self.raw.state).take() }.map(drop)
+    }
+
+    /// See [`crate::Backend::stats`].
+    pub fn stats(&self) -> Result<BackendStats> {
+        // SAFETY: as in `new`.
+        let json = value(unsafe { (self.raw.table.stats())(self.raw.state).take() })?;
+        let bytes = json.as_ref().and_then(Value::as_bytes).unwrap_or(b"{}");
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::new(ErrorKind::Contract, format!("stats: {error}")))
+    }
+
+    /// See [`crate::Backend::close`]. The caller calls it once, after the last other call.
+    pub fn close(&self) -> Result<()> {
+        // SAFETY: as in `new`.
+        unsafe { (self.raw.table.close())(self.raw.state).take() }.map(drop)
+    }
+
+    /// See [`crate::Backend::key_mangler`].
+    pub fn key_mangler(&self) -> Result<Option<String>> {
+        // SAFETY: as in `new`.
+        let name = value(unsafe { (self.raw.table.key_mangler())(self.raw.state).take() })?;
+        let Some(name) = name else { return Ok(None) };
+        String::from_utf8(name.as_bytes().unwrap_or_default().to_vec())
+            .map(Some)
+            .map_err(|error| Error::new(ErrorKind::Contract, format!("key_mangler: {error}")))
+    }
+
+    /// See [`crate::Backend::mutex`].
+    pub fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
+        let mut given = ROption::RNone;
+        // SAFETY: as in `new`.
+        unsafe { (self.raw.table.mutex())(self.raw.state, key, &mut given).take()? };
+        Ok(match given {
+            // SAFETY: the plugin gave it to this call alone.
+            ROption::RSome(raw) => Some(Box::new(unsafe { MutexClient::new(raw) })),
+            ROption::RNone => None,
+        })
+    }
+
+    /// See [`crate::Backend::set_guarded`].
+    pub fn set_guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Result<Guarded> {
+        let mut stored = false;
+        let lent = RawValue::lend(value);
+        // SAFETY: as in `new`; the value is lent for the call.
+        unsafe {
+            (self.raw.table.set_guarded())(self.raw.state, key, &lent, lease, &mut stored).take()?
+        };
+        Ok(if stored {
+            Guarded::Stored
+        } else {
+            Guarded::LeaseLost
+        })
+    }
+
+    /// See [`crate::Backend::reconfigure`]; `arguments` are JSON.
+    pub fn reconfigure(&self, arguments: &str) -> Result<bool> {
+        let mut done = false;
+        // SAFETY: as in `new`.
+        unsafe {
+            (self.raw.table.reconfigure())(self.raw.state, arguments.into(), &mut done).take()?
+        };
+        Ok(done)
+    }
+}
+
+impl Drop for BackendInstance {
+    fn drop(&mut self) {
+        // SAFETY: as in `new`; nothing is called afterwards.
+        if let Err(error) = unsafe { (self.raw.table.destroy())(self.raw.state).take() } {
+            tracing::error!(target: "dogpile", %error, "a plugin's backend failed as it was dropped");
+        }
+    }
+}
+
+#[inline]
+fn value(answer: Result<Raw>) -> Result<Option<Value>> {
+    match answer {
+        Ok(Raw::Value(value)) => Ok(Some(value)),
+        Ok(Raw::Null) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,101 @@
+//! Leads a plugin's logs and panics to the host: each `.so` has a `tracing` dispatcher and a panic hook of its own.
+
+use std::fmt::{self, Write as _};
+use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::abi::RawHost;
+use crate::value::image;
+
+/// Does nothing in a plugin that is linked into the host's image, which shares the host's own.
+pub(super) fn lead_to(host: &RawHost) {
+    if std::ptr::eq(host.image, image()) {
+        return;
+    }
+    let host = *host;
+    // A second start of the same image finds the first one's dispatcher, which leads to the same process.
+    if tracing::subscriber::set_global_default(ToHost {
+        host,
+        spans: AtomicU64::new(1),
+    })
+    .is_ok()
+    {
+        panic::set_hook(Box::new(move |panic| {
+            (host.log)(
+                1,
+                host.plugin,
+                "panic".into(),
+                panic.to_string().as_str().into(),
+            );
+        }));
+    }
+}
+
+/// The mark of this image, for [`RawHost::image`].
+struct ToHost {
+    host: RawHost,
+    spans: AtomicU64,
+}
+
+impl Subscriber for ToHost {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        (self.host.log_enabled)(number(*metadata.level()), self.host.plugin)
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(self.spans.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let metadata = event.metadata();
+        let message = text.message + &text.fields;
+        (self.host.log)(
+            number(*metadata.level()),
+            self.host.plugin,
+            metadata.target().into(),
+            message.as_str().into(),
+        );
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+fn number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+/// An event's message, and its other fields as ` name=value`.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string does not fail.
+        let _ = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            write!(self.fields, " {}={value:?}", field.name())
+        };
+    }
+}

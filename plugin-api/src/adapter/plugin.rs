@@ -1,0 +1,130 @@
+//! The host's side of a whole plugin.
+
+use abi_stable::std_types::ROption;
+use serde::{Deserialize, Serialize};
+
+use super::{BackendInstance, ManglerInstance};
+use crate::abi::{PluginTableRef, Raw, RawHost};
+use crate::{Error, ErrorKind, Result};
+
+/// A plugin's table, ready to be called: linked into the program, or loaded from a file by the host.
+#[derive(Clone, Copy)]
+pub struct Plugin {
+    table: PluginTableRef,
+}
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PluginInfo {
+    /// The name of its package.
+    pub package: String,
+    /// The version of its package.
+    pub version: String,
+    /// The description of its package.
+    #[serde(default)]
+    pub description: String,
+    /// Its backends.
+    #[serde(default)]
+    pub backends: Vec<BackendInfo>,
+    /// Its key manglers.
+    #[serde(default)]
+    pub manglers: Vec<ManglerInfo>,
+}
+
+/// What a plugin says of one of its backends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackendInfo {
+    /// The name by which a region's `backend` names it.
+    pub name: String,
+    /// JSON Schema of its arguments.
+    #[serde(default)]
+    pub arguments: serde_json::Value,
+}
+
+/// What a plugin says of one of its key manglers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ManglerInfo {
+    /// The name by which a region's `key_mangler` names it.
+    pub name: String,
+    /// JSON Schema of its arguments.
+    #[serde(default)]
+    pub arguments: serde_json::Value,
+}
+
+impl Plugin {
+    /// A plugin from its table.
+    ///
+    /// # Safety
+    ///
+    /// The table is one of this epoch, its layout was found compatible, and its functions keep to their contract.
+    pub const unsafe fn from_table(table: PluginTableRef) -> Self {
+        Self { table }
+    }
+
+    /// What it says of itself.
+    pub fn describe(&self) -> Result<PluginInfo> {
+        // SAFETY: by the contract of `from_table`, as in all methods.
+        let Raw::Value(json) = (unsafe { (self.table.describe())().take()? }) else {
+            return Err(Error::new(
+                ErrorKind::Contract,
+                "the plugin does not say what it is",
+            ));
+        };
+        serde_json::from_slice(json.as_bytes().unwrap_or_default()).map_err(|error| {
+            Error::new(
+                ErrorKind::Contract,
+                format!("what the plugin says of itself is damaged: {error}"),
+            )
+        })
+    }
+
+    /// Leads its logs and panics to the host. Called once, before anything is opened.
+    pub fn start(&self, host: &RawHost) -> Result<()> {
+        // SAFETY: as in `describe`.
+        unsafe { (self.table.start())(host).take() }.map(drop)
+    }
+
+    /// Opens a backend; `arguments` are a JSON object.
+    pub fn open_backend(
+        &self,
+        name: &str,
+        arguments: &str,
+        host: &RawHost,
+    ) -> Result<BackendInstance> {
+        let mut given = ROption::RNone;
+        // SAFETY: as in `describe`.
+        unsafe {
+            (self.table.open_backend())(name.into(), arguments.into(), host, &mut given).take()?
+        };
+        match given {
+            // SAFETY: the plugin gave it to this call alone.
+            ROption::RSome(raw) => unsafe { BackendInstance::new(raw) },
+            ROption::RNone => Err(Error::new(
+                ErrorKind::Contract,
+                "open answered with no backend",
+            )),
+        }
+    }
+
+    /// Opens a key mangler; `arguments` are a JSON object.
+    pub fn open_mangler(
+        &self,
+        name: &str,
+        arguments: &str,
+        host: &RawHost,
+    ) -> Result<ManglerInstance> {
+        let mut given = ROption::RNone;
+        // SAFETY: as in `describe`.
+        unsafe {
+            (self.table.open_mangler())(name.into(), arguments.into(), host, &mut given).take()?
+        };
+        match given {
+            // SAFETY: the plugin gave it to this call alone.
+            ROption::RSome(raw) => Ok(unsafe { ManglerInstance::new(raw) }),
+            ROption::RNone => Err(Error::new(
+                ErrorKind::Contract,
+                "open answered with no key mangler",
+            )),
+        }
+    }
+}

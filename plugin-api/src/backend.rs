@@ -1,0 +1,157 @@
+//! The trait of a storage backend.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, HostContext, Key, Lease, Mutex, Result, Value};
+
+/// A storage backend: write `open`, `get`, `set` and `delete`; the rest has defaults.
+///
+/// An instance serves every region that names it, from any number of threads at once. Methods are called on the
+/// caller's thread, so what they wait for, the caller waits for. An error makes the host go on without the cache or
+/// fail, as the region's `on_backend_error` says; a panic is caught and reported as an error.
+pub trait Backend: Send + Sync + Sized + 'static {
+    /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
+    type Arguments: DeserializeOwned + JsonSchema;
+
+    /// Makes an instance. Called once per distinct set of arguments, never on a caller's hot path; it may block for
+    /// as long as `[host] open_timeout`.
+    fn open(arguments: Self::Arguments, host: &HostContext) -> Result<Self>;
+
+    /// The value of `key`, or `None`. Whether it is still fresh is the host's matter.
+    fn get(&self, key: &Key) -> Result<Option<Value>>;
+
+    /// Stores `value` in place of what `key` had. It may keep the value itself: it is counted, not copied.
+    fn set(&self, key: &Key, value: &Value) -> Result<()>;
+
+    /// Removes `key`; no error if it was not there.
+    fn delete(&self, key: &Key) -> Result<()>;
+
+    /// The values of `keys`, in their order, `None` for each that is missing. Default: one `get` each.
+    fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    /// Stores all. Default: one `set` each; the first error ends it.
+    fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
+        entries
+            .iter()
+            .try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    /// Removes all. Default: one `delete` each; the first error ends it.
+    fn delete_multi(&self, keys: &[Key]) -> Result<()> {
+        keys.iter().try_for_each(|key| self.delete(key))
+    }
+
+    /// Reads after the creation lock was taken, from the primary where there are replicas. Default: `get`.
+    fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
+        self.get(key)
+    }
+
+    /// Removes everything that this instance stores. Default: an error, unsupported.
+    fn clear(&self) -> Result<()> {
+        Err(Error::unsupported("this backend cannot be cleared"))
+    }
+
+    /// Whether the storage answers. Called by `check` and at reloads. Default: it does.
+    fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How much it holds. Default: nothing known.
+    fn stats(&self) -> Result<BackendStats> {
+        Ok(BackendStats::default())
+    }
+
+    /// Called once, after the last call of any other method and before the drop, on a thread of the host's that may
+    /// block: flush and disconnect here. Default: nothing.
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether it wants bytes or can hold the host's objects. Asked once, after `open`. Default: bytes.
+    fn storage(&self) -> Storage {
+        Storage::Bytes
+    }
+
+    /// Whether its calls can block, so that async callers must not make them on their own thread. Asked once, after
+    /// `open`. Default: yes.
+    fn blocking(&self) -> bool {
+        true
+    }
+
+    /// Whether only one instance may be open at a time, so that an old one is closed before its successor opens.
+    /// Asked once, after `open`. Default: no.
+    fn exclusive(&self) -> bool {
+        false
+    }
+
+    /// Whether other processes see the same entries. Asked once, after `open`. Default: yes.
+    fn shared(&self) -> bool {
+        true
+    }
+
+    /// The creation mutex of `key`, which other processes respect too. `None`: the lock within the process is all
+    /// there is. Default: none.
+    fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
+        let _ = key;
+        None
+    }
+
+    /// Stores `value` only while `lease` is still held, atomically where the storage can. Default: `set`, unguarded.
+    fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
+        let _ = lease;
+        self.set(key, value).map(|()| Guarded::Stored)
+    }
+
+    /// The mangler for keys of regions that name none: `plugin/mangler` or a bare name. Asked once, after `open`.
+    /// Default: none.
+    fn key_mangler(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes on new arguments in place, keeping what is stored. `false`: it cannot, make a new instance of me.
+    /// Default: `false`.
+    fn reconfigure(&self, arguments: &Self::Arguments) -> Result<bool> {
+        let _ = arguments;
+        Ok(false)
+    }
+}
+
+/// What a backend stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Bytes: the host serialises values and wraps them in dogpile's envelope.
+    Bytes,
+    /// The host's objects, by reference; bytes too.
+    Objects,
+}
+
+/// What became of a guarded store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// It was stored.
+    Stored,
+    /// The lease was lost; nothing was stored.
+    LeaseLost,
+}
+
+/// How much a backend holds. What it does not know is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BackendStats {
+    /// Entries held, expired ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
+    /// What they weigh, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Entries removed to make room, since `open`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evictions: Option<u64>,
+    /// Entries removed because nobody could want them any more, since `open`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expirations: Option<u64>,
+}

@@ -1,0 +1,41 @@
+//! The mutex by which processes agree on who creates a value.
+
+use std::time::Duration;
+
+use abi_stable::StableAbi;
+
+use crate::Result;
+
+/// A mutex for one key, shared by all processes that use the same storage.
+///
+/// A holder that dies is followed by the next once its lease has passed, or at once where the storage notices. The
+/// host renews leases and calls from any thread, never two methods of one lease at once.
+pub trait Mutex: Send + Sync {
+    /// Takes the mutex if it is free, for `lease`, without waiting.
+    fn try_acquire(&self, lease: Duration) -> Result<Option<Lease>>;
+
+    /// Waits until it may be free, at most `timeout`: for a push from the storage, or for a jittered while. Returning
+    /// early is allowed. Called on a thread that may block.
+    fn wait(&self, timeout: Duration) -> Result<()>;
+
+    /// Begins the lease anew, with its full length. `false`: it was lost.
+    fn renew(&self, lease: &mut Lease) -> Result<bool>;
+
+    /// Gives the mutex up, if the lease still holds it: never somebody else's. From any thread.
+    fn release(&self, lease: Lease) -> Result<()>;
+
+    /// Whether anybody holds it.
+    fn is_locked(&self) -> Result<bool>;
+}
+
+/// The right to create, until it passes or is given up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, StableAbi)]
+pub struct Lease {
+    /// Tells this holder from every other: random, or a number that the storage counts up.
+    pub token: [u8; 16],
+    /// When it passes unless renewed, in nanoseconds since 1970; 0: never by itself.
+    pub expires: u64,
+    /// For the backend's own use, such as a revision to compare.
+    pub tag: u64,
+}

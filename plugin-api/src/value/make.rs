@@ -1,0 +1,250 @@
+//! The only place that allocates and frees values.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::any::TypeId;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+use super::header::{External, HEADER_LENGTH, Header, IMAGE, ValueVtable, kind};
+use super::{Metadata, Value, align_up};
+use crate::Key;
+
+/// The table of objects of type `T` made by this image.
+pub(super) const fn vtable<T: Send + Sync + 'static>() -> &'static ValueVtable {
+    const {
+        &ValueVtable {
+            destroy: destroy_with::<T>,
+            image: &raw const IMAGE,
+            is: is::<T>,
+        }
+    }
+}
+
+unsafe extern "C" fn is<T: 'static>(type_id: *const ()) -> bool {
+    // SAFETY: called only within one image, by `Value::holds`, with the address of a `TypeId`.
+    unsafe { *type_id.cast::<TypeId>() == TypeId::of::<T>() }
+}
+
+/// What an [`External`] is as a payload: a `Vec<u8>` that knows how to be freed.
+struct OwnedExternal(External);
+
+// SAFETY: it owns its bytes and never changes them.
+unsafe impl Send for OwnedExternal {}
+// SAFETY: as above.
+unsafe impl Sync for OwnedExternal {}
+
+impl Drop for OwnedExternal {
+    fn drop(&mut self) {
+        // SAFETY: the three parts are those of a `Vec<u8>` that this image gave up in `Value::with`.
+        drop(unsafe { Vec::from_raw_parts(self.0.bytes, self.0.length, self.0.capacity) });
+    }
+}
+
+/// Bytes that lie inline have nothing to drop; their length is in the header.
+unsafe extern "C" fn destroy_inline(header: *mut Header) {
+    // SAFETY: the last reference is gone, and this is the layout that `allocate` was called with.
+    unsafe {
+        let (key, length) = ((*header).key_length as usize, (*header).length as usize);
+        dealloc(header.cast(), inline_layout(key, length));
+    }
+}
+
+static INLINE: ValueVtable = ValueVtable {
+    destroy: destroy_inline,
+    image: &raw const IMAGE,
+    is: is::<[u8; 0]>,
+};
+
+unsafe extern "C" fn destroy_with<T>(header: *mut Header) {
+    struct Free(*mut Header, Layout);
+    impl Drop for Free {
+        fn drop(&mut self) {
+            // SAFETY: the last reference is gone, and this is the layout that `allocate` was called with.
+            unsafe { dealloc(self.0.cast(), self.1) }
+        }
+    }
+    // SAFETY: the last reference is gone; a `T` lies behind the key. The memory is freed even if its drop panics.
+    unsafe {
+        let key = (*header).key_length as usize;
+        let free = Free(header, payload_layout::<T>(key));
+        let payload = align_up::<T>(header.cast::<u8>().add(HEADER_LENGTH as usize + key));
+        let dropped =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| payload.drop_in_place()));
+        drop(free);
+        if dropped.is_err() {
+            tracing::error!(target: "dogpile", "the drop of a cached value panicked; its memory was freed");
+        }
+    }
+}
+
+fn inline_layout(key: usize, length: usize) -> Layout {
+    Layout::from_size_align(HEADER_LENGTH as usize + key + length, align_of::<Header>())
+        .expect("lengths are below 4 GiB each")
+}
+
+fn payload_layout<T>(key: usize) -> Layout {
+    let start = HEADER_LENGTH as usize + key;
+    let align = align_of::<T>().max(align_of::<Header>());
+    let padding = start.next_multiple_of(align_of::<T>()) - start;
+    Layout::from_size_align(start + padding + size_of::<T>(), align)
+        .expect("lengths are below 4 GiB each")
+}
+
+/// Allocates and writes header and key.
+fn allocate(
+    layout: Layout,
+    vtable: &'static ValueVtable,
+    kind: u8,
+    metadata: &Metadata,
+    key: Key<'_>,
+    length: usize,
+) -> NonNull<Header> {
+    let size = layout.size();
+    // SAFETY: the layout holds at least a header.
+    let memory = unsafe { alloc(layout) };
+    #[expect(
+        clippy::cast_ptr_alignment,
+        reason = "the layout has the header's alignment"
+    )]
+    let Some(header) = NonNull::new(memory.cast::<Header>()) else {
+        handle_alloc_error(layout)
+    };
+    let weight = if metadata.weight == 0 {
+        let beside = if kind == kind::EXTERNAL { length } else { 0 };
+        u32::try_from(size.saturating_add(beside)).unwrap_or(u32::MAX)
+    } else {
+        metadata.weight
+    };
+    // SAFETY: fresh memory of that layout, which has room for the header and behind it for the key.
+    unsafe {
+        header.write(Header {
+            vtable,
+            references: AtomicU32::new(1),
+            mark: AtomicU32::new(0),
+            hash: key.hash(),
+            created: metadata.created,
+            started: metadata.started,
+            keep_until: metadata.keep_until,
+            key_length: u32_length(key.len()),
+            length: u32_length(length),
+            weight,
+            kind,
+            key_offset: HEADER_LENGTH,
+            code: 0,
+        });
+        let behind = header.as_ptr().cast::<u8>().add(HEADER_LENGTH as usize);
+        behind.copy_from_nonoverlapping(key.as_ptr(), key.len());
+    }
+    header
+}
+
+fn u32_length(length: usize) -> u32 {
+    u32::try_from(length).expect("keys and values are shorter than 4 GiB")
+}
+
+fn inline(kind: u8, metadata: &Metadata, key: Key<'_>, bytes: &[u8]) -> NonNull<Header> {
+    let header = allocate(
+        inline_layout(key.len(), bytes.len()),
+        &INLINE,
+        kind,
+        metadata,
+        key,
+        bytes.len(),
+    );
+    // SAFETY: the layout has room for the bytes behind the key.
+    unsafe {
+        let behind = header
+            .as_ptr()
+            .cast::<u8>()
+            .add(HEADER_LENGTH as usize + key.len());
+        behind.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+    }
+    header
+}
+
+/// Puts `payload` behind the key.
+pub(super) fn with_payload<T: Send + Sync + 'static>(
+    kind: u8,
+    metadata: &Metadata,
+    key: Key<'_>,
+    length: usize,
+    payload: T,
+) -> Value {
+    let header = allocate(
+        payload_layout::<T>(key.len()),
+        vtable::<T>(),
+        kind,
+        metadata,
+        key,
+        length,
+    );
+    // SAFETY: the layout has room for an aligned `T` behind the key.
+    unsafe {
+        let behind = header
+            .as_ptr()
+            .cast::<u8>()
+            .add(HEADER_LENGTH as usize + key.len());
+        align_up::<T>(behind).write(payload);
+    }
+    Value { header }
+}
+
+impl Value {
+    /// A copy of `bytes`, for `key`, in one allocation.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the bytes are 4 GiB or longer.
+    pub fn copied(metadata: &Metadata, key: Key<'_>, bytes: &[u8]) -> Self {
+        Self {
+            header: inline(kind::INLINE, metadata, key, bytes),
+        }
+    }
+
+    /// Takes over `bytes` without copying them, for `key`.
+    ///
+    /// # Panics
+    ///
+    /// If the key or the bytes are 4 GiB or longer.
+    pub fn with(metadata: &Metadata, key: Key<'_>, bytes: Vec<u8>) -> Self {
+        let length = bytes.len();
+        let mut bytes = std::mem::ManuallyDrop::new(bytes);
+        let external = External {
+            bytes: bytes.as_mut_ptr(),
+            length,
+            capacity: bytes.capacity(),
+        };
+        with_payload(
+            kind::EXTERNAL,
+            metadata,
+            key,
+            length,
+            OwnedExternal(external),
+        )
+    }
+
+    /// An error's text as a value, which is how errors cross the boundary.
+    pub(crate) fn error(code: u16, text: &str) -> Self {
+        let header = inline(
+            kind::ERROR,
+            &Metadata::default(),
+            Key::NONE,
+            text.as_bytes(),
+        );
+        // SAFETY: nobody else has the value yet.
+        unsafe { (*header.as_ptr()).code = code };
+        Self { header }
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::with(&Metadata::default(), Key::NONE, bytes)
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Self {
+        Self::copied(&Metadata::default(), Key::NONE, bytes)
+    }
+}
