@@ -1,0 +1,86 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tera::Context;
+
+use super::error::SiteError;
+use super::plan::Plan;
+use super::time::rfc3339;
+
+/// A page of a [`Site`](super::Site) as it was when it was asked for: whatever is saved meanwhile, its digest and all
+/// its renders are of the same templates and data. A clone is cheap.
+#[derive(Clone)]
+pub struct Page(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Whole(Arc<Plan>),
+    /// The site could not be read, so nothing is known of the page but its name.
+    Unread {
+        name: String,
+        error: SiteError,
+    },
+}
+
+impl Page {
+    pub(crate) fn whole(plan: Arc<Plan>) -> Self {
+        Self(Inner::Whole(plan))
+    }
+
+    pub(crate) fn unread(name: String, error: SiteError) -> Self {
+        Self(Inner::Unread { name, error })
+    }
+
+    /// The name of its template: `a/b.html`.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Inner::Whole(plan) => &plan.name,
+            Inner::Unread { name, .. } => name,
+        }
+    }
+
+    /// What identifies the content that the page is made of: 64 hexadecimal digits, over names and contents of the
+    /// template, of all that it reaches by parents, includes and components, and of the data files which these use.
+    /// Together with the query it belongs into a cache's key. A file of which the page makes no use does not change
+    /// it.
+    ///
+    /// Empty if the site cannot be read. Such a page renders to an error, so there is nothing to cache.
+    pub fn digest(&self) -> &str {
+        match &self.0 {
+            Inner::Whole(plan) => &plan.digest,
+            Inner::Unread { .. } => "",
+        }
+    }
+
+    /// Renders the page. It does the work on the caller's thread, without a lock, and may take long.
+    ///
+    /// A template sees `query` (a map of strings; of equal names the last counts), `path` (that of the page: `/a/b`),
+    /// `rendered_at` (RFC 3339, UTC) and `data.stem` for each file `data/stem.json`. An error names the file and,
+    /// where there is one, the line; it concerns this page alone.
+    pub fn render(&self, query: &[(String, String)]) -> Result<String, SiteError> {
+        let plan = match &self.0 {
+            Inner::Whole(plan) => plan,
+            Inner::Unread { error, .. } => return Err(error.clone()),
+        };
+        let query: BTreeMap<&str, &str> = query
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let mut context = Context::new();
+        context.insert("query", &query);
+        context.insert("path", &plan.path);
+        context.insert("rendered_at", &rfc3339(SystemTime::now()));
+        plan.render(context)
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("name", &self.name())
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}

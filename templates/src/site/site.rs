@@ -1,0 +1,126 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::assets::{self, StaticFile};
+use super::error::SiteError;
+use super::page::Page;
+use super::paths::template_of;
+use super::snapshot::Snapshot;
+
+/// A folder of templates, data and static files, followed as it is edited.
+///
+/// ```text
+/// DIR/templates/**.html   Tera 2; a/b.html is the page /a/b, index.html the page /
+/// DIR/data/*.json         data/peaks.json is `data.peaks` in every template
+/// DIR/static/**           served as they are, as /static/…
+/// ```
+///
+/// A template is no page if its name or a folder's starts with `_`: layouts, includes and components. Hidden files,
+/// files without one of these endings and names that are not UTF-8 are not part of the site. A symbolic link counts if
+/// it is to a file within DIR; one to a folder does not.
+///
+/// **Edits.** [`page`](Self::page) looks whether anything changed: one `stat` for each file and folder (device, inode,
+/// size, time of modification and of change). It reads again what looks different, and what was changed less than
+/// three seconds before it was read, since a later write could leave the same times behind; whether the content
+/// differs is decided by its SHA-256. So an edit is seen by the next call, and a call costs some microseconds for a
+/// site of a few dozen files. Callers look in parallel; only one at a time reads.
+///
+/// **Errors.** A template or data file that is broken concerns the pages that use it: these answer with an error until
+/// the next good save. Other pages go on.
+///
+/// Beside Tera's own, templates have the filters `urlencode` (a value for a query string) and `thousands` (`8,849`)
+/// and the function `great_circle_km(from=…, to=…)` of two maps with `latitude` and `longitude`.
+pub struct Site {
+    dir: PathBuf,
+    snapshot: RwLock<Arc<Snapshot>>,
+    /// Held by the one who reads files; the snapshot is swapped under it.
+    refresh: Mutex<()>,
+}
+
+impl Site {
+    /// Opens the site in `dir`. The error is about the folder; broken templates and data do not keep a site from being
+    /// opened, see [`check`](Self::check).
+    pub fn open(dir: &Path) -> Result<Site, SiteError> {
+        let snapshot = Snapshot::take(dir, None)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            snapshot: RwLock::new(Arc::new(snapshot)),
+            refresh: Mutex::new(()),
+        })
+    }
+
+    /// The page that a request path names: `/` is `index.html`, `/a/b` is `a/b.html`. Decodes nothing: `path` is
+    /// percent-decoded already and has no query. `None`: there is no such page.
+    ///
+    /// If the folder cannot be read any more, every path that could be a page's gives a page which renders to that
+    /// error.
+    pub fn page(&self, path: &str) -> Option<Page> {
+        let name = template_of(path)?;
+        match self.current() {
+            Ok(snapshot) => Some(Page::whole(Arc::clone(snapshot.pages.get(&name)?))),
+            Err(error) => Some(Page::unread(name, error)),
+        }
+    }
+
+    /// All pages, ordered by the names of their templates.
+    pub fn pages(&self) -> Result<Vec<Page>, SiteError> {
+        let snapshot = self.current()?;
+        let plans = snapshot.pages.values();
+        Ok(plans.map(|plan| Page::whole(Arc::clone(plan))).collect())
+    }
+
+    /// Compiles every page without rendering one, and gives what is wrong, each error once.
+    pub fn check(&self) -> Vec<SiteError> {
+        let snapshot = match self.current() {
+            Ok(snapshot) => snapshot,
+            Err(error) => return vec![error],
+        };
+        let mut errors: Vec<SiteError> = Vec::new();
+        for error in snapshot.pages.values().filter_map(|plan| plan.check()) {
+            if !errors
+                .iter()
+                .any(|known| known.to_string() == error.to_string())
+            {
+                errors.push(error);
+            }
+        }
+        errors
+    }
+
+    /// The file that a request path such as `/static/site.css` names, percent-decoded already. It is read at each call.
+    /// `None`: there is no such file in `DIR/static`, it cannot be read, or it has more than 64 MiB. A symbolic link is
+    /// followed if it stays in that folder.
+    pub fn static_file(&self, path: &str) -> Option<StaticFile> {
+        assets::read(&self.dir, path)
+    }
+
+    /// The snapshot if it is current, or a new one.
+    fn current(&self) -> Result<Arc<Snapshot>, SiteError> {
+        let snapshot = self.latest();
+        if snapshot.is_current(&self.dir) {
+            return Ok(snapshot);
+        }
+        // The mutex guards no data, and the snapshot is swapped whole: after a panic both are as good as before.
+        let _one = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = self.latest();
+        let snapshot = Arc::new(Snapshot::take(&self.dir, Some(&latest))?);
+        *self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+        Ok(snapshot)
+    }
+
+    fn latest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
