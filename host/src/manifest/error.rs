@@ -1,0 +1,206 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Severity {
+    /// The manifest cannot be used.
+    Error,
+    /// The manifest works, but probably not as its author wants.
+    Warning,
+}
+
+/// One line of a manifest with the part that a finding is about. Secrets are already masked in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    /// The line, shortened if it is very long, without control characters other than tabs.
+    pub(super) text: String,
+    /// The first marked character of `text`.
+    pub(super) start: usize,
+    /// How many characters are marked; at least one.
+    pub(super) length: usize,
+}
+
+/// One thing that is wrong with a manifest: where, what, and what would be right.
+///
+/// `Display` gives several lines, without a newline at the end:
+///
+/// ```text
+/// dogpile.toml:3:1: error: unknown key `backnd` in [regions.users]
+///   |
+/// 3 | backnd = "memory"
+///   | ^^^^^^
+///   = help: did you mean `backend`?
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ManifestError {
+    pub(super) severity: Severity,
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) message: String,
+    pub(super) remedy: String,
+    #[serde(skip)]
+    pub(super) excerpt: Option<Excerpt>,
+}
+
+impl ManifestError {
+    /// A finding about a file as a whole, such as one that cannot be read.
+    pub(super) fn about_file(
+        file: &Path,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.to_path_buf(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            remedy: remedy.into(),
+            excerpt: None,
+        }
+    }
+
+    /// Error or warning.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// The file, spelled as the caller spelled the manifest's path.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The line, from 1; 0 when the file as a whole is meant (it is missing, say).
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column in characters, from 1; 0 when the file as a whole is meant.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What would be right.
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, ": {severity}: {}", self.message)?;
+        let mut gutter = 1;
+        if let Some(excerpt) = &self.excerpt {
+            gutter = self.line.to_string().len();
+            // Tabs are repeated under the line, so that the caret stands right at any tab width.
+            let indent: String = excerpt
+                .text
+                .chars()
+                .take(excerpt.start)
+                .map(|c| if c == '\t' { '\t' } else { ' ' })
+                .collect();
+            write!(f, "\n{:gutter$} |", "")?;
+            write!(f, "\n{} | {}", self.line, excerpt.text)?;
+            write!(
+                f,
+                "\n{:gutter$} | {indent}{}",
+                "",
+                "^".repeat(excerpt.length)
+            )?;
+        }
+        if !self.remedy.is_empty() {
+            write!(f, "\n{:gutter$} = help: {}", "", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ManifestError {}
+
+/// Everything that is wrong with a manifest, in the order of files and lines; never empty.
+///
+/// `Display` prints all of it, a blank line between two, and the number of errors at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestErrors {
+    errors: Vec<ManifestError>,
+    inputs: Vec<PathBuf>,
+    content_hash: String,
+}
+
+impl ManifestErrors {
+    pub(super) fn new(
+        errors: Vec<ManifestError>,
+        inputs: Vec<PathBuf>,
+        content_hash: String,
+    ) -> Self {
+        Self {
+            errors,
+            inputs,
+            content_hash,
+        }
+    }
+
+    /// The errors one by one.
+    pub fn iter(&self) -> std::slice::Iter<'_, ManifestError> {
+        self.errors.iter()
+    }
+
+    /// The number of errors; at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// What was read, or should have been: what must be watched for the repair.
+    pub fn inputs(&self) -> &[PathBuf] {
+        &self.inputs
+    }
+
+    /// The hash over what was read, as [`Manifest::content_hash`](super::Manifest::content_hash):
+    /// while it stays the same, reading again gives the same errors.
+    pub fn content_hash(&self) -> &str {
+        &self.content_hash
+    }
+}
+
+impl<'a> IntoIterator for &'a ManifestErrors {
+    type Item = &'a ManifestError;
+    type IntoIter = std::slice::Iter<'a, ManifestError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for ManifestErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            write!(f, "{error}\n\n")?;
+        }
+        match self.errors.len() {
+            1 => f.write_str("1 error"),
+            n => write!(f, "{n} errors"),
+        }
+    }
+}
+
+impl std::error::Error for ManifestErrors {}

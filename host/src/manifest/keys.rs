@@ -1,0 +1,148 @@
+use super::read::{Item, Reader, Table};
+use super::suggest::nearest;
+
+/// The keys of one kind of table.
+pub(super) struct Keys {
+    pub(super) known: &'static [&'static str],
+    /// Keys of the format that this version does not implement.
+    pub(super) not_yet: &'static [&'static str],
+    /// Words that people try, with the remedy.
+    pub(super) hints: &'static [(&'static str, &'static str)],
+}
+
+pub(super) const TOP: Keys = Keys {
+    known: &["version", "include", "host", "plugins", "regions"],
+    not_yet: &["templates"],
+    hints: &[
+        ("plugin", "write [plugins.NAME]"),
+        ("region", "write [regions.NAME]"),
+    ],
+};
+
+pub(super) const HOST: Keys = Keys {
+    known: &[
+        "plugin_dir",
+        "admin_socket",
+        "open_timeout",
+        "drain_timeout",
+    ],
+    not_yet: &[],
+    hints: &[
+        (
+            "trust",
+            "trust is set by DOGPILE_TRUST or in code, never by the manifest itself",
+        ),
+        ("plugins_dir", "did you mean `plugin_dir`?"),
+    ],
+};
+
+pub(super) const PLUGIN: Keys = Keys {
+    known: &["file"],
+    not_yet: &["sha256"],
+    hints: &[
+        (
+            "path",
+            "`file` is a bare file name; its folder is `plugin_dir` in [host]",
+        ),
+        (
+            "arguments",
+            "arguments belong to a region: [regions.NAME.arguments]",
+        ),
+    ],
+};
+
+pub(super) const REGION: Keys = Keys {
+    known: &[
+        "backend",
+        "expiration_time",
+        "max_stale",
+        "key_prefix",
+        "key_mangler",
+        "arguments",
+        "serializer",
+        "value_version",
+        "on_backend_error",
+        "lock_wait",
+        "shares_keys",
+        "invalidation",
+    ],
+    not_yet: &[
+        "proxies",
+        "wrap",
+        "stale_if_error",
+        "retry_after",
+        "background_refresh",
+        "early_refresh",
+        "jitter",
+        "lock_timeout",
+        "bypass_hold",
+        "hang_after",
+        "call_timeout",
+        "replace_foreign",
+        "invalidation_interval",
+        "require_healthy",
+    ],
+    hints: &[
+        ("ttl", "did you mean `expiration_time`?"),
+        ("timeout", "did you mean `expiration_time` or `lock_wait`?"),
+        ("expires", "did you mean `expiration_time`?"),
+        ("prefix", "did you mean `key_prefix`?"),
+        ("mangler", "did you mean `key_mangler`?"),
+        ("key_manglers", "did you mean `key_mangler`?"),
+        ("args", "did you mean `arguments`?"),
+        ("lock_blocking_timeout", "did you mean `lock_wait`?"),
+        (
+            "plugin",
+            "name it before the backend: backend = \"plugin/backend\"",
+        ),
+    ],
+};
+
+pub(super) const MANGLER: Keys = Keys {
+    known: &["mangler", "arguments"],
+    not_yet: &[],
+    hints: &[("name", "did you mean `mangler`?")],
+};
+
+impl Reader<'_, '_> {
+    /// Refuses what was not taken from a table.
+    pub(super) fn refuse_rest(&mut self, table: &Table<'_>, keys: &Keys) {
+        for item in table.rest() {
+            if keys.not_yet.contains(&item.key.as_str()) {
+                self.not_supported_yet(&item, &format!("`{}`", item.key));
+            } else {
+                self.unknown_key(table, &item, keys);
+            }
+        }
+    }
+
+    pub(super) fn not_supported_yet(&mut self, item: &Item<'_>, what: &str) {
+        self.error(
+            item.key_span.clone(),
+            format!("{what} is not supported yet in this version"),
+            "remove it",
+        );
+    }
+
+    fn unknown_key(&mut self, table: &Table<'_>, item: &Item<'_>, keys: &Keys) {
+        let words: Vec<&str> = keys.known.iter().chain(keys.not_yet).copied().collect();
+        let hint = keys.hints.iter().find(|(word, _)| *word == item.key);
+        let remedy = if let Some((_, remedy)) = hint {
+            (*remedy).to_owned()
+        } else if let Some(word) = nearest(&item.key, &words) {
+            format!("did you mean `{word}`?")
+        } else {
+            let known = format!("the keys here are {}", keys.known.join(", "));
+            if keys.known.contains(&"arguments") {
+                format!("{known}; what is the backend's goes into `arguments`")
+            } else {
+                known
+            }
+        };
+        self.error(
+            item.key_span.clone(),
+            format!("unknown key `{}` in {}", item.key, table.title()),
+            remedy,
+        );
+    }
+}

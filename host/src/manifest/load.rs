@@ -1,0 +1,340 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use toml::de::DeTable;
+
+use super::check::{Include, Named};
+use super::error::{ManifestError, ManifestErrors, Severity};
+use super::include::{self, ReadError, read_text};
+use super::interpolate::{Environment, Interpolator};
+use super::model::{HostConfig, PluginConfig, RegionConfig};
+use super::read::{Finding, Places, Reader, Table};
+use super::source::{Place, Source};
+use super::syntax;
+
+/// All that reading a manifest gives.
+pub(super) struct Loaded {
+    pub(super) host: HostConfig,
+    pub(super) plugins: BTreeMap<String, PluginConfig>,
+    pub(super) regions: BTreeMap<String, RegionConfig>,
+    pub(super) warnings: Vec<ManifestError>,
+    pub(super) sources: Vec<Arc<Source>>,
+    pub(super) places: Places,
+    pub(super) inputs: Vec<PathBuf>,
+    pub(super) content_hash: String,
+}
+
+/// Reads and checks a manifest with its includes.
+pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Loaded, ManifestErrors> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut load = Load {
+        path,
+        folder,
+        interpolator: Interpolator::new(environment, folder),
+        sources: Vec::new(),
+        findings: Vec::new(),
+        damaged: Vec::new(),
+        places: Places::new(),
+        masked: BTreeMap::new(),
+        plugins: BTreeMap::new(),
+        regions: BTreeMap::new(),
+        defined: BTreeMap::new(),
+        inputs: BTreeSet::from([path.to_path_buf()]),
+        hash: Sha256::new(),
+    };
+    let host = load.manifest();
+    load.finish(host)
+}
+
+struct Load<'e> {
+    path: &'e Path,
+    folder: &'e Path,
+    interpolator: Interpolator<'e>,
+    sources: Vec<Arc<Source>>,
+    findings: Vec<Finding>,
+    /// Files that could not be read at all.
+    damaged: Vec<ManifestError>,
+    places: Places,
+    masked: BTreeMap<Vec<String>, String>,
+    plugins: BTreeMap<String, PluginConfig>,
+    regions: BTreeMap<String, RegionConfig>,
+    /// Where each plugin and region is defined first.
+    defined: BTreeMap<Vec<String>, Place>,
+    inputs: BTreeSet<PathBuf>,
+    hash: Sha256,
+}
+
+impl<'e> Load<'e> {
+    fn manifest(&mut self) -> Option<HostConfig> {
+        let index = match read_text(self.path) {
+            Ok(text) => self.source(self.path.to_path_buf(), text),
+            Err(error) => {
+                self.unreadable(self.path, error);
+                return None;
+            }
+        };
+        let source = Arc::clone(&self.sources[index]);
+        if source.text().trim().is_empty() {
+            self.findings.push(Finding {
+                source: index,
+                span: 0..0,
+                absence: false,
+                error: source.finding(
+                    Severity::Error,
+                    &(0..0),
+                    "the manifest is empty".into(),
+                    "write version = 1, [plugins.NAME] and [regions.NAME]".into(),
+                ),
+            });
+            return None;
+        }
+        let (tree, errors) = DeTable::parse_recoverable(source.text());
+        let mut root = Table::new(tree.get_ref(), Vec::new(), 0..0);
+        let start = self.findings.len();
+        let folder = self.folder;
+        let mut reader = self.reader(index);
+        reader.remember(&root);
+        reader.version(&mut root);
+        let includes = reader.includes(&mut root);
+        let host = reader.host(&mut root, folder);
+        let plugins = reader.named(&mut root, "plugins", "plugin");
+        let regions = reader.named(&mut root, "regions", "region");
+        reader.refuse_rest_of_manifest(&root);
+        self.define(index, plugins, regions, &host);
+        self.settle(index, &errors, start);
+        for include in includes {
+            self.include(index, &include, &host);
+        }
+        Some(host)
+    }
+
+    fn include(&mut self, index: usize, include: &Include<'_>, host: &HostConfig) {
+        let remedy = "name a file, or a pattern as in \"conf.d/*.toml\"; a relative one starts at \
+                      the manifest's folder";
+        let matches = match include::find(self.folder, &include.pattern) {
+            Ok(matches) => matches,
+            Err(message) => {
+                self.reader(index)
+                    .error(include.item.span(), message, remedy);
+                return;
+            }
+        };
+        let is_glob = matches.folder.is_some();
+        if let Some(folder) = matches.folder {
+            let current = folder.as_os_str().is_empty();
+            self.inputs
+                .insert(if current { ".".into() } else { folder });
+        }
+        for file in matches.files {
+            if same_file(&file, self.path) {
+                if !is_glob {
+                    self.reader(index).error(
+                        include.item.span(),
+                        "the manifest includes itself",
+                        remedy,
+                    );
+                }
+                continue;
+            }
+            if !self.inputs.insert(file.clone()) {
+                continue;
+            }
+            match read_text(&file) {
+                Ok(text) => self.included(file, text, host),
+                Err(ReadError::NotUtf8(text)) => self.not_utf8(file, text),
+                Err(error) => {
+                    let message = format!("`{}` {}", file.display(), error.message());
+                    self.reader(index)
+                        .error(include.item.span(), message, remedy);
+                }
+            }
+        }
+    }
+
+    fn included(&mut self, file: PathBuf, text: String, host: &HostConfig) {
+        let index = self.source(file, text);
+        let source = Arc::clone(&self.sources[index]);
+        let (tree, errors) = DeTable::parse_recoverable(source.text());
+        let mut root = Table::new(tree.get_ref(), Vec::new(), 0..0);
+        let start = self.findings.len();
+        let mut reader = self.reader(index);
+        reader.remember(&root);
+        let plugins = reader.named(&mut root, "plugins", "plugin");
+        let regions = reader.named(&mut root, "regions", "region");
+        reader.refuse_rest_of_included(&root);
+        self.define(index, plugins, regions, host);
+        self.settle(index, &errors, start);
+    }
+
+    fn define(
+        &mut self,
+        index: usize,
+        plugins: Vec<Named<'_>>,
+        regions: Vec<Named<'_>>,
+        host: &HostConfig,
+    ) {
+        for named in plugins {
+            let first = self.first_of_its_name(index, &named, "plugin");
+            let plugin = self.reader(index).plugin(named, host);
+            if first {
+                self.plugins.insert(plugin.name.clone(), plugin);
+            }
+        }
+        for named in regions {
+            let first = self.first_of_its_name(index, &named, "region");
+            let region = self.reader(index).one_region(named);
+            if first {
+                self.regions.insert(region.name.clone(), region);
+            }
+        }
+    }
+
+    fn first_of_its_name(&mut self, index: usize, named: &Named<'_>, kind: &str) -> bool {
+        let place = Place {
+            source: index,
+            span: named.item.key_span.clone(),
+        };
+        let Some(first) = self.defined.get(&named.item.path) else {
+            self.defined.insert(named.item.path.clone(), place);
+            return true;
+        };
+        let first = self.sources[first.source].display(first.span.start);
+        self.reader(index).error(
+            place.span,
+            format!(
+                "the {kind} `{}` is defined twice: first at {first}",
+                named.item.key
+            ),
+            "remove or rename one of them",
+        );
+        false
+    }
+
+    /// Adds the syntax errors of a file, and drops findings that may only come from them.
+    fn settle(&mut self, index: usize, errors: &[toml::de::Error], start: usize) {
+        let found = self.findings.split_off(start);
+        let source = Arc::clone(&self.sources[index]);
+        let damage = syntax::report(index, &source, errors, &mut self.findings);
+        self.findings
+            .extend(found.into_iter().filter(|finding| damage.spares(finding)));
+    }
+
+    fn source(&mut self, path: PathBuf, text: String) -> usize {
+        self.hash_part(b"file", text.as_bytes());
+        // The mark is no part of the text: it would shift the columns of the first line.
+        let text = match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
+        self.sources.push(Arc::new(Source::new(path, text)));
+        self.sources.len() - 1
+    }
+
+    fn unreadable(&mut self, path: &Path, error: ReadError) {
+        match error {
+            ReadError::NotUtf8(text) => self.not_utf8(path.to_path_buf(), text),
+            error => {
+                let message = format!("the manifest {}", error.message());
+                self.hash_part(b"unreadable", message.as_bytes());
+                let remedy = "name a readable file with --manifest or DOGPILE_MANIFEST";
+                self.damaged
+                    .push(ManifestError::about_file(path, message, remedy));
+            }
+        }
+    }
+
+    fn not_utf8(&mut self, path: PathBuf, text: String) {
+        let index = self.source(path, text);
+        let end = self.sources[index].text().len();
+        self.reader(index).error(
+            end..end,
+            "here begins something that is not UTF-8",
+            "save the file as UTF-8 text",
+        );
+    }
+
+    fn reader(&mut self, index: usize) -> Reader<'_, 'e> {
+        Reader {
+            index,
+            source: Arc::clone(&self.sources[index]),
+            interpolator: &mut self.interpolator,
+            findings: &mut self.findings,
+            places: &mut self.places,
+            masked: &mut self.masked,
+        }
+    }
+
+    fn finish(mut self, host: Option<HostConfig>) -> Result<Loaded, ManifestErrors> {
+        self.hash_interpolated();
+        let mut content_hash = String::with_capacity(64);
+        for byte in self.hash.finalize() {
+            write!(content_hash, "{byte:02x}").expect("a String takes everything");
+        }
+        let inputs = self.inputs.into_iter().collect();
+        self.findings
+            .sort_by_key(|finding| (finding.source, finding.span.start));
+        let (errors, warnings): (Vec<_>, Vec<_>) = self
+            .findings
+            .into_iter()
+            .map(|finding| finding.error)
+            .partition(|error| error.severity() == Severity::Error);
+        let mut all = self.damaged;
+        all.extend(errors);
+        match host {
+            Some(host) if all.is_empty() => Ok(Loaded {
+                host,
+                plugins: self.plugins,
+                regions: self.regions,
+                warnings,
+                sources: self.sources,
+                places: self.places,
+                inputs,
+                content_hash,
+            }),
+            _ => Err(ManifestErrors::new(all, inputs, content_hash)),
+        }
+    }
+
+    /// Variables and files count by what they gave, and are watched whether they exist or not.
+    fn hash_interpolated(&mut self) {
+        let mut parts = Vec::new();
+        for (name, value) in self.interpolator.variables() {
+            parts.push((b"variable".as_slice(), name.clone()));
+            parts.push(match value {
+                Ok(Some(value)) => (b"value".as_slice(), value.clone()),
+                Ok(None) => (b"unset".as_slice(), String::new()),
+                Err(reason) => (b"unusable".as_slice(), reason.clone()),
+            });
+        }
+        for (name, text) in self.interpolator.files() {
+            self.inputs.insert(self.interpolator.resolve(name));
+            parts.push((b"target".as_slice(), name.clone()));
+            parts.push(match text {
+                Ok(text) => (b"text".as_slice(), text.clone()),
+                Err(reason) => (b"unusable".as_slice(), reason.clone()),
+            });
+        }
+        for (kind, content) in parts {
+            self.hash_part(kind, content.as_bytes());
+        }
+    }
+
+    fn hash_part(&mut self, kind: &[u8], content: &[u8]) {
+        // Lengths, so that no two different lists of parts have the same bytes.
+        for bytes in [kind, content] {
+            self.hash.update((bytes.len() as u64).to_le_bytes());
+            self.hash.update(bytes);
+        }
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}

@@ -1,0 +1,251 @@
+//! The manifest: a TOML file that says which plugins are loaded and which regions there are.
+//!
+//! [`Manifest::load`] reads the file with what it includes, replaces `${…}` in its strings, and
+//! checks everything that can be known without loading a plugin. It gives all errors at once, each
+//! with its place and what would be right. It changes nothing and connects to nothing.
+
+mod check;
+mod duration;
+mod error;
+mod include;
+mod interpolate;
+mod keys;
+mod load;
+mod model;
+mod read;
+mod redact;
+mod region;
+mod source;
+mod suggest;
+mod syntax;
+
+use std::collections::BTreeMap;
+use std::env::{self, VarError};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+pub use error::{ManifestError, ManifestErrors, Severity};
+pub use model::{
+    BackendRef, HostConfig, KeyManglers, ManglerConfig, MaxStale, OnBackendError, PluginConfig,
+    RegionConfig, Serializer,
+};
+
+use read::Places;
+use source::Source;
+
+/// A manifest that was read and found right, as far as it can be judged without its plugins.
+///
+/// `Debug` shows no secret: see [`RegionConfig`].
+#[derive(Clone)]
+pub struct Manifest {
+    host: HostConfig,
+    plugins: BTreeMap<String, PluginConfig>,
+    regions: BTreeMap<String, RegionConfig>,
+    warnings: Vec<ManifestError>,
+    sources: Vec<Arc<Source>>,
+    places: Places,
+    inputs: Vec<PathBuf>,
+    content_hash: String,
+}
+
+impl Manifest {
+    /// Reads a manifest; `${V}` is taken from the environment of the process.
+    ///
+    /// Reads files and folders, so it may block for as long as the file system does.
+    pub fn load(path: &Path) -> Result<Self, ManifestErrors> {
+        Self::from_loaded(load::load(path, &|name| match env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err("is not UTF-8 text".into()),
+        }))
+    }
+
+    /// Reads a manifest; `${V}` is taken from a function, which is asked once for each variable.
+    pub fn load_with(
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ManifestErrors> {
+        Self::from_loaded(load::load(path, &|name| Ok(environment(name))))
+    }
+
+    fn from_loaded(loaded: Result<load::Loaded, ManifestErrors>) -> Result<Self, ManifestErrors> {
+        let load::Loaded {
+            host,
+            plugins,
+            regions,
+            warnings,
+            sources,
+            places,
+            inputs,
+            content_hash,
+        } = loaded?;
+        Ok(Self {
+            host,
+            plugins,
+            regions,
+            warnings,
+            sources,
+            places,
+            inputs,
+            content_hash,
+        })
+    }
+
+    /// `[host]`, with defaults.
+    pub fn host(&self) -> &HostConfig {
+        &self.host
+    }
+
+    /// `[plugins]` by name: what may be loaded, and nothing else may.
+    pub fn plugins(&self) -> &BTreeMap<String, PluginConfig> {
+        &self.plugins
+    }
+
+    /// `[regions]` by name, with defaults.
+    pub fn regions(&self) -> &BTreeMap<String, RegionConfig> {
+        &self.regions
+    }
+
+    /// What is allowed, but probably not meant.
+    pub fn warnings(&self) -> &[ManifestError] {
+        &self.warnings
+    }
+
+    /// SHA-256 in hexadecimal over all that was read: the manifest, included files, the targets of
+    /// `${file:…}`, and the variables used with their values. Two loads with the same hash mean the
+    /// same.
+    pub fn content_hash(&self) -> &str {
+        &self.content_hash
+    }
+
+    /// What must be watched: every file read, and the folders of `include` patterns. Sorted, and
+    /// spelled from the manifest's path as the caller gave it.
+    pub fn inputs(&self) -> &[PathBuf] {
+        &self.inputs
+    }
+
+    /// Pairs of regions whose entries would lie under the same keys of the same backend, unless
+    /// both say `shares_keys`. `null` holds nothing, so it is left out. Whether a pair matters is
+    /// for the caller to say: backends that live in one instance each share nothing.
+    pub fn sharing(&self) -> Vec<(String, String)> {
+        let regions: Vec<&RegionConfig> = self.regions.values().collect();
+        let mut pairs = Vec::new();
+        for (index, one) in regions.iter().enumerate() {
+            for other in &regions[index + 1..] {
+                let meant = one.shares_keys && other.shares_keys;
+                if !meant && one.backend.name != "null" && one.same_keys(other) {
+                    pairs.push((one.name.clone(), other.name.clone()));
+                }
+            }
+        }
+        pairs
+    }
+
+    /// An error about the value at a path, for checks made elsewhere: an unknown backend, an
+    /// argument that the backend refuses. Elements of arrays are named by their number.
+    ///
+    /// Where the path is absent, its nearest ancestor is shown. The message must hold no secret.
+    pub fn error_at(
+        &self,
+        path: &[&str],
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> ManifestError {
+        self.at(path, false, message.into(), remedy.into())
+    }
+
+    /// As [`error_at`](Self::error_at), about the key itself: an argument that does not exist.
+    pub fn error_at_key(
+        &self,
+        path: &[&str],
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> ManifestError {
+        self.at(path, true, message.into(), remedy.into())
+    }
+
+    fn at(&self, path: &[&str], key: bool, message: String, remedy: String) -> ManifestError {
+        let mut path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        loop {
+            if let Some((key_place, value_place)) = self.places.get(&path) {
+                let place = if key { key_place } else { value_place };
+                return self.sources[place.source].finding(
+                    Severity::Error,
+                    &place.span,
+                    message,
+                    remedy,
+                );
+            }
+            if path.pop().is_none() {
+                return self.sources[0].finding(Severity::Error, &(0..0), message, remedy);
+            }
+        }
+    }
+
+    /// Makes one error of what checks elsewhere found, in the form of a failed load.
+    ///
+    /// Returns `None` if there are none.
+    pub fn refuse(&self, errors: Vec<ManifestError>) -> Option<ManifestErrors> {
+        if errors.is_empty() {
+            return None;
+        }
+        let hash = self.content_hash.clone();
+        Some(ManifestErrors::new(errors, self.inputs.clone(), hash))
+    }
+
+    /// The effective manifest as TOML: includes and interpolations done, defaults written out.
+    /// Interpolated parts, values of keys that name a secret, and the user information of URLs are
+    /// `***`.
+    pub fn masked_toml(&self) -> String {
+        let limit = |limit: Option<std::time::Duration>| {
+            limit.map_or_else(|| "never".into(), duration::display)
+        };
+        let mut host = Map::new();
+        host.insert(
+            "plugin_dir".into(),
+            self.host.plugin_dir.to_string_lossy().into(),
+        );
+        if let Some(socket) = &self.host.admin_socket {
+            host.insert("admin_socket".into(), socket.to_string_lossy().into());
+        }
+        host.insert("open_timeout".into(), limit(self.host.open_timeout).into());
+        host.insert(
+            "drain_timeout".into(),
+            limit(self.host.drain_timeout).into(),
+        );
+        let plugins: Map<String, Value> = self
+            .plugins
+            .iter()
+            .map(|(name, plugin)| (name.clone(), json!({ "file": plugin.file })))
+            .collect();
+        let regions: Map<String, Value> = self
+            .regions
+            .iter()
+            .map(|(name, region)| (name.clone(), region.masked_value()))
+            .collect();
+        let mut manifest = json!({ "version": 1, "host": host });
+        if !plugins.is_empty() {
+            manifest["plugins"] = plugins.into();
+        }
+        if !regions.is_empty() {
+            manifest["regions"] = regions.into();
+        }
+        toml::to_string(&manifest).expect("what came from TOML can be written as TOML")
+    }
+}
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manifest")
+            .field("host", &self.host)
+            .field("plugins", &self.plugins)
+            .field("regions", &self.regions)
+            .field("warnings", &self.warnings.len())
+            .field("inputs", &self.inputs)
+            .field("content_hash", &self.content_hash)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,363 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::duration::display;
+use super::redact::{names_a_secret, without_user_information};
+
+/// `[host]`: what concerns the process, not one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostConfig {
+    /// Where plugin files are; absolute, or starting at the manifest's folder.
+    pub plugin_dir: PathBuf,
+    /// The socket of the `dogpile` command, if the manifest sets it; resolved like `plugin_dir`.
+    pub admin_socket: Option<PathBuf>,
+    /// How long a backend may take to open; `None`: for ever.
+    pub open_timeout: Option<Duration>,
+    /// How long a replaced backend may take for its last calls; `None`: for ever.
+    pub drain_timeout: Option<Duration>,
+}
+
+/// `[plugins.NAME]`: one library that may be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginConfig {
+    /// The name in the manifest.
+    pub name: String,
+    /// The bare file name.
+    pub file: String,
+    /// The file in the plugin directory.
+    pub path: PathBuf,
+}
+
+/// A backend's name, with the plugin that offers it where two do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendRef {
+    /// `redis` of `redis/redis_cluster`.
+    pub plugin: Option<String>,
+    /// `redis_cluster` of `redis/redis_cluster`.
+    pub name: String,
+}
+
+impl fmt::Display for BackendRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.plugin {
+            Some(plugin) => write!(f, "{plugin}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// How long past its expiry a value may be served while a new one is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxStale {
+    /// For this long; zero is a hard limit.
+    For(Duration),
+    /// Without limit, as dogpile does.
+    Forever,
+}
+
+/// Which key manglers a region uses.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyManglers {
+    /// None is named: the backend's own, if it has one.
+    Backend,
+    /// `false`: not even the backend's own.
+    Off,
+    /// These, applied in this order; never empty.
+    Named(Vec<ManglerConfig>),
+}
+
+/// One named key mangler.
+#[derive(Clone, PartialEq)]
+pub struct ManglerConfig {
+    /// Its name.
+    pub name: String,
+    /// Its arguments: a JSON object, empty if none were given.
+    pub arguments: Value,
+}
+
+impl fmt::Debug for ManglerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManglerConfig")
+            .field("name", &self.name)
+            .field("arguments", &WithoutText(&self.arguments))
+            .finish()
+    }
+}
+
+/// How values become bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Serializer {
+    /// JSON.
+    Json,
+}
+
+/// What happens when the backend fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBackendError {
+    /// As if the value were missing.
+    Bypass,
+    /// The caller gets the error.
+    Fail,
+}
+
+/// `[regions.NAME]`.
+///
+/// Two are equal if they mean the same, wherever their values came from. `Debug` shows no text of
+/// any argument, nor what an interpolation gave.
+#[derive(Clone)]
+pub struct RegionConfig {
+    /// The name in the manifest.
+    pub name: String,
+    /// The backend that holds the values.
+    pub backend: BackendRef,
+    /// When a value expires, from the end of its creation; `None`: never.
+    pub expiration_time: Option<Duration>,
+    /// How long an expired value may still be served while a new one is created.
+    pub max_stale: MaxStale,
+    /// Put before every mangled key.
+    pub key_prefix: String,
+    /// What is done to keys.
+    pub key_mangler: KeyManglers,
+    /// The backend's arguments, without those that the host takes itself.
+    pub arguments: Map<String, Value>,
+    /// How values become bytes.
+    pub serializer: Serializer,
+    /// A value with another version is a miss.
+    pub value_version: u32,
+    /// What happens when the backend fails.
+    pub on_backend_error: OnBackendError,
+    /// How long one caller waits for another's creation; `None`: for ever.
+    pub lock_wait: Option<Duration>,
+    /// Whether another region may use the same keys.
+    pub shares_keys: bool,
+    /// Values that were interpolated, by their path in the region, as they may be shown.
+    pub(super) masked: BTreeMap<Vec<String>, String>,
+}
+
+impl RegionConfig {
+    /// A region with the default of every key but these: values never expire.
+    pub fn new(name: impl Into<String>, backend: BackendRef) -> Self {
+        Self {
+            name: name.into(),
+            backend,
+            expiration_time: None,
+            max_stale: MaxStale::Forever,
+            key_prefix: String::new(),
+            key_mangler: KeyManglers::Backend,
+            arguments: Map::new(),
+            serializer: Serializer::Json,
+            value_version: 0,
+            on_backend_error: OnBackendError::Bypass,
+            lock_wait: None,
+            shares_keys: false,
+            masked: BTreeMap::new(),
+        }
+    }
+
+    /// Whether entries of both regions would lie under the same keys of the same backend.
+    pub fn same_keys(&self, other: &Self) -> bool {
+        let same_plugin = match (&self.backend.plugin, &other.backend.plugin) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => true,
+        };
+        same_plugin
+            && self.backend.name == other.backend.name
+            && self.arguments == other.arguments
+            && self.key_prefix == other.key_prefix
+            && self.key_mangler == other.key_mangler
+    }
+
+    /// The region as the manifest could write it, with all defaults; secrets are `***`.
+    pub(super) fn masked_value(&self) -> Value {
+        let timeout = |limit: Option<Duration>| limit.map_or("never".into(), display);
+        let mut table = Map::new();
+        let mut put = |key: &str, value: Value| table.insert(key.into(), value);
+        put("backend", self.backend.to_string().into());
+        put("expiration_time", timeout(self.expiration_time).into());
+        put(
+            "max_stale",
+            match self.max_stale {
+                MaxStale::For(limit) => display(limit).into(),
+                MaxStale::Forever => "forever".into(),
+            },
+        );
+        put("key_prefix", self.masked_prefix().into());
+        match &self.key_mangler {
+            KeyManglers::Backend => {}
+            KeyManglers::Off => {
+                put("key_mangler", false.into());
+            }
+            KeyManglers::Named(manglers) => {
+                put("key_mangler", self.masked_manglers(manglers));
+            }
+        }
+        put("lock_wait", timeout(self.lock_wait).into());
+        put(
+            "on_backend_error",
+            match self.on_backend_error {
+                OnBackendError::Bypass => "bypass".into(),
+                OnBackendError::Fail => "fail".into(),
+            },
+        );
+        put("serializer", "json".into());
+        put("value_version", self.value_version.into());
+        put("shares_keys", self.shares_keys.into());
+        if !self.arguments.is_empty() {
+            let mut path = vec!["arguments".to_owned()];
+            put("arguments", self.masked_table(&self.arguments, &mut path));
+        }
+        Value::Object(table)
+    }
+
+    fn masked_prefix(&self) -> &str {
+        self.masked
+            .get(["key_prefix".to_owned()].as_slice())
+            .unwrap_or(&self.key_prefix)
+    }
+
+    fn masked_manglers(&self, manglers: &[ManglerConfig]) -> Value {
+        manglers
+            .iter()
+            .enumerate()
+            .map(|(index, mangler)| {
+                let mut path = vec!["key_mangler".into(), index.to_string(), "arguments".into()];
+                serde_json::json!({
+                    "mangler": mangler.name,
+                    "arguments": self.masked_json(&mangler.arguments, &mut path),
+                })
+            })
+            .collect()
+    }
+
+    fn masked_table(&self, table: &Map<String, Value>, path: &mut Vec<String>) -> Value {
+        let mut shown = Map::new();
+        for (key, value) in table {
+            path.push(key.clone());
+            shown.insert(key.clone(), self.masked_json(value, path));
+            path.pop();
+        }
+        Value::Object(shown)
+    }
+
+    fn masked_json(&self, value: &Value, path: &mut Vec<String>) -> Value {
+        match value {
+            Value::Object(table) => self.masked_table(table, path),
+            Value::Array(items) => {
+                let mut shown = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    path.push(index.to_string());
+                    shown.push(self.masked_json(item, path));
+                    path.pop();
+                }
+                Value::Array(shown)
+            }
+            _ if path.iter().any(|key| names_a_secret(key)) => "***".into(),
+            Value::String(text) => {
+                without_user_information(self.masked.get(path).unwrap_or(text)).into()
+            }
+            plain => plain.clone(),
+        }
+    }
+}
+
+impl PartialEq for RegionConfig {
+    fn eq(&self, other: &Self) -> bool {
+        // Destructured, so that a new field cannot be forgotten.
+        let Self {
+            name,
+            backend,
+            expiration_time,
+            max_stale,
+            key_prefix,
+            key_mangler,
+            arguments,
+            serializer,
+            value_version,
+            on_backend_error,
+            lock_wait,
+            shares_keys,
+            masked: _,
+        } = self;
+        *name == other.name
+            && *backend == other.backend
+            && *expiration_time == other.expiration_time
+            && *max_stale == other.max_stale
+            && *key_prefix == other.key_prefix
+            && *key_mangler == other.key_mangler
+            && *arguments == other.arguments
+            && *serializer == other.serializer
+            && *value_version == other.value_version
+            && *on_backend_error == other.on_backend_error
+            && *lock_wait == other.lock_wait
+            && *shares_keys == other.shares_keys
+    }
+}
+
+impl fmt::Debug for RegionConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments = Value::Object(self.arguments.clone());
+        f.debug_struct("RegionConfig")
+            .field("name", &self.name)
+            .field("backend", &self.backend)
+            .field("expiration_time", &self.expiration_time)
+            .field("max_stale", &self.max_stale)
+            .field("key_prefix", &self.masked_prefix())
+            .field("key_mangler", &self.key_mangler)
+            .field("arguments", &WithoutText(&arguments))
+            .field("serializer", &self.serializer)
+            .field("value_version", &self.value_version)
+            .field("on_backend_error", &self.on_backend_error)
+            .field("lock_wait", &self.lock_wait)
+            .field("shares_keys", &self.shares_keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows keys, numbers and booleans, but no string: no list of names of secrets is complete.
+struct WithoutText<'v>(&'v Value);
+
+impl fmt::Debug for WithoutText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Object(table) => f
+                .debug_map()
+                .entries(table.iter().map(|(key, value)| {
+                    let secret = names_a_secret(key);
+                    (
+                        key,
+                        if secret {
+                            Shown::Masked
+                        } else {
+                            Shown::Value(WithoutText(value))
+                        },
+                    )
+                }))
+                .finish(),
+            Value::Array(items) => f
+                .debug_list()
+                .entries(items.iter().map(WithoutText))
+                .finish(),
+            Value::String(_) => f.write_str("***"),
+            plain => fmt::Display::fmt(plain, f),
+        }
+    }
+}
+
+enum Shown<'v> {
+    Masked,
+    Value(WithoutText<'v>),
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Masked => f.write_str("***"),
+            Self::Value(value) => value.fmt(f),
+        }
+    }
+}
