@@ -114,6 +114,12 @@ impl<V: Clone, E: Clone> Flights<V, E> {
         self.shard(hash).lock().find(hash, key).is_some()
     }
 
+    /// How many callers are blocked at this moment until the key's creation ends.
+    pub fn waiting(&self, hash: u64, key: &str) -> usize {
+        let mut table = self.shard(hash).lock();
+        table.find(hash, key).map_or(0, |entry| entry.waiters.len())
+    }
+
     fn shard(&self, hash: u64) -> &Mutex<Table<V, E>> {
         // The table inside uses the lowest and the highest bits.
         let index = usize::try_from((hash >> 32) % SHARDS as u64).expect("less than SHARDS");
@@ -277,6 +283,9 @@ where
 
 impl<V, E> Debug for Flights<V, E> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flights").finish_non_exhaustive()
+        let graph = &self.graph;
+        f.debug_struct("Flights")
+            .field("graph", graph)
+            .finish_non_exhaustive()
     }
 }

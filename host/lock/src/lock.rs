@@ -97,6 +97,11 @@ impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
         self.flights.is_creating(self.hash, self.key)
     }
 
+    /// How many callers are blocked at this moment until the creation ends.
+    pub fn waiting(&self) -> usize {
+        self.flights.waiting(self.hash, self.key)
+    }
+
     /// Gives the value, creating it if need be and if no other caller does.
     ///
     /// `reader` gives the stored value and its creation time in nanoseconds since 1970, or `None`; a time of 0 is as

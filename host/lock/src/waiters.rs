@@ -70,6 +70,10 @@ impl Waiters {
         self.0.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn owners(&self) -> impl Iterator<Item = Owner> {
         self.0.iter().map(|waiter| waiter.owner())
     }
