@@ -1,1 +1,2 @@
-//! Being built.
+//! Tests of dogpile as a whole. They are in `tests/`.
+#![forbid(unsafe_code)]
