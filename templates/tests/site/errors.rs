@@ -25,7 +25,7 @@ fn a_folder_that_is_no_site_is_refused_with_its_name_and_a_remedy() {
 
 /// Each broken template with the line, the column and a part of the message.
 const BROKEN: &[(&str, usize, usize, &str)] = &[
-    ("one\n{% if x %}\ntwo", 3, 3, ""),
+    ("one\n{% if x %}\ntwo", 3, 4, "end of input"),
     ("one\n{{ 1 + }}", 2, 8, ""),
     ("\n\n{{ 'a' | nonesuch }}", 3, 10, "nonesuch"),
     ("{{ nonesuch() }}", 1, 4, "nonesuch"),
@@ -101,13 +101,19 @@ fn bad_json_names_file_and_line_and_concerns_only_the_pages_that_use_it() {
     ]);
     let site = fixture.site();
     assert_eq!(render(&site, "/all"), "2");
-    for bad in ["{\n  \"x\": 1,\n}", "{\n\"x\":\n", "", "\n\n\u{1}"] {
+    for (bad, line) in [
+        ("{\n  \"x\": 1,\n}", 3),
+        ("{\n\"x\":\n", 3),
+        ("", 1),
+        ("\n\n\u{1}", 3),
+        ("{\"x\": 1}\n{}", 2),
+    ] {
         fixture.write("data/a.json", bad);
         for path in ["/a", "/all"] {
             let error = error_of(&site, path);
             assert_eq!(error.kind(), SiteErrorKind::Data);
             assert_eq!(error.file(), fixture.path("data/a.json"));
-            assert_eq!(error.line(), Some(bad.lines().count().max(1)), "{error}");
+            assert_eq!(error.line(), Some(line), "{error}");
         }
         assert_eq!(render(&site, "/b"), "2");
     }
@@ -163,6 +169,29 @@ fn templates_that_lead_back_to_themselves_are_refused_and_do_not_exhaust_the_sta
     assert!(error_of(&site, "/deep").message().contains("32 deep"));
     assert_eq!(render(&site, "/less"), "end");
     assert_eq!(render(&site, "/e"), "e");
+}
+
+#[test]
+fn the_deepest_nesting_that_is_allowed_renders_on_a_small_stack() {
+    let fixture = Fixture::new(&[("templates/index.html", "{% include '_1.html' %}")]);
+    for level in 1..32 {
+        let next = level + 1;
+        fixture.write(
+            &format!("templates/_{level}.html"),
+            format!(
+                "{{% component C{level}(n) %}}{{% if n > 1 %}}{{{{ <C{level} n={{n - 1}}/> }}}}\
+                 {{% else %}}{{% include '_{next}.html' %}}{{% endif %}}{{% endcomponent %}}\
+                 {{{{ <C{level} n={{19}}/> }}}}"
+            ),
+        );
+    }
+    fixture.write("templates/_32.html", "end");
+    let site = fixture.site();
+    let small = std::thread::Builder::new().stack_size(128 << 10);
+    std::thread::scope(|scope| {
+        let rendering = small.spawn_scoped(scope, || render(&site, "/"));
+        assert_eq!(rendering.unwrap().join().unwrap(), "end");
+    });
 }
 
 #[test]
