@@ -175,17 +175,14 @@ fn templates_that_lead_back_to_themselves_are_refused_and_do_not_exhaust_the_sta
 fn the_deepest_nesting_that_is_allowed_renders_on_a_small_stack() {
     let fixture = Fixture::new(&[("templates/index.html", "{% include '_1.html' %}")]);
     for level in 1..32 {
-        let next = level + 1;
-        fixture.write(
-            &format!("templates/_{level}.html"),
-            format!(
-                "{{% component C{level}(n) %}}{{% if n > 1 %}}{{{{ <C{level} n={{n - 1}}/> }}}}\
-                 {{% else %}}{{% include '_{next}.html' %}}{{% endif %}}{{% endcomponent %}}\
-                 {{{{ <C{level} n={{19}}/> }}}}"
-            ),
-        );
+        let include = format!("{{% include '_{}.html' %}}", level + 1);
+        fixture.write(&format!("templates/_{level}.html"), include);
     }
-    fixture.write("templates/_32.html", "end");
+    fixture.write(
+        "templates/_32.html",
+        "{% component C(n) %}{% if n > 1 %}{{ <C n={n - 1}/> }}{% else %}end{% endif %}{% endcomponent %}\
+         {{ <C n={20}/> }}",
+    );
     let site = fixture.site();
     let small = std::thread::Builder::new().stack_size(128 << 10);
     std::thread::scope(|scope| {
