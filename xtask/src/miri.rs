@@ -9,11 +9,10 @@ use crate::run;
 use crate::steps::Outcome;
 use crate::workspace::Workspace;
 
-/// Crate, and which of its unit tests: by module, or all of them.
-const CHECKED: &[(&str, &[&str])] = &[
-    ("dogpile-plugin-api", &["value::", "adapter::"]),
-    ("dogpile-lock", &[]),
-];
+/// The room of unsafe code, whose modules are each to be tested: by unit tests, or by an integration
+/// test of the module's name.
+const UNSAFE: &str = "dogpile-plugin-api";
+const MODULES: &[&str] = &["value", "adapter"];
 
 /// Runs the checked tests, where there is a nightly toolchain with Miri.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
@@ -26,20 +25,24 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
                    rustup component add rust-src --toolchain nightly";
         return Ok(Outcome::Skipped(why.to_owned()));
     }
-    for (package, filters) in CHECKED {
-        let test = |arguments: &[&str]| {
-            let mut command = miri(&workspace.root);
-            command
-                .args(["test", "-p", package, "--lib", "--"])
-                .args(*filters)
-                .args(arguments);
-            command
-        };
-        if !any_listed(&mut test(&["--list"]))? {
-            bail!("no test of {package} is named {filters:?}: nothing would be checked");
+    let root = &workspace.root;
+    for module in MODULES {
+        let unit_tests: &[&str] = &["--lib", "--", &format!("{module}::")];
+        let integration_test: &[&str] = &["--test", module];
+        let mut found = false;
+        if any_listed(test(root, UNSAFE, unit_tests).arg("--list"))? {
+            found = true;
+            run::run(&mut test(root, UNSAFE, unit_tests))?;
         }
-        run::run(&mut test(&[]))?;
+        if workspace.tests(UNSAFE).any(|name| name == *module) {
+            found = true;
+            run::run(&mut test(root, UNSAFE, integration_test))?;
+        }
+        if !found {
+            bail!("{UNSAFE} has neither a unit test in `{module}` nor a test file of that name");
+        }
     }
+    run::run(&mut test(root, "dogpile-lock", &["--lib"]))?;
     Ok(Outcome::Done)
 }
 
@@ -55,6 +58,12 @@ fn miri(root: &Path) -> Command {
         .env_remove("CARGO")
         .env_remove("RUSTC")
         .env_remove("LD_LIBRARY_PATH");
+    command
+}
+
+fn test(root: &Path, package: &str, arguments: &[&str]) -> Command {
+    let mut command = miri(root);
+    command.args(["test", "-p", package]).args(arguments);
     command
 }
 

@@ -66,6 +66,15 @@ impl Workspace {
             .collect()
     }
 
+    /// Names of a member's integration tests.
+    pub(crate) fn tests(&self, package: &str) -> impl Iterator<Item = &str> {
+        self.packages()
+            .filter(move |found| found["name"] == package)
+            .flat_map(|package| list(&package["targets"]))
+            .filter(|target| words(&target["kind"]).any(|kind| kind == "test"))
+            .filter_map(|target| target["name"].as_str())
+    }
+
     fn packages(&self) -> impl Iterator<Item = &Value> {
         list(&self.metadata["packages"])
     }
