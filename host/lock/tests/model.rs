@@ -9,24 +9,44 @@ use dogpile_lock::{Flights, LockError, Operation, Outcome, Reading, Source, Wait
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread::{self, JoinHandle};
+use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 type Gotten = Result<Outcome<usize>, LockError<String>>;
 
-fn number(variable: &str) -> Option<u64> {
+fn number<N: FromStr<Err: Debug>>(variable: &str) -> Option<N> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().expect("a number"))
 }
 
 /// Runs the model over many schedules.
 fn check(model: impl Fn() + Send + Sync + 'static) {
-    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
-    let seed = number("DOGPILE_MODEL_SEED").unwrap_or(now.as_micros() as u64);
+    let random = || RandomState::new().hash_one("");
+    let seed = number("DOGPILE_MODEL_SEED").unwrap_or_else(random);
     let schedules = number("DOGPILE_MODEL_SCHEDULES").unwrap_or(10_000);
     eprintln!("DOGPILE_MODEL_SEED={seed} ({schedules} schedules)");
-    shuttle::check_random_with_seed(model, seed, schedules as usize);
+    shuttle::check_random_with_seed(model, seed, schedules);
+}
+
+/// Something that must have come about in at least one schedule of a test, or the test shows nothing.
+struct Reached(&'static str, std::sync::atomic::AtomicBool);
+
+impl Reached {
+    const fn new(what: &'static str) -> Self {
+        Self(what, std::sync::atomic::AtomicBool::new(false))
+    }
+
+    fn note(&self, came_about: bool) {
+        self.1.fetch_or(came_about, Ordering::Relaxed);
+    }
+
+    fn require(&self) {
+        assert!(self.1.load(Ordering::Relaxed), "never seen: {}", self.0);
+    }
 }
 
 /// What a creator does, besides making a value.
@@ -43,7 +63,25 @@ struct Store {
     wanted: AtomicUsize,
     reads: AtomicUsize,
     creations: AtomicUsize,
-    at_work: AtomicUsize,
+    /// Of the standard library: shuttle's may not be touched while a panic unwinds.
+    at_work: std::sync::atomic::AtomicUsize,
+}
+
+/// Counts a creator at work for as long as it is.
+struct AtWork<'a>(&'a std::sync::atomic::AtomicUsize);
+
+impl<'a> AtWork<'a> {
+    fn on(store: &'a Store) -> Self {
+        let others = store.at_work.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(others, 0, "two creators of one key at once");
+        Self(&store.at_work)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Store {
@@ -54,7 +92,7 @@ impl Store {
             wanted: AtomicUsize::new(wanted),
             reads: AtomicUsize::new(0),
             creations: AtomicUsize::new(0),
-            at_work: AtomicUsize::new(0),
+            at_work: std::sync::atomic::AtomicUsize::new(0),
         }
     }
 
@@ -99,26 +137,18 @@ impl<F: FnMut(usize) -> Result<Mood, String>> Operation for Call<'_, F> {
 
     fn create(&mut self) -> Result<usize, String> {
         let store = &self.world.stores[self.key];
-        let others = store.at_work.fetch_add(1, Ordering::SeqCst);
-        assert_eq!(others, 0, "two creators of one key at once");
+        let _at_work = AtWork::on(store);
         let creation = store.creations.fetch_add(1, Ordering::SeqCst) + 1;
-        let mood = (self.creator)(creation);
-        let made = match mood {
-            Ok(Mood::Makes) => {
+        match (self.creator)(creation)? {
+            Mood::Makes => {
                 let value = store.wanted.load(Ordering::SeqCst);
                 *store.value.lock().unwrap() = value;
                 Ok(value)
             }
-            Ok(Mood::Fails) => Err(format!("creation {creation} failed")),
-            Err(error) => Err(error),
-            Ok(Mood::Panics) => {
-                store.at_work.fetch_sub(1, Ordering::SeqCst);
-                // Without the panic hook, which would print the schedule each time.
-                resume_unwind(Box::new("on purpose"));
-            }
-        };
-        store.at_work.fetch_sub(1, Ordering::SeqCst);
-        made
+            Mood::Fails => Err(format!("creation {creation} failed")),
+            // Past the panic hook, which would print the schedule each time.
+            Mood::Panics => resume_unwind(Box::new("on purpose")),
+        }
     }
 }
 
@@ -187,6 +217,7 @@ fn count(gotten: &[Outcome<usize>], source: Source) -> usize {
 
 #[test]
 fn a_first_miss_is_created_once_and_waiters_do_not_read() {
+    static REACHED: Reached = Reached::new("three waiters");
     check(|| {
         let world = World::empty();
         let gotten = crowd(&world, 4, |world, _| {
@@ -195,15 +226,18 @@ fn a_first_miss_is_created_once_and_waiters_do_not_read() {
         assert!(gotten.iter().all(|got| got.value == 1));
         assert_eq!(count(&gotten, Source::Created), 1);
         assert_eq!(world.stores[A].creations(), 1);
+        REACHED.note(count(&gotten, Source::Waited) == 3);
         // One read each, and a second by each who had the turn; those who came with a fresh value are among the last.
         let waited = count(&gotten, Source::Waited);
         let reads = world.stores[A].reads.load(Ordering::SeqCst);
         assert!(reads <= 4 + 4 - waited);
     });
+    REACHED.require();
 }
 
 #[test]
 fn an_expiry_is_created_once_and_nobody_with_a_stale_value_waits() {
+    static REACHED: Reached = Reached::new("stale values meanwhile");
     check(|| {
         let world = World::new([1, 1, 1].map(|value| Store::holding(value, 2)));
         let gotten = crowd(&world, 4, |world, _| {
@@ -212,11 +246,13 @@ fn an_expiry_is_created_once_and_nobody_with_a_stale_value_waits() {
         assert_eq!(world.stores[A].creations(), 1);
         assert_eq!(count(&gotten, Source::Created), 1);
         assert_eq!(count(&gotten, Source::Waited), 0);
+        REACHED.note(count(&gotten, Source::Stale) == 3);
         for got in gotten {
             let expected = if got.source == Source::Stale { 1 } else { 2 };
             assert_eq!(got.value, expected);
         }
     });
+    REACHED.require();
 }
 
 #[test]
@@ -242,6 +278,7 @@ fn each_of_several_expiries_is_created_once() {
 
 #[test]
 fn a_panic_hands_the_turn_to_the_next_waiter() {
+    static REACHED: Reached = Reached::new("a waiter of the third creator");
     check(|| {
         let world = World::empty();
         let gotten = crowd(&world, 4, |world, _| {
@@ -256,13 +293,16 @@ fn a_panic_hands_the_turn_to_the_next_waiter() {
         let gotten: Vec<_> = gotten.into_iter().flatten().map(Result::unwrap).collect();
         assert_eq!(gotten.len(), 2, "two panicked, each to its own caller");
         assert!(gotten.iter().all(|got| got.value == 1));
+        REACHED.note(count(&gotten, Source::Waited) == 1);
         assert_eq!(count(&gotten, Source::Created), 1);
         assert_eq!(world.stores[A].creations(), 3);
     });
+    REACHED.require();
 }
 
 #[test]
 fn waiters_share_an_error_and_the_next_call_creates() {
+    static REACHED: Reached = Reached::new("an error shared by all");
     check(|| {
         let world = World::empty();
         let gotten = crowd(&world, 4, |world, _| {
@@ -273,6 +313,7 @@ fn waiters_share_an_error_and_the_next_call_creates() {
         });
         // Who came after the failed flight created anew, once.
         let failed = gotten.iter().filter(|got| got.is_err()).count();
+        REACHED.note(failed == 4);
         assert!(failed >= 1);
         for error in gotten.into_iter().filter_map(Result::err) {
             assert_eq!(error, LockError::Creation("creation 1 failed".to_owned()));
@@ -282,10 +323,12 @@ fn waiters_share_an_error_and_the_next_call_creates() {
         let next = world.call(A, None, |_| Ok(Mood::Makes)).unwrap();
         assert_eq!(next.value, 1);
     });
+    REACHED.require();
 }
 
 #[test]
 fn a_turn_handed_to_a_waiter_that_times_out_is_not_lost() {
+    static REACHED: Reached = Reached::new("a time-out");
     check(|| {
         let world = World::empty();
         let gotten = crowd(&world, 4, |world, at| {
@@ -303,6 +346,7 @@ fn a_turn_handed_to_a_waiter_that_times_out_is_not_lost() {
         });
         let panicked = gotten.iter().filter(|(_, got)| got.is_none()).count();
         assert_eq!(panicked, 1);
+        REACHED.note(gotten.iter().any(|(_, got)| matches!(got, Some(Err(_)))));
         for (at, got) in gotten {
             match got {
                 None => {}
@@ -315,6 +359,7 @@ fn a_turn_handed_to_a_waiter_that_times_out_is_not_lost() {
         }
         assert_eq!(world.stores[A].creations(), 2);
     });
+    REACHED.require();
 }
 
 #[test]
@@ -349,38 +394,50 @@ fn nested(world: &World, outer: usize, inner: usize) -> (Gotten, Option<Gotten>)
     (gotten, seen)
 }
 
-fn is_circle(seen: &Option<Gotten>) -> bool {
+fn is_circle(seen: Option<&Gotten>) -> bool {
     matches!(seen, Some(Err(LockError::Circle(_))))
 }
 
 #[test]
 fn two_creators_that_wait_for_each_other_end_with_one_error() {
+    static REACHED: Reached = Reached::new("a circle");
     check(|| {
         let world = World::empty();
         let gotten = crowd(&world, 2, |world, at| match at {
             0 => nested(world, A, B),
             _ => nested(world, B, A),
         });
-        let circles = gotten.iter().filter(|(_, seen)| is_circle(seen)).count();
+        let circles = gotten
+            .iter()
+            .filter(|(_, seen)| is_circle(seen.as_ref()))
+            .count();
         assert!(circles <= 1);
+        REACHED.note(circles == 1);
         // Without a circle nothing fails.
         if circles == 0 {
             assert!(gotten.iter().all(|(outer, _)| outer.is_ok()));
         }
     });
+    REACHED.require();
 }
 
 #[test]
 fn of_three_creators_in_a_ring_one_gets_an_error_and_only_if_it_is_closed() {
+    static REACHED: Reached = Reached::new("a circle");
     check(|| {
         let world = World::empty();
         let gotten = crowd(&world, 3, |world, at| nested(world, at, (at + 1) % 3));
-        let circles = gotten.iter().filter(|(_, seen)| is_circle(seen)).count();
+        let circles = gotten
+            .iter()
+            .filter(|(_, seen)| is_circle(seen.as_ref()))
+            .count();
         assert!(circles <= 1);
+        REACHED.note(circles == 1);
         if circles == 0 {
             assert!(gotten.iter().all(|(outer, _)| outer.is_ok()));
         }
     });
+    REACHED.require();
 }
 
 #[test]
@@ -399,7 +456,7 @@ fn waiting_in_one_order_is_never_a_circle() {
             }
         });
         for (outer, seen) in gotten {
-            assert!(!is_circle(&seen));
+            assert!(!is_circle(seen.as_ref()));
             outer.unwrap();
         }
     });
@@ -407,6 +464,7 @@ fn waiting_in_one_order_is_never_a_circle() {
 
 #[test]
 fn a_turn_that_changed_hands_is_no_false_circle_and_hides_no_true_one() {
+    static REACHED: Reached = Reached::new("a circle");
     check(|| {
         let world = World::empty();
         // The first creation of "a" panics while others wait for it and wait for what they hold.
@@ -462,5 +520,36 @@ fn a_turn_that_changed_hands_is_no_false_circle_and_hides_no_true_one() {
             gotten.unwrap();
         }
         assert!(circles <= 1);
+        REACHED.note(circles == 1);
     });
+    REACHED.require();
+}
+
+#[test]
+fn a_waiter_that_is_ahead_of_the_wait_graph_still_closes_no_circle() {
+    static REACHED: Reached = Reached::new("a circle after an earlier wait");
+    check(|| {
+        let world = World::empty();
+        let gotten = crowd(&world, 3, |world, at| match at {
+            0 => (world.call(A, None, |_| Ok(Mood::Makes)), None),
+            1 => nested(world, B, C),
+            // Waits for "a" first, with a deadline that lets it see the ending before it is woken.
+            _ => {
+                let mut seen = None;
+                let mut waited = false;
+                let gotten = world.call(C, None, |_| {
+                    let wait = Some(Duration::from_secs(1));
+                    let earlier = world.call(A, wait, |_| Ok(Mood::Makes));
+                    waited = earlier.is_ok_and(|got| got.source == Source::Waited);
+                    seen = Some(world.call(B, None, |_| Ok(Mood::Makes)));
+                    Ok(Mood::Makes)
+                });
+                REACHED.note(waited && is_circle(seen.as_ref()));
+                (gotten, seen)
+            }
+        });
+        let circles = gotten.iter().filter(|(_, seen)| is_circle(seen.as_ref()));
+        assert!(circles.count() <= 1);
+    });
+    REACHED.require();
 }
