@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::suggest::nearest;
+
 /// What a duration may be, for remedies.
 pub(super) const FORMS: &str = "write a number of seconds (300, 0.25) or a string with units: \"250ms\", \"5m\", \"1h30m\"; \
      the units are us, ms, s, m, h, d and w";
@@ -140,6 +142,36 @@ fn unknown_unit(unit: &str) -> BadDuration {
             }
             None => FORMS.into(),
         },
+    }
+}
+
+/// The word that was probably meant by one that is not a duration.
+pub(super) fn switch_meant(key: &str, text: &str) -> Option<&'static str> {
+    const WITHOUT_LIMIT: [&str; 6] = [
+        "forever",
+        "for ever",
+        "always",
+        "infinite",
+        "unlimited",
+        "endless",
+    ];
+    const OFF: [&str; 4] = ["never", "none", "off", "no"];
+    let lower = text.trim().to_lowercase();
+    if WITHOUT_LIMIT.contains(&lower.as_str()) {
+        Some(if key == "max_stale" {
+            "forever"
+        } else {
+            "never"
+        })
+    } else if OFF.contains(&lower.as_str()) {
+        Some("never")
+    } else {
+        let words: &[&str] = if key == "max_stale" {
+            &["never", "forever"]
+        } else {
+            &["never"]
+        };
+        nearest(&lower, words)
     }
 }
 

@@ -226,3 +226,117 @@ pub(super) fn locate(raw: &str, decoded: &str, at: &Range<usize>) -> Range<usize
         start..start + 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Expansion, Interpolator, locate};
+    use std::cell::Cell;
+    use std::path::Path;
+
+    fn expand(text: &str) -> Expansion {
+        let environment = |name: &str| match name {
+            "A" => Ok(Some("one".to_owned())),
+            "EMPTY" => Ok(Some(String::new())),
+            "DOLLARS" => Ok(Some("${A}$$".to_owned())),
+            "BAD" => Err("is not UTF-8 text".to_owned()),
+            _ => Ok(None),
+        };
+        Interpolator::new(&environment, Path::new("")).expand(text)
+    }
+
+    #[test]
+    fn variables_are_replaced() {
+        for (text, value, masked) in [
+            ("plain", "plain", "plain"),
+            ("", "", ""),
+            ("${A}", "one", "***"),
+            ("x${A}y${A}z", "xoneyonez", "x***y***z"),
+            ("${NONE:-two}", "two", "***"),
+            ("${NONE:-}", "", "***"),
+            ("${EMPTY:-two}", "two", "***"),
+            ("${EMPTY}", "", "***"),
+            ("${A:-two}${A:?needed}", "oneone", "******"),
+            ("${NONE:-a:-b?c}", "a:-b?c", "***"),
+            ("$$", "$", "$"),
+            ("$${A}", "${A}", "${A}"),
+            ("$$${A}", "$one", "$***"),
+            ("ä${A}ö", "äoneö", "ä***ö"),
+        ] {
+            let expansion = expand(text);
+            assert!(expansion.problems.is_empty(), "{text}");
+            assert_eq!(expansion.value, value, "{text}");
+            assert_eq!(expansion.masked, masked, "{text}");
+            assert_eq!(
+                expansion.interpolated,
+                text != masked && masked.contains("***")
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_not_interpolated_again() {
+        assert_eq!(expand("${DOLLARS}").value, "${A}$$");
+    }
+
+    #[test]
+    fn every_problem_of_a_string_is_told_with_its_place() {
+        let text = "a $ ${NONE} ${1} ${A:+x} ${BAD} ${NONE:?say why} ${";
+        let problems = expand(text).problems;
+        let places: Vec<&str> = problems.iter().map(|p| &text[p.at.clone()]).collect();
+        assert_eq!(
+            places,
+            [
+                "$",
+                "${NONE}",
+                "${1}",
+                "${A:+x}",
+                "${BAD}",
+                "${NONE:?say why}",
+                "${"
+            ]
+        );
+        assert!(problems[5].message.ends_with("say why"));
+        assert!(problems[4].message.ends_with("is not UTF-8 text"));
+    }
+
+    #[test]
+    fn a_variable_is_asked_for_once() {
+        let asked = Cell::new(0);
+        let environment = |_: &str| {
+            asked.set(asked.get() + 1);
+            Ok(Some(asked.get().to_string()))
+        };
+        let mut interpolator = Interpolator::new(&environment, Path::new(""));
+        assert_eq!(interpolator.expand("${A}${A}").value, "11");
+        assert_eq!(interpolator.expand("${A}").value, "1");
+        assert_eq!(asked.get(), 1);
+    }
+
+    #[test]
+    fn one_newline_at_the_end_of_a_file_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = |_: &str| Ok(None);
+        for (content, value) in [
+            ("x", "x"),
+            ("x\n", "x"),
+            ("x\n\n", "x\n"),
+            ("x\r\n", "x"),
+            ("\n", ""),
+        ] {
+            std::fs::write(folder.path().join("secret"), content).unwrap();
+            let mut interpolator = Interpolator::new(&environment, folder.path());
+            let expansion = interpolator.expand("<${file:secret}>");
+            assert_eq!(expansion.value, format!("<{value}>"));
+            assert_eq!(expansion.masked, "<***>");
+        }
+    }
+
+    #[test]
+    fn places_are_found_behind_escapes() {
+        let raw = r#""a\t\"${A} ${B}""#;
+        let decoded = "a\t\"${A} ${B}";
+        assert_eq!(&raw[locate(raw, decoded, &(3..7))], "${A}");
+        assert_eq!(&raw[locate(raw, decoded, &(8..12))], "${B}");
+        assert_eq!(locate("\"\\u0024{A}\"", "${A}", &(0..4)), 0..11);
+    }
+}

@@ -132,8 +132,11 @@ impl Reader<'_, '_> {
         } else if let Some(word) = nearest(&item.key, &words) {
             format!("did you mean `{word}`?")
         } else {
-            let known = format!("the keys here are {}", keys.known.join(", "));
-            if keys.known.contains(&"arguments") {
+            let known = match keys.known {
+                [only] => format!("the only key here is {only}"),
+                known => format!("the keys here are {}", known.join(", ")),
+            };
+            if keys.known.contains(&"backend") {
                 format!("{known}; what is the backend's goes into `arguments`")
             } else {
                 known

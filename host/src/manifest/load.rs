@@ -14,7 +14,7 @@ use super::interpolate::{Environment, Interpolator};
 use super::model::{HostConfig, PluginConfig, RegionConfig};
 use super::read::{Finding, Places, Reader, Table};
 use super::source::{Place, Source};
-use super::syntax;
+use super::syntax::{self, Damage};
 
 /// All that reading a manifest gives.
 pub(super) struct Loaded {
@@ -105,9 +105,11 @@ impl<'e> Load<'e> {
         let regions = reader.named(&mut root, "regions", "region");
         reader.refuse_rest_of_manifest(&root);
         self.define(index, plugins, regions, &host);
-        self.settle(index, &errors, start);
-        for include in includes {
-            self.include(index, &include, &host);
+        let damage = self.settle(index, &errors, start);
+        if !damage.unclosed {
+            for include in includes {
+                self.include(index, &include, &host);
+            }
         }
         Some(host)
     }
@@ -215,12 +217,13 @@ impl<'e> Load<'e> {
     }
 
     /// Adds the syntax errors of a file, and drops findings that may only come from them.
-    fn settle(&mut self, index: usize, errors: &[toml::de::Error], start: usize) {
+    fn settle(&mut self, index: usize, errors: &[toml::de::Error], start: usize) -> Damage {
         let found = self.findings.split_off(start);
         let source = Arc::clone(&self.sources[index]);
         let damage = syntax::report(index, &source, errors, &mut self.findings);
         self.findings
             .extend(found.into_iter().filter(|finding| damage.spares(finding)));
+        damage
     }
 
     fn source(&mut self, path: PathBuf, text: String) -> usize {

@@ -233,7 +233,18 @@ impl Manifest {
         if !regions.is_empty() {
             manifest["regions"] = regions.into();
         }
+        double_dollars(&mut manifest);
         toml::to_string(&manifest).expect("what came from TOML can be written as TOML")
+    }
+}
+
+/// A single dollar would begin an interpolation when the text is read again.
+fn double_dollars(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('$', "$$"),
+        Value::Array(items) => items.iter_mut().for_each(double_dollars),
+        Value::Object(table) => table.values_mut().for_each(double_dollars),
+        _ => {}
     }
 }
 

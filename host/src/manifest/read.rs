@@ -280,15 +280,17 @@ impl Reader<'_, '_> {
                 }
                 duration::parse(&text.value).map_err(|bad| {
                     if text.interpolated {
-                        BadDuration {
-                            message: format!(
-                                "what \"{}\" stands for is not a duration",
-                                text.shown
-                            ),
+                        return BadDuration {
+                            message: format!("\"{}\" stands for no duration", text.shown),
                             remedy: duration::FORMS.into(),
-                        }
-                    } else {
-                        bad
+                        };
+                    }
+                    match duration::switch_meant(&item.key, &text.value) {
+                        Some(word) => BadDuration {
+                            remedy: format!("did you mean \"{word}\"? Or {}", duration::FORMS),
+                            ..bad
+                        },
+                        None => bad,
                     }
                 })
             }
@@ -310,14 +312,31 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// One of some words.
-    pub(super) fn word<'w>(&mut self, item: &Item<'_>, words: &[&'w str]) -> Option<&'w str> {
+    /// One of some words; those of the format that this version does not know are refused.
+    pub(super) fn word<'w>(
+        &mut self,
+        item: &Item<'_>,
+        words: &[&'w str],
+        not_yet: &[&str],
+    ) -> Option<&'w str> {
         let choices = list(words);
         let text = self.text(item, &format!("write {choices}"))?;
         if let Some(word) = words.iter().find(|word| **word == text.value) {
             return Some(word);
         }
+        if not_yet.contains(&text.value.as_str()) {
+            self.error(
+                item.span(),
+                format!(
+                    "`{} = \"{}\"` is not supported yet in this version",
+                    item.key, text.shown
+                ),
+                format!("write {choices}, or remove `{}`", item.key),
+            );
+            return None;
+        }
         let remedy = match nearest(&text.value, words) {
+            Some(word) if words.len() == 1 => format!("did you mean \"{word}\"?"),
             Some(word) => format!("did you mean \"{word}\"? It can be {choices}"),
             None => format!("it can be {choices}"),
         };
@@ -445,7 +464,7 @@ fn elements<'t>(item: &Item<'t>, items: &'t DeArray<'t>) -> Vec<Item<'t>> {
             let mut path = item.path.clone();
             path.push(index.to_string());
             Item {
-                key: item.key.clone(),
+                key: format!("{}[{index}]", item.key),
                 key_span: value.span(),
                 path,
                 value,

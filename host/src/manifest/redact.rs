@@ -1,3 +1,6 @@
+/// How far from `://` an `@` is looked for, in bytes.
+const LONGEST_AUTHORITY: usize = 1024;
+
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
     const WORDS: [&str; 12] = [
@@ -56,8 +59,11 @@ fn mark_user_information(text: &str, mask: &mut [bool]) {
     for (scheme, _) in text.match_indices("://") {
         let start = scheme + 3;
         let end = text[start..]
-            .find(|c: char| c.is_whitespace() || c == '"' || c == '\'')
-            .map_or(text.len(), |length| start + length);
+            .char_indices()
+            .find(|&(length, c)| {
+                c.is_whitespace() || c == '"' || c == '\'' || length > LONGEST_AUTHORITY
+            })
+            .map_or(text.len(), |(length, _)| start + length);
         if let Some(at) = text[start..end].rfind('@') {
             mark(text, start, start + at, mask);
         }

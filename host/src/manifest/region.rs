@@ -34,17 +34,15 @@ impl Reader<'_, '_> {
             region.value_version = self.natural(&item).unwrap_or(0);
         }
         if let Some(item) = table.take("on_backend_error")
-            && let Some("fail") = self.word(&item, &["bypass", "fail"])
+            && let Some("fail") = self.word(&item, &["bypass", "fail"], &[])
         {
             region.on_backend_error = OnBackendError::Fail;
         }
         if let Some(item) = table.take("shares_keys") {
             region.shares_keys = self.boolean(&item).unwrap_or(false);
         }
-        if let Some(item) = table.take("invalidation")
-            && let Some("shared") = self.word(&item, &["local", "shared"])
-        {
-            self.not_supported_yet(&item, "`invalidation = \"shared\"`");
+        if let Some(item) = table.take("invalidation") {
+            self.word(&item, &["local"], &["shared"]);
         }
         let lock_wait = table.take("lock_wait");
         if let Some(item) = &lock_wait {
@@ -56,8 +54,8 @@ impl Reader<'_, '_> {
         self.refuse_rest(&table, &REGION);
         region.masked = self
             .masked
-            .iter()
-            .filter_map(|(path, shown)| {
+            .range(table.path.clone()..)
+            .map_while(|(path, shown)| {
                 let rest = path.strip_prefix(table.path.as_slice())?;
                 Some((rest.to_vec(), shown.clone()))
             })
@@ -133,12 +131,7 @@ impl Reader<'_, '_> {
     }
 
     fn serializer(&mut self, item: &Item<'_>) -> Serializer {
-        match self.word(item, &["json", "messagepack", "raw"]) {
-            None | Some("json") => {}
-            Some(other) => {
-                self.not_supported_yet(item, &format!("`serializer = \"{other}\"`"));
-            }
-        }
+        self.word(item, &["json"], &["messagepack", "raw"]);
         Serializer::Json
     }
 

@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use super::error::{Excerpt, ManifestError, Severity};
 use super::redact::secret_bytes;
@@ -11,6 +12,9 @@ const EXCERPT: usize = 120;
 pub(super) struct Source {
     path: PathBuf,
     text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
+    secret: OnceLock<Vec<bool>>,
 }
 
 /// A span of bytes in the n-th source.
@@ -22,7 +26,13 @@ pub(super) struct Place {
 
 impl Source {
     pub(super) fn new(path: PathBuf, text: String) -> Self {
-        Self { path, text }
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            lines: std::iter::once(0).chain(after_newlines).collect(),
+            path,
+            text,
+            secret: OnceLock::new(),
+        }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -32,10 +42,9 @@ impl Source {
     /// Line and column of an offset, both from 1, the column in characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let offset = self.boundary(offset);
-        let before = &self.text[..offset];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|&b| b == b'\n').count() + 1;
-        (line, before[start..].chars().count() + 1)
+        let line = self.lines.partition_point(|&start| start <= offset);
+        let start = self.lines[line - 1];
+        (line, self.text[start..offset].chars().count() + 1)
     }
 
     /// `file:line:col`, for a message that names a second place.
@@ -71,7 +80,7 @@ impl Source {
             .find('\n')
             .map_or(self.text.len(), |length| from + length);
         let line = self.text[start..end].trim_end_matches('\r');
-        let secret = secret_bytes(&self.text);
+        let secret = self.secret.get_or_init(|| secret_bytes(&self.text));
         let shown: Vec<char> = line
             .char_indices()
             .map(|(at, c)| match c {

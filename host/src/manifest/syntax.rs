@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::error::Severity;
@@ -7,12 +8,24 @@ use super::source::Source;
 const RULES: &str = "TOML wants `key = value` on a line of its own, [table] headers, and strings in \
                      quotes; see https://toml.io";
 
+/// How the parser begins about a value that is none.
+const VALUES: [&str; 5] = [
+    "invalid float",
+    "invalid integer",
+    "invalid boolean",
+    "invalid date",
+    "unexpected leading zero",
+];
+
+/// How many syntax errors of one file are told: with so many it is no manifest.
+const MOST: usize = 50;
+
 /// What a file's syntax errors leave to be said about it.
 pub(super) struct Damage {
     /// The lines with syntax errors.
-    lines: Vec<usize>,
+    lines: BTreeSet<usize>,
     /// Something is not closed: what follows was read as part of it.
-    unclosed: bool,
+    pub(super) unclosed: bool,
 }
 
 impl Damage {
@@ -31,21 +44,29 @@ pub(super) fn report(
     findings: &mut Vec<Finding>,
 ) -> Damage {
     let mut damage = Damage {
-        lines: Vec::new(),
+        lines: BTreeSet::new(),
         unclosed: false,
     };
+    let lines = source.text().lines().enumerate();
+    let headers: Vec<usize> = lines
+        .filter(|(_, line)| header(line).is_some())
+        .map(|(index, _)| index + 1)
+        .collect();
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let message = error.message();
-        damage.unclosed |= message.starts_with("unclosed")
-            || message.contains("string")
-            || message.starts_with("missing inline table")
-            || message.starts_with("missing array");
         let (line, _) = source.position(span.start);
-        if damage.lines.contains(&line) {
+        // A key that is defined twice because its table is.
+        let after_effect = message == "duplicate key"
+            && headers.binary_search(&line).is_err()
+            && headers[..headers.partition_point(|&header| header < line)]
+                .last()
+                .is_some_and(|header| damage.lines.contains(header));
+        if after_effect || damage.lines.contains(&line) {
             continue;
         }
-        damage.lines.push(line);
+        damage.lines.insert(line);
+        damage.unclosed = leaves_open(message);
         let (message, remedy) = explain(source, &span, message);
         findings.push(Finding {
             source: index,
@@ -53,78 +74,121 @@ pub(super) fn report(
             error: source.finding(Severity::Error, &span, message, remedy),
             span,
         });
+        // What follows something that is not closed was read as part of it.
+        if damage.unclosed || damage.lines.len() == MOST {
+            break;
+        }
     }
     damage
+}
+
+fn leaves_open(message: &str) -> bool {
+    [
+        "unclosed",
+        "missing comma",
+        "missing key for inline",
+        "missing inline",
+        "missing array",
+    ]
+    .iter()
+    .any(|start| message.starts_with(start))
+        || (message.starts_with("invalid") && message.contains("string"))
 }
 
 fn explain(source: &Source, span: &Range<usize>, message: &str) -> (String, String) {
     let text = source.text();
     if message == "duplicate key" {
         let key = text.get(span.clone()).unwrap_or_default();
-        let first = first_definition(text, span.start, key).map_or(String::new(), |offset| {
+        let (start, line) = line_at(text, span.start);
+        let shown = header(line).unwrap_or(key);
+        let first = first_definition(text, start, line, key).map_or(String::new(), |offset| {
             format!(": first at {}", source.display(offset))
         });
         return (
-            format!("`{key}` is defined twice{first}"),
+            format!("`{shown}` is defined twice{first}"),
             "remove or rename one of them".into(),
         );
     }
     let cut_short = text[text.floor_char_boundary(span.start)..]
         .trim()
         .is_empty();
+    let quotes = message.starts_with("string values must be quoted");
     let remedy = match message {
-        _ if message.starts_with("string values must be quoted") => {
-            "put the value in quotes, as in \"5m\"".into()
+        _ if cut_short => "the file ends here: complete it, or wait until it is saved whole",
+        _ if quotes => "put the value in quotes, as in \"5m\"",
+        _ if message.starts_with("missing comma") => {
+            "put a comma between the elements, or close with ] what was opened before"
         }
-        _ if cut_short => "the file ends here: complete it, or wait until it is saved whole".into(),
-        _ if message.starts_with("unclosed") => "close it".into(),
-        _ if message.contains("string") => {
-            "close the string with the quote that opened it, on the same line; write \\\\ for a \
-             backslash, or use '…'"
-                .into()
+        _ if message.starts_with("missing key for inline") => {
+            "write { key = value, … }, or close with } what was opened before"
+        }
+        _ if message.starts_with("unclosed") => "close it",
+        _ if message.contains("escaped") => {
+            "write \\\\ for a backslash, or put the text in single quotes: '…'"
+        }
+        _ if message.contains("unquoted key") => {
+            "put a key with other characters in quotes: \"…\" = value"
+        }
+        _ if message.starts_with("invalid") && message.contains("string") => {
+            "close the string with the quote that opened it, on the same line"
+        }
+        _ if VALUES.iter().any(|start| message.starts_with(start)) => {
+            "put text in quotes; without them only numbers, dates, true and false can stand here"
         }
         _ if message.starts_with("cannot extend") => {
-            "a key has either a value or a table, not both".into()
+            "a key has either a value or a table, not both"
         }
-        _ if message.starts_with("cannot recurse") => "nest the values less deeply".into(),
-        _ => RULES.to_owned(),
+        _ if message.starts_with("cannot recurse") => "nest the values less deeply",
+        _ => RULES,
     };
-    (format!("not valid TOML: {message}"), remedy)
+    let message = if quotes || cut_short {
+        message.split(", expected").next().unwrap_or(message)
+    } else {
+        message
+    };
+    (format!("not valid TOML: {message}"), remedy.into())
 }
 
-/// Where a key or header that stands a second time at `offset` stands first. The parser does not
-/// say, so lines are compared; for the rare forms that this does not see there is no answer.
-fn first_definition(text: &str, offset: usize, key: &str) -> Option<usize> {
+/// The line around an offset, and where it begins.
+fn line_at(text: &str, offset: usize) -> (usize, &str) {
     let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
     let end = text[offset..]
         .find('\n')
         .map_or(text.len(), |at| offset + at);
-    let header = |line: &str| -> Option<String> {
-        let line = line.trim_start();
-        let close = line.starts_with('[').then(|| line.find(']'))??;
-        Some(line[..=close].split_whitespace().collect())
-    };
-    let mut lines = Vec::new();
+    (start, &text[start..end])
+}
+
+/// `[a.b]`, if the line is a header.
+fn header(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let close = line.starts_with('[').then(|| line.find(']'))??;
+    Some(&line[..=close])
+}
+
+/// Where the key or header of a line stands first. The parser does not say, so lines are compared;
+/// for the rare forms that this does not see there is no answer.
+fn first_definition(text: &str, start: usize, line: &str, key: &str) -> Option<usize> {
     let mut at = 0;
-    for line in text[..start].split_inclusive('\n') {
-        lines.push((at, line));
+    let before = text[..start].split_inclusive('\n').map(|line| {
         at += line.len();
-    }
-    let found = if let Some(wanted) = header(&text[start..end]) {
-        lines
+        (at - line.len(), line)
+    });
+    let bare = |line: &str| header(line).map(|h| h.split_whitespace().collect::<String>());
+    let found = if let Some(wanted) = bare(line) {
+        before
             .into_iter()
-            .find(|(_, line)| header(line).as_ref() == Some(&wanted))
+            .find(|(_, line)| bare(line).as_ref() == Some(&wanted))
     } else {
-        lines
-            .into_iter()
-            .rev()
-            .take_while(|(_, line)| !line.trim_start().starts_with('['))
-            .filter(|(_, line)| {
-                line.trim_start()
-                    .strip_prefix(key)
-                    .is_some_and(|rest| rest.trim_start().starts_with('='))
-            })
-            .last()
+        let mut found = None;
+        for (at, line) in before {
+            let rest = line.trim_start().strip_prefix(key);
+            if line.trim_start().starts_with('[') {
+                found = None;
+            } else if found.is_none() && rest.is_some_and(|r| r.trim_start().starts_with('=')) {
+                found = Some((at, line));
+            }
+        }
+        found
     };
     found.map(|(at, line)| at + line.len() - line.trim_start().len())
 }
