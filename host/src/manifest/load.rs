@@ -1,13 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::check::{Include, Named};
+use super::content_hash::ContentHash;
 use super::error::{ManifestError, ManifestErrors, Severity};
 use super::include::{self, ReadError, read_text};
 use super::interpolate::{Environment, Interpolator};
@@ -44,7 +43,7 @@ pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Loaded,
         regions: BTreeMap::new(),
         defined: BTreeMap::new(),
         inputs: BTreeSet::from([path.to_path_buf()]),
-        hash: Sha256::new(),
+        hash: ContentHash::default(),
     };
     let host = load.manifest();
     load.finish(host)
@@ -65,7 +64,7 @@ struct Load<'e> {
     /// Where each plugin and region is defined first.
     defined: BTreeMap<Vec<String>, Place>,
     inputs: BTreeSet<PathBuf>,
-    hash: Sha256,
+    hash: ContentHash,
 }
 
 impl<'e> Load<'e> {
@@ -227,7 +226,7 @@ impl<'e> Load<'e> {
     }
 
     fn source(&mut self, path: PathBuf, text: String) -> usize {
-        self.hash_part(b"file", text.as_bytes());
+        self.hash.part(b"file", text.as_bytes());
         // The mark is no part of the text: it would shift the columns of the first line.
         let text = match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
@@ -242,7 +241,7 @@ impl<'e> Load<'e> {
             ReadError::NotUtf8(text) => self.not_utf8(path.to_path_buf(), text),
             error => {
                 let message = format!("the manifest {}", error.message());
-                self.hash_part(b"unreadable", message.as_bytes());
+                self.hash.part(b"unreadable", message.as_bytes());
                 let remedy = "name a readable file with --manifest or DOGPILE_MANIFEST";
                 self.damaged
                     .push(ManifestError::about_file(path, message, remedy));
@@ -272,11 +271,12 @@ impl<'e> Load<'e> {
     }
 
     fn finish(mut self, host: Option<HostConfig>) -> Result<Loaded, ManifestErrors> {
-        self.hash_interpolated();
-        let mut content_hash = String::with_capacity(64);
-        for byte in self.hash.finalize() {
-            write!(content_hash, "{byte:02x}").expect("a String takes everything");
+        // Files are watched whether they exist or not.
+        for name in self.interpolator.files().keys() {
+            self.inputs.insert(self.interpolator.resolve(name));
         }
+        self.hash.interpolated(&self.interpolator);
+        let content_hash = self.hash.finish();
         let inputs = self.inputs.into_iter().collect();
         self.findings
             .sort_by_key(|finding| (finding.source, finding.span.start));
@@ -299,38 +299,6 @@ impl<'e> Load<'e> {
                 content_hash,
             }),
             _ => Err(ManifestErrors::new(all, inputs, content_hash)),
-        }
-    }
-
-    /// Variables and files count by what they gave, and are watched whether they exist or not.
-    fn hash_interpolated(&mut self) {
-        let mut parts = Vec::new();
-        for (name, value) in self.interpolator.variables() {
-            parts.push((b"variable".as_slice(), name.clone()));
-            parts.push(match value {
-                Ok(Some(value)) => (b"value".as_slice(), value.clone()),
-                Ok(None) => (b"unset".as_slice(), String::new()),
-                Err(reason) => (b"unusable".as_slice(), reason.clone()),
-            });
-        }
-        for (name, text) in self.interpolator.files() {
-            self.inputs.insert(self.interpolator.resolve(name));
-            parts.push((b"target".as_slice(), name.clone()));
-            parts.push(match text {
-                Ok(text) => (b"text".as_slice(), text.clone()),
-                Err(reason) => (b"unusable".as_slice(), reason.clone()),
-            });
-        }
-        for (kind, content) in parts {
-            self.hash_part(kind, content.as_bytes());
-        }
-    }
-
-    fn hash_part(&mut self, kind: &[u8], content: &[u8]) {
-        // Lengths, so that no two different lists of parts have the same bytes.
-        for bytes in [kind, content] {
-            self.hash.update((bytes.len() as u64).to_le_bytes());
-            self.hash.update(bytes);
         }
     }
 }

@@ -5,19 +5,23 @@
 //! with its place and what would be right. It changes nothing and connects to nothing.
 
 mod check;
+mod content_hash;
 mod duration;
 mod error;
 mod include;
 mod interpolate;
+mod json;
 mod keys;
 mod load;
 mod model;
 mod read;
 mod redact;
 mod region;
+mod shown;
 mod source;
 mod suggest;
 mod syntax;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::env::{self, VarError};

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::duration::display;
-use super::redact::{names_a_secret, without_user_information};
+use super::shown::WithoutText;
 
 /// `[host]`: what concerns the process, not one region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,98 +170,6 @@ impl RegionConfig {
             && self.key_prefix == other.key_prefix
             && self.key_mangler == other.key_mangler
     }
-
-    /// The region as the manifest could write it, with all defaults; secrets are `***`.
-    pub(super) fn masked_value(&self) -> Value {
-        let timeout = |limit: Option<Duration>| limit.map_or("never".into(), display);
-        let mut table = Map::new();
-        let mut put = |key: &str, value: Value| table.insert(key.into(), value);
-        put("backend", self.backend.to_string().into());
-        put("expiration_time", timeout(self.expiration_time).into());
-        put(
-            "max_stale",
-            match self.max_stale {
-                MaxStale::For(limit) => display(limit).into(),
-                MaxStale::Forever => "forever".into(),
-            },
-        );
-        put("key_prefix", self.masked_prefix().into());
-        match &self.key_mangler {
-            KeyManglers::Backend => {}
-            KeyManglers::Off => {
-                put("key_mangler", false.into());
-            }
-            KeyManglers::Named(manglers) => {
-                put("key_mangler", self.masked_manglers(manglers));
-            }
-        }
-        put("lock_wait", timeout(self.lock_wait).into());
-        put(
-            "on_backend_error",
-            match self.on_backend_error {
-                OnBackendError::Bypass => "bypass".into(),
-                OnBackendError::Fail => "fail".into(),
-            },
-        );
-        put("serializer", "json".into());
-        put("value_version", self.value_version.into());
-        put("shares_keys", self.shares_keys.into());
-        if !self.arguments.is_empty() {
-            let mut path = vec!["arguments".to_owned()];
-            put("arguments", self.masked_table(&self.arguments, &mut path));
-        }
-        Value::Object(table)
-    }
-
-    fn masked_prefix(&self) -> &str {
-        self.masked
-            .get(["key_prefix".to_owned()].as_slice())
-            .unwrap_or(&self.key_prefix)
-    }
-
-    fn masked_manglers(&self, manglers: &[ManglerConfig]) -> Value {
-        manglers
-            .iter()
-            .enumerate()
-            .map(|(index, mangler)| {
-                let mut path = vec!["key_mangler".into(), index.to_string(), "arguments".into()];
-                serde_json::json!({
-                    "mangler": mangler.name,
-                    "arguments": self.masked_json(&mangler.arguments, &mut path),
-                })
-            })
-            .collect()
-    }
-
-    fn masked_table(&self, table: &Map<String, Value>, path: &mut Vec<String>) -> Value {
-        let mut shown = Map::new();
-        for (key, value) in table {
-            path.push(key.clone());
-            shown.insert(key.clone(), self.masked_json(value, path));
-            path.pop();
-        }
-        Value::Object(shown)
-    }
-
-    fn masked_json(&self, value: &Value, path: &mut Vec<String>) -> Value {
-        match value {
-            Value::Object(table) => self.masked_table(table, path),
-            Value::Array(items) => {
-                let mut shown = Vec::with_capacity(items.len());
-                for (index, item) in items.iter().enumerate() {
-                    path.push(index.to_string());
-                    shown.push(self.masked_json(item, path));
-                    path.pop();
-                }
-                Value::Array(shown)
-            }
-            _ if path.iter().any(|key| names_a_secret(key)) => "***".into(),
-            Value::String(text) => {
-                without_user_information(self.masked.get(path).unwrap_or(text)).into()
-            }
-            plain => plain.clone(),
-        }
-    }
 }
 
 impl PartialEq for RegionConfig {
@@ -295,69 +202,5 @@ impl PartialEq for RegionConfig {
             && *on_backend_error == other.on_backend_error
             && *lock_wait == other.lock_wait
             && *shares_keys == other.shares_keys
-    }
-}
-
-impl fmt::Debug for RegionConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arguments = Value::Object(self.arguments.clone());
-        f.debug_struct("RegionConfig")
-            .field("name", &self.name)
-            .field("backend", &self.backend)
-            .field("expiration_time", &self.expiration_time)
-            .field("max_stale", &self.max_stale)
-            .field("key_prefix", &self.masked_prefix())
-            .field("key_mangler", &self.key_mangler)
-            .field("arguments", &WithoutText(&arguments))
-            .field("serializer", &self.serializer)
-            .field("value_version", &self.value_version)
-            .field("on_backend_error", &self.on_backend_error)
-            .field("lock_wait", &self.lock_wait)
-            .field("shares_keys", &self.shares_keys)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Shows keys, numbers and booleans, but no string: no list of names of secrets is complete.
-struct WithoutText<'v>(&'v Value);
-
-impl fmt::Debug for WithoutText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Object(table) => f
-                .debug_map()
-                .entries(table.iter().map(|(key, value)| {
-                    let secret = names_a_secret(key);
-                    (
-                        key,
-                        if secret {
-                            Shown::Masked
-                        } else {
-                            Shown::Value(WithoutText(value))
-                        },
-                    )
-                }))
-                .finish(),
-            Value::Array(items) => f
-                .debug_list()
-                .entries(items.iter().map(WithoutText))
-                .finish(),
-            Value::String(_) => f.write_str("***"),
-            plain => fmt::Display::fmt(plain, f),
-        }
-    }
-}
-
-enum Shown<'v> {
-    Masked,
-    Value(WithoutText<'v>),
-}
-
-impl fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Masked => f.write_str("***"),
-            Self::Value(value) => value.fmt(f),
-        }
     }
 }

@@ -1,17 +1,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::duration::{self, BadDuration};
 use super::error::{ManifestError, Severity};
 use super::interpolate::{Interpolator, locate};
 use super::source::{Place, Source};
-use super::suggest::{list, nearest};
 
 /// Where everything of the manifest stands: the key and the value, by path.
 pub(super) type Places = BTreeMap<Vec<String>, (Place, Place)>;
@@ -163,7 +159,7 @@ impl Reader<'_, '_> {
         });
     }
 
-    fn wrong_type(&mut self, item: &Item<'_>, wanted: &str, remedy: &str) {
+    pub(super) fn wrong_type(&mut self, item: &Item<'_>, wanted: &str, remedy: &str) {
         let found = item.value.get_ref().type_str();
         let article = if "aeiou".contains(&found[..1]) {
             "an"
@@ -236,192 +232,12 @@ impl Reader<'_, '_> {
         None
     }
 
-    pub(super) fn boolean(&mut self, item: &Item<'_>) -> Option<bool> {
-        if let DeValue::Boolean(value) = item.value.get_ref() {
-            return Some(*value);
-        }
-        self.wrong_type(item, "a boolean", "write true or false, without quotes");
-        None
-    }
-
-    pub(super) fn natural(&mut self, item: &Item<'_>) -> Option<u32> {
-        let remedy = format!("write a whole number from 0 to {}", u32::MAX);
-        let DeValue::Integer(integer) = item.value.get_ref() else {
-            self.wrong_type(item, "an integer", &remedy);
-            return None;
-        };
-        let value = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
-        if value.is_none() {
-            self.error(
-                item.span(),
-                format!("`{}` is out of range", item.key),
-                remedy,
-            );
-        }
-        value
-    }
-
-    /// A duration; `None` if it is `"never"`, or wrong.
-    pub(super) fn limit(&mut self, item: &Item<'_>) -> Option<Duration> {
-        let parsed = match item.value.get_ref() {
-            DeValue::Integer(integer) => {
-                match i64::from_str_radix(integer.as_str(), integer.radix()) {
-                    Ok(seconds) => duration::from_whole_seconds(seconds),
-                    Err(_) => duration::from_seconds(f64::MAX),
-                }
-            }
-            DeValue::Float(float) => {
-                duration::from_seconds(float.as_str().parse().unwrap_or(f64::NAN))
-            }
-            DeValue::String(_) => {
-                let text = self.text(item, duration::FORMS)?;
-                if text.value == "never" {
-                    return None;
-                }
-                duration::parse(&text.value).map_err(|bad| {
-                    if text.interpolated {
-                        return BadDuration {
-                            message: format!("\"{}\" stands for no duration", text.shown),
-                            remedy: duration::FORMS.into(),
-                        };
-                    }
-                    match duration::switch_meant(&item.key, &text.value) {
-                        Some(word) => BadDuration {
-                            remedy: format!("did you mean \"{word}\"? Or {}", duration::FORMS),
-                            ..bad
-                        },
-                        None => bad,
-                    }
-                })
-            }
-            _ => {
-                self.wrong_type(item, "a duration", duration::FORMS);
-                return None;
-            }
-        };
-        match parsed {
-            Ok(duration) => Some(duration),
-            Err(bad) => {
-                self.error(
-                    item.span(),
-                    format!("`{}`: {}", item.key, bad.message),
-                    bad.remedy,
-                );
-                None
-            }
-        }
-    }
-
-    /// One of some words; those of the format that this version does not know are refused.
-    pub(super) fn word<'w>(
-        &mut self,
-        item: &Item<'_>,
-        words: &[&'w str],
-        not_yet: &[&str],
-    ) -> Option<&'w str> {
-        let choices = list(words);
-        let text = self.text(item, &format!("write {choices}"))?;
-        if let Some(word) = words.iter().find(|word| **word == text.value) {
-            return Some(word);
-        }
-        if not_yet.contains(&text.value.as_str()) {
-            self.error(
-                item.span(),
-                format!(
-                    "`{} = \"{}\"` is not supported yet in this version",
-                    item.key, text.shown
-                ),
-                format!("write {choices}, or remove `{}`", item.key),
-            );
-            return None;
-        }
-        let remedy = match nearest(&text.value, words) {
-            Some(word) if words.len() == 1 => format!("did you mean \"{word}\"?"),
-            Some(word) => format!("did you mean \"{word}\"? It can be {choices}"),
-            None => format!("it can be {choices}"),
-        };
-        self.error(
-            item.span(),
-            format!("`{}` cannot be \"{}\"", item.key, text.shown),
-            remedy,
-        );
-        None
-    }
-
     pub(super) fn array<'t>(&mut self, item: &Item<'t>, remedy: &str) -> Option<Vec<Item<'t>>> {
         if let DeValue::Array(items) = item.value.get_ref() {
             return Some(elements(item, items));
         }
         self.wrong_type(item, "an array", remedy);
         None
-    }
-
-    /// A table as JSON, interpolated.
-    pub(super) fn json_table(
-        &mut self,
-        item: &Item<'_>,
-        remedy: &str,
-    ) -> Option<Map<String, Value>> {
-        let table = self.table(item, remedy)?;
-        Some(self.json_rest(&table))
-    }
-
-    /// What was not taken from a table, as JSON. What cannot be converted is left out, and noted.
-    pub(super) fn json_rest(&mut self, table: &Table<'_>) -> Map<String, Value> {
-        let mut map = Map::new();
-        for item in table.rest() {
-            if let Some(value) = self.json(&item) {
-                map.insert(item.key, value);
-            }
-        }
-        map
-    }
-
-    fn json(&mut self, item: &Item<'_>) -> Option<Value> {
-        match item.value.get_ref() {
-            DeValue::String(text) => self
-                .expand(&item.path, item.span(), text)
-                .map(|text| text.value.into()),
-            DeValue::Integer(integer) => {
-                let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-                if value.is_none() {
-                    self.error(
-                        item.span(),
-                        format!("`{}` is out of range", item.key),
-                        "an integer has 64 bits",
-                    );
-                }
-                value.map(Value::from)
-            }
-            DeValue::Float(float) => {
-                let number = float
-                    .as_str()
-                    .parse()
-                    .ok()
-                    .and_then(serde_json::Number::from_f64);
-                if number.is_none() {
-                    self.error(
-                        item.span(),
-                        format!("`{}` must be a finite number", item.key),
-                        "arguments are handed over as JSON, which has no nan and no inf",
-                    );
-                }
-                number.map(Value::Number)
-            }
-            DeValue::Boolean(value) => Some((*value).into()),
-            DeValue::Datetime(datetime) => Some(datetime.to_string().into()),
-            DeValue::Array(items) => {
-                let values: Vec<_> = elements(item, items).iter().map(|i| self.json(i)).collect();
-                values
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(Value::Array)
-            }
-            DeValue::Table(table) => {
-                let table = Table::new(table, item.path.clone(), item.span());
-                Some(Value::Object(self.json_rest(&table)))
-            }
-        }
     }
 
     /// Remembers where everything below a table stands. What is defined first stays.
@@ -456,7 +272,7 @@ impl Reader<'_, '_> {
     }
 }
 
-fn elements<'t>(item: &Item<'t>, items: &'t DeArray<'t>) -> Vec<Item<'t>> {
+pub(super) fn elements<'t>(item: &Item<'t>, items: &'t DeArray<'t>) -> Vec<Item<'t>> {
     items
         .iter()
         .enumerate()

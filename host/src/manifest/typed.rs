@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::duration::{self, BadDuration};
+use super::read::{Item, Reader};
+use super::suggest::{list, nearest};
+
+impl Reader<'_, '_> {
+    pub(super) fn boolean(&mut self, item: &Item<'_>) -> Option<bool> {
+        if let DeValue::Boolean(value) = item.value.get_ref() {
+            return Some(*value);
+        }
+        self.wrong_type(item, "a boolean", "write true or false, without quotes");
+        None
+    }
+
+    pub(super) fn natural(&mut self, item: &Item<'_>) -> Option<u32> {
+        let remedy = format!("write a whole number from 0 to {}", u32::MAX);
+        let DeValue::Integer(integer) = item.value.get_ref() else {
+            self.wrong_type(item, "an integer", &remedy);
+            return None;
+        };
+        let value = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+        if value.is_none() {
+            self.error(
+                item.span(),
+                format!("`{}` is out of range", item.key),
+                remedy,
+            );
+        }
+        value
+    }
+
+    /// A duration; `None` if it is `"never"`, or wrong.
+    pub(super) fn limit(&mut self, item: &Item<'_>) -> Option<Duration> {
+        let parsed = match item.value.get_ref() {
+            DeValue::Integer(integer) => {
+                match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                    Ok(seconds) => duration::from_whole_seconds(seconds),
+                    Err(_) => duration::from_seconds(f64::MAX),
+                }
+            }
+            DeValue::Float(float) => {
+                duration::from_seconds(float.as_str().parse().unwrap_or(f64::NAN))
+            }
+            DeValue::String(_) => {
+                let text = self.text(item, duration::FORMS)?;
+                if text.value == "never" {
+                    return None;
+                }
+                duration::parse(&text.value).map_err(|bad| {
+                    if text.interpolated {
+                        return BadDuration {
+                            message: format!("\"{}\" stands for no duration", text.shown),
+                            remedy: duration::FORMS.into(),
+                        };
+                    }
+                    match duration::switch_meant(&item.key, &text.value) {
+                        Some(word) => BadDuration {
+                            remedy: format!("did you mean \"{word}\"? Or {}", duration::FORMS),
+                            ..bad
+                        },
+                        None => bad,
+                    }
+                })
+            }
+            _ => {
+                self.wrong_type(item, "a duration", duration::FORMS);
+                return None;
+            }
+        };
+        match parsed {
+            Ok(duration) => Some(duration),
+            Err(bad) => {
+                self.error(
+                    item.span(),
+                    format!("`{}`: {}", item.key, bad.message),
+                    bad.remedy,
+                );
+                None
+            }
+        }
+    }
+
+    /// One of some words; those of the format that this version does not know are refused.
+    pub(super) fn word<'w>(
+        &mut self,
+        item: &Item<'_>,
+        words: &[&'w str],
+        not_yet: &[&str],
+    ) -> Option<&'w str> {
+        let choices = list(words);
+        let text = self.text(item, &format!("write {choices}"))?;
+        if let Some(word) = words.iter().find(|word| **word == text.value) {
+            return Some(word);
+        }
+        if not_yet.contains(&text.value.as_str()) {
+            self.error(
+                item.span(),
+                format!(
+                    "`{} = \"{}\"` is not supported yet in this version",
+                    item.key, text.shown
+                ),
+                format!("write {choices}, or remove `{}`", item.key),
+            );
+            return None;
+        }
+        let remedy = match nearest(&text.value, words) {
+            Some(word) if words.len() == 1 => format!("did you mean \"{word}\"?"),
+            Some(word) => format!("did you mean \"{word}\"? It can be {choices}"),
+            None => format!("it can be {choices}"),
+        };
+        self.error(
+            item.span(),
+            format!("`{}` cannot be \"{}\"", item.key, text.shown),
+            remedy,
+        );
+        None
+    }
+}
