@@ -1,0 +1,225 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dogpile_plugin_api::{BackendStats, HostContext, Key, Value};
+use parking_lot::RwLock;
+
+use crate::arguments::{MaxEntries, MemoryArguments};
+use crate::budget::Budget;
+use crate::fragment;
+use crate::idle::{self, Idle};
+use crate::mark;
+use crate::removed::Removed;
+use crate::shard::Shard;
+use crate::sweep::When;
+
+/// All entries, in shards, with what they may take together.
+pub(crate) struct Store {
+    shards: Box<[Locked]>,
+    count: u32,
+    idle: Option<Idle>,
+    host: HostContext,
+    /// Whether any entry ever had a `keep_until`, so that the clock matters.
+    ends: AtomicBool,
+    /// Where to look next for something to evict when a shard has nothing.
+    next: AtomicUsize,
+    entries: Budget,
+    bytes: Budget,
+}
+
+/// Neighbours share no cache line, nor a pair of them, which processors fetch together.
+#[derive(Default)]
+#[repr(align(128))]
+struct Locked(RwLock<Shard>);
+
+impl Store {
+    pub(crate) fn new(arguments: &MemoryArguments, host: &HostContext) -> Self {
+        let max_entries = match arguments.max_entries {
+            MaxEntries::Number(number) => Some(number.get()),
+            MaxEntries::Unbounded => None,
+        };
+        let max_bytes = arguments.max_bytes.map(|size| size.0.get());
+        let count = shards(max_entries, max_bytes);
+        Self {
+            shards: (0..count).map(|_| Locked::default()).collect(),
+            count,
+            idle: arguments.time_to_idle.map(|time| Idle::new(time.seconds())),
+            host: *host,
+            ends: AtomicBool::new(false),
+            next: AtomicUsize::new(0),
+            entries: Budget::new(max_entries),
+            bytes: Budget::new(max_bytes),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: &Key<'_>) -> Option<Value> {
+        let shard = self.shards[self.index(key)].0.read();
+        let value = shard.get(key)?;
+        match self.idle {
+            None => mark::hit(value.mark()),
+            Some(idle) => {
+                let now = self.host.now();
+                // A later store or eviction takes it out.
+                if idle.is_over(value, now) || value.is_unwanted(now) {
+                    return None;
+                }
+                mark::hit_at(value.mark(), idle::seconds(now));
+            }
+        }
+        Some(value.clone())
+    }
+
+    pub(crate) fn set(&self, key: &Key<'_>, value: Value) {
+        let weight = u64::from(value.weight());
+        if self.bytes.limit().is_some_and(|limit| weight > limit) {
+            self.delete(key);
+            return;
+        }
+        let when = self.when(&value);
+        let at = self.index(key);
+        let mut removed = Removed::default();
+        let mut shard = self.shards[at].0.write();
+        shard.sweep(when, &mut removed);
+        self.settle(&mut removed);
+        loop {
+            // What is there may change each time around, as making room can hit this very key.
+            let old = shard.get(key).map(|old| u64::from(old.weight()));
+            if self.take(old, weight) {
+                if let Some(old) = shard.put(key, value, idle::seconds(when.now)) {
+                    self.bytes
+                        .give(u64::from(old.weight()).saturating_sub(weight));
+                    drop(shard);
+                    drop(old);
+                }
+                return;
+            }
+            if !shard.make_room(when, &mut removed) {
+                drop(shard);
+                self.make_room_anywhere(when, &mut removed);
+                shard = self.shards[at].0.write();
+            }
+            self.settle(&mut removed);
+        }
+    }
+
+    pub(crate) fn delete(&self, key: &Key<'_>) {
+        let mut removed = Removed::default();
+        self.shards[self.index(key)]
+            .0
+            .write()
+            .remove(key, &mut removed);
+        self.settle(&mut removed);
+    }
+
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let (table, bytes) = shard.0.write().take_all();
+            self.entries.give(table.len() as u64);
+            self.bytes.give(bytes);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> BackendStats {
+        let (mut entries, mut bytes, mut evictions, mut expirations) = (0, 0, 0, 0);
+        for shard in &self.shards {
+            let shard = shard.0.read();
+            entries += shard.len() as u64;
+            bytes += shard.bytes;
+            evictions += shard.evictions;
+            expirations += shard.expirations;
+        }
+        let mut stats = BackendStats::default();
+        stats.entries = Some(entries);
+        stats.bytes = Some(bytes);
+        stats.evictions = Some(evictions);
+        stats.expirations = Some(expirations);
+        stats
+    }
+
+    /// Takes from the budgets what a value needs beside what the one in its place, of weight `old`, already has.
+    fn take(&self, old: Option<u64>, weight: u64) -> bool {
+        let entries = u64::from(old.is_none());
+        if !self.entries.take(entries) {
+            return false;
+        }
+        let taken = self.bytes.take(weight.saturating_sub(old.unwrap_or(0)));
+        if !taken {
+            self.entries.give(entries);
+        }
+        taken
+    }
+
+    /// Gives the budgets what removed entries had.
+    fn settle(&self, removed: &mut Removed) {
+        self.entries.give(std::mem::take(&mut removed.entries));
+        self.bytes.give(std::mem::take(&mut removed.bytes));
+    }
+
+    /// Takes one entry out of the first shard that has one. What was taken from the budgets is in some shard, or is
+    /// put there before its lock is released, so going around finds something sooner or later.
+    #[cold]
+    fn make_room_anywhere(&self, when: When, removed: &mut Removed) {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let count = self.shards.len();
+        for at in 0..count {
+            let shard = &self.shards[start.wrapping_add(at) % count];
+            if shard.0.write().make_room(when, removed) {
+                return;
+            }
+        }
+    }
+
+    fn when(&self, value: &Value) -> When {
+        if value.keep_until() != 0 && !self.ends.load(Ordering::Relaxed) {
+            self.ends.store(true, Ordering::Relaxed);
+        }
+        let timed = self.idle.is_some() || self.ends.load(Ordering::Relaxed);
+        When {
+            now: if timed { self.host.now() } else { 0 },
+            idle: self.idle,
+        }
+    }
+
+    #[inline]
+    fn index(&self, key: &Key<'_>) -> usize {
+        fragment::shard(key.hash(), self.count)
+    }
+}
+
+/// More than this many threads at once seldom meet in one of so many shards.
+const MOST_SHARDS: u64 = 128;
+/// With fewer entries a shard's order of eviction would be mere chance.
+const LEAST_ENTRIES: u64 = 512;
+/// The same where only the weight is limited.
+const LEAST_BYTES: u64 = 4 << 20;
+
+/// How many shards suit these limits.
+fn shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> u32 {
+    let by_entries = max_entries.map_or(MOST_SHARDS, |most| most / LEAST_ENTRIES);
+    let by_bytes = max_bytes.map_or(MOST_SHARDS, |most| most / LEAST_BYTES);
+    let least = by_entries.min(by_bytes).clamp(1, MOST_SHARDS);
+    let Some(max_entries) = max_entries.filter(|_| least > 1) else {
+        return u32::try_from(least).expect("at most 128");
+    };
+    // Tables have room for a power of two, up to 7/8 of which is used. As many shards as make full tables 0.82 full:
+    // chance makes some fuller.
+    let per_shard = max_entries / least;
+    let buckets = 1 << (per_shard * 100 / 82).ilog2();
+    let count = max_entries.div_ceil(buckets * 82 / 100);
+    u32::try_from(count).expect("at most twice as many")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shards;
+
+    #[test]
+    fn small_limits_get_one_shard_and_large_ones_many() {
+        assert_eq!(shards(Some(1), None), 1);
+        assert_eq!(shards(Some(1000), None), 1);
+        assert_eq!(shards(Some(1_000_000), Some(1)), 1);
+        assert!((16..=32).contains(&shards(Some(10_000), None)));
+        assert!((128..=256).contains(&shards(Some(u64::MAX / 200), None)));
+        assert_eq!(shards(None, None), 128);
+    }
+}
