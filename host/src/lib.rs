@@ -1,3 +1,27 @@
-//! Being built.
+//! A caching front-end built on the dogpile lock, with plugins for storage.
 
+#![deny(unsafe_code)]
+
+mod assemble;
+mod error;
+mod host;
+mod instance;
+mod keys;
+#[allow(unsafe_code)]
+pub mod loader;
+mod loader_stub;
 pub mod manifest;
+mod plugins;
+mod region;
+mod registry;
+
+pub use dogpile_lock::{Clock, ManualClock, Source};
+pub use dogpile_plugin_api::{BackendStats, Plugin};
+
+pub use self::error::{Error, ErrorKind, Result};
+pub use self::host::{Host, HostBuilder};
+pub use self::manifest::{MaxStale, OnBackendError, RegionConfig};
+pub use self::region::{
+    Cacheable, Cached, Entry, Expiration, Invalidation, MissReason, Objects, Region, RegionStats,
+    ValueMetadata,
+};

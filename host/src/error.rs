@@ -1,0 +1,113 @@
+//! Everything that can go wrong, for callers of regions and of the host.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error: a kind to act on, a text to read, and what caused it. One pointer wide and cheap to clone, since all who
+/// wait for a creation that fails get the same one.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What sort of failure it is.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// No region of that name is configured or declared.
+    NoSuchRegion,
+    /// The region is declared, but not configured yet.
+    RegionNotConfigured,
+    /// The region is configured already.
+    RegionAlreadyConfigured,
+    /// No plugin offers that backend or key mangler, or several do.
+    PluginNotFound,
+    /// A plugin could not be loaded or opened.
+    Plugin,
+    /// The configuration is wrong: the manifest, or what was given in code.
+    Configuration,
+    /// The backend failed, and the region's `on_backend_error` is `"fail"`.
+    Backend,
+    /// The creator failed; [`Error::creator`] has its own error.
+    Creator,
+    /// The wait for another's creation would never have ended.
+    Circle,
+    /// The wait for another's creation took longer than `lock_wait`.
+    LockWait,
+    /// The value could not be serialised.
+    Serializer,
+    /// A value that is not serialisable was given to a region whose backend holds bytes.
+    NotObjects,
+    /// Callers of one key want it as different types.
+    TypeMismatch,
+    /// The running host could not be asked, or refused.
+    Admin,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.to_string(),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn with_source(
+        kind: ErrorKind,
+        message: impl fmt::Display,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.to_string(),
+            source: Some(source.into()),
+        }))
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The creator's own error, if it is an `E`.
+    pub fn creator<E: StdError + 'static>(&self) -> Option<&E> {
+        if self.0.kind != ErrorKind::Creator {
+            return None;
+        }
+        self.0.source.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,142 @@
+//! The plugins of a host, and which of them offers what.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dogpile_plugin_api::abi::RawHost;
+use dogpile_plugin_api::{Plugin, PluginInfo};
+
+use crate::manifest::BackendRef;
+
+/// A plugin that was linked in or loaded, and started.
+pub(crate) struct PluginEntry {
+    /// The name in the manifest, or the package's of a plugin that was linked in.
+    pub(crate) name: String,
+    pub(crate) plugin: Plugin,
+    pub(crate) info: PluginInfo,
+    pub(crate) host: RawHost,
+    /// None: linked into the program.
+    pub(crate) file: Option<PluginFile>,
+}
+
+/// Where a loaded plugin came from.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginFile {
+    pub(crate) path: PathBuf,
+    /// sha256 of the file, in hex.
+    pub(crate) digest: String,
+    /// The number of the loaded image in this process: another number is other code.
+    pub(crate) image: u64,
+    pub(crate) api_version: String,
+    pub(crate) rustc: String,
+}
+
+impl PluginEntry {
+    /// Whether both are the same code.
+    pub(crate) fn same_code(&self, other: &Self) -> bool {
+        match (&self.file, &other.file) {
+            (Some(own), Some(others)) => own.image == others.image,
+            (None, None) => self.name == other.name,
+            _ => false,
+        }
+    }
+}
+
+/// The plugins of one generation.
+#[derive(Clone, Default)]
+pub(crate) struct PluginSet {
+    entries: Vec<Arc<PluginEntry>>,
+}
+
+/// Why a name leads to no single plugin.
+#[derive(Debug)]
+pub(crate) struct Unresolved {
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
+
+impl PluginSet {
+    pub(crate) fn add(&mut self, entry: Arc<PluginEntry>) {
+        self.entries.push(entry);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<PluginEntry>> {
+        self.entries.iter()
+    }
+
+    /// The plugin that offers a backend.
+    pub(crate) fn backend(&self, wanted: &BackendRef) -> Result<&Arc<PluginEntry>, Unresolved> {
+        self.one("backend", wanted.plugin.as_deref(), &wanted.name, |info| {
+            info.backends
+                .iter()
+                .map(|backend| backend.name.as_str())
+                .collect()
+        })
+    }
+
+    /// The plugin that offers a key mangler, by `name` or `plugin/name`, and its bare name.
+    pub(crate) fn mangler<'n>(
+        &self,
+        wanted: &'n str,
+    ) -> Result<(&Arc<PluginEntry>, &'n str), Unresolved> {
+        let (plugin, name) = match wanted.split_once('/') {
+            Some((plugin, name)) => (Some(plugin), name),
+            None => (None, wanted),
+        };
+        let entry = self.one("key mangler", plugin, name, |info| {
+            info.manglers
+                .iter()
+                .map(|mangler| mangler.name.as_str())
+                .collect()
+        })?;
+        Ok((entry, name))
+    }
+
+    fn one<'s>(
+        &'s self,
+        what: &str,
+        plugin: Option<&str>,
+        name: &str,
+        names: impl Fn(&'s PluginInfo) -> Vec<&'s str>,
+    ) -> Result<&'s Arc<PluginEntry>, Unresolved> {
+        let offers = |entry: &&'s Arc<PluginEntry>| {
+            plugin.is_none_or(|plugin| entry.name == plugin) && names(&entry.info).contains(&name)
+        };
+        let found: Vec<_> = self.entries.iter().filter(offers).collect();
+        match found[..] {
+            [entry] => Ok(entry),
+            [] => {
+                let known: Vec<String> = self
+                    .entries
+                    .iter()
+                    .flat_map(|entry| names(&entry.info))
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                let remedy = if known.is_empty() {
+                    format!(
+                        "list a plugin that offers it under [plugins]: no listed plugin offers any {what}"
+                    )
+                } else {
+                    format!(
+                        "list a plugin that offers it under [plugins], or use one of {}",
+                        known.join(", ")
+                    )
+                };
+                Err(Unresolved {
+                    message: format!("no plugin offers the {what} `{name}`"),
+                    remedy,
+                })
+            }
+            _ => {
+                let named: Vec<String> = found
+                    .iter()
+                    .map(|entry| format!("`{}/{name}`", entry.name))
+                    .collect();
+                Err(Unresolved {
+                    message: format!("several plugins offer the {what} `{name}`"),
+                    remedy: format!("say which: {}", named.join(" or ")),
+                })
+            }
+        }
+    }
+}

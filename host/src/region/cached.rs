@@ -1,0 +1,89 @@
+//! A cached value as its callers hold it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dogpile_lock::Source;
+use dogpile_plugin_api::Object;
+use serde::{Serialize, Serializer};
+
+/// A value from a cache. It derefs to the value; cloning counts a reference.
+pub struct Cached<T> {
+    object: Object<T>,
+    source: Source,
+}
+
+impl<T: Send + Sync + 'static> Cached<T> {
+    #[inline]
+    pub(crate) fn new(object: Object<T>, source: Source) -> Self {
+        Self { object, source }
+    }
+
+    /// When its creation ended.
+    pub fn cached_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.object.as_value().metadata().created)
+    }
+
+    /// How long ago its creation ended, by the system's clock; zero if that lies in the future.
+    pub fn age(&self) -> Duration {
+        self.cached_time().elapsed().unwrap_or_default()
+    }
+
+    /// Where this call had it from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// A copy of the value in an `Arc` of its own.
+    pub fn into_arc(self) -> Arc<T>
+    where
+        T: Clone,
+    {
+        Arc::new((*self.object).clone())
+    }
+}
+
+impl<T> Deref for Cached<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.object
+    }
+}
+
+impl<T> AsRef<T> for Cached<T> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T> Clone for Cached<T> {
+    fn clone(&self) -> Self {
+        Self {
+            object: self.object.clone(),
+            source: self.source,
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Cached<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Cached<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// As the value itself.
+impl<T: Serialize> Serialize for Cached<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}

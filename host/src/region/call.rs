@@ -1,0 +1,34 @@
+//! What one call asks for, beside the region's configuration.
+
+use std::time::Duration;
+
+/// When the value of one call expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiration {
+    /// So long after its creation.
+    After(Duration),
+    /// Never.
+    Never,
+}
+
+impl From<Duration> for Expiration {
+    fn from(time: Duration) -> Self {
+        Self::After(time)
+    }
+}
+
+/// The options of a call.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Call {
+    /// In nanoseconds; none: the region's.
+    pub(crate) expiration_time: Option<u64>,
+}
+
+impl Call {
+    pub(crate) fn expire(&mut self, expiration: Expiration) {
+        self.expiration_time = Some(match expiration {
+            Expiration::Never => u64::MAX,
+            Expiration::After(time) => u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+        });
+    }
+}

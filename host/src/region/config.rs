@@ -1,0 +1,95 @@
+//! A region configured in code, with the manifest's words.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::manifest::{
+    BackendRef, KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig,
+};
+
+/// Setters, to configure a region in code. Fields can be set as well.
+impl RegionConfig {
+    /// A region on the backend `backend`: `"memory"`, or `"plugin/backend"` where two plugins offer the same name.
+    /// Values never expire until [`RegionConfig::expiration_time`] says when.
+    pub fn on(name: impl Into<String>, backend: &str) -> Self {
+        let (plugin, backend) = match backend.split_once('/') {
+            Some((plugin, backend)) => (Some(plugin.to_owned()), backend),
+            None => (None, backend),
+        };
+        Self::new(
+            name,
+            BackendRef {
+                plugin,
+                name: backend.to_owned(),
+            },
+        )
+    }
+
+    /// Values expire so long after their creation. They may be served stale for as long again, unless
+    /// [`RegionConfig::max_stale`] is called after this.
+    #[must_use]
+    pub fn expiration_time(mut self, time: Duration) -> Self {
+        self.expiration_time = Some(time);
+        self.max_stale = MaxStale::For(time);
+        self
+    }
+
+    /// How long past its expiry a value may be served while a new one is created.
+    #[must_use]
+    pub fn max_stale(mut self, limit: MaxStale) -> Self {
+        self.max_stale = limit;
+        self
+    }
+
+    /// One of the backend's arguments.
+    #[must_use]
+    pub fn argument(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.arguments.insert(name.into(), value.into());
+        self
+    }
+
+    /// Put before every key, after mangling.
+    #[must_use]
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.key_prefix = prefix.into();
+        self
+    }
+
+    /// Adds a key mangler, without arguments.
+    #[must_use]
+    pub fn key_mangler(mut self, name: impl Into<String>) -> Self {
+        let mangler = ManglerConfig {
+            name: name.into(),
+            arguments: Value::Object(Map::new()),
+        };
+        match &mut self.key_mangler {
+            KeyManglers::Named(manglers) => manglers.push(mangler),
+            KeyManglers::Backend | KeyManglers::Off => {
+                self.key_mangler = KeyManglers::Named(vec![mangler]);
+            }
+        }
+        self
+    }
+
+    /// What happens when the backend fails.
+    #[must_use]
+    pub fn on_backend_error(mut self, what: OnBackendError) -> Self {
+        self.on_backend_error = what;
+        self
+    }
+
+    /// How long one caller waits for another's creation.
+    #[must_use]
+    pub fn lock_wait(mut self, limit: Duration) -> Self {
+        self.lock_wait = Some(limit);
+        self
+    }
+
+    /// Values stored with another version are misses.
+    #[must_use]
+    pub fn value_version(mut self, version: u32) -> Self {
+        self.value_version = version;
+        self
+    }
+}

@@ -1,0 +1,59 @@
+//! How a value of type `T` becomes bytes, or that it does not.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, ErrorKind, Result};
+
+/// What a region can cache: any serde type that threads may share.
+pub trait Cacheable: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Cacheable for T {}
+
+/// The way between a `T` and a payload.
+pub(crate) trait Form<T> {
+    fn encode(value: &T, into: &mut Vec<u8>) -> Result<()>;
+
+    /// `None` if the payload is not a `T`.
+    fn decode(payload: &[u8]) -> Option<T>;
+}
+
+/// By serde, as JSON.
+pub(crate) struct Json;
+
+impl<T: Cacheable> Form<T> for Json {
+    fn encode(value: &T, into: &mut Vec<u8>) -> Result<()> {
+        serde_json::to_writer(into, value).map_err(|error| {
+            let type_name = std::any::type_name::<T>();
+            Error::with_source(
+                ErrorKind::Serializer,
+                format!("a {type_name} cannot be written as JSON: {error}"),
+                error,
+            )
+        })
+    }
+
+    fn decode(payload: &[u8]) -> Option<T> {
+        serde_json::from_slice(payload).ok()
+    }
+}
+
+/// Not at all: only a backend that holds objects can have it.
+pub(crate) struct AsObject;
+
+impl<T> Form<T> for AsObject {
+    fn encode(_: &T, _: &mut Vec<u8>) -> Result<()> {
+        let type_name = std::any::type_name::<T>();
+        Err(Error::new(
+            ErrorKind::NotObjects,
+            format!(
+                "a {type_name} given to `objects()` is not serialised, and this region's backend holds bytes; use \
+                 a backend that holds objects, such as `memory`, or a serde type without `objects()`"
+            ),
+        ))
+    }
+
+    fn decode(_: &[u8]) -> Option<T> {
+        None
+    }
+}

@@ -1,0 +1,72 @@
+//! From a caller's key to the backend's: the manglers in their order, then the prefix.
+
+use std::borrow::Cow;
+
+use dogpile_plugin_api::Key;
+
+use crate::registry::Configured;
+use crate::{Error, ErrorKind, Result, keys};
+
+/// The longest piece of a key that is logged, in characters.
+const SHOWN: usize = 300;
+
+/// A key as the backend sees it, with its hash.
+pub(crate) struct BackendKey<'a> {
+    text: Cow<'a, str>,
+    hash: u64,
+}
+
+impl<'a> BackendKey<'a> {
+    #[inline]
+    pub(crate) fn new(region: &Configured, key: &'a str) -> Result<Self> {
+        let text = if region.plain_keys {
+            Cow::Borrowed(key)
+        } else {
+            Cow::Owned(mangled(region, key)?)
+        };
+        Ok(Self {
+            hash: keys::hash(&text),
+            text,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> Key<'_> {
+        Key::new(&self.text, self.hash)
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The key for a log, cut if it is long.
+    pub(crate) fn shown(&self) -> &str {
+        match self.text.char_indices().nth(SHOWN) {
+            Some((end, _)) => &self.text[..end],
+            None => &self.text,
+        }
+    }
+}
+
+fn mangled(region: &Configured, key: &str) -> Result<String> {
+    let mut text = Cow::Borrowed(key);
+    for mangler in &*region.manglers {
+        let next = mangler.mangle(&text).map_err(|error| {
+            let name = &region.config.name;
+            Error::with_source(
+                ErrorKind::Plugin,
+                format!("region `{name}`: its key mangler failed: {error}"),
+                error,
+            )
+        })?;
+        text = Cow::Owned(next);
+    }
+    let mut whole = String::with_capacity(region.config.key_prefix.len() + text.len());
+    whole.push_str(&region.config.key_prefix);
+    whole.push_str(&text);
+    Ok(whole)
+}

@@ -1,0 +1,373 @@
+//! Regions: what an application calls.
+
+mod cached;
+mod call;
+mod config;
+mod entry;
+mod envelope;
+mod form;
+mod invalidation;
+mod mangle;
+mod metadata;
+mod objects;
+mod passage;
+mod read;
+mod slot;
+mod stats;
+mod store;
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use dogpile_lock::{Clock, Source};
+use dogpile_plugin_api::BackendStats;
+
+pub use self::cached::Cached;
+pub use self::call::Expiration;
+pub use self::entry::Entry;
+pub use self::form::Cacheable;
+pub use self::invalidation::Invalidation;
+pub(crate) use self::mangle::BackendKey;
+pub use self::metadata::ValueMetadata;
+pub use self::objects::Objects;
+pub(crate) use self::slot::{Hold, Slot};
+pub use self::stats::{MissReason, RegionStats};
+
+use self::call::Call;
+use self::form::{Form, Json};
+use self::passage::Creator;
+use crate::host::Inner;
+use crate::manifest::OnBackendError;
+use crate::registry::{Configured, Registry, configured};
+use crate::{Error, ErrorKind, Result};
+
+/// A handle to a region: a cache with a backend, an expiration time and a dogpile lock for each key.
+///
+/// Cheap to clone and to share between threads. It follows every reload of the manifest and keeps the host alive; a
+/// region that handles hold cannot be removed from the manifest.
+///
+/// When many callers want the same missing or expired value at once, one of them runs its creator. The others are
+/// served the previous value if it may still be served (`max_stale`), or wait for the new one.
+///
+/// ```
+/// # use dogpile::{Host, RegionConfig};
+/// # use std::time::Duration;
+/// # let host = Host::builder()
+/// #     .plugin(dogpile_plugin_memory::plugin())
+/// #     .region(RegionConfig::on("users", "memory").expiration_time(Duration::from_secs(300)))
+/// #     .build()?;
+/// let users = host.region("users")?;
+/// let name = users.get_or_create("user:42", || String::from("Ada"))?;
+/// assert_eq!(*name, "Ada");
+/// # Ok::<(), dogpile::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Region {
+    hold: Hold,
+    host: Arc<Inner>,
+}
+
+impl Region {
+    pub(crate) fn new(slot: Arc<Slot>, host: Arc<Inner>) -> Self {
+        Self {
+            hold: Hold::new(slot),
+            host,
+        }
+    }
+
+    /// The region's name.
+    pub fn name(&self) -> &str {
+        &self.slot().name
+    }
+
+    /// Whether it has a backend: regions that were declared get one when they are configured.
+    pub fn is_configured(&self) -> bool {
+        self.registry().load().region(self.slot().number).is_some()
+    }
+
+    /// The fresh value of `key`; or the one that `creator` makes, which is stored; or, while another caller makes
+    /// one, the previous value if it may still be served. Without one it blocks until the other is done.
+    ///
+    /// The creator runs on this thread, at most once. A panic in it goes to this caller, and the next one that waits
+    /// takes over.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LockWait`] and [`ErrorKind::Circle`] instead of waiting; [`ErrorKind::Backend`] if the backend
+    /// fails and the region's `on_backend_error` is `"fail"`; the creator's error if it was another caller's, by
+    /// [`Region::try_get_or_create`].
+    #[inline]
+    pub fn get_or_create<T: Cacheable>(
+        &self,
+        key: impl AsRef<str>,
+        creator: impl FnOnce() -> T,
+    ) -> Result<Cached<T>> {
+        self.fetch::<T, Json>(key.as_ref(), &Call::default(), || Ok(creator()), |_| true)
+    }
+
+    /// Like [`Region::get_or_create`], with a creator that can fail. All who wait for a creation that fails get its
+    /// error; nothing is stored, and the next call creates at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Creator`], from which [`Error::creator`] gives the creator's own; and those of
+    /// [`Region::get_or_create`].
+    #[inline]
+    pub fn try_get_or_create<T: Cacheable, E: Into<Box<dyn StdError + Send + Sync>>>(
+        &self,
+        key: impl AsRef<str>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Cached<T>> {
+        self.fetch::<T, Json>(
+            key.as_ref(),
+            &Call::default(),
+            || creator().map_err(creator_failed),
+            |_| true,
+        )
+    }
+
+    /// A call with options of its own.
+    pub fn entry<'a>(&'a self, key: &'a str) -> Entry<'a> {
+        Entry::new(self, key)
+    }
+
+    /// The fresh value of `key`, if there is one. Never waits for a creation.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`] if the backend fails and the region's `on_backend_error` is `"fail"`.
+    pub fn get<T: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<Cached<T>>> {
+        self.look::<T, Json>(key.as_ref(), &Call::default())
+    }
+
+    /// Stores `value`, as created now.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Serializer`] if it cannot be written; [`ErrorKind::Backend`] if the backend fails and the region's
+    /// `on_backend_error` is `"fail"`.
+    pub fn set<T: Cacheable>(&self, key: impl AsRef<str>, value: T) -> Result<Cached<T>> {
+        self.put::<T, Json>(key.as_ref(), &Call::default(), value)
+    }
+
+    /// Removes `key`; no error if it was not there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`], whatever `on_backend_error` says: the caller must know that the value may be there.
+    pub fn delete(&self, key: impl AsRef<str>) -> Result<()> {
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key.as_ref())?;
+        let deleted = region.instance.backend.delete(&key.key());
+        deleted.map_err(|error| self.backend_error("delete", error))
+    }
+
+    /// Removes everything that the region's backend holds, where the backend can.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`] if it cannot or fails.
+    pub fn clear(&self) -> Result<()> {
+        let snapshot = self.registry().load();
+        let cleared = configured(&snapshot, self.slot())?.instance.backend.clear();
+        cleared.map_err(|error| self.backend_error("clear", error))
+    }
+
+    /// Outdates every value of the region whose creation has started, in this process: nothing is removed, nothing
+    /// is read. Soft: they are served while new ones are created. Hard: callers wait for the new ones.
+    pub fn invalidate(&self, how: Invalidation) {
+        self.slot().invalidations.invalidate(self.clock(), how);
+        tracing::debug!(target: "dogpile.cache", region = self.name(), ?how, "invalidated");
+    }
+
+    /// Whether somebody creates `key` at this moment: in this process or, where the backend has a mutex, anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`] if the backend's mutex cannot be asked.
+    pub fn key_is_locked(&self, key: impl AsRef<str>) -> Result<bool> {
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key.as_ref())?;
+        if region
+            .instance
+            .creations
+            .is_creating(key.hash(), key.text())
+        {
+            return Ok(true);
+        }
+        let mutex = region.instance.backend.mutex(&key.key());
+        let locked = mutex.and_then(|mutex| mutex.map_or(Ok(false), |mutex| mutex.is_locked()));
+        locked.map_err(|error| self.backend_error("mutex", error))
+    }
+
+    /// When the value of `key` was created, how old it is and when it may be dropped, fresh or not; `None` if there
+    /// is none that dogpile wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`] if the backend fails.
+    pub fn get_value_metadata(&self, key: impl AsRef<str>) -> Result<Option<ValueMetadata>> {
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key.as_ref())?;
+        let got = region.instance.backend.get(&key.key());
+        let value = got.map_err(|error| self.backend_error("get", error))?;
+        Ok(value.and_then(|value| ValueMetadata::of(&value, self.clock().exact())))
+    }
+
+    /// The region for values that are not serde types, in a backend that holds objects. From then on the region
+    /// cannot be moved to a backend that holds bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotObjects`] if its backend holds bytes.
+    pub fn objects(&self) -> Result<Objects<'_>> {
+        Objects::new(self)
+    }
+
+    /// Tells what a value of type `T` weighs, in bytes, for backends with a limit in bytes. Without, and for other
+    /// types, an object weighs what its own allocation does: header, key and the value itself, without what it owns
+    /// elsewhere. Holds for values created from now on, over all reloads.
+    pub fn set_weigher<T: 'static>(&self, weigher: impl Fn(&T) -> u32 + Send + Sync + 'static) {
+        let weigh = move |value: &dyn Any| value.downcast_ref().map(|value| weigher(value).max(1));
+        *self.slot().weigher.write() = Some(Box::new(weigh));
+    }
+
+    /// What the region has counted since the host started.
+    pub fn stats(&self) -> RegionStats {
+        self.slot().stats.read()
+    }
+
+    /// How much the region's backend holds, as far as it knows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`] if it fails.
+    pub fn backend_stats(&self) -> Result<BackendStats> {
+        let snapshot = self.registry().load();
+        let stats = configured(&snapshot, self.slot())?.instance.backend.stats();
+        stats.map_err(|error| self.backend_error("stats", error))
+    }
+
+    #[inline]
+    fn fetch<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &str,
+        call: &Call,
+        create: impl FnOnce() -> Result<T>,
+        should_cache: impl Fn(&T) -> bool,
+    ) -> Result<Cached<T>> {
+        let passage = match self.begin::<T, F>(key, call)? {
+            Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
+            Err(passage) => passage,
+        };
+        let mut create = Some(create);
+        let create = &mut || {
+            create
+                .take()
+                .expect("the lock creates at most once for a caller")()
+        };
+        self.pass::<T, F>(
+            passage,
+            key,
+            call,
+            &mut Creator {
+                create,
+                should_cache: &should_cache,
+            },
+        )
+    }
+
+    fn look<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &str,
+        call: &Call,
+    ) -> Result<Option<Cached<T>>> {
+        let found = self.begin::<T, F>(key, call)?;
+        Ok(found.ok().map(|object| Cached::new(object, Source::Fresh)))
+    }
+
+    fn put<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &str,
+        call: &Call,
+        value: T,
+    ) -> Result<Cached<T>> {
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key)?;
+        let started = self.slot().invalidations.start(self.clock());
+        let object = store::object(self, region, &key, call, started, value);
+        store::store::<T, F>(self, region, &key, &object)?;
+        Ok(Cached::new(object, Source::Created))
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        self.hold.slot()
+    }
+
+    #[inline]
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.host.registry
+    }
+
+    #[inline]
+    fn clock(&self) -> &Clock {
+        &self.host.clock
+    }
+
+    /// A failed backend call: logged, and an error only if the region wants it so.
+    #[cold]
+    fn backend_failed(
+        &self,
+        region: &Configured,
+        method: &str,
+        error: dogpile_plugin_api::Error,
+    ) -> Result<()> {
+        let message = error.to_string();
+        let plugin = &region.instance.plugin.name;
+        if self.slot().may_log(self.clock().coarse()) {
+            tracing::warn!(
+                target: "dogpile.cache",
+                region = self.name(), plugin, method, error = message,
+                "the backend failed; further failures of this region are not logged for a second"
+            );
+        }
+        match region.config.on_backend_error {
+            OnBackendError::Bypass => Ok(()),
+            OnBackendError::Fail => Err(self.backend_error(method, error)),
+        }
+    }
+
+    #[cold]
+    fn backend_error(&self, method: &str, error: dogpile_plugin_api::Error) -> Error {
+        let message = format!(
+            "region `{}`: its backend failed in {method}: {error}",
+            self.name()
+        );
+        Error::with_source(ErrorKind::Backend, message, error)
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Region")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn creator_failed<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Error {
+    let error = error.into();
+    Error::with_source(
+        ErrorKind::Creator,
+        format!("the creator failed: {error}"),
+        error,
+    )
+}

@@ -1,0 +1,94 @@
+//! A region for values that are not serde types.
+
+use std::error::Error as StdError;
+use std::sync::atomic::Ordering;
+
+use dogpile_plugin_api::Storage;
+
+use super::call::Call;
+use super::form::AsObject;
+use super::{Cached, Region, creator_failed};
+use crate::registry::configured;
+use crate::{Error, ErrorKind, Result};
+
+/// A region as a cache of objects: any `T` that threads may share, never serialised. From [`Region::objects`].
+pub struct Objects<'a> {
+    region: &'a Region,
+}
+
+impl<'a> Objects<'a> {
+    pub(super) fn new(region: &'a Region) -> Result<Self> {
+        // Under the slots' lock, so that a reload either sees the mark or comes first.
+        let _slots = region.registry().slots();
+        let snapshot = region.registry().load();
+        if configured(&snapshot, region.slot())?
+            .instance
+            .properties
+            .storage
+            == Storage::Bytes
+        {
+            return Err(Error::new(
+                ErrorKind::NotObjects,
+                format!(
+                    "region `{}`: its backend holds bytes; `objects()` needs one that holds objects, such as `memory`",
+                    region.name()
+                ),
+            ));
+        }
+        region.slot().objects.store(true, Ordering::SeqCst);
+        Ok(Self { region })
+    }
+
+    /// See [`Region::get_or_create`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get_or_create<T: Send + Sync + 'static>(
+        &self,
+        key: impl AsRef<str>,
+        creator: impl FnOnce() -> T,
+    ) -> Result<Cached<T>> {
+        self.region
+            .fetch::<T, AsObject>(key.as_ref(), &Call::default(), || Ok(creator()), |_| true)
+    }
+
+    /// See [`Region::try_get_or_create`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_get_or_create<T: Send + Sync + 'static, E: Into<Box<dyn StdError + Send + Sync>>>(
+        &self,
+        key: impl AsRef<str>,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Cached<T>> {
+        let create = || creator().map_err(creator_failed);
+        self.region
+            .fetch::<T, AsObject>(key.as_ref(), &Call::default(), create, |_| true)
+    }
+
+    /// See [`Region::get`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get<T: Send + Sync + 'static>(&self, key: impl AsRef<str>) -> Result<Option<Cached<T>>> {
+        self.region
+            .look::<T, AsObject>(key.as_ref(), &Call::default())
+    }
+
+    /// See [`Region::set`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn set<T: Send + Sync + 'static>(
+        &self,
+        key: impl AsRef<str>,
+        value: T,
+    ) -> Result<Cached<T>> {
+        self.region
+            .put::<T, AsObject>(key.as_ref(), &Call::default(), value)
+    }
+}

@@ -1,0 +1,239 @@
+//! A call that found no fresh value: through the lock, the creator and the store.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dogpile_lock::{LockError, Operation, Outcome, Reading, Source};
+use dogpile_plugin_api::{Object, Value};
+
+use super::Region;
+use super::cached::Cached;
+use super::call::Call;
+use super::form::Form;
+use super::mangle::BackendKey;
+use super::read::{Found, Terms, examine};
+use super::stats::{Count, MissReason};
+use super::store::{object, store};
+use crate::instance::{Creations, Failure};
+use crate::registry::{Configured, configured};
+use crate::{Error, ErrorKind, Result};
+
+/// What a caller brings: how to create the value, and whether to keep it.
+pub(crate) struct Creator<'a, T> {
+    pub(crate) create: &'a mut dyn FnMut() -> Result<T>,
+    pub(crate) should_cache: &'a dyn Fn(&T) -> bool,
+}
+
+/// A call that has read, and found no fresh value.
+pub(super) struct Passage<'k, T> {
+    creations: Arc<Creations>,
+    key: BackendKey<'k>,
+    found: Found<T>,
+    wait: Option<Duration>,
+}
+
+impl Region {
+    /// The first read: a fresh value, or what the passage goes on with.
+    #[inline]
+    pub(super) fn begin<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &'k str,
+        call: &Call,
+    ) -> Result<Result<Object<T>, Passage<'k, T>>> {
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key)?;
+        let got = region.instance.backend.get(&key.key());
+        match self.judge_read::<T, F>(region, &key, call, got)? {
+            Found::Fresh(object) => {
+                self.slot().stats.count(Count::Hit);
+                Ok(Ok(object))
+            }
+            found => Ok(Err(self.not_fresh(region, key, found))),
+        }
+    }
+
+    #[cold]
+    fn not_fresh<'k, T>(
+        &self,
+        region: &Configured,
+        key: BackendKey<'k>,
+        found: Found<T>,
+    ) -> Passage<'k, T> {
+        if let Found::Stale(_, reason) | Found::Miss(reason) = &found {
+            self.slot().stats.count(reason.count());
+            tracing::debug!(target: "dogpile.cache", region = self.name(), key = key.shown(), ?reason, "no fresh value");
+        }
+        Passage {
+            creations: Arc::clone(&region.instance.creations),
+            key,
+            found,
+            wait: region.config.lock_wait,
+        }
+    }
+
+    /// The rest of `get_or_create`: the lock, the creator and the store.
+    ///
+    /// The snapshot is taken anew for each backend call. If the region was given another instance meanwhile, the
+    /// passage begins again there, unless the value is created already: then it goes to who waits, and is not stored.
+    #[cold]
+    pub(super) fn pass<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        mut passage: Passage<'k, T>,
+        key: &'k str,
+        call: &Call,
+        creator: &mut Creator<'_, T>,
+    ) -> Result<Cached<T>> {
+        let mut mismatched = false;
+        loop {
+            let Passage {
+                creations,
+                key: backend_key,
+                found,
+                wait,
+            } = passage;
+            let mut operation = Creating::<T, F> {
+                region: self,
+                creations: &creations,
+                key: &backend_key,
+                call,
+                creator,
+                form: PhantomData,
+            };
+            let first = found.into_reading();
+            let outcome = creations.get_or_create(
+                backend_key.hash(),
+                backend_key.text(),
+                first,
+                &mut operation,
+                wait,
+            );
+            match outcome {
+                Ok(Outcome { value, source }) => match Object::from_value(value) {
+                    Ok(object) => return Ok(self.passed(object, source)),
+                    // The caller waited for created it as another type: what is stored is read once more.
+                    Err(_) if !mismatched => mismatched = true,
+                    Err(_) => return Err(self.mismatch::<T>(key)),
+                },
+                Err(LockError::Creation(Failure::Replaced)) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+            passage = match self.begin::<T, F>(key, call)? {
+                Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
+                Err(passage) => passage,
+            };
+        }
+    }
+
+    fn passed<T: Send + Sync + 'static>(&self, object: Object<T>, source: Source) -> Cached<T> {
+        match source {
+            Source::Stale => self.slot().stats.count(Count::Stale),
+            Source::Waited => self.slot().stats.count(Count::Wait),
+            Source::Fresh | Source::Created => {}
+        }
+        Cached::new(object, source)
+    }
+
+    /// Judges what a backend call gave. An error counts as a miss, or ends the call, as `on_backend_error` says.
+    #[inline]
+    pub(super) fn judge_read<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        region: &Configured,
+        key: &BackendKey<'_>,
+        call: &Call,
+        got: dogpile_plugin_api::Result<Option<Value>>,
+    ) -> Result<Found<T>> {
+        match got {
+            Ok(Some(value)) => {
+                let now = self.clock().coarse();
+                let terms = Terms {
+                    region,
+                    expiration_time: call.expiration_time,
+                    now,
+                };
+                Ok(examine::<T, F>(value, key.key(), &terms))
+            }
+            Ok(None) => Ok(Found::Miss(MissReason::Absent)),
+            Err(error) => {
+                self.backend_failed(region, "get", error)?;
+                Ok(Found::Miss(MissReason::BackendError))
+            }
+        }
+    }
+
+    #[cold]
+    fn failed(&self, error: LockError<Failure>) -> Error {
+        self.slot().stats.count(Count::Error);
+        let kind = match error {
+            LockError::Creation(Failure::Error(error)) => return error,
+            LockError::Circle(_) => ErrorKind::Circle,
+            _ => ErrorKind::LockWait,
+        };
+        Error::new(kind, format!("region `{}`: {error}", self.name()))
+    }
+
+    #[cold]
+    fn mismatch<T>(&self, key: &str) -> Error {
+        self.slot().stats.count(Count::Error);
+        Error::new(
+            ErrorKind::TypeMismatch,
+            format!(
+                "region `{}`: callers of key {key:?} keep creating it as another type than {}; use one type for a \
+                 key, or a namespace in the key for each type",
+                self.name(),
+                std::any::type_name::<T>()
+            ),
+        )
+    }
+}
+
+/// A creation's two steps, as the lock calls them.
+struct Creating<'a, 'c, T, F> {
+    region: &'a Region,
+    creations: &'a Arc<Creations>,
+    key: &'a BackendKey<'a>,
+    call: &'a Call,
+    creator: &'a mut Creator<'c, T>,
+    form: PhantomData<F>,
+}
+
+impl<T: Send + Sync + 'static, F: Form<T>> Creating<'_, '_, T, F> {
+    /// Whether the region still has the instance that this passage began on.
+    fn is_current(&self, region: &Configured) -> bool {
+        Arc::ptr_eq(&region.instance.creations, self.creations)
+    }
+}
+
+impl<T: Send + Sync + 'static, F: Form<T>> Operation for Creating<'_, '_, T, F> {
+    type Value = Value;
+    type Error = Failure;
+
+    fn read_again(&mut self) -> Result<Reading<Value>, Failure> {
+        let snapshot = self.region.registry().load();
+        let region = configured(&snapshot, self.region.slot()).map_err(Failure::Error)?;
+        if !self.is_current(region) {
+            return Err(Failure::Replaced);
+        }
+        let got = region.instance.backend.get_fresh(&self.key.key());
+        let found = self
+            .region
+            .judge_read::<T, F>(region, self.key, self.call, got);
+        Ok(found.map_err(Failure::Error)?.into_reading())
+    }
+
+    fn create(&mut self) -> Result<Value, Failure> {
+        let started = self.region.slot().invalidations.start(self.region.clock());
+        let value = (self.creator.create)().map_err(Failure::Error)?;
+        let keep = (self.creator.should_cache)(&value);
+        self.region.slot().stats.count(Count::Creation);
+        let snapshot = self.region.registry().load();
+        let region = configured(&snapshot, self.region.slot()).map_err(Failure::Error)?;
+        let object = object(self.region, region, self.key, self.call, started, value);
+        // What was created for an instance that is gone is stored nowhere.
+        if keep && self.is_current(region) {
+            store::<T, F>(self.region, region, self.key, &object).map_err(Failure::Error)?;
+        }
+        Ok(object.into_value())
+    }
+}

@@ -1,0 +1,107 @@
+//! From what a backend gave to a value of the caller's type, and whether it may be served.
+
+use dogpile_lock::{Freshness, Outdated, Reading, Reason, judge};
+use dogpile_plugin_api::{Key, Metadata, Object, Value};
+
+use super::envelope::Envelope;
+use super::form::Form;
+use super::stats::MissReason;
+use crate::registry::Configured;
+
+/// A stored value, judged.
+pub(crate) enum Found<T> {
+    Fresh(Object<T>),
+    /// It may be served while another is created; and why it is not fresh.
+    Stale(Object<T>, MissReason),
+    /// Nothing that may be served.
+    Miss(MissReason),
+}
+
+impl<T: Send + Sync + 'static> Found<T> {
+    /// For the lock, which knows no types.
+    pub(crate) fn into_reading(self) -> Reading<Value> {
+        match self {
+            Self::Fresh(object) => Reading::Fresh(object.into_value()),
+            Self::Stale(object, _) => Reading::Stale(object.into_value()),
+            Self::Miss(_) => Reading::Missing,
+        }
+    }
+}
+
+/// How a value is judged: the region's configuration, or one call's own.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) region: &'a Configured,
+    pub(crate) expiration_time: Option<u64>,
+    pub(crate) now: u64,
+}
+
+impl Terms<'_> {
+    fn judge(&self, created: u64, started: u64, outdated: &Outdated) -> Freshness {
+        let mut expiry = self.region.expiry;
+        if let Some(time) = self.expiration_time {
+            expiry.expiration_time = time;
+        }
+        judge(self.now, created, started, &expiry, outdated)
+    }
+}
+
+/// Judges what is stored under `key`. Bytes are decoded only if they may be served.
+pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
+    value: Value,
+    key: Key<'_>,
+    terms: &Terms<'_>,
+) -> Found<T> {
+    let outdated = terms.region.slot.invalidations.outdated();
+    if value.is_object() {
+        let Metadata {
+            created, started, ..
+        } = value.metadata();
+        let freshness = terms.judge(created, started, &outdated);
+        return match Object::from_value(value) {
+            Ok(object) => found(freshness, || Ok(object)),
+            Err(_) => Found::Miss(MissReason::Type),
+        };
+    }
+    let bytes = value.as_bytes().unwrap_or_default();
+    let (envelope, payload) = match Envelope::split(bytes) {
+        Ok(parts) => parts,
+        Err(reason) => return Found::Miss(reason),
+    };
+    if envelope.value_version != terms.region.config.value_version {
+        return Found::Miss(MissReason::Version);
+    }
+    let Envelope {
+        created,
+        started,
+        keep_until,
+        ..
+    } = envelope;
+    found(terms.judge(created, started, &outdated), || {
+        let decoded = F::decode(payload).ok_or(MissReason::Damaged)?;
+        let metadata = Metadata {
+            created,
+            started,
+            keep_until,
+            weight: 0,
+        };
+        Ok(Object::new(&metadata, key, decoded))
+    })
+}
+
+fn found<T>(
+    freshness: Freshness,
+    object: impl FnOnce() -> Result<Object<T>, MissReason>,
+) -> Found<T> {
+    let reason = |reason| match reason {
+        Reason::Expired | Reason::FutureCreation => MissReason::Expired,
+        Reason::SoftInvalidated | Reason::HardInvalidated => MissReason::Invalidated,
+    };
+    match freshness {
+        Freshness::Unusable(why) => Found::Miss(reason(why)),
+        Freshness::Fresh => object().map_or_else(Found::Miss, Found::Fresh),
+        Freshness::Stale(why) => {
+            object().map_or_else(Found::Miss, |object| Found::Stale(object, reason(why)))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What stays of a region over all its configurations.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::RwLock;
+
+use super::invalidation::Invalidations;
+use super::stats::Stats;
+
+/// How often failures of a backend are logged, in nanoseconds.
+const LOG_PERIOD: u64 = 1_000_000_000;
+
+/// A region's number, name and counters, and the handles that hold it.
+pub(crate) struct Slot {
+    pub(crate) number: usize,
+    pub(crate) name: String,
+    pub(crate) stats: Stats,
+    pub(crate) invalidations: Invalidations,
+    pub(crate) weigher: RwLock<Option<Weigher>>,
+    /// Whether `objects()` was used, so that the region cannot move to a backend of bytes.
+    pub(crate) objects: AtomicBool,
+    handles: AtomicUsize,
+    /// When a failure of the backend was last logged.
+    logged: AtomicU64,
+}
+
+/// What a value weighs, if it is of the type that the weigher knows.
+pub(crate) type Weigher = Box<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
+
+impl Slot {
+    pub(crate) fn new(number: usize, name: &str) -> Self {
+        Self {
+            number,
+            name: name.to_owned(),
+            stats: Stats::new(),
+            invalidations: Invalidations::default(),
+            weigher: RwLock::new(None),
+            objects: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+            logged: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether handles to the region exist, so that it cannot be removed.
+    pub(crate) fn is_held(&self) -> bool {
+        self.handles.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a failure may be logged at `now`: one a second.
+    pub(crate) fn may_log(&self, now: u64) -> bool {
+        let last = self.logged.load(Ordering::Relaxed);
+        now.abs_diff(last) >= LOG_PERIOD
+            && self
+                .logged
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// What `value` weighs; 0: what its own allocation does.
+    pub(crate) fn weigh<T: 'static>(&self, value: &T) -> u32 {
+        let weigher = self.weigher.read();
+        weigher.as_ref().and_then(|weigh| weigh(value)).unwrap_or(0)
+    }
+}
+
+/// Counts a handle for as long as it lives.
+pub(crate) struct Hold(Arc<Slot>);
+
+impl Hold {
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        slot.handles.fetch_add(1, Ordering::SeqCst);
+        Self(slot)
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.0
+    }
+}
+
+impl Clone for Hold {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.handles.fetch_sub(1, Ordering::SeqCst);
+    }
+}

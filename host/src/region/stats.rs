@@ -1,0 +1,176 @@
+//! What a region counts.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use serde::Serialize;
+
+/// What is counted; the discriminant is the place in a stripe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    Hit,
+    Stale,
+    Creation,
+    Wait,
+    Error,
+    Absent,
+    Expired,
+    Invalidated,
+    Foreign,
+    Damaged,
+    Version,
+    Type,
+    BackendError,
+}
+
+const COUNTS: usize = 16;
+
+/// Counters, one stripe for a thread or a few, so that threads do not share a cache line on every hit. Each number is
+/// exact; numbers read while calls are under way may not add up.
+pub(crate) struct Stats {
+    stripes: Box<[Stripe]>,
+}
+
+#[repr(align(128))]
+#[derive(Default)]
+struct Stripe([AtomicU64; COUNTS]);
+
+thread_local! {
+    static THREAD: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// A number for this thread, counted up from 0.
+#[inline]
+fn thread() -> usize {
+    THREAD.with(|own| {
+        if own.get() == usize::MAX {
+            own.set(THREADS.fetch_add(1, Ordering::Relaxed));
+        }
+        own.get()
+    })
+}
+
+impl Stats {
+    pub(crate) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let stripes = (cores * 2).next_power_of_two().min(64);
+        Self {
+            stripes: (0..stripes).map(|_| Stripe::default()).collect(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count(&self, what: Count) {
+        let at = thread() & (self.stripes.len() - 1);
+        self.stripes[at].0[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sum(&self, what: Count) -> u64 {
+        let of = |stripe: &Stripe| stripe.0[what as usize].load(Ordering::Relaxed);
+        self.stripes.iter().map(of).sum()
+    }
+
+    pub(crate) fn read(&self) -> RegionStats {
+        let misses = [
+            (MissReason::Absent, Count::Absent),
+            (MissReason::Expired, Count::Expired),
+            (MissReason::Invalidated, Count::Invalidated),
+            (MissReason::Foreign, Count::Foreign),
+            (MissReason::Damaged, Count::Damaged),
+            (MissReason::Version, Count::Version),
+            (MissReason::Type, Count::Type),
+            (MissReason::BackendError, Count::BackendError),
+        ];
+        RegionStats {
+            hits: self.sum(Count::Hit),
+            misses: misses.map(|(reason, of)| (reason, self.sum(of))).into(),
+            stale: self.sum(Count::Stale),
+            creations: self.sum(Count::Creation),
+            waits: self.sum(Count::Wait),
+            errors: self.sum(Count::Error),
+        }
+    }
+}
+
+/// What a region has counted since the host started, over all reloads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegionStats {
+    /// Calls that found a fresh value.
+    pub hits: u64,
+    /// Calls whose first read found no fresh value, by reason.
+    pub misses: BTreeMap<MissReason, u64>,
+    /// Calls that were served a stale value.
+    pub stale: u64,
+    /// Creators run to their end, with a value.
+    pub creations: u64,
+    /// Calls that waited for another's creation and got its result.
+    pub waits: u64,
+    /// Calls that ended with an error.
+    pub errors: u64,
+}
+
+/// Why a read found no fresh value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MissReason {
+    /// Nothing is stored under the key.
+    Absent,
+    /// It is older than the expiration time, or its creation time lies in the future.
+    Expired,
+    /// It was invalidated.
+    Invalidated,
+    /// What is stored was not written by dogpile, or by a version of its format that is not known.
+    Foreign,
+    /// What is stored cannot be decoded.
+    Damaged,
+    /// It has another `value_version`.
+    Version,
+    /// An object of another type is stored.
+    Type,
+    /// The backend failed.
+    BackendError,
+}
+
+impl MissReason {
+    pub(crate) fn count(self) -> Count {
+        match self {
+            Self::Absent => Count::Absent,
+            Self::Expired => Count::Expired,
+            Self::Invalidated => Count::Invalidated,
+            Self::Foreign => Count::Foreign,
+            Self::Damaged => Count::Damaged,
+            Self::Version => Count::Version,
+            Self::Type => Count::Type,
+            Self::BackendError => Count::BackendError,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_many_threads_are_exact() {
+        let stats = Stats::new();
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        stats.count(Count::Hit);
+                        stats.count(Count::BackendError);
+                    }
+                });
+            }
+        });
+        let read = stats.read();
+        assert_eq!(read.hits, 16_000);
+        assert_eq!(read.misses[&MissReason::BackendError], 16_000);
+        assert_eq!(read.misses[&MissReason::Absent], 0);
+    }
+}

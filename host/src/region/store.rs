@@ -1,0 +1,71 @@
+//! Putting a value where the backend keeps it.
+
+use dogpile_plugin_api::{Metadata, Object, Storage, Value};
+
+use super::Region;
+use super::call::Call;
+use super::envelope::Envelope;
+use super::form::Form;
+use super::mangle::BackendKey;
+use crate::Result;
+use crate::registry::Configured;
+
+/// A value as it is stored: with its times and its weight.
+pub(super) fn object<T: Send + Sync + 'static>(
+    handle: &Region,
+    region: &Configured,
+    key: &BackendKey<'_>,
+    call: &Call,
+    started: u64,
+    value: T,
+) -> Object<T> {
+    let created = handle.clock().exact().max(started);
+    let metadata = Metadata {
+        created,
+        started,
+        keep_until: keep_until(region, call, created),
+        weight: handle.slot().weigh(&value),
+    };
+    Object::new(&metadata, key.key(), value)
+}
+
+/// When nobody may want a value any more; 0: never.
+fn keep_until(region: &Configured, call: &Call, created: u64) -> u64 {
+    let expiration_time = call
+        .expiration_time
+        .unwrap_or(region.expiry.expiration_time);
+    created
+        .checked_add(expiration_time)
+        .and_then(|expires| expires.checked_add(region.expiry.max_stale))
+        .unwrap_or(0)
+}
+
+/// Stores an object as it is, or its bytes in dogpile's envelope, as the backend wants. A backend that fails is
+/// counted and logged, or ends the call, as `on_backend_error` says.
+pub(super) fn store<T: Send + Sync + 'static, F: Form<T>>(
+    handle: &Region,
+    region: &Configured,
+    key: &BackendKey<'_>,
+    object: &Object<T>,
+) -> Result<()> {
+    let backend = &region.instance.backend;
+    let stored = match region.instance.properties.storage {
+        Storage::Objects => backend.set(&key.key(), object.as_value()),
+        Storage::Bytes => {
+            let metadata = object.as_value().metadata();
+            let mut bytes = Envelope {
+                created: metadata.created,
+                started: metadata.started,
+                keep_until: metadata.keep_until,
+                value_version: region.config.value_version,
+            }
+            .header();
+            F::encode(object, &mut bytes)?;
+            backend.set(&key.key(), &Value::with(&metadata, key.key(), bytes))
+        }
+    };
+    match stored {
+        Ok(()) => Ok(()),
+        Err(error) => handle.backend_failed(region, "set", error),
+    }
+}
