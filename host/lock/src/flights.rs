@@ -4,10 +4,11 @@ use crate::circle::{Owner, WaitGraph};
 use crate::error::LockError;
 use crate::flight::Flight;
 use crate::operation::{Operation, Outcome, Reading, Source};
-use crate::sync::{self, Arc, Deadline, Mutex};
+use crate::sync::{self, Arc, Mutex};
 use crate::table::Table;
 use crate::turn::Turn;
 use crate::waiters::Waiter;
+use crate::waiting::{Waited, Waiting};
 use std::fmt::{self, Debug, Formatter};
 use std::time::Duration;
 use tracing::debug;
@@ -46,9 +47,9 @@ pub struct Flights<V, E> {
 struct Shard<V, E>(Mutex<Table<V, E>>);
 
 /// How a caller stands after it has met the table.
-enum Entered<'a, V: Clone, E: Clone> {
+pub(crate) enum Entered<'a, V: Clone, E: Clone> {
     Turn(Turn<'a, V, E>),
-    Waiting(Arc<Flight<V, E>>, Arc<Waiter>),
+    Waiting(Waiting<'a, V, E>),
     /// Another creates it, and this caller does not wait.
     Busy,
     Circle(Vec<String>),
@@ -95,7 +96,11 @@ impl<V: Clone, E: Clone> Flights<V, E> {
         };
         match self.enter(hash, key, stale.is_none()) {
             Entered::Turn(turn) => take(turn, operation),
-            Entered::Waiting(flight, waiter) => self.wait(flight, &waiter, operation, wait),
+            Entered::Waiting(waiting) => match waiting.block(wait) {
+                Waited::Ended(flight) => ending(&flight),
+                Waited::Turn(turn) => take(turn, operation),
+                Waited::TimedOut(wait) => Err(LockError::TimedOut(wait)),
+            },
             Entered::Busy => {
                 debug!(target: "dogpile.lock", key, "another creates the value, serving the stale one");
                 let value = stale.expect("only who has a stale value does not wait");
@@ -126,7 +131,7 @@ impl<V: Clone, E: Clone> Flights<V, E> {
         &self.shards[index].0
     }
 
-    fn enter(&self, hash: u64, key: &str, may_wait: bool) -> Entered<'_, V, E> {
+    pub(crate) fn enter(&self, hash: u64, key: &str, may_wait: bool) -> Entered<'_, V, E> {
         let owner = Owner::current();
         let mut table = self.shard(hash).lock();
         let Some(entry) = table.find(hash, key) else {
@@ -146,43 +151,11 @@ impl<V: Clone, E: Clone> Flights<V, E> {
         }
         let waiter = Arc::new(Waiter::thread(owner));
         entry.waiters.push(Arc::clone(&waiter));
-        Entered::Waiting(flight, waiter)
-    }
-
-    fn wait<O: Operation<Value = V, Error = E>>(
-        &self,
-        flight: Arc<Flight<V, E>>,
-        waiter: &Arc<Waiter>,
-        operation: &mut O,
-        wait: Option<Duration>,
-    ) -> Result<Outcome<V>, LockError<E>> {
-        debug!(target: "dogpile.lock", key = &**flight.key(), "no value, waiting while another creates it");
-        let deadline = Deadline::after(wait);
-        loop {
-            if let Some(ending) = flight.ending() {
-                debug!(target: "dogpile.lock", key = &**flight.key(), "the creation waited for has ended");
-                let value = ending.clone().map_err(LockError::Creation)?;
-                let source = Source::Waited;
-                return Ok(Outcome { value, source });
-            }
-            if waiter.is_chosen() {
-                debug!(target: "dogpile.lock", key = &**flight.key(), "the creator is gone, taking over");
-                return take(Turn::new(self, flight), operation);
-            }
-            if deadline.passed() {
-                // Off the list already: it was chosen, or the ending is published. Either is seen above.
-                if self.leave(&flight, waiter) {
-                    debug!(target: "dogpile.lock", key = &**flight.key(), "waited too long");
-                    return Err(LockError::TimedOut(wait.unwrap_or(Duration::MAX)));
-                }
-            } else {
-                deadline.park();
-            }
-        }
+        Entered::Waiting(Waiting::new(self, flight, waiter))
     }
 
     /// False if the waiter was no longer on the list.
-    fn leave(&self, flight: &Arc<Flight<V, E>>, waiter: &Arc<Waiter>) -> bool {
+    pub(crate) fn leave(&self, flight: &Arc<Flight<V, E>>, waiter: &Arc<Waiter>) -> bool {
         let mut table = self.shard(flight.hash()).lock();
         let Some(entry) = table.entry(flight) else {
             return false;
@@ -246,6 +219,14 @@ impl<V: Clone, E: Clone> Flights<V, E> {
     }
 }
 
+/// What the creation of another gave.
+fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>) -> Result<Outcome<V>, LockError<E>> {
+    let ending = flight.ending().expect("waited for");
+    let value = ending.clone().map_err(LockError::Creation)?;
+    let source = Source::Waited;
+    Ok(Outcome { value, source })
+}
+
 /// Uses the turn: reads again, creates if still needed, and ends the flight.
 fn take<O: Operation>(
     turn: Turn<'_, O::Value, O::Error>,
@@ -287,5 +268,37 @@ impl<V, E> Debug for Flights<V, E> {
         f.debug_struct("Flights")
             .field("graph", graph)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(feature = "model-check")))]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) struct Makes(pub(crate) u32);
+
+    impl Operation for Makes {
+        type Value = u32;
+        type Error = u32;
+
+        fn read_again(&mut self) -> Result<Reading<u32>, u32> {
+            Ok(Reading::Missing)
+        }
+
+        fn create(&mut self) -> Result<u32, u32> {
+            Ok(self.0)
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_key_whose_creation_has_ended() {
+        let flights = Flights::<u32, u32>::new(WaitGraph::new());
+        for hash in 0..1_000 {
+            let key = format!("key {hash}");
+            let outcome =
+                flights.get_or_create(hash << 32, &key, Reading::Missing, &mut Makes(1), None);
+            assert_eq!(outcome.unwrap().source, Source::Created);
+        }
+        assert!(flights.shards.iter().all(|shard| shard.0.lock().is_empty()));
     }
 }

@@ -38,6 +38,7 @@ mod sync;
 mod table;
 mod turn;
 mod waiters;
+mod waiting;
 
 pub use circle::WaitGraph;
 pub use clock::{Clock, ManualClock};

@@ -44,6 +44,11 @@ impl<V, E> Table<V, E> {
         });
     }
 
+    #[cfg(all(test, not(feature = "model-check")))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The entry of this very flight.
     pub(crate) fn entry(&mut self, flight: &Arc<Flight<V, E>>) -> Option<&mut Entry<V, E>> {
         let entries = self.0.get_mut(&flight.hash())?;
