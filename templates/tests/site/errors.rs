@@ -195,7 +195,7 @@ fn the_deepest_nesting_that_is_allowed_renders_on_a_small_stack() {
 fn a_file_that_cannot_be_read_is_an_error_until_it_can() {
     let fixture = Fixture::new(&[("templates/a.html", "a"), ("templates/b.html", "b")]);
     let file = fixture.path("templates/a.html");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&file).is_ok() {
         // The superuser reads everything.
         return;

@@ -134,8 +134,8 @@ fn a_query_that_nobody_expects_gives_a_page_and_is_escaped() {
                 let html = rendered(&site, &format!("{path}?{name}={value}"));
                 assert!(!html.contains("<script>"), "{path} {name} {value}");
             }
-            if path == "/distances" && name == "sort" {
-                // The rest renders the same dear page again.
+            if path == "/distances" {
+                // The rest is not looked at, and would render the same dear page again.
                 break;
             }
         }
