@@ -71,10 +71,10 @@ fn build(workspace: &Workspace) -> Result<Outcome> {
 fn tests(workspace: &Workspace) -> Result<Outcome> {
     let mut cargo = with_plugins(workspace, run::cargo(&workspace.root));
     if run::succeeds(run::cargo(&workspace.root).args(["nextest", "--version"])) {
-        cargo.args(["nextest", "run", "--workspace"]);
+        cargo.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
     } else {
         // Libraries, binaries and integration tests; the documentation's have a step of their own.
-        cargo.args(["test", "--workspace", "--tests"]);
+        cargo.args(["test", "--workspace", "--tests", "--no-fail-fast"]);
     }
     run::run(&mut cargo)?;
     Ok(Outcome::Done)
