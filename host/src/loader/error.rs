@@ -1,0 +1,118 @@
+//! Why a file could not be loaded as a plugin.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Fault;
+
+/// Why a file could not be loaded: which file, what was found, and what would be right.
+///
+/// One pointer wide; clones are cheap.
+#[derive(Clone)]
+pub struct LoadError(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    fault: Fault,
+}
+
+/// What sort of failure it is.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoadErrorKind {
+    /// There is no such file.
+    NotFound,
+    /// A directory, a FIFO, a socket or a device.
+    NotAFile,
+    /// Larger than any plugin.
+    TooLarge,
+    /// A file of no bytes.
+    Empty,
+    /// Somebody is writing to it.
+    Changing,
+    /// Not an ELF file.
+    NotElf,
+    /// An ELF file of another class than 64 bits.
+    WrongClass,
+    /// Built for another processor or byte order.
+    WrongMachine,
+    /// An ELF file which is no shared library.
+    NotALibrary,
+    /// It ends before what its own tables say.
+    Truncated,
+    /// Its own tables contradict each other.
+    Damaged,
+    /// It needs a newer C library, or another version of another library.
+    MissingSymbolVersion,
+    /// A shared library which exports no plugin.
+    NotAPlugin,
+    /// It exports more than one plugin.
+    SeveralPlugins,
+    /// Built for another version of the boundary.
+    WrongEpoch,
+    /// Built with `panic = "abort"`.
+    Aborts,
+    /// Its tables are laid out differently from the host's.
+    Layout,
+    /// A library that it needs is not there.
+    MissingLibrary,
+    /// The dynamic linker refused it for another reason.
+    Link,
+    /// It failed when it was started.
+    Start,
+    /// The system gave no memory to map it from.
+    Memory,
+    /// It could not be read.
+    Io,
+}
+
+impl LoadError {
+    pub(super) fn new(path: &Path, fault: Fault) -> Self {
+        Self(Arc::new(Inner {
+            path: path.to_owned(),
+            fault,
+        }))
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> LoadErrorKind {
+        self.0.fault.kind
+    }
+
+    /// The file, as it was named to the loader.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// What was found.
+    pub fn message(&self) -> &str {
+        &self.0.fault.message
+    }
+
+    /// What would be right.
+    pub fn remedy(&self) -> &str {
+        &self.0.fault.remedy
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { path, fault } = &*self.0;
+        write!(f, "{}: {}; {}", path.display(), fault.message, fault.remedy)
+    }
+}
+
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadError")
+            .field("path", &self.path())
+            .field("kind", &self.kind())
+            .field("message", &self.message())
+            .field("remedy", &self.remedy())
+            .finish()
+    }
+}
+
+impl StdError for LoadError {}

@@ -1,0 +1,150 @@
+//! Makes sure that a mapped plugin and this host mean the same by their tables, and starts it.
+
+use abi_stable::StableAbi;
+use abi_stable::abi_stability::abi_checking::{
+    AbiInstability, AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
+};
+use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
+use dogpile_plugin_api::Plugin;
+use dogpile_plugin_api::abi::{PluginHeader, PluginTableRef};
+
+use super::elf::Checked;
+use super::header::{PLAIN, own_api_version};
+use super::host_functions::{host_functions, system_clock};
+use super::library::Mapped;
+use super::{Fault, LoadErrorKind};
+
+/// The mapped library's plugin, once its tables were found to be what the host takes them for.
+pub(super) fn plugin(mapped: &Mapped, checked: &Checked) -> Result<Plugin, Fault> {
+    let header = header(mapped, checked)?;
+    let theirs = (header.layout)();
+    let ours = <PluginTableRef as StableAbi>::LAYOUT;
+    compatible(ours, theirs).map_err(|difference| {
+        Fault::new(
+            LoadErrorKind::Layout,
+            format!("its tables differ from this host's: {difference}"),
+            format!("build it with dogpile-plugin-api {}", own_api_version()),
+        )
+    })?;
+    // SAFETY: epoch and layout were found to be ours. That its functions keep to their contract is what plugin-api,
+    // whose header this is, promises.
+    Ok(unsafe { Plugin::from_table((header.table)()) })
+}
+
+/// Leads the plugin's logs and panics to the host. Once per image.
+pub(super) fn start(plugin: Plugin, name: &str) -> Result<(), Fault> {
+    plugin
+        .start(&host_functions(name, system_clock()))
+        .map_err(|error| {
+            Fault::new(
+                LoadErrorKind::Start,
+                format!("it failed to start: {error}"),
+                "ask the plugin's author",
+            )
+        })
+}
+
+/// The header in memory: the same that was checked in the file, with functions that are the library's own.
+fn header(mapped: &Mapped, checked: &Checked) -> Result<&'static PluginHeader, Fault> {
+    let fault = |found: &str| {
+        Fault::new(
+            LoadErrorKind::NotAPlugin,
+            found,
+            "export the plugin with `export_plugin!`, and do not write a header by hand",
+        )
+    };
+    let address = mapped.header.addr();
+    if !mapped.header.is_aligned() {
+        return Err(fault("its header is not aligned"));
+    }
+    // SAFETY: the symbol is defined by this library, with room for a whole header, and mapped for the process's life.
+    // Bytes are read where functions stand: those could be null.
+    let raw = unsafe {
+        mapped
+            .header
+            .cast::<[u8; size_of::<PluginHeader>()]>()
+            .read()
+    };
+    if raw[..PLAIN] != checked.plain {
+        return Err(fault("its header in memory is not the one in the file"));
+    }
+    let base = address.wrapping_sub(usize::try_from(checked.address).unwrap_or_default());
+    for pointer in raw[PLAIN..].chunks_exact(size_of::<usize>()) {
+        let pointer = usize::from_ne_bytes(pointer.try_into().expect("chunks of that length"));
+        let relative = pointer.wrapping_sub(base) as u64;
+        if !checked.code.iter().any(|code| code.contains(&relative)) {
+            return Err(fault("its header points to functions outside its code"));
+        }
+    }
+    // SAFETY: as above; each field was found to be valid, the functions as far as anybody can tell.
+    Ok(unsafe { &*mapped.header })
+}
+
+/// Whether tables of either layout can be used as the other. The check of `abi_stable` is one-way, and remembers what
+/// it compared in its globals: each run gets its own.
+fn compatible(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
+    for (interface, implementation) in [(ours, theirs), (theirs, ours)] {
+        check_layout_compatibility_with_globals(interface, implementation, &CheckingGlobals::new())
+            .map_err(|errors| in_one_line(&errors))?;
+    }
+    Ok(())
+}
+
+/// The first difference, and where it is. The errors' own text fills pages.
+fn in_one_line(errors: &AbiInstabilityErrors) -> String {
+    let Some(first) = errors.errors.first() else {
+        return "the layout".to_owned();
+    };
+    let place: Vec<_> = first
+        .stack_trace
+        .iter()
+        .map(|step| match &step.expected {
+            TLFieldOrFunction::Field(field) => field.name().to_owned(),
+            TLFieldOrFunction::Function(function) => format!("{}()", function.name),
+        })
+        .collect();
+    let what = first.errs.first().map_or_else(
+        || "differs".to_owned(),
+        |error| match error {
+            AbiInstability::FieldCountMismatch(count) => {
+                format!("{} fields against {}", count.found, count.expected)
+            }
+            AbiInstability::Size(size) => {
+                format!("{} bytes against {}", size.found, size.expected)
+            }
+            AbiInstability::Alignment(alignment) => format!(
+                "aligned to {} against {}",
+                alignment.found, alignment.expected
+            ),
+            AbiInstability::UnexpectedField(field) => format!(
+                "the field `{}` where `{}` should be",
+                field.found.name(),
+                field.expected.name()
+            ),
+            AbiInstability::Name(name) => {
+                format!("the type {} against {}", name.found, name.expected)
+            }
+            AbiInstability::Package(package) => {
+                format!(
+                    "of the package {} against {}",
+                    package.found, package.expected
+                )
+            }
+            AbiInstability::PackageVersion(version) => {
+                format!("version {} against {}", version.found, version.expected)
+            }
+            other => {
+                let text = format!("{other:?}");
+                text.split(['(', '{', ' '])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            }
+        },
+    );
+    if place.is_empty() {
+        what
+    } else {
+        format!("{}: {what}", place.join("."))
+    }
+}

@@ -1,0 +1,109 @@
+//! What a plugin may ask of this host, as functions of the boundary.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use abi_stable::std_types::RStr;
+use dogpile_lock::Clock;
+use dogpile_plugin_api::abi::RawHost;
+use parking_lot::Mutex;
+use tracing::Level;
+
+use crate::keys;
+
+/// The functions for the plugin of that name, which its log records carry, with that clock.
+///
+/// The name is kept for the life of the process, once however often it is given. A host leaks its clock, once.
+pub fn host_functions(plugin: &str, clock: &'static Clock) -> RawHost {
+    RawHost {
+        image: dogpile_plugin_api::image(),
+        plugin: RStr::from_str(for_life(plugin)),
+        context: std::ptr::from_ref(clock).cast(),
+        hash,
+        now,
+        log_enabled,
+        log,
+        reserved: [0; 4],
+    }
+}
+
+/// The system's clock, for as long as the process lives.
+pub(super) fn system_clock() -> &'static Clock {
+    static SYSTEM: LazyLock<Clock> = LazyLock::new(Clock::system);
+    &SYSTEM
+}
+
+/// `text`, leaked; the same text is leaked once.
+fn for_life(text: &str) -> &'static str {
+    static KNOWN: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock();
+    if let Some(known) = known.get(text) {
+        return known;
+    }
+    let leaked: &'static str = Box::leak(Box::from(text));
+    known.insert(leaked);
+    leaked
+}
+
+extern "C" fn hash(_: *const (), text: RStr<'_>) -> u64 {
+    keys::hash(text.as_str())
+}
+
+extern "C" fn now(context: *const ()) -> u64 {
+    // SAFETY: a plugin hands back what `host_functions` gave it, a clock that lives as long as the process.
+    let clock = unsafe { &*context.cast::<Clock>() };
+    clock.coarse()
+}
+
+extern "C" fn log_enabled(level: u8, _: RStr<'_>) -> bool {
+    unharmed(|| match level {
+        1 => tracing::enabled!(target: "dogpile::plugin", Level::ERROR),
+        2 => tracing::enabled!(target: "dogpile::plugin", Level::WARN),
+        3 => tracing::enabled!(target: "dogpile::plugin", Level::INFO),
+        4 => tracing::enabled!(target: "dogpile::plugin", Level::DEBUG),
+        _ => tracing::enabled!(target: "dogpile::plugin", Level::TRACE),
+    })
+}
+
+extern "C" fn log(level: u8, plugin: RStr<'_>, target: RStr<'_>, message: RStr<'_>) {
+    let (plugin, module, message) = (plugin.as_str(), target.as_str(), message.as_str());
+    unharmed(|| match level {
+        1 => tracing::error!(target: "dogpile::plugin", plugin, module, "{message}"),
+        2 => tracing::warn!(target: "dogpile::plugin", plugin, module, "{message}"),
+        3 => tracing::info!(target: "dogpile::plugin", plugin, module, "{message}"),
+        4 => tracing::debug!(target: "dogpile::plugin", plugin, module, "{message}"),
+        _ => tracing::trace!(target: "dogpile::plugin", plugin, module, "{message}"),
+    });
+}
+
+/// Runs the host's subscriber. Its panic must not unwind into the plugin, which may be panicking itself.
+fn unharmed<T: Default>(call: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
+        // A payload whose drop panics would unwind all the same.
+        std::mem::forget(payload);
+        T::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_leaked_once() {
+        let (first, second) = (for_life("users"), for_life(&String::from("users")));
+        assert!(std::ptr::eq(first, second));
+    }
+
+    #[test]
+    fn plugins_see_the_hosts_clock_and_hash() {
+        let (clock, hand) = Clock::manual(7);
+        let host = host_functions("mine", Box::leak(Box::new(clock)));
+        assert_eq!((host.now)(host.context), 7);
+        hand.set(9);
+        assert_eq!((host.now)(host.context), 9);
+        assert_eq!((host.hash)(host.context, "a".into()), keys::hash("a"));
+        assert_eq!(host.plugin.as_str(), "mine");
+    }
+}

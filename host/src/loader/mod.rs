@@ -1,0 +1,163 @@
+//! From a `.so` file to a plugin that can be called.
+//!
+//! [`Loader::load`] goes through these steps; the first that fails says what was found and what would be right, as a
+//! [`LoadError`]:
+//!
+//! 1. The file is opened once, without waiting, and must be a regular file that nobody is writing to. Its bytes are
+//!    read through that one descriptor.
+//! 2. If an image of the same bytes is loaded already, that is the answer.
+//! 3. The bytes are checked as ELF, and the plugin's plain header is read from them: nothing of a file that is
+//!    damaged, foreign, no plugin, of another epoch or built with `panic = "abort"` is ever mapped or run.
+//! 4. The bytes are copied into a sealed file in memory, which is mapped. What was checked is what runs, whatever
+//!    becomes of the file meanwhile, and a changed file at the same path is new code.
+//! 5. The tables' layout is checked, in both directions, and the plugin's logs and panics are led to the host.
+//!
+//! # Known problems
+//!
+//! A loaded image is never unloaded, since nobody can know whether a thread of the plugin still runs. Each takes its
+//! size in memory and one file descriptor; [`loaded_images`] counts them.
+//!
+//! Since the file in memory has no folder, a plugin cannot find libraries by `$ORIGIN`.
+//!
+//! Code that runs while a library is mapped (constructors) cannot be caught if it panics, hangs or exits.
+
+mod elf;
+mod error;
+mod fault;
+mod file;
+mod handshake;
+mod header;
+mod host_functions;
+mod images;
+mod library;
+mod open;
+mod seal;
+mod versions;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dogpile_plugin_api::Plugin;
+
+pub use self::error::{LoadError, LoadErrorKind};
+use self::fault::Fault;
+pub use self::host_functions::host_functions;
+use self::images::{Digest, Image, Images};
+pub use self::open::{OpenError, open_backend, open_mangler};
+
+static IMAGES: Images = Images::new();
+
+/// Turns files into plugins. Cheap to make; what is loaded belongs to the process, not to the loader.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Loader {}
+
+/// A loaded plugin. Clones are the same.
+#[derive(Clone)]
+pub struct Loaded {
+    /// Its functions.
+    pub plugin: Plugin,
+    /// The SHA-256 of the file's bytes, in hexadecimal.
+    pub digest: String,
+    /// The version of plugin-api that it was built with.
+    pub api_version: String,
+    /// The compiler that it was built with. For people, not for comparison.
+    pub rustc: String,
+    /// Where the bytes were read this time.
+    pub path: PathBuf,
+    /// The number of the image in this process, counted from 1. Two loads of identical bytes have the same.
+    pub image: u64,
+}
+
+/// What a plugin's file says of itself without being run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspected {
+    /// The name of its package.
+    pub package: String,
+    /// The SHA-256 of the file's bytes, in hexadecimal.
+    pub digest: String,
+    /// The version of plugin-api that it was built with.
+    pub api_version: String,
+    /// The compiler that it was built with.
+    pub rustc: String,
+}
+
+impl Loader {
+    /// A loader.
+    pub fn new() -> Self {
+        Self {}
+    }
+
+    /// Loads the plugin in the file at `path`; its log records carry the name of its package.
+    ///
+    /// Identical bytes give the image that is loaded already, whichever loader of the process did it. Blocks for the
+    /// reading, the mapping and the plugin's own start. Safe to call from several threads.
+    pub fn load(&self, path: &Path) -> Result<Loaded, LoadError> {
+        load(path, None)
+    }
+
+    /// As [`Loader::load`], with the name that the plugin's log records are to carry. If an image of the same bytes
+    /// is loaded already, it keeps the name that it has.
+    pub fn load_as(&self, path: &Path, name: &str) -> Result<Loaded, LoadError> {
+        load(path, Some(name))
+    }
+}
+
+/// Reads and checks the file at `path` as [`Loader::load`] does, up to where it would be mapped.
+pub fn inspect(path: &Path) -> Result<Inspected, LoadError> {
+    let inspected = || {
+        let bytes = file::read(path)?;
+        let checked = elf::check(&bytes)?;
+        Ok(Inspected {
+            package: checked.package().to_owned(),
+            digest: Digest::of(&bytes).to_string(),
+            api_version: checked.header.api_version,
+            rustc: checked.header.rustc,
+        })
+    };
+    inspected().map_err(|fault| LoadError::new(path, fault))
+}
+
+/// How many images this process has mapped, including those that were refused afterwards. They stay for its life.
+pub fn loaded_images() -> usize {
+    IMAGES.mapped()
+}
+
+fn load(path: &Path, name: Option<&str>) -> Result<Loaded, LoadError> {
+    let loaded = || {
+        let bytes = file::read(path)?;
+        let digest = Digest::of(&bytes);
+        let image = IMAGES.get_or_load(digest, |number| start(&bytes, name, number))?;
+        Ok((image, digest))
+    };
+    let (image, digest) = loaded().map_err(|fault| LoadError::new(path, fault))?;
+    Ok(Loaded {
+        plugin: image.plugin,
+        digest: digest.to_string(),
+        api_version: image.api_version.clone(),
+        rustc: image.rustc.clone(),
+        path: path.to_owned(),
+        image: image.number,
+    })
+}
+
+/// All steps after the reading, for an image that is not loaded yet.
+fn start(
+    bytes: &[u8],
+    name: Option<&str>,
+    number: images::Numbers<'_>,
+) -> Result<Arc<Image>, Fault> {
+    let checked = elf::check(bytes)?;
+    let memory = seal::sealed(bytes)?;
+    let mapped = library::open(memory, &checked)?;
+    let number = number.mapped();
+    let plugin = handshake::plugin(&mapped, &checked)?;
+    handshake::start(plugin, name.unwrap_or(checked.package()))?;
+    Ok(Arc::new(Image {
+        plugin,
+        api_version: checked.header.api_version,
+        rustc: checked.header.rustc,
+        number,
+    }))
+}
