@@ -1,0 +1,274 @@
+//! The mutex among threads and instances. Leases here are longer than any case.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::fixture::{Case, Ended, Fixture, Stop, check, joined, not_supported};
+use super::threads::all;
+use crate::{Guarded, Lease, Mutex, Result};
+
+pub(super) const CASES: &[Case] = &[
+    ("a_free_mutex_is_taken_and_given_back", taken),
+    ("a_held_mutex_is_not_taken_again", held),
+    ("each_key_has_a_mutex_of_its_own", keys),
+    ("one_at_a_time_is_inside", exclusion),
+    ("a_waiter_gets_in_after_the_release", waiter),
+    ("a_wait_ends_at_its_timeout", timeout),
+    ("another_thread_may_release", other_thread),
+    ("the_release_of_a_stranger_does_nothing", stranger),
+    ("the_release_of_an_old_lease_does_nothing", old_lease),
+    ("a_mutex_and_the_value_of_its_key_do_not_mix", beside_values),
+    ("instances_of_a_shared_storage_share_mutexes", instances),
+    ("a_guarded_store_is_done_while_the_lease_is_held", guarded),
+];
+
+const LONG: Duration = Duration::from_mins(1);
+/// How long anything may take that must happen soon.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Takes a mutex that nobody holds.
+pub(super) fn take(mutex: &dyn Mutex, lease: Duration) -> std::result::Result<Lease, Stop> {
+    match mutex.try_acquire(lease)? {
+        Some(lease) => Ok(lease),
+        None => Err(Stop::Failed(String::from(
+            "a mutex that nobody holds was not taken",
+        ))),
+    }
+}
+
+/// Takes a mutex that is or will be free; `None` after `limit`.
+pub(super) fn take_within(
+    mutex: &dyn Mutex,
+    lease: Duration,
+    limit: Duration,
+) -> Result<Option<Lease>> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(lease) = mutex.try_acquire(lease)? {
+            return Ok(Some(lease));
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        mutex.wait(left)?;
+    }
+}
+
+fn not_taken(mutex: &dyn Mutex, why: &str) -> Ended {
+    check(
+        mutex.try_acquire(LONG)?.is_none(),
+        format_args!("a held mutex was taken: {why}"),
+    )
+}
+
+fn taken(on: &Fixture<'_>) -> Ended {
+    let mutex = on.mutex(&on.key("a"))?;
+    check(!mutex.is_locked()?, "a new mutex is locked")?;
+    for _ in 0..3 {
+        let lease = take(&*mutex, LONG)?;
+        check(mutex.is_locked()?, "a held mutex is not locked")?;
+        mutex.release(lease)?;
+        check(!mutex.is_locked()?, "a released mutex is locked")?;
+    }
+    Ok(())
+}
+
+fn held(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let (mutex, other) = (on.mutex(&key)?, on.mutex(&key)?);
+    let lease = take(&*mutex, LONG)?;
+    not_taken(&*mutex, "by the one that holds it")?;
+    not_taken(&*other, "by another of the same key")?;
+    check(
+        other.is_locked()?,
+        "a held mutex is not locked for another of its key",
+    )?;
+    mutex.release(lease)?;
+    let lease = take(&*other, LONG)?;
+    not_taken(&*mutex, "by one that held it before")?;
+    Ok(other.release(lease)?)
+}
+
+fn keys(on: &Fixture<'_>) -> Ended {
+    let (one, two) = (on.mutex(&on.key("one"))?, on.mutex(&on.key("two"))?);
+    let first = take(&*one, LONG)?;
+    check(!two.is_locked()?, "a mutex is locked because another is")?;
+    let second = take(&*two, LONG)?;
+    one.release(first)?;
+    check(two.is_locked()?, "a mutex was released because another was")?;
+    Ok(two.release(second)?)
+}
+
+fn exclusion(on: &Fixture<'_>) -> Ended {
+    const THREADS: u32 = 4;
+    const TURNS: u32 = 8;
+    let key = on.key("a");
+    drop(on.mutex(&key)?);
+    let (inside, turns) = (AtomicU32::new(0), AtomicU32::new(0));
+    let turn = |mutex: &dyn Mutex| -> Ended {
+        let Some(lease) = take_within(mutex, LONG, SOON)? else {
+            return check(false, format_args!("no turn within {SOON:?}"));
+        };
+        let others = inside.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..100 {
+            thread::yield_now();
+        }
+        inside.fetch_sub(1, Ordering::SeqCst);
+        turns.fetch_add(1, Ordering::SeqCst);
+        mutex.release(lease)?;
+        check(
+            others == 0,
+            format_args!("{} were inside at once", others + 1),
+        )
+    };
+    all(THREADS, |_| {
+        let mutex = on.mutex(&key)?;
+        (0..TURNS).try_for_each(|_| turn(&*mutex))
+    })?;
+    let turns = turns.into_inner();
+    check(
+        turns == THREADS * TURNS,
+        format_args!("{turns} turns of {}", THREADS * TURNS),
+    )
+}
+
+fn waiter(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let mutex = on.mutex(&key)?;
+    let lease = take(&*mutex, LONG)?;
+    let (ready, at_work) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(move || {
+            let mutex = on.mutex(&key)?;
+            let early = mutex.try_acquire(LONG)?.is_some();
+            // The holder may be gone already if this thread failed.
+            let _ = ready.send(());
+            check(!early, "a held mutex was taken")?;
+            match take_within(&*mutex, LONG, SOON)? {
+                Some(lease) => Ok(mutex.release(lease)?),
+                None => check(
+                    false,
+                    format_args!("a waiter did not get in within {SOON:?} of the release"),
+                ),
+            }
+        });
+        // An error here is the waiter's early end, which it tells below.
+        let _ = at_work.recv();
+        let released = mutex.release(lease);
+        joined(waiter.join()).and(released.map_err(Stop::from))
+    })
+}
+
+fn timeout(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let (mutex, other) = (on.mutex(&key)?, on.mutex(&key)?);
+    let lease = take(&*mutex, LONG)?;
+    let start = Instant::now();
+    other.wait(Duration::from_millis(20))?;
+    let waited = start.elapsed();
+    mutex.release(lease)?;
+    check(
+        waited < SOON,
+        format_args!("a wait of at most 20 ms took {waited:?}"),
+    )
+}
+
+fn other_thread(on: &Fixture<'_>) -> Ended {
+    let mutex = on.mutex(&on.key("a"))?;
+    let lease = take(&*mutex, LONG)?;
+    let release = || Ok(mutex.release(lease)?);
+    thread::scope(|scope| joined(scope.spawn(release).join()))?;
+    check(
+        !mutex.is_locked()?,
+        "a mutex stayed locked though another thread released it",
+    )?;
+    let lease = take(&*mutex, LONG)?;
+    Ok(mutex.release(lease)?)
+}
+
+fn stranger(on: &Fixture<'_>) -> Ended {
+    let mutex = on.mutex(&on.key("a"))?;
+    let lease = take(&*mutex, LONG)?;
+    let mut forged = lease;
+    forged.token = forged.token.map(|byte| !byte);
+    forged.tag = !forged.tag;
+    // Whether it is an error is the backend's choice; what it does is not.
+    let _ = mutex.release(forged);
+    check(mutex.is_locked()?, "a stranger released the mutex")?;
+    not_taken(&*mutex, "after a stranger's release")?;
+    let renewed = mutex.renew(&mut forged).unwrap_or(false);
+    check(!renewed, "a stranger renewed the lease")?;
+    Ok(mutex.release(lease)?)
+}
+
+fn old_lease(on: &Fixture<'_>) -> Ended {
+    let mutex = on.mutex(&on.key("a"))?;
+    let old = take(&*mutex, LONG)?;
+    mutex.release(old)?;
+    let lease = take(&*mutex, LONG)?;
+    check(
+        lease.token != old.token || lease.tag != old.tag,
+        "two leases have the same token",
+    )?;
+    let _ = mutex.release(old);
+    check(mutex.is_locked()?, "an old lease released the mutex")?;
+    Ok(mutex.release(lease)?)
+}
+
+fn beside_values(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let mutex = on.mutex(&key)?;
+    let lease = take(&*mutex, LONG)?;
+    on.absent(&key)?;
+    on.set(&key, b"value")?;
+    on.expect(&key, b"value")?;
+    on.backend.delete(&key.as_key())?;
+    check(
+        mutex.is_locked()?,
+        "deleting the value released the mutex of its key",
+    )?;
+    on.set(&key, b"value")?;
+    mutex.release(lease)?;
+    on.expect(&key, b"value")
+}
+
+fn instances(on: &Fixture<'_>) -> Ended {
+    let properties = on.backend.properties();
+    let key = on.key("a");
+    let mutex = on.mutex(&key)?;
+    if !properties.shared || properties.exclusive {
+        return not_supported("what it stores is seen by this instance only");
+    }
+    let other_instance = on.another(None)?;
+    let Some(other) = other_instance.mutex(&key.as_key())? else {
+        return check(false, "another instance has no mutex");
+    };
+    let lease = take(&*mutex, LONG)?;
+    check(
+        other.is_locked()?,
+        "a held mutex is not locked for another instance",
+    )?;
+    not_taken(&*other, "by another instance")?;
+    mutex.release(lease)?;
+    let lease = take(&*other, LONG)?;
+    not_taken(&*mutex, "though another instance holds it")?;
+    other.release(lease)?;
+    drop(other);
+    Ok(other_instance.close()?)
+}
+
+fn guarded(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let mutex = on.mutex(&key)?;
+    let lease = take(&*mutex, LONG)?;
+    let value = on.value(&key, b"value");
+    let outcome = on.backend.set_guarded(&key.as_key(), &value, &lease)?;
+    check(
+        outcome == Guarded::Stored,
+        "a guarded store was not done though the lease is held",
+    )?;
+    on.expect(&key, b"value")?;
+    Ok(mutex.release(lease)?)
+}

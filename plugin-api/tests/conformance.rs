@@ -1,0 +1,194 @@
+//! The conformance suite passes what is right, and finds each of the bugs planted in a backend.
+
+#![forbid(unsafe_code)]
+
+#[path = "conformance/bugs.rs"]
+mod bugs;
+#[path = "conformance/map.rs"]
+mod map;
+#[path = "conformance/mutex.rs"]
+mod mutex;
+
+use dogpile_plugin_api::export_plugin;
+use dogpile_plugin_api::testing::{Outcome, Report, backend_suite, mutex_suite, serializer_suite};
+
+use self::bugs::Bug;
+use self::map::Map;
+
+export_plugin! { backends: { "map" => Map } }
+
+fn with(bug: Bug) -> String {
+    format!(r#"{{"bug": "{}"}}"#, bug.name())
+}
+
+/// The suite finds the bug, in the case that is about it.
+#[track_caller]
+fn finds(report: &Report, bug: Bug, case: &str) {
+    assert!(
+        report.failures().any(|(name, _)| name == case),
+        "{bug:?} was not found by {case}:\n{report}"
+    );
+}
+
+#[test]
+fn a_right_backend_passes_every_case() {
+    for storage in ["objects", "bytes"] {
+        let arguments = format!(r#"{{"storage": "{storage}"}}"#);
+        backend_suite(plugin(), "map", &arguments).assert_passed();
+        serializer_suite(plugin(), "map", &arguments).assert_passed();
+    }
+    mutex_suite(plugin(), "map", "{}").assert_passed();
+}
+
+#[test]
+fn a_right_and_shared_backend_passes_every_case_and_is_spared_none() {
+    let shared = r#"{"shared": true}"#;
+    for report in [
+        backend_suite(plugin(), "map", shared),
+        mutex_suite(plugin(), "map", shared),
+    ] {
+        assert!(
+            report
+                .cases
+                .iter()
+                .all(|case| case.outcome == Outcome::Passed),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_backend_without_a_mutex_is_told_so_and_passes() {
+    let report = mutex_suite(plugin(), "map", &with(Bug::NoMutex));
+    report.assert_passed();
+    assert!(
+        report
+            .cases
+            .iter()
+            .all(|case| matches!(case.outcome, Outcome::NotSupported(_))),
+        "{report}"
+    );
+}
+
+#[test]
+fn bugs_in_storing_are_found() {
+    for (bug, case) in [
+        (Bug::ForgetsAll, "what_was_stored_is_found"),
+        (Bug::KeepsFirst, "a_second_store_replaces_the_first"),
+        (Bug::KeepsDeleted, "what_was_deleted_is_not_found"),
+        (Bug::DeletesAll, "other_keys_stay_when_one_is_deleted"),
+        (Bug::FailsToDeleteNothing, "deleting_nothing_is_no_error"),
+        (Bug::StaleFresh, "a_fresh_read_finds_the_last_store"),
+        (Bug::DropsWhatEnds, "what_ends_later_is_found_until_then"),
+        (Bug::CopiesObjects, "an_object_comes_back_as_itself"),
+        (Bug::LeaksObjects, "an_object_comes_back_as_itself"),
+        (Bug::ClearsNothing, "what_was_cleared_is_not_found"),
+        (Bug::CountsNothing, "its_statistics_count_what_is_there"),
+        (Bug::FailsPing, "it_answers_a_ping"),
+        (Bug::Panics, "it_opens_and_answers"),
+    ] {
+        finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
+    }
+}
+
+#[test]
+fn bugs_with_many_keys_are_found() {
+    for (bug, case) in [
+        (Bug::MixesOrder, "many_are_found_in_the_order_of_their_keys"),
+        (
+            Bug::ClosesGaps,
+            "what_is_missing_among_many_leaves_its_place_empty",
+        ),
+        (Bug::AnswersOnce, "a_key_asked_for_twice_is_found_twice"),
+        (Bug::StoresOne, "many_stored_at_once_are_found_one_by_one"),
+        (
+            Bug::StoresFirstOfTwo,
+            "of_two_values_for_a_key_the_last_is_stored",
+        ),
+        (Bug::DeletesOne, "many_deleted_at_once_are_gone"),
+        (Bug::FailsOnNothing, "nothing_at_once_is_no_error"),
+    ] {
+        finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
+    }
+}
+
+#[test]
+fn bugs_with_keys_instances_and_threads_are_found() {
+    for (bug, case) in [
+        (Bug::FoldsCase, "keys_that_look_alike_are_different"),
+        (Bug::AsciiKeys, "keys_in_many_scripts_are_different"),
+        (Bug::TrimsKeys, "keys_with_odd_characters_are_different"),
+        (Bug::CutsKeys, "keys_of_many_lengths_are_different"),
+        (Bug::TrustsHashes, "two_keys_with_one_hash_are_different"),
+        (
+            Bug::SaysShared,
+            "instances_of_a_shared_storage_see_the_same",
+        ),
+        (
+            Bug::EmptiesOnReconfigure,
+            "reconfiguring_with_the_same_arguments_keeps_what_is_stored",
+        ),
+        (
+            Bug::TearsValues,
+            "a_key_that_all_write_has_one_of_their_values_whole",
+        ),
+    ] {
+        finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
+    }
+}
+
+#[test]
+fn bugs_in_values_are_found() {
+    for (bug, case) in [
+        (Bug::LosesEmpty, "no_bytes_survive"),
+        (Bug::EndsAtZero, "every_byte_survives"),
+        (Bug::TrimsValues, "bytes_that_end_lines_and_strings_survive"),
+        (Bug::AsciiValues, "text_in_many_scripts_survives"),
+        (Bug::CutsAtBar, "dogpile_envelopes_survive"),
+        (Bug::CutsAt64Ki, "bytes_of_many_lengths_survive"),
+        (Bug::DamagesLong, "a_mebibyte_survives"),
+        (Bug::ReadsNumbers, "values_of_foreign_formats_survive"),
+    ] {
+        finds(&serializer_suite(plugin(), "map", &with(bug)), bug, case);
+    }
+}
+
+#[test]
+fn bugs_in_a_mutex_are_found() {
+    // Each suite waits for leases; together they wait once.
+    std::thread::scope(|scope| {
+        for (bug, case) in [
+            (Bug::NoExclusion, "one_at_a_time_is_inside"),
+            (Bug::Reentrant, "a_held_mutex_is_not_taken_again"),
+            (Bug::OneForAll, "each_key_has_a_mutex_of_its_own"),
+            (Bug::KeepsHeld, "a_free_mutex_is_taken_and_given_back"),
+            (Bug::SaysFree, "a_free_mutex_is_taken_and_given_back"),
+            (
+                Bug::ReleasesStrangers,
+                "the_release_of_a_stranger_does_nothing",
+            ),
+            (Bug::ReleasesStrangers, "a_lost_lease_releases_nobody_else"),
+            (Bug::SameToken, "the_release_of_an_old_lease_does_nothing"),
+            (Bug::BoundToThread, "another_thread_may_release"),
+            (
+                Bug::DiesWithValue,
+                "a_mutex_and_the_value_of_its_key_do_not_mix",
+            ),
+            (
+                Bug::PassesAtOnce,
+                "a_dead_holder_is_followed_when_its_lease_has_passed",
+            ),
+            (
+                Bug::RenewsNothing,
+                "a_renewed_lease_lasts_its_full_length_again",
+            ),
+            (Bug::RenewsLost, "a_lost_lease_cannot_be_renewed"),
+            (
+                Bug::RefusesGuarded,
+                "a_guarded_store_is_done_while_the_lease_is_held",
+            ),
+        ] {
+            scope.spawn(move || finds(&mutex_suite(plugin(), "map", &with(bug)), bug, case));
+        }
+    });
+}

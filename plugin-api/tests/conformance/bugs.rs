@@ -1,0 +1,28 @@
+use dogpile_plugin_api::JsonSchema;
+use dogpile_plugin_api::schemars;
+use dogpile_plugin_api::serde::{self, Deserialize};
+
+macro_rules! bugs {
+    ($($bug:ident),+ $(,)?) => {
+        /// What is wrong with the backend.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[serde(crate = "serde")]
+        #[schemars(crate = "schemars")]
+        pub(crate) enum Bug { $($bug),+ }
+
+        impl Bug {
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$bug => stringify!($bug)),+ }
+            }
+        }
+    };
+}
+
+bugs! {
+    AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
+    CutsAt64Ki, CutsAtBar, CutsKeys, DamagesLong, DeletesAll, DeletesOne, DiesWithValue, DropsWhatEnds,
+    EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll,
+    KeepsDeleted, KeepsFirst, KeepsHeld, LeaksObjects, LosesEmpty, MixesOrder, NoExclusion, NoMutex, OneForAll, Panics,
+    PassesAtOnce, ReadsNumbers, Reentrant, RefusesGuarded, ReleasesStrangers, RenewsLost, RenewsNothing, SameToken,
+    SaysFree, SaysShared, StaleFresh, StoresFirstOfTwo, StoresOne, TearsValues, TrimsKeys, TrimsValues, TrustsHashes,
+}
