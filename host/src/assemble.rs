@@ -1,6 +1,8 @@
 //! From configurations to open regions.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dogpile_lock::WaitGraph;
@@ -8,11 +10,11 @@ use dogpile_plugin_api::{ErrorKind as PluginErrorKind, ManglerInstance, Storage}
 use serde_json::{Map, Value};
 
 use crate::instance::Instance;
-use crate::loader_stub as loader;
+use crate::loader::{self, OpenError};
 use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
-use crate::plugins::{PluginSet, Unresolved};
+use crate::plugins::{PluginEntry, PluginSet, Unresolved};
 use crate::region::Slot;
-use crate::registry::{Configured, Snapshot};
+use crate::registry::{Configured, Origin, Snapshot};
 use crate::{Error, ErrorKind};
 
 /// Opens what regions need, for one generation.
@@ -21,7 +23,10 @@ pub(crate) struct Assembly<'a> {
     /// Instances of regions that keep their backend and arguments are taken from here.
     pub(crate) current: &'a Snapshot,
     pub(crate) graph: &'a WaitGraph,
-    pub(crate) open_timeout: Option<Duration>,
+    pub(crate) open_timeout: Duration,
+    pub(crate) origin: Origin,
+    /// Instances of regions that share their keys.
+    pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
 }
 
 /// Why a region could not be opened, with the place in its configuration.
@@ -56,6 +61,23 @@ impl Refused {
     }
 }
 
+impl Configured {
+    /// The error of a region whose backend cannot hold the objects that the program keeps in it.
+    pub(crate) fn refuse_objects(&self) -> Option<Refused> {
+        let refused = self.instance.properties.storage == Storage::Bytes
+            && self.slot.objects.load(Ordering::SeqCst);
+        refused.then(|| Refused {
+            kind: ErrorKind::NotObjects,
+            place: vec!["backend".to_owned()],
+            message: format!(
+                "the program keeps objects that are not serialisable in this region, and `{}` holds bytes",
+                self.config.backend
+            ),
+            remedy: "use a backend that holds objects, such as `memory`".to_owned(),
+        })
+    }
+}
+
 impl Assembly<'_> {
     /// The region, with its current instance if that is still the one it asks for.
     pub(crate) fn region(
@@ -64,51 +86,65 @@ impl Assembly<'_> {
         slot: &Arc<Slot>,
     ) -> Result<Configured, Refused> {
         let instance = self.instance(config, slot)?;
-        if instance.properties.storage == Storage::Bytes
-            && slot.objects.load(std::sync::atomic::Ordering::SeqCst)
-        {
-            return Err(Refused {
-                kind: ErrorKind::NotObjects,
-                place: vec!["backend".to_owned()],
-                message: format!(
-                    "the program keeps objects that are not serialisable in this region, and `{}` holds bytes",
-                    config.backend
-                ),
-                remedy: "use a backend that holds objects, such as `memory`".to_owned(),
-            });
-        }
         let manglers = self.manglers(config, &instance)?;
-        Ok(Configured::new(
+        let region = Configured::new(
             Arc::clone(config),
             Arc::clone(slot),
             instance,
             manglers,
-        ))
+            self.origin,
+        );
+        match region.refuse_objects() {
+            Some(refused) => Err(refused),
+            None => Ok(region),
+        }
     }
 
+    /// The region's current instance if it is still the one asked for, or a new one. Regions that share their keys
+    /// share one instance, so that they share their locks.
     fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refused> {
-        let plugin = self
-            .plugins
-            .backend(&config.backend)
-            .map_err(|error| Refused::unresolved("backend", error))?;
-        let name = &config.backend.name;
-        if let Some(current) = self.current.region(slot.number)
-            && current.instance.serves(plugin, name, &config.arguments)
+        let found = self.plugins.backend(&config.backend);
+        let plugin = found.map_err(|error| Refused::unresolved("backend", error))?;
+        let (name, arguments) = (&config.backend.name, &config.arguments);
+        let mut shared = self.shared.borrow_mut();
+        if config.shares_keys
+            && let Some(instance) = shared
+                .iter()
+                .find(|shared| shared.serves(plugin, name, arguments))
         {
-            return Ok(Arc::clone(&current.instance));
+            return Ok(Arc::clone(instance));
         }
-        let json = Value::Object(config.arguments.clone()).to_string();
+        let current = self.current.region(slot.number).filter(|current| {
+            current.config.shares_keys == config.shares_keys
+                && current.instance.serves(plugin, name, arguments)
+        });
+        let instance = match current {
+            Some(current) => Arc::clone(&current.instance),
+            None => Arc::new(self.open(plugin, name, arguments)?),
+        };
+        if config.shares_keys {
+            shared.push(Arc::clone(&instance));
+        }
+        Ok(instance)
+    }
+
+    fn open(
+        &self,
+        plugin: &Arc<PluginEntry>,
+        name: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<Instance, Refused> {
+        let json = Value::Object(arguments.clone()).to_string();
         let opened =
             loader::open_backend(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        let backend =
-            opened.map_err(|error| refused_by_plugin("arguments", &plugin.name, name, &error))?;
-        Ok(Arc::new(Instance::new(
+        let backend = opened.map_err(|error| not_opened("arguments", &plugin.name, name, error))?;
+        Ok(Instance::new(
             Arc::clone(plugin),
             name,
-            config.arguments.clone(),
+            arguments.clone(),
             backend,
             self.graph,
-        )))
+        ))
     }
 
     fn manglers(
@@ -139,12 +175,24 @@ impl Assembly<'_> {
     fn mangler(&self, config: &ManglerConfig) -> Result<Arc<ManglerInstance>, Refused> {
         let found = self.plugins.mangler(&config.name);
         let (plugin, name) = found.map_err(|error| Refused::unresolved("key_mangler", error))?;
-        let opened = plugin
-            .plugin
-            .open_mangler(name, &config.arguments.to_string(), &plugin.host);
+        let json = config.arguments.to_string();
+        let opened =
+            loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
         opened
             .map(Arc::new)
-            .map_err(|error| refused_by_plugin("key_mangler", &plugin.name, name, &error))
+            .map_err(|error| not_opened("key_mangler", &plugin.name, name, error))
+    }
+}
+
+fn not_opened(place: &str, plugin: &str, name: &str, error: OpenError) -> Refused {
+    match error {
+        OpenError::Failed(error) => refused_by_plugin(place, plugin, name, &error),
+        other => Refused {
+            kind: ErrorKind::Plugin,
+            place: vec![place.to_owned()],
+            message: format!("`{name}` of plugin `{plugin}` did not open"),
+            remedy: other.to_string(),
+        },
     }
 }
 
@@ -165,13 +213,13 @@ fn refused_by_plugin(
                     .map(str::to_owned),
             );
             (
-                format!("`{name}` refuses its arguments: {error}"),
+                format!("`{name}` refuses its arguments: {}", error.message()),
                 format!("`dogpile plugins` lists the arguments of `{plugin}`"),
             )
         }
         _ => (
             format!("`{name}` of plugin `{plugin}` did not open: {error}"),
-            "mend what it says".to_owned(),
+            "mend what it says, or use another backend".to_owned(),
         ),
     };
     Refused {

@@ -1,18 +1,23 @@
 //! The host: what owns regions, plugins and their threads.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dogpile_lock::{Clock, WaitGraph};
 use dogpile_plugin_api::Plugin;
+use parking_lot::Mutex;
 
 use crate::assemble::Assembly;
-use crate::loader_stub as loader;
+use crate::loader;
 use crate::manifest::RegionConfig;
 use crate::plugins::{PluginEntry, PluginSet};
-use crate::region::Region;
-use crate::registry::{Registry, Slots};
+use crate::region::{Region, Slot};
+use crate::registry::{Origin, Registry, Slots, Snapshot};
+use crate::reload::{self, Follower};
+use crate::status::{HostStatus, PluginDescription, Reload};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a backend that was configured in code may take to open.
@@ -29,10 +34,15 @@ pub struct Host {
 /// What handles keep alive.
 pub(crate) struct Inner {
     pub(crate) registry: Registry,
-    pub(crate) clock: Clock,
+    pub(crate) clock: &'static Clock,
     pub(crate) graph: WaitGraph,
     /// Linked into the program: they stay through every reload.
     pub(crate) linked: PluginSet,
+    /// Held while regions are opened and replaced: one change at a time.
+    pub(crate) change: Mutex<()>,
+    pub(crate) follower: Option<Follower>,
+    /// Ends the thread that follows the manifest.
+    watch: OnceLock<reload::Stop>,
 }
 
 /// Puts a [`Host`] together.
@@ -41,6 +51,7 @@ pub struct HostBuilder {
     plugins: Vec<Plugin>,
     regions: Vec<RegionConfig>,
     manifest: Option<PathBuf>,
+    watch: bool,
     clock: Clock,
 }
 
@@ -51,8 +62,19 @@ impl Host {
             plugins: Vec::new(),
             regions: Vec::new(),
             manifest: None,
+            watch: true,
             clock: Clock::system(),
         }
+    }
+
+    /// Loads the plugins and opens the regions of a manifest, and follows it: whenever it is saved, and is right, the
+    /// regions change.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`], whose text is every error of the manifest with its place.
+    pub fn open(manifest: impl Into<PathBuf>) -> Result<Self> {
+        Self::builder().manifest(manifest).build()
     }
 
     /// A handle to a region that is configured or declared.
@@ -61,20 +83,17 @@ impl Host {
     ///
     /// [`ErrorKind::NoSuchRegion`], with the names that there are.
     pub fn region(&self, name: &str) -> Result<Region> {
-        let slots = self.inner.registry.slots();
-        match slots.get(name) {
-            Some(slot) => Ok(Region::new(slot, Arc::clone(&self.inner))),
-            None => Err(no_such_region(name, &slots)),
-        }
+        self.inner.region(name)
     }
 
     /// A handle to a region that may be configured later: until then its calls fail with
     /// [`ErrorKind::RegionNotConfigured`].
     pub fn declare(&self, name: &str) -> Region {
-        Region::new(
-            self.inner.registry.slots().get_or_add(name),
-            Arc::clone(&self.inner),
-        )
+        let mut slots = self.inner.registry.slots();
+        let slot = slots.get_or_reserve(name);
+        slot.declared.store(true, Ordering::SeqCst);
+        slots.add(&slot);
+        Region::new(slot, Arc::clone(&self.inner))
     }
 
     /// Configures a region in code.
@@ -84,11 +103,57 @@ impl Host {
     /// [`ErrorKind::RegionAlreadyConfigured`]; [`ErrorKind::PluginNotFound`]; [`ErrorKind::Plugin`] if the backend
     /// refuses its arguments or does not open.
     pub fn configure(&self, config: RegionConfig) -> Result<Region> {
+        self.inner
+            .configure(config)
+            .map(|slot| Region::new(slot, Arc::clone(&self.inner)))
+    }
+
+    /// Reads the manifest again, as if it had just been saved, and waits for the outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`], whose text is every error of the manifest with its place: then nothing has
+    /// changed. Also if the host follows no manifest.
+    pub fn reload(&self) -> Result<Reload> {
+        self.inner.reload()
+    }
+
+    /// What [`Host::reload`] would change, without changing or loading anything.
+    ///
+    /// # Errors
+    ///
+    /// Those that can be known without loading and opening.
+    pub fn plan(&self) -> Result<Reload> {
+        self.inner.plan()
+    }
+
+    /// The state of everything, and what was counted.
+    pub fn status(&self) -> HostStatus {
+        self.inner.status()
+    }
+
+    /// What the plugins say of themselves.
+    pub fn plugins(&self) -> Vec<PluginDescription> {
+        self.inner.plugins()
+    }
+}
+
+impl Inner {
+    pub(crate) fn region(self: &Arc<Self>, name: &str) -> Result<Region> {
+        let slots = self.registry.slots();
+        let current = self.registry.load();
+        let usable = |slot: &Arc<_>| is_usable(&current, slot);
+        match slots.get(name).filter(usable) {
+            Some(slot) => Ok(Region::new(slot, Arc::clone(self))),
+            None => Err(no_such_region(name, &slots, &current)),
+        }
+    }
+
+    fn configure(&self, config: RegionConfig) -> Result<Arc<Slot>> {
+        let _change = self.change.lock();
         let name = config.name.clone();
-        let registry = &self.inner.registry;
-        let mut slots = registry.slots();
-        let slot = slots.get_or_add(&name);
-        let current = registry.load();
+        let slot = self.registry.slots().get_or_reserve(&name);
+        let current = self.registry.load_full();
         if current.region(slot.number).is_some() {
             return Err(Error::new(
                 ErrorKind::RegionAlreadyConfigured,
@@ -98,18 +163,20 @@ impl Host {
             ));
         }
         let assembly = Assembly {
-            plugins: &self.inner.linked,
+            plugins: &current.plugins,
             current: &current,
-            graph: &self.inner.graph,
-            open_timeout: Some(OPEN_TIMEOUT),
+            graph: &self.graph,
+            open_timeout: OPEN_TIMEOUT,
+            origin: Origin::Code,
+            shared: RefCell::default(),
         };
         let region = assembly
             .region(&Arc::new(config), &slot)
             .map_err(|refused| refused.into_error(&name))?;
-        let mut next = (**current).clone();
+        let mut next = (*current).clone();
         next.put(region);
-        registry.replace(&slots, next);
-        Ok(Region::new(slot, Arc::clone(&self.inner)))
+        self.registry.replace(&mut self.registry.slots(), next);
+        Ok(slot)
     }
 }
 
@@ -126,7 +193,19 @@ impl HostBuilder {
         self
     }
 
-    /// Another clock than the system's. For tests.
+    /// Loads the plugins and regions of a manifest, and follows it.
+    pub fn manifest(mut self, path: impl Into<PathBuf>) -> Self {
+        self.manifest = Some(path.into());
+        self
+    }
+
+    /// Whether the manifest is read again by itself when it is saved (default: yes), or only by [`Host::reload`].
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Another clock than the system's, for tests. It is kept for the life of the process.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -136,30 +215,40 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// Those of [`Host::configure`].
+    /// Those of [`Host::configure`] and [`Host::open`].
     pub fn build(self) -> Result<Host> {
+        // Plugins keep it, and they are never unloaded.
+        let clock: &'static Clock = Box::leak(Box::new(self.clock));
         let mut linked = PluginSet::default();
         for plugin in self.plugins {
-            linked.add(Arc::new(link(plugin, &self.clock)?));
+            linked.add(Arc::new(link(plugin, clock)?));
         }
-        let inner = Inner {
-            registry: Registry::new(),
-            clock: self.clock,
+        let registry = Registry::new(Snapshot::new(linked.clone()));
+        let inner = Arc::new(Inner {
+            registry,
+            clock,
             graph: WaitGraph::new(),
             linked,
-        };
-        let host = Host {
-            inner: Arc::new(inner),
-        };
+            change: Mutex::new(()),
+            follower: self.manifest.map(Follower::new),
+            watch: OnceLock::new(),
+        });
         for config in self.regions {
-            host.configure(config)?;
+            inner.configure(config)?;
         }
-        Ok(host)
+        if inner.follower.is_some() {
+            inner.reload()?;
+            if self.watch {
+                let stop = reload::start(&inner)?;
+                inner.watch.get_or_init(|| stop);
+            }
+        }
+        Ok(Host { inner })
     }
 }
 
 /// A plugin that is linked in is known by its package's name, without the customary prefix.
-fn link(plugin: Plugin, clock: &Clock) -> Result<PluginEntry> {
+fn link(plugin: Plugin, clock: &'static Clock) -> Result<PluginEntry> {
     let failed = |error: dogpile_plugin_api::Error| {
         Error::with_source(
             ErrorKind::Plugin,
@@ -173,7 +262,7 @@ fn link(plugin: Plugin, clock: &Clock) -> Result<PluginEntry> {
         .strip_prefix("dogpile-plugin-")
         .unwrap_or(&info.package)
         .to_owned();
-    let host = loader::raw_host(&name, clock);
+    let host = loader::host_functions(&name, clock);
     plugin.start(&host).map_err(failed)?;
     Ok(PluginEntry {
         name,
@@ -184,8 +273,16 @@ fn link(plugin: Plugin, clock: &Clock) -> Result<PluginEntry> {
     })
 }
 
-fn no_such_region(name: &str, slots: &Slots) -> Error {
-    let mut names: Vec<_> = slots.names().map(|name| format!("`{name}`")).collect();
+fn is_usable(current: &Snapshot, slot: &Slot) -> bool {
+    slot.declared.load(Ordering::SeqCst) || current.region(slot.number).is_some()
+}
+
+fn no_such_region(name: &str, slots: &Slots, current: &Snapshot) -> Error {
+    let mut names: Vec<_> = slots
+        .iter()
+        .filter(|slot| is_usable(current, slot))
+        .map(|slot| format!("`{}`", slot.name))
+        .collect();
     names.sort_unstable();
     let known = if names.is_empty() {
         "none is".to_owned()

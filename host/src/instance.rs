@@ -68,3 +68,13 @@ impl Instance {
         self.plugin.same_code(plugin) && self.name == name && self.arguments == *arguments
     }
 }
+
+/// The last one to hold an instance closes it: the reaper after a reload, or who drops the host.
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Err(error) = self.backend.close() {
+            let (backend, plugin) = (&self.name, &self.plugin.name);
+            tracing::warn!(target: "dogpile.reload", backend, plugin, %error, "a backend failed to close");
+        }
+    }
+}

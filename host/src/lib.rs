@@ -9,11 +9,12 @@ mod instance;
 mod keys;
 #[allow(unsafe_code)]
 pub mod loader;
-mod loader_stub;
 pub mod manifest;
 mod plugins;
 mod region;
 mod registry;
+mod reload;
+mod status;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};
@@ -22,6 +23,8 @@ pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
 pub use self::manifest::{MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
-    Cacheable, Cached, Entry, Expiration, Invalidation, MissReason, Objects, Region, RegionStats,
-    ValueMetadata,
+    Cacheable, Cached, Entry, Expiration, Invalidation, MissReason, Objects, Payload, Region,
+    RegionStats, ValueMetadata,
 };
+pub use self::reload::{Change, ChangeKind};
+pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus, Reload};

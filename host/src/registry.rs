@@ -10,13 +10,15 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
 use crate::manifest::{MaxStale, RegionConfig};
+use crate::plugins::PluginSet;
 use crate::region::Slot;
 use crate::{Error, ErrorKind, Result};
 
 /// All regions, by the number of their slot. A reader takes one and finishes on it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) generation: u64,
+    pub(crate) plugins: PluginSet,
     regions: Vec<Option<Configured>>,
 }
 
@@ -30,6 +32,14 @@ pub(crate) struct Configured {
     pub(crate) manglers: Arc<[Arc<ManglerInstance>]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
     pub(crate) plain_keys: bool,
+    pub(crate) origin: Origin,
+}
+
+/// Who configured a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Code,
+    Manifest,
 }
 
 impl Configured {
@@ -38,6 +48,7 @@ impl Configured {
         slot: Arc<Slot>,
         instance: Arc<Instance>,
         manglers: Arc<[Arc<ManglerInstance>]>,
+        origin: Origin,
     ) -> Self {
         let nanoseconds =
             |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -54,11 +65,21 @@ impl Configured {
             slot,
             config,
             manglers,
+            origin,
         }
     }
 }
 
 impl Snapshot {
+    /// No regions yet.
+    pub(crate) fn new(plugins: PluginSet) -> Self {
+        Self {
+            generation: 0,
+            plugins,
+            regions: Vec::new(),
+        }
+    }
+
     #[inline]
     pub(crate) fn region(&self, slot: usize) -> Option<&Configured> {
         self.regions.get(slot)?.as_ref()
@@ -68,18 +89,21 @@ impl Snapshot {
         self.regions.iter().flatten()
     }
 
+    pub(crate) fn instances(&self) -> impl Iterator<Item = &Arc<Instance>> {
+        self.regions().map(|region| &region.instance)
+    }
+
+    /// Whether any region is served by `instance`.
+    pub(crate) fn uses(&self, instance: &Arc<Instance>) -> bool {
+        self.instances().any(|own| Arc::ptr_eq(own, instance))
+    }
+
     pub(crate) fn put(&mut self, region: Configured) {
         let slot = region.slot.number;
         if self.regions.len() <= slot {
             self.regions.resize_with(slot + 1, || None);
         }
         self.regions[slot] = Some(region);
-    }
-
-    pub(crate) fn remove(&mut self, slot: usize) {
-        if let Some(region) = self.regions.get_mut(slot) {
-            *region = None;
-        }
     }
 }
 
@@ -93,6 +117,7 @@ pub(crate) struct Registry {
 #[derive(Default)]
 pub(crate) struct Slots {
     by_name: HashMap<String, Arc<Slot>>,
+    reserved: usize,
 }
 
 impl Slots {
@@ -100,21 +125,29 @@ impl Slots {
         self.by_name.get(name).cloned()
     }
 
-    pub(crate) fn get_or_add(&mut self, name: &str) -> Arc<Slot> {
-        let number = self.by_name.len();
-        let add = || Arc::new(Slot::new(number, name));
-        Arc::clone(self.by_name.entry(name.to_owned()).or_insert_with(add))
+    /// The slot of that name, or a new one, which nobody finds until it is added.
+    pub(crate) fn get_or_reserve(&mut self, name: &str) -> Arc<Slot> {
+        if let Some(slot) = self.by_name.get(name) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot::new(self.reserved, name));
+        self.reserved += 1;
+        slot
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+    pub(crate) fn add(&mut self, slot: &Arc<Slot>) {
+        self.by_name.insert(slot.name.clone(), Arc::clone(slot));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.by_name.values()
     }
 }
 
 impl Registry {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(first: Snapshot) -> Self {
         Self {
-            current: ArcSwap::from_pointee(Snapshot::default()),
+            current: ArcSwap::from_pointee(first),
             slots: Mutex::default(),
         }
     }
@@ -125,14 +158,23 @@ impl Registry {
         self.current.load()
     }
 
+    /// The current snapshot, for longer.
+    pub(crate) fn load_full(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
     /// The slots, for who adds handles or changes regions: one at a time.
     pub(crate) fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock()
     }
 
-    /// Replaces the snapshot; the slots' lock shows that nobody else does so meanwhile. Gives the old one.
-    pub(crate) fn replace(&self, _: &MutexGuard<'_, Slots>, mut next: Snapshot) -> Arc<Snapshot> {
+    /// Replaces the snapshot and adds the slots of its regions; gives the old one. Under the slots' lock nobody takes
+    /// a new handle meanwhile; changes as a whole are kept apart by the host.
+    pub(crate) fn replace(&self, slots: &mut Slots, mut next: Snapshot) -> Arc<Snapshot> {
         next.generation = self.current.load().generation + 1;
+        for region in next.regions() {
+            slots.add(&region.slot);
+        }
         self.current.swap(Arc::new(next))
     }
 }

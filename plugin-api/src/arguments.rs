@@ -12,6 +12,11 @@ pub struct NoArguments {}
 
 /// Reads `json` as `T`. Keys that `T` does not know are refused, whether or not it says `deny_unknown_fields`.
 pub(crate) fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
+    // serde would fill a struct from an array too.
+    if !json.trim_start().starts_with('{') {
+        let message = "arguments must be a table";
+        return Err(Error::new(ErrorKind::Arguments, message));
+    }
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
     let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -78,6 +83,16 @@ mod tests {
         let error = parse::<Sample>(r#"{"size": "big"}"#).unwrap_err();
         assert_eq!(error.place(), Some("size"));
         assert!(!error.message().contains("line"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        for wrong in ["[1]", "1", "null", ""] {
+            assert_eq!(
+                parse::<Sample>(wrong).unwrap_err().kind(),
+                ErrorKind::Arguments
+            );
+        }
     }
 
     #[test]

@@ -62,6 +62,12 @@ pub mod testing;
 #[allow(unsafe_code)]
 mod value;
 
+/// The version of this interface.
+pub const API_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The compiler that this build of the interface was made with, as `rustc --version` says.
+pub const RUSTC_VERSION: &str = env!("DOGPILE_RUSTC_VERSION");
+
 pub use schemars;
 pub use schemars::JsonSchema;
 pub use serde;

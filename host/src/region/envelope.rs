@@ -4,6 +4,7 @@
 //! ignores: `st` (when creation started; left out when equal to `ct`), `vv` (`value_version`; left out when 0), `ku`
 //! (`keep_until`; left out when never). The JSON holds no `|`, at the first of which Python splits.
 
+use dogpile_plugin_api::Metadata;
 use serde::{Deserialize, Serialize};
 
 use super::stats::MissReason;
@@ -40,6 +41,21 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Envelope {
+    pub(crate) fn of(metadata: &Metadata, value_version: u32) -> Self {
+        let Metadata {
+            created,
+            started,
+            keep_until,
+            ..
+        } = *metadata;
+        Self {
+            created,
+            started,
+            keep_until,
+            value_version,
+        }
+    }
+
     /// The envelope as it stands before a payload, with the bar.
     pub(crate) fn header(&self) -> Vec<u8> {
         let wire = Wire {

@@ -1,5 +1,6 @@
 //! How a value of type `T` becomes bytes, or that it does not.
 
+use dogpile_plugin_api::{Object, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,16 +13,30 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Cacheable for T {}
 
 /// The way between a `T` and a payload.
 pub(crate) trait Form<T> {
+    /// Writes stored objects for who does not know `T`, if there is a way.
+    const ENCODER: Option<Encoder>;
+
     fn encode(value: &T, into: &mut Vec<u8>) -> Result<()>;
 
     /// `None` if the payload is not a `T`.
     fn decode(payload: &[u8]) -> Option<T>;
 }
 
+/// Writes an object of one type as a payload; `None` if it is of another.
+pub(crate) type Encoder = fn(&Value) -> Option<Result<Vec<u8>>>;
+
+fn encode_object<T: Cacheable>(value: &Value) -> Option<Result<Vec<u8>>> {
+    let object = Object::<T>::from_value(value.clone()).ok()?;
+    let mut bytes = Vec::new();
+    Some(<Json as Form<T>>::encode(&object, &mut bytes).map(|()| bytes))
+}
+
 /// By serde, as JSON.
 pub(crate) struct Json;
 
 impl<T: Cacheable> Form<T> for Json {
+    const ENCODER: Option<Encoder> = Some(encode_object::<T>);
+
     fn encode(value: &T, into: &mut Vec<u8>) -> Result<()> {
         serde_json::to_writer(into, value).map_err(|error| {
             let type_name = std::any::type_name::<T>();
@@ -42,6 +57,8 @@ impl<T: Cacheable> Form<T> for Json {
 pub(crate) struct AsObject;
 
 impl<T> Form<T> for AsObject {
+    const ENCODER: Option<Encoder> = None;
+
     fn encode(_: &T, _: &mut Vec<u8>) -> Result<()> {
         let type_name = std::any::type_name::<T>();
         Err(Error::new(

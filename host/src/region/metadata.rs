@@ -26,13 +26,7 @@ impl ValueMetadata {
     /// `None` if dogpile did not write it.
     pub(crate) fn of(value: &Value, now: u64) -> Option<Self> {
         let envelope = if value.is_object() {
-            let metadata = value.metadata();
-            Envelope {
-                created: metadata.created,
-                started: metadata.started,
-                keep_until: metadata.keep_until,
-                value_version: 0,
-            }
+            Envelope::of(&value.metadata(), 0)
         } else {
             Envelope::split(value.as_bytes()?).ok()?.0
         };

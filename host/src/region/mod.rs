@@ -11,6 +11,7 @@ mod mangle;
 mod metadata;
 mod objects;
 mod passage;
+mod payload;
 mod read;
 mod slot;
 mod stats;
@@ -32,6 +33,7 @@ pub use self::invalidation::Invalidation;
 pub(crate) use self::mangle::BackendKey;
 pub use self::metadata::ValueMetadata;
 pub use self::objects::Objects;
+pub use self::payload::Payload;
 pub(crate) use self::slot::{Hold, Slot};
 pub use self::stats::{MissReason, RegionStats};
 
@@ -318,7 +320,7 @@ impl Region {
 
     #[inline]
     fn clock(&self) -> &Clock {
-        &self.host.clock
+        self.host.clock
     }
 
     /// A failed backend call: logged, and an error only if the region wants it so.

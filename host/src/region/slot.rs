@@ -1,13 +1,17 @@
 //! What stays of a region over all its configurations.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use dogpile_plugin_api::Value;
 use parking_lot::RwLock;
 
+use super::form::Encoder;
 use super::invalidation::Invalidations;
 use super::stats::Stats;
+use crate::Result;
 
 /// How often failures of a backend are logged, in nanoseconds.
 const LOG_PERIOD: u64 = 1_000_000_000;
@@ -19,8 +23,11 @@ pub(crate) struct Slot {
     pub(crate) stats: Stats,
     pub(crate) invalidations: Invalidations,
     pub(crate) weigher: RwLock<Option<Weigher>>,
+    encoders: RwLock<HashMap<TypeId, Encoder>>,
     /// Whether `objects()` was used, so that the region cannot move to a backend of bytes.
     pub(crate) objects: AtomicBool,
+    /// Whether the program declared it, so that it has handles before it is configured.
+    pub(crate) declared: AtomicBool,
     handles: AtomicUsize,
     /// When a failure of the backend was last logged.
     logged: AtomicU64,
@@ -37,7 +44,9 @@ impl Slot {
             stats: Stats::new(),
             invalidations: Invalidations::default(),
             weigher: RwLock::new(None),
+            encoders: RwLock::default(),
             objects: AtomicBool::new(false),
+            declared: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
             logged: AtomicU64::new(0),
         }
@@ -56,6 +65,22 @@ impl Slot {
                 .logged
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
+    }
+
+    /// Remembers how objects of type `T` are written.
+    pub(super) fn learn<T: 'static>(&self, encoder: Encoder) {
+        let id = TypeId::of::<T>();
+        if !self.encoders.read().contains_key(&id) {
+            self.encoders.write().insert(id, encoder);
+        }
+    }
+
+    /// An object as a payload, if its type was ever stored here and has that form.
+    pub(super) fn encode(&self, value: &Value) -> Option<Result<Vec<u8>>> {
+        self.encoders
+            .read()
+            .values()
+            .find_map(|encode| encode(value))
     }
 
     /// What `value` weighs; 0: what its own allocation does.

@@ -137,6 +137,20 @@ pub enum MissReason {
 }
 
 impl MissReason {
+    /// Its name in status and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Expired => "expired",
+            Self::Invalidated => "invalidated",
+            Self::Foreign => "foreign",
+            Self::Damaged => "damaged",
+            Self::Version => "version",
+            Self::Type => "type",
+            Self::BackendError => "backend_error",
+        }
+    }
+
     pub(crate) fn count(self) -> Count {
         match self {
             Self::Absent => Count::Absent,

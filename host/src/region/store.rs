@@ -19,14 +19,29 @@ pub(super) fn object<T: Send + Sync + 'static>(
     started: u64,
     value: T,
 ) -> Object<T> {
+    let weight = handle.slot().weigh(&value);
+    Object::new(
+        &metadata(handle, region, call, started, weight),
+        key.key(),
+        value,
+    )
+}
+
+/// Of a value whose creation ends now.
+pub(super) fn metadata(
+    handle: &Region,
+    region: &Configured,
+    call: &Call,
+    started: u64,
+    weight: u32,
+) -> Metadata {
     let created = handle.clock().exact().max(started);
-    let metadata = Metadata {
+    Metadata {
         created,
         started,
         keep_until: keep_until(region, call, created),
-        weight: handle.slot().weigh(&value),
-    };
-    Object::new(&metadata, key.key(), value)
+        weight,
+    }
 }
 
 /// When nobody may want a value any more; 0: never.
@@ -50,16 +65,15 @@ pub(super) fn store<T: Send + Sync + 'static, F: Form<T>>(
 ) -> Result<()> {
     let backend = &region.instance.backend;
     let stored = match region.instance.properties.storage {
-        Storage::Objects => backend.set(&key.key(), object.as_value()),
+        Storage::Objects => {
+            if let Some(encoder) = F::ENCODER {
+                handle.slot().learn::<T>(encoder);
+            }
+            backend.set(&key.key(), object.as_value())
+        }
         Storage::Bytes => {
             let metadata = object.as_value().metadata();
-            let mut bytes = Envelope {
-                created: metadata.created,
-                started: metadata.started,
-                keep_until: metadata.keep_until,
-                value_version: region.config.value_version,
-            }
-            .header();
+            let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
             F::encode(object, &mut bytes)?;
             backend.set(&key.key(), &Value::with(&metadata, key.key(), bytes))
         }

@@ -49,9 +49,9 @@ impl PluginHeader {
             length: size_of::<Self>() as u32,
             unwinds: if unwinds { 1 } else { 0 },
             reserved: 0,
-            api_version: padded(env!("CARGO_PKG_VERSION")),
+            api_version: padded(crate::API_VERSION),
             abi_stable_version: padded("0.11.3"),
-            rustc: padded(env!("DOGPILE_RUSTC_VERSION")),
+            rustc: padded(crate::RUSTC_VERSION),
             layout,
             table,
         }

@@ -20,7 +20,6 @@ mod scan;
 mod site;
 mod snapshot;
 mod stamp;
-mod time;
 
 pub use assets::StaticFile;
 pub use error::{SiteError, SiteErrorKind};

@@ -7,7 +7,6 @@ use tera::Context;
 
 use super::error::SiteError;
 use super::plan::Plan;
-use super::time::rfc3339;
 
 /// A page of a [`Site`](super::Site) as it was when it was asked for: whatever is saved meanwhile, its digest and all
 /// its renders are of the same templates and data. A clone is cheap.
@@ -71,7 +70,10 @@ impl Page {
         let mut context = Context::new();
         context.insert("query", &query);
         context.insert("path", &plan.path);
-        context.insert("rendered_at", &rfc3339(SystemTime::now()));
+        context.insert(
+            "rendered_at",
+            &humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        );
         plan.render(context)
     }
 }

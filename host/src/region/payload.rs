@@ -1,0 +1,89 @@
+//! Values as bytes, for who does not know their type: the `dogpile` command.
+
+use dogpile_plugin_api::Value;
+
+use super::call::Call;
+use super::envelope::Envelope;
+use super::mangle::BackendKey;
+use super::store::metadata;
+use super::{Region, ValueMetadata};
+use crate::registry::configured;
+use crate::{Error, ErrorKind, Result};
+
+/// A stored value as bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Payload {
+    /// The payload as it is stored, without the envelope; of an object, its JSON.
+    pub bytes: Vec<u8>,
+    /// When it was created, and so on.
+    pub metadata: ValueMetadata,
+}
+
+impl Region {
+    /// What is stored under `key`, fresh or not, as bytes; `None` if there is nothing that dogpile wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`] if the backend fails; [`ErrorKind::NotObjects`] of an object that is not serialisable.
+    pub fn get_payload(&self, key: impl AsRef<str>) -> Result<Option<Payload>> {
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key.as_ref())?;
+        let got = region.instance.backend.get(&key.key());
+        let Some(value) = got.map_err(|error| self.backend_error("get", error))? else {
+            return Ok(None);
+        };
+        let Some(metadata) = ValueMetadata::of(&value, self.clock().exact()) else {
+            return Ok(None);
+        };
+        let bytes = match value.as_bytes() {
+            Some(bytes) => Envelope::split(bytes).map_or_else(|_| Vec::new(), |(_, payload)| payload.to_vec()),
+            None => self.slot().encode(&value).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::NotObjects,
+                    format!("region `{}`: the value of this key is an object that has no serialised form", self.name()),
+                )
+            })??,
+        };
+        Ok(Some(Payload { bytes, metadata }))
+    }
+
+    /// Stores a payload as created now: JSON text, which callers read as their own type.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Serializer`] if it is not JSON; [`ErrorKind::Backend`] if the backend fails.
+    pub fn set_payload(&self, key: impl AsRef<str>, payload: &[u8]) -> Result<()> {
+        serde_json::from_slice::<serde::de::IgnoredAny>(payload).map_err(|error| {
+            let message = format!(
+                "the value is not JSON, which region `{}` stores: {error}; quote a text: '\"text\"'",
+                self.name()
+            );
+            Error::with_source(ErrorKind::Serializer, message, error)
+        })?;
+        let snapshot = self.registry().load();
+        let region = configured(&snapshot, self.slot())?;
+        let key = BackendKey::new(region, key.as_ref())?;
+        let started = self.slot().invalidations.start(self.clock());
+        let metadata = metadata(self, region, &Call::default(), started, 0);
+        let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
+        bytes.extend_from_slice(payload);
+        let value = Value::with(&metadata, key.key(), bytes);
+        let stored = region.instance.backend.set(&key.key(), &value);
+        stored.map_err(|error| self.backend_error("set", error))
+    }
+
+    /// Whether other processes see what the region's backend stores.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RegionNotConfigured`].
+    pub fn is_shared(&self) -> Result<bool> {
+        let snapshot = self.registry().load();
+        Ok(configured(&snapshot, self.slot())?
+            .instance
+            .properties
+            .shared)
+    }
+}

@@ -1,0 +1,331 @@
+//! From a manifest to the next snapshot.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plan::{ChangeKind, Sketch, plan};
+use super::reaper::retire;
+use crate::assemble::{Assembly, Refused};
+use crate::host::Inner;
+use crate::loader::{self, LoadError, Loader};
+use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, RegionConfig};
+use crate::plugins::{PluginEntry, PluginFile, PluginSet};
+use crate::registry::{Configured, Origin, Slots, Snapshot};
+use crate::status::Reload;
+
+/// As long as a duration may be in a manifest.
+const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
+
+/// Loads, opens and checks everything aside, and replaces the snapshot once; or changes nothing. All errors are
+/// found, not the first. The caller holds the host's change lock.
+pub(super) fn apply(inner: &Inner, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+    let current = inner.registry.load_full();
+    let mut errors = Vec::new();
+    let plugins = load(inner, manifest, &current, &mut errors);
+    // Without its plugin a region's error would be a consequence, not a cause.
+    refuse(manifest, &mut errors)?;
+    let regions = open(inner, manifest, &current, &plugins, &mut errors);
+    refuse(manifest, &mut errors)?;
+
+    let mut next = Snapshot::new(plugins);
+    for region in current
+        .regions()
+        .filter(|region| region.origin == Origin::Code)
+    {
+        next.put(region.clone());
+    }
+    for region in regions {
+        next.put(region);
+    }
+    let changes = plan(&sketches(&current), &sketches(&next));
+    let mut slots = inner.registry.slots();
+    errors.extend(held(manifest, &current, &next, &slots));
+    errors.extend(keeps_objects(manifest, &next));
+    refuse(manifest, &mut errors)?;
+    let changed =
+        current.generation == 0 || changes.iter().any(|change| change.kind != ChangeKind::Kept);
+    let old = inner.registry.replace(&mut slots, next);
+    drop(slots);
+    let new = inner.registry.load_full();
+    drop(current);
+    retire(old, &new, manifest.host().drain_timeout);
+    Ok(Reload {
+        generation: new.generation,
+        changed,
+        changes,
+    })
+}
+
+/// What [`apply`] would change, without loading or opening anything.
+pub(super) fn planned(inner: &Inner, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+    let current = inner.registry.load_full();
+    let mut errors = Vec::new();
+    let mut codes = Vec::new();
+    for plugin in manifest.plugins().values() {
+        match loader::inspect(&plugin.path) {
+            Ok(found) => codes.push((plugin.name.as_str(), found.digest)),
+            Err(error) => errors.push(not_loaded(manifest, plugin, &error)),
+        }
+    }
+    refuse(manifest, &mut errors)?;
+    let code_of = |region: &RegionConfig| {
+        // Which plugin offers a backend is known of those that are loaded; of a new one, by its first load.
+        let named = region.backend.plugin.clone();
+        let serving = current
+            .plugins
+            .backend(&region.backend)
+            .ok()
+            .map(|entry| entry.name.clone());
+        let name = named.or(serving)?;
+        codes
+            .iter()
+            .find(|(plugin, _)| *plugin == name)
+            .map(|(_, digest)| digest.as_str())
+    };
+    let next: Vec<Sketch<'_>> = manifest
+        .regions()
+        .values()
+        .map(|config| Sketch {
+            config,
+            code: code_of(config).unwrap_or(""),
+        })
+        .collect();
+    let current_sketches: Vec<_> = current
+        .regions()
+        .filter(|region| region.origin == Origin::Manifest)
+        .map(sketch)
+        .collect();
+    let changes = plan(&current_sketches, &next);
+    errors.extend(code_twice(manifest, &current));
+    let gone = changes
+        .iter()
+        .filter(|change| change.kind == ChangeKind::Removed);
+    let slots = inner.registry.slots();
+    for change in gone {
+        errors.extend(held_region(manifest, &slots, &change.region));
+    }
+    refuse(manifest, &mut errors)?;
+    let changed = changes.iter().any(|change| change.kind != ChangeKind::Kept);
+    Ok(Reload {
+        generation: current.generation,
+        changed,
+        changes,
+    })
+}
+
+fn refuse(manifest: &Manifest, errors: &mut Vec<ManifestError>) -> Result<(), ManifestErrors> {
+    match manifest.refuse(std::mem::take(errors)) {
+        Some(errors) => Err(errors),
+        None => Ok(()),
+    }
+}
+
+/// All listed plugins, beside those that are linked in. What is loaded already is not loaded again.
+fn load(
+    inner: &Inner,
+    manifest: &Manifest,
+    current: &Snapshot,
+    errors: &mut Vec<ManifestError>,
+) -> PluginSet {
+    let mut plugins = inner.linked.clone();
+    for config in manifest.plugins().values() {
+        if plugins.iter().any(|linked| linked.name == config.name) {
+            errors.push(manifest.error_at_key(
+                &["plugins", &config.name],
+                format!(
+                    "a plugin named `{}` is linked into the program",
+                    config.name
+                ),
+                "leave it out here, or list the file under another name with `file`",
+            ));
+            continue;
+        }
+        match load_one(inner, config, current) {
+            Ok(entry) => plugins.add(entry),
+            Err(LoadFailure::File(error)) => errors.push(not_loaded(manifest, config, &error)),
+            Err(LoadFailure::Plugin(error)) => errors.push(manifest.error_at_key(
+                &["plugins", &config.name],
+                format!("{} does not say what it is: {error}", config.path.display()),
+                "replace the file, or leave the plugin out",
+            )),
+        }
+    }
+    plugins
+}
+
+enum LoadFailure {
+    File(LoadError),
+    Plugin(dogpile_plugin_api::Error),
+}
+
+fn load_one(
+    inner: &Inner,
+    config: &PluginConfig,
+    current: &Snapshot,
+) -> Result<Arc<PluginEntry>, LoadFailure> {
+    let loaded = Loader::new()
+        .load_as(&config.path, &config.name)
+        .map_err(LoadFailure::File)?;
+    let same = |entry: &&Arc<PluginEntry>| {
+        entry.name == config.name
+            && entry
+                .file
+                .as_ref()
+                .is_some_and(|file| file.image == loaded.image && file.path == loaded.path)
+    };
+    if let Some(entry) = current.plugins.iter().find(same) {
+        return Ok(Arc::clone(entry));
+    }
+    let info = loaded.plugin.describe().map_err(LoadFailure::Plugin)?;
+    Ok(Arc::new(PluginEntry {
+        name: config.name.clone(),
+        plugin: loaded.plugin,
+        info,
+        host: loader::host_functions(&config.name, inner.clock),
+        file: Some(PluginFile {
+            path: loaded.path,
+            digest: loaded.digest,
+            image: loaded.image,
+            api_version: loaded.api_version,
+            rustc: loaded.rustc,
+        }),
+    }))
+}
+
+fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> ManifestError {
+    manifest.error_at(
+        &["plugins", &plugin.name, "file"],
+        format!("{}: {}", error.path().display(), error.message()),
+        error.remedy(),
+    )
+}
+
+/// All regions of the manifest, opened beside the current ones.
+fn open(
+    inner: &Inner,
+    manifest: &Manifest,
+    current: &Snapshot,
+    plugins: &PluginSet,
+    errors: &mut Vec<ManifestError>,
+) -> Vec<Configured> {
+    errors.extend(code_twice(manifest, current));
+    if !errors.is_empty() {
+        return Vec::new();
+    }
+    let assembly = Assembly {
+        plugins,
+        current,
+        graph: &inner.graph,
+        open_timeout: manifest.host().open_timeout.unwrap_or(FOR_EVER),
+        origin: Origin::Manifest,
+        shared: RefCell::default(),
+    };
+    let mut regions = Vec::new();
+    for (name, config) in manifest.regions() {
+        let slot = inner.registry.slots().get_or_reserve(name);
+        match assembly.region(&Arc::new(config.clone()), &slot) {
+            Ok(region) => regions.push(region),
+            Err(refused) => errors.push(refused_at(manifest, name, refused)),
+        }
+    }
+    errors.extend(sharing(manifest, &regions));
+    regions
+}
+
+fn refused_at(manifest: &Manifest, region: &str, refused: Refused) -> ManifestError {
+    let mut path = vec!["regions", region];
+    path.extend(refused.place.iter().map(String::as_str));
+    manifest.error_at(&path, refused.message, refused.remedy)
+}
+
+fn code_twice<'a>(
+    manifest: &'a Manifest,
+    current: &'a Snapshot,
+) -> impl Iterator<Item = ManifestError> + 'a {
+    let in_code = current
+        .regions()
+        .filter(|region| region.origin == Origin::Code);
+    in_code.filter_map(|region| {
+        let name = &region.config.name;
+        manifest.regions().contains_key(name).then(|| {
+            manifest.error_at_key(
+                &["regions", name],
+                format!("region `{name}` is configured in the program's code"),
+                "configure it once: here, or in code",
+            )
+        })
+    })
+}
+
+/// Pairs of regions whose entries would lie under the same keys of a storage that instances share.
+fn sharing<'a>(
+    manifest: &'a Manifest,
+    regions: &'a [Configured],
+) -> impl Iterator<Item = ManifestError> + 'a {
+    let shared = |name: &str| {
+        regions
+            .iter()
+            .any(|region| region.config.name == name && region.instance.properties.shared)
+    };
+    let pairs = manifest
+        .sharing()
+        .into_iter()
+        .filter(move |(one, other)| shared(one) && shared(other));
+    pairs.map(|(one, other)| {
+        manifest.error_at_key(
+            &["regions", &other],
+            format!("regions `{one}` and `{other}` would use the same keys of the same storage"),
+            "give one of them a `key_prefix`, or say `shares_keys = true` in both",
+        )
+    })
+}
+
+/// Regions that the manifest leaves out, and the program holds.
+fn held<'a>(
+    manifest: &'a Manifest,
+    current: &'a Snapshot,
+    next: &'a Snapshot,
+    slots: &'a Slots,
+) -> impl Iterator<Item = ManifestError> + 'a {
+    let gone = current
+        .regions()
+        .filter(|region| next.region(region.slot.number).is_none());
+    gone.filter_map(|region| held_region(manifest, slots, &region.config.name))
+}
+
+fn held_region(manifest: &Manifest, slots: &Slots, name: &str) -> Option<ManifestError> {
+    slots.get(name)?.is_held().then(|| {
+        manifest.error_at(
+            &["regions"],
+            format!("region `{name}` is not listed any more, but the program holds handles to it"),
+            format!("put [regions.{name}] back; it can go when the program that uses it does"),
+        )
+    })
+}
+
+/// Regions that began to keep objects while their new backend was opened.
+fn keeps_objects<'a>(
+    manifest: &'a Manifest,
+    next: &'a Snapshot,
+) -> impl Iterator<Item = ManifestError> + 'a {
+    next.regions().filter_map(|region| {
+        let refused = region.refuse_objects()?;
+        Some(refused_at(manifest, &region.config.name, refused))
+    })
+}
+
+fn sketches(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
+    snapshot.regions().map(sketch).collect()
+}
+
+fn sketch(region: &Configured) -> Sketch<'_> {
+    let plugin = &region.instance.plugin;
+    Sketch {
+        config: &region.config,
+        code: plugin
+            .file
+            .as_ref()
+            .map_or(&plugin.name, |file| &file.digest),
+    }
+}

@@ -1,0 +1,236 @@
+//! What a new manifest changes: a pure comparison, which does nothing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::manifest::RegionConfig;
+
+/// What becomes of one region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The region.
+    pub region: String,
+    /// What becomes of it.
+    pub kind: ChangeKind,
+    /// Which keys of its configuration differ, and `plugin` if its plugin's code does.
+    pub because: Vec<String>,
+}
+
+/// What becomes of a region, and of what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It goes, with what its backend holds in this process.
+    Removed,
+    /// It gets a new instance of a backend: what the old one holds in this process is lost.
+    Swapped,
+    /// It keeps its instance and what is in it, under new terms.
+    Changed,
+    /// It stays as it is.
+    Kept,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, meaning) = match self.kind {
+            ChangeKind::Added => ("added", ""),
+            ChangeKind::Removed => (
+                "removed",
+                ", what its backend holds in this process is lost",
+            ),
+            ChangeKind::Swapped => (
+                "swapped",
+                ", what its old instance holds in this process is lost",
+            ),
+            ChangeKind::Changed => ("changed", ", keeps its instance and entries"),
+            ChangeKind::Kept => ("kept", ""),
+        };
+        write!(f, "{word} region `{}`", self.region)?;
+        if !self.because.is_empty() {
+            write!(f, " ({})", self.because.join(", "))?;
+        }
+        f.write_str(meaning)
+    }
+}
+
+/// A region as far as the plan looks at it.
+#[derive(Clone, Copy)]
+pub(crate) struct Sketch<'a> {
+    pub(crate) config: &'a RegionConfig,
+    /// The code of the plugin that serves it: a file's digest, or a name.
+    pub(crate) code: &'a str,
+}
+
+/// Compares two generations, both in the order of their names.
+pub(crate) fn plan(current: &[Sketch<'_>], next: &[Sketch<'_>]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for new in next {
+        let old = current
+            .iter()
+            .find(|old| old.config.name == new.config.name);
+        changes.push(match old {
+            Some(old) => compared(old, new),
+            None => change(new, ChangeKind::Added, Vec::new()),
+        });
+    }
+    for old in current {
+        if !next.iter().any(|new| new.config.name == old.config.name) {
+            changes.push(change(old, ChangeKind::Removed, Vec::new()));
+        }
+    }
+    changes
+}
+
+fn change(region: &Sketch<'_>, kind: ChangeKind, because: Vec<String>) -> Change {
+    Change {
+        region: region.config.name.clone(),
+        kind,
+        because,
+    }
+}
+
+fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
+    let mut because = Vec::new();
+    if old.code != new.code {
+        because.push("plugin".to_owned());
+    }
+    if old.config.backend.name != new.config.backend.name {
+        because.push("backend".to_owned());
+    }
+    because.extend(differing(&old.config.arguments, &new.config.arguments));
+    if !because.is_empty() {
+        return change(new, ChangeKind::Swapped, because);
+    }
+    let (a, b) = (old.config, new.config);
+    for (key, differs) in [
+        ("expiration_time", a.expiration_time != b.expiration_time),
+        ("max_stale", a.max_stale != b.max_stale),
+        ("key_prefix", a.key_prefix != b.key_prefix),
+        ("key_mangler", a.key_mangler != b.key_mangler),
+        ("serializer", a.serializer != b.serializer),
+        ("value_version", a.value_version != b.value_version),
+        ("on_backend_error", a.on_backend_error != b.on_backend_error),
+        ("lock_wait", a.lock_wait != b.lock_wait),
+        ("shares_keys", a.shares_keys != b.shares_keys),
+    ] {
+        if differs {
+            because.push(key.to_owned());
+        }
+    }
+    let kind = if because.is_empty() {
+        ChangeKind::Kept
+    } else {
+        ChangeKind::Changed
+    };
+    change(new, kind, because)
+}
+
+/// The names, not the values, which may be secrets.
+fn differing<'a>(
+    old: &'a Map<String, Value>,
+    new: &'a Map<String, Value>,
+) -> impl Iterator<Item = String> + 'a {
+    let gone = old.keys().filter(|key| !new.contains_key(*key));
+    let differing = new
+        .iter()
+        .filter(|(key, value)| old.get(*key) != Some(value));
+    differing
+        .map(|(key, _)| key)
+        .chain(gone)
+        .map(|key| format!("arguments.{key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn kinds(
+        old: &[&RegionConfig],
+        new: &[(&RegionConfig, &str)],
+    ) -> Vec<(String, ChangeKind, Vec<String>)> {
+        let old: Vec<_> = old
+            .iter()
+            .map(|config| Sketch { config, code: "1" })
+            .collect();
+        let new: Vec<_> = new
+            .iter()
+            .map(|(config, code)| Sketch { config, code })
+            .collect();
+        plan(&old, &new)
+            .into_iter()
+            .map(|change| (change.region, change.kind, change.because))
+            .collect()
+    }
+
+    #[test]
+    fn each_region_is_added_removed_swapped_changed_or_kept() {
+        let base = |name: &str| RegionConfig::on(name, "memory").argument("max_entries", 10);
+        let (kept, gone) = (base("kept"), base("gone"));
+        let (timed, resized, rebuilt) = (base("timed"), base("resized"), base("rebuilt"));
+        let timed_new = timed.clone().expiration_time(Duration::from_secs(1));
+        let resized_new = resized
+            .clone()
+            .argument("max_entries", 11)
+            .argument("max_bytes", 5);
+        let new = base("new");
+        let changes = kinds(
+            &[&kept, &gone, &timed, &resized, &rebuilt],
+            &[
+                (&kept, "1"),
+                (&timed_new, "1"),
+                (&resized_new, "1"),
+                (&rebuilt, "2"),
+                (&new, "1"),
+            ],
+        );
+        let because = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            changes,
+            [
+                ("kept".into(), ChangeKind::Kept, because(&[])),
+                (
+                    "timed".into(),
+                    ChangeKind::Changed,
+                    because(&["expiration_time", "max_stale"])
+                ),
+                (
+                    "resized".into(),
+                    ChangeKind::Swapped,
+                    because(&["arguments.max_entries", "arguments.max_bytes"])
+                ),
+                ("rebuilt".into(), ChangeKind::Swapped, because(&["plugin"])),
+                ("new".into(), ChangeKind::Added, because(&[])),
+                ("gone".into(), ChangeKind::Removed, because(&[])),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_plan_never_shows_values() {
+        let old = RegionConfig::on("r", "redis").argument("password", "canary-old");
+        let new = old.clone().argument("password", "canary-new");
+        let changes = plan(
+            &[Sketch {
+                config: &old,
+                code: "1",
+            }],
+            &[Sketch {
+                config: &new,
+                code: "1",
+            }],
+        );
+        assert!(!format!("{} {changes:?}", changes[0]).contains("canary"));
+    }
+}

@@ -1,0 +1,221 @@
+//! What a host tells of itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, RUSTC_VERSION};
+use serde::{Deserialize, Serialize};
+
+use crate::host::Inner;
+use crate::plugins::PluginEntry;
+use crate::region::MissReason;
+use crate::registry::Configured;
+use crate::reload::{Change, ChangeKind, Follower};
+
+/// The state of a host at a moment. Field names are stable: `dogpile status --json` prints them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HostStatus {
+    /// Counted up with every change that was applied.
+    pub generation: u64,
+    /// The manifest that the host follows, if it follows one.
+    pub manifest: Option<PathBuf>,
+    /// SHA-256 over everything that the applied manifest was made of, in hex.
+    pub manifest_hash: Option<String>,
+    /// When the applied manifest was, by RFC 3339.
+    pub loaded_at: Option<String>,
+    /// Why the newest manifest was refused, if it was; the last good one is in force.
+    pub last_error: Option<String>,
+    /// The plugins, those that were linked in first.
+    pub plugins: Vec<PluginStatus>,
+    /// The regions, by name.
+    pub regions: Vec<RegionStatus>,
+}
+
+/// A plugin of a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PluginStatus {
+    /// Its name in the manifest, or its package's if it was linked in.
+    pub name: String,
+    /// Its file; none if it was linked in.
+    pub file: Option<PathBuf>,
+    /// The version of its package.
+    pub version: String,
+    /// The number of its image in this process, from 1: a changed file is another. 0 if it was linked in.
+    pub generation: u64,
+    /// `loaded`, or `linked`.
+    pub state: String,
+}
+
+/// A region of a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RegionStatus {
+    /// Its name.
+    pub name: String,
+    /// Its backend.
+    pub backend: String,
+    /// The plugin that serves it.
+    pub plugin: String,
+    /// `open`.
+    pub state: String,
+    /// Calls that found a fresh value.
+    pub hits: u64,
+    /// Calls that did not, by reason.
+    pub misses: BTreeMap<String, u64>,
+    /// Calls that were served a stale value.
+    pub stale: u64,
+    /// Creators run to their end.
+    pub creations: u64,
+    /// Calls that waited for another's creation.
+    pub waits: u64,
+    /// Calls that ended with an error.
+    pub errors: u64,
+}
+
+/// Everything known of a plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PluginDescription {
+    /// Its name in the manifest, or its package's if it was linked in.
+    pub name: String,
+    /// Its file; none if it was linked in.
+    pub file: Option<PathBuf>,
+    /// Its package.
+    pub package: String,
+    /// The version of its package.
+    pub version: String,
+    /// The version of plugin-api that it was built with.
+    pub api_version: String,
+    /// The compiler that it was built with.
+    pub rustc: String,
+    /// SHA-256 of its file, in hex; none if it was linked in.
+    pub sha256: Option<String>,
+    /// Its backends.
+    pub backends: Vec<BackendInfo>,
+    /// Its key manglers.
+    pub manglers: Vec<ManglerInfo>,
+}
+
+/// The outcome of a reload, or of planning one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Reload {
+    /// The generation in force afterwards.
+    pub generation: u64,
+    /// Whether anything was, or would be, changed.
+    pub changed: bool,
+    /// What becomes of each region of the manifest.
+    pub changes: Vec<Change>,
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.changed {
+            return write!(f, "nothing to change, generation {}", self.generation);
+        }
+        write!(f, "generation {}", self.generation)?;
+        for change in self
+            .changes
+            .iter()
+            .filter(|change| change.kind != ChangeKind::Kept)
+        {
+            write!(f, "\n{change}")?;
+        }
+        let kept = self
+            .changes
+            .iter()
+            .filter(|change| change.kind == ChangeKind::Kept)
+            .count();
+        if kept > 0 {
+            write!(
+                f,
+                "\nkept {kept} region{} as {}",
+                if kept == 1 { "" } else { "s" },
+                if kept == 1 { "it is" } else { "they are" }
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(crate) fn status(&self) -> HostStatus {
+        let follower = self.follower.as_ref();
+        let state = follower.map(Follower::state).unwrap_or_default();
+        let snapshot = self.registry.load_full();
+        let mut regions: Vec<_> = snapshot.regions().map(region_status).collect();
+        regions.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        HostStatus {
+            generation: snapshot.generation,
+            manifest: follower.map(|follower| follower.path().to_owned()),
+            manifest_hash: state.hash,
+            loaded_at: state
+                .applied
+                .map(|time| humantime::format_rfc3339_seconds(time).to_string()),
+            last_error: state.error,
+            plugins: snapshot
+                .plugins
+                .iter()
+                .map(|entry| plugin_status(entry))
+                .collect(),
+            regions,
+        }
+    }
+
+    pub(crate) fn plugins(&self) -> Vec<PluginDescription> {
+        self.registry
+            .load_full()
+            .plugins
+            .iter()
+            .map(|entry| described(entry))
+            .collect()
+    }
+}
+
+fn plugin_status(entry: &PluginEntry) -> PluginStatus {
+    let file = entry.file.as_ref();
+    PluginStatus {
+        name: entry.name.clone(),
+        file: file.map(|file| file.path.clone()),
+        version: entry.info.version.clone(),
+        generation: file.map_or(0, |file| file.image),
+        state: if file.is_some() { "loaded" } else { "linked" }.to_owned(),
+    }
+}
+
+fn region_status(region: &Configured) -> RegionStatus {
+    let stats = region.slot.stats.read();
+    let reason = |(reason, count): (MissReason, u64)| (reason.name().to_owned(), count);
+    RegionStatus {
+        name: region.config.name.clone(),
+        backend: region.config.backend.name.clone(),
+        plugin: region.instance.plugin.name.clone(),
+        state: "open".to_owned(),
+        hits: stats.hits,
+        misses: stats.misses.into_iter().map(reason).collect(),
+        stale: stats.stale,
+        creations: stats.creations,
+        waits: stats.waits,
+        errors: stats.errors,
+    }
+}
+
+fn described(entry: &PluginEntry) -> PluginDescription {
+    let file = entry.file.as_ref();
+    PluginDescription {
+        name: entry.name.clone(),
+        file: file.map(|file| file.path.clone()),
+        package: entry.info.package.clone(),
+        version: entry.info.version.clone(),
+        api_version: file
+            .map_or(API_VERSION, |file| &file.api_version)
+            .to_owned(),
+        rustc: file.map_or(RUSTC_VERSION, |file| &file.rustc).to_owned(),
+        sha256: file.map(|file| file.digest.clone()),
+        backends: entry.info.backends.clone(),
+        manglers: entry.info.manglers.clone(),
+    }
+}
