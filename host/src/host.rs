@@ -10,6 +10,7 @@ use dogpile_lock::{Clock, WaitGraph};
 use dogpile_plugin_api::Plugin;
 use parking_lot::Mutex;
 
+use crate::admin::{self, AdminSocket};
 use crate::assemble::Assembly;
 use crate::loader;
 use crate::manifest::RegionConfig;
@@ -28,7 +29,9 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Two hosts in a process are independent. Handles to regions keep what they need alive; dropping the host and the
 /// last handle stops its threads and closes its backends, on the thread that drops them.
 pub struct Host {
-    pub(crate) inner: Arc<Inner>,
+    inner: Arc<Inner>,
+    /// Answers the `dogpile` command for as long as this is kept.
+    _admin: Option<admin::Server>,
 }
 
 /// What handles keep alive.
@@ -52,6 +55,7 @@ pub struct HostBuilder {
     regions: Vec<RegionConfig>,
     manifest: Option<PathBuf>,
     watch: bool,
+    admin_socket: AdminSocket,
     clock: Clock,
 }
 
@@ -63,6 +67,7 @@ impl Host {
             regions: Vec::new(),
             manifest: None,
             watch: true,
+            admin_socket: AdminSocket::Off,
             clock: Clock::system(),
         }
     }
@@ -205,6 +210,12 @@ impl HostBuilder {
         self
     }
 
+    /// Whether and where the host answers the `dogpile` command (default: it does not). It does until it is dropped.
+    pub fn admin_socket(mut self, socket: AdminSocket) -> Self {
+        self.admin_socket = socket;
+        self
+    }
+
     /// Another clock than the system's, for tests. It is kept for the life of the process.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -243,7 +254,11 @@ impl HostBuilder {
                 inner.watch.get_or_init(|| stop);
             }
         }
-        Ok(Host { inner })
+        let admin = admin::Server::start(&inner, self.admin_socket)?;
+        Ok(Host {
+            inner,
+            _admin: admin,
+        })
     }
 }
 

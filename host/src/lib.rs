@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod admin;
 mod assemble;
 mod error;
 mod host;

@@ -1,0 +1,40 @@
+//! From a request to its answer.
+
+use std::sync::Arc;
+
+use super::protocol::{Answer, Failure, Request};
+use crate::Result;
+use crate::host::Inner;
+
+/// The answer with its body. Blocks for as long as the host needs.
+pub(super) fn answer(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> (Answer, Vec<u8>) {
+    match attempt(host, request, body) {
+        Ok(answer) => answer,
+        Err(error) => (Answer::Failed(Failure::from(&error)), Vec::new()),
+    }
+}
+
+fn attempt(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> Result<(Answer, Vec<u8>)> {
+    let answer = match request {
+        Request::Status => Answer::Status(Box::new(host.status())),
+        Request::Plugins => Answer::Plugins(host.plugins()),
+        Request::Reload => Answer::Reload(host.reload()?),
+        Request::Plan => Answer::Reload(host.plan()?),
+        Request::Get { region, key } => match host.region(&region)?.get_payload(key)? {
+            Some(payload) => {
+                let times = (&payload.metadata).into();
+                return Ok((Answer::Value(times), payload.bytes));
+            }
+            None => Answer::Absent,
+        },
+        Request::Set { region, key } => {
+            host.region(&region)?.set_payload(key, &body)?;
+            Answer::Done
+        }
+        Request::Delete { region, key } => {
+            host.region(&region)?.delete(key)?;
+            Answer::Done
+        }
+    };
+    Ok((answer, Vec::new()))
+}

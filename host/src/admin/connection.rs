@@ -1,0 +1,58 @@
+//! One client of the socket.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::answer::answer;
+use super::protocol::{Answer, Failure};
+use super::wire::{Broken, REQUEST, Wire};
+use crate::host::Inner;
+use crate::{Error, ErrorKind};
+
+/// How long a client may take to send a request, and to take the answer.
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+
+/// Answers until the client goes, is too slow, or sends what is no request; then hangs up, whoever else has the stream.
+pub(super) fn serve(stream: UnixStream, host: &Weak<Inner>) {
+    let mut wire = Wire::new(stream, REQUEST);
+    answer_all(&mut wire, host);
+    wire.hang_up();
+}
+
+fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
+    loop {
+        let (answer, body) = match wire.read(PATIENCE) {
+            Ok(Some((request, body))) => {
+                let Some(host) = host.upgrade() else { return };
+                answer(&host, request, body)
+            }
+            Ok(None) => return,
+            Err(Broken::Io(error)) => {
+                tracing::debug!(target: "dogpile.admin", %error, "a client went before its request was whole");
+                return;
+            }
+            Err(Broken::Refused(why)) => {
+                tracing::debug!(target: "dogpile.admin", why, "a client was refused");
+                refuse(wire, &why);
+                return;
+            }
+        };
+        if let Err(error) = wire.write(answer, &body, PATIENCE) {
+            tracing::debug!(target: "dogpile.admin", %error, "a client did not take its answer");
+            return;
+        }
+    }
+}
+
+/// Tells a client why it is turned away, without waiting for it.
+pub(super) fn turn_away(stream: UnixStream, why: &str) {
+    refuse(&mut Wire::new(stream, REQUEST), why);
+}
+
+fn refuse(wire: &mut Wire, why: &str) {
+    let failure = Failure::from(&Error::new(ErrorKind::Admin, why));
+    if let Err(error) = wire.write(Answer::Failed(failure), &[], PATIENCE) {
+        tracing::debug!(target: "dogpile.admin", %error, "a client that was refused did not listen");
+    }
+}

@@ -1,0 +1,29 @@
+//! The Unix socket by which a running host answers the `dogpile` command.
+//!
+//! A host of a manifest listens in the user's runtime directory, under a name made of the manifest's path, so that the
+//! command finds it without being told. The first host of a manifest has the socket; others run on without.
+//!
+//! A client sends a message and gets one back, as often as it likes. A message is one line of JSON,
+//! `{"version":1,"message":…}`, and after it as many bytes as its `body` says, which is left out when there are none:
+//!
+//! ```text
+//! {"version":1,"message":{"set":{"region":"pages","key":"a"}},"body":5}
+//! "one"{"version":1,"message":{"get":{"region":"pages","key":"a"}}}
+//! ```
+//!
+//! A line of a request has at most 1 MiB and its body 16 MiB; it must arrive, and its answer be taken, within ten
+//! seconds each. Whoever has another user id than the host's, or root's, is turned away.
+
+mod answer;
+mod client;
+mod connection;
+mod lock_file;
+mod place;
+mod protocol;
+mod server;
+mod socket;
+mod wire;
+
+pub use self::client::Client;
+pub(crate) use self::server::Server;
+pub use self::socket::AdminSocket;
