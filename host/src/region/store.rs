@@ -10,7 +10,7 @@ use super::mangle::BackendKey;
 use crate::Result;
 use crate::registry::Configured;
 
-/// A value as it is stored: with its times and its weight.
+/// A value as an object: with its times, and with its weight if it is stored like that.
 pub(super) fn object<T: Send + Sync + 'static>(
     handle: &Region,
     region: &Configured,
@@ -19,7 +19,10 @@ pub(super) fn object<T: Send + Sync + 'static>(
     started: u64,
     value: T,
 ) -> Object<T> {
-    let weight = handle.slot().weigh(&value);
+    let weight = match region.instance.properties.storage {
+        Storage::Objects => handle.slot().weigh(&value),
+        Storage::Bytes => 0,
+    };
     Object::new(
         &metadata(handle, region, call, started, weight),
         key.key(),
@@ -72,7 +75,10 @@ pub(super) fn store<T: Send + Sync + 'static, F: Form<T>>(
             backend.set(&key.key(), object.as_value())
         }
         Storage::Bytes => {
-            let metadata = object.as_value().metadata();
+            let metadata = Metadata {
+                weight: handle.slot().weigh::<T>(object),
+                ..object.as_value().metadata()
+            };
             let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
             F::encode(object, &mut bytes)?;
             backend.set(&key.key(), &Value::with(&metadata, key.key(), bytes))
