@@ -1,0 +1,103 @@
+//! What the tests of regions share: hosts with a manual clock, a backend that is watched, and the sight of waiters.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of it"
+)]
+
+mod board;
+mod spy;
+mod waiters;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dogpile::{Clock, Host, HostBuilder, ManualClock, MissReason, Region, RegionConfig, Source};
+
+pub(crate) use self::board::{Board, Fault};
+pub(crate) use self::waiters::until_waiting;
+
+/// Where the clock of every test stands at first, in seconds since 1970: later than the system's clock, so that no
+/// backend takes values for outlived by that.
+pub(crate) const START: u64 = 4_000_000_000;
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_nanos(1);
+
+/// A builder with the plugins `memory`, `null` and the watched one, and the hand of its clock.
+pub(crate) fn builder() -> (HostBuilder, ManualClock) {
+    waiters::watch();
+    let (clock, hand) = Clock::manual(START * 1_000_000_000);
+    let builder = Host::builder()
+        .plugin(dogpile_plugin_memory::plugin())
+        .plugin(dogpile_plugin_null::plugin())
+        .plugin(spy::plugin())
+        .clock(clock);
+    (builder, hand)
+}
+
+/// One region, on a host of its own that only the region keeps.
+pub(crate) fn region(config: RegionConfig) -> (Region, ManualClock) {
+    let name = config.name.clone();
+    let (builder, hand) = builder();
+    let host = builder.region(config).build().expect("it opens");
+    (host.region(&name).expect("it is configured"), hand)
+}
+
+/// A region called `users` on `memory`, whose values expire after a minute and are served stale for another.
+pub(crate) fn memory() -> (Region, ManualClock) {
+    region(RegionConfig::on("users", "memory").expiration_time(60 * SECOND))
+}
+
+/// That many seconds after the start.
+pub(crate) fn after(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(START + seconds)
+}
+
+/// How many reads of the region found no fresh value for that reason.
+pub(crate) fn misses(region: &Region, reason: MissReason) -> u64 {
+    region.stats().misses[&reason]
+}
+
+/// All misses of the region, as reasons and numbers without zeros.
+pub(crate) fn all_misses(region: &Region) -> Vec<(MissReason, u64)> {
+    let misses = region.stats().misses;
+    misses.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// Waits for what another thread of the test is about to do.
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+/// What a caller gets for `key` while another creates 2, and whence; `waits`: it has to wait for that. Where it does, no
+/// other test of the process has that key.
+pub(crate) fn beside_a_creation(users: &Region, key: &str, waits: bool) -> (i32, Source) {
+    let (creating, is_creating) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let creator = scope.spawn(move || {
+            users.get_or_create(key, || {
+                creating.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                2
+            })
+        });
+        is_creating.recv().unwrap();
+        let other = scope.spawn(|| users.get_or_create(key, || 3).unwrap());
+        if waits {
+            until_waiting(key, 1);
+            go_on.send(()).unwrap();
+        }
+        let other = other.join().unwrap();
+        if !waits {
+            go_on.send(()).unwrap();
+        }
+        assert_eq!(*creator.join().unwrap().unwrap(), 2);
+        (*other, other.source())
+    })
+}
