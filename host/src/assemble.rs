@@ -13,8 +13,8 @@ use crate::instance::Instance;
 use crate::loader::{self, OpenError};
 use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginSet, Unresolved};
-use crate::region::Slot;
 use crate::registry::{Configured, Origin, Snapshot};
+use crate::slot::Slot;
 use crate::{Error, ErrorKind};
 
 /// Opens what regions need, for one generation.

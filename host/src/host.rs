@@ -1,28 +1,21 @@
 //! The host: what owns regions, plugins and their threads.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use dogpile_lock::{Clock, WaitGraph};
+use dogpile_lock::Clock;
 use dogpile_plugin_api::Plugin;
-use parking_lot::Mutex;
 
 use crate::admin::{self, AdminSocket};
-use crate::assemble::Assembly;
+use crate::engine::Engine;
+use crate::inner::Inner;
 use crate::loader;
 use crate::manifest::RegionConfig;
 use crate::plugins::{PluginEntry, PluginSet};
-use crate::region::{Region, Slot};
-use crate::registry::{Origin, Registry, Slots, Snapshot};
-use crate::reload::{self, Follower};
-use crate::status::{HostStatus, PluginDescription, Reload};
+use crate::region::Region;
+use crate::reload::{Follower, Reload};
+use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind, Result};
-
-/// How long a backend that was configured in code may take to open.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Regions, the plugins that serve them, and the manifest they follow.
 ///
@@ -32,20 +25,6 @@ pub struct Host {
     inner: Arc<Inner>,
     /// Answers the `dogpile` command for as long as this is kept.
     _admin: Option<admin::Server>,
-}
-
-/// What handles keep alive.
-pub(crate) struct Inner {
-    pub(crate) registry: Registry,
-    pub(crate) clock: &'static Clock,
-    pub(crate) graph: WaitGraph,
-    /// Linked into the program: they stay through every reload.
-    pub(crate) linked: PluginSet,
-    /// Held while regions are opened and replaced: one change at a time.
-    pub(crate) change: Mutex<()>,
-    pub(crate) follower: Option<Follower>,
-    /// Ends the thread that follows the manifest.
-    watch: OnceLock<reload::Stop>,
 }
 
 /// Puts a [`Host`] together.
@@ -94,11 +73,7 @@ impl Host {
     /// A handle to a region that may be configured later: until then its calls fail with
     /// [`ErrorKind::RegionNotConfigured`].
     pub fn declare(&self, name: &str) -> Region {
-        let mut slots = self.inner.registry.slots();
-        let slot = slots.get_or_reserve(name);
-        slot.declared.store(true, Ordering::SeqCst);
-        slots.add(&slot);
-        Region::new(slot, Arc::clone(&self.inner))
+        self.inner.declare(name)
     }
 
     /// Configures a region in code.
@@ -108,9 +83,7 @@ impl Host {
     /// [`ErrorKind::RegionAlreadyConfigured`]; [`ErrorKind::PluginNotFound`]; [`ErrorKind::Plugin`] if the backend
     /// refuses its arguments or does not open.
     pub fn configure(&self, config: RegionConfig) -> Result<Region> {
-        self.inner
-            .configure(config)
-            .map(|slot| Region::new(slot, Arc::clone(&self.inner)))
+        self.inner.configure(config)
     }
 
     /// Reads the manifest again, as if it had just been saved, and waits for the outcome.
@@ -120,7 +93,7 @@ impl Host {
     /// [`ErrorKind::Configuration`], whose text is every error of the manifest with its place: then nothing has
     /// changed. Also if the host follows no manifest.
     pub fn reload(&self) -> Result<Reload> {
-        self.inner.reload()
+        self.inner.follower()?.reload()
     }
 
     /// What [`Host::reload`] would change, without changing or loading anything.
@@ -129,7 +102,7 @@ impl Host {
     ///
     /// Those that can be known without loading and opening.
     pub fn plan(&self) -> Result<Reload> {
-        self.inner.plan()
+        self.inner.follower()?.plan()
     }
 
     /// The state of everything, and what was counted.
@@ -140,48 +113,6 @@ impl Host {
     /// What the plugins say of themselves.
     pub fn plugins(&self) -> Vec<PluginDescription> {
         self.inner.plugins()
-    }
-}
-
-impl Inner {
-    pub(crate) fn region(self: &Arc<Self>, name: &str) -> Result<Region> {
-        let slots = self.registry.slots();
-        let current = self.registry.load();
-        let usable = |slot: &Arc<_>| is_usable(&current, slot);
-        match slots.get(name).filter(usable) {
-            Some(slot) => Ok(Region::new(slot, Arc::clone(self))),
-            None => Err(no_such_region(name, &slots, &current)),
-        }
-    }
-
-    fn configure(&self, config: RegionConfig) -> Result<Arc<Slot>> {
-        let _change = self.change.lock();
-        let name = config.name.clone();
-        let slot = self.registry.slots().get_or_reserve(&name);
-        let current = self.registry.load_full();
-        if current.region(slot.number).is_some() {
-            return Err(Error::new(
-                ErrorKind::RegionAlreadyConfigured,
-                format!(
-                    "region `{name}` is configured already; configure it once, in code or in the manifest"
-                ),
-            ));
-        }
-        let assembly = Assembly {
-            plugins: &current.plugins,
-            current: &current,
-            graph: &self.graph,
-            open_timeout: OPEN_TIMEOUT,
-            origin: Origin::Code,
-            shared: RefCell::default(),
-        };
-        let region = assembly
-            .region(&Arc::new(config), &slot)
-            .map_err(|refused| refused.into_error(&name))?;
-        let mut next = (*current).clone();
-        next.put(region);
-        self.registry.replace(&mut self.registry.slots(), next);
-        Ok(slot)
     }
 }
 
@@ -234,24 +165,18 @@ impl HostBuilder {
         for plugin in self.plugins {
             linked.add(Arc::new(link(plugin, clock)?));
         }
-        let registry = Registry::new(Snapshot::new(linked.clone()));
-        let inner = Arc::new(Inner {
-            registry,
-            clock,
-            graph: WaitGraph::new(),
-            linked,
-            change: Mutex::new(()),
-            follower: self.manifest.map(Follower::new),
-            watch: OnceLock::new(),
-        });
+        let engine = Arc::new(Engine::new(linked, clock));
+        let follower = self
+            .manifest
+            .map(|path| Arc::new(Follower::new(Arc::clone(&engine), path)));
+        let inner = Arc::new(Inner::new(engine, follower.clone()));
         for config in self.regions {
             inner.configure(config)?;
         }
-        if inner.follower.is_some() {
-            inner.reload()?;
+        if let Some(follower) = follower {
+            follower.reload()?;
             if self.watch {
-                let stop = reload::start(&inner)?;
-                inner.watch.get_or_init(|| stop);
+                follower.watch()?;
             }
         }
         let admin = admin::Server::start(&inner, self.admin_socket)?;
@@ -286,26 +211,4 @@ fn link(plugin: Plugin, clock: &'static Clock) -> Result<PluginEntry> {
         host,
         file: None,
     })
-}
-
-fn is_usable(current: &Snapshot, slot: &Slot) -> bool {
-    slot.declared.load(Ordering::SeqCst) || current.region(slot.number).is_some()
-}
-
-fn no_such_region(name: &str, slots: &Slots, current: &Snapshot) -> Error {
-    let mut names: Vec<_> = slots
-        .iter()
-        .filter(|slot| is_usable(current, slot))
-        .map(|slot| format!("`{}`", slot.name))
-        .collect();
-    names.sort_unstable();
-    let known = if names.is_empty() {
-        "none is".to_owned()
-    } else {
-        format!("there are {}", names.join(", "))
-    };
-    Error::new(
-        ErrorKind::NoSuchRegion,
-        format!("no region `{name}` is configured: {known}"),
-    )
 }

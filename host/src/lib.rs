@@ -4,8 +4,10 @@
 
 pub mod admin;
 mod assemble;
+mod engine;
 mod error;
 mod host;
+mod inner;
 mod instance;
 mod keys;
 #[allow(unsafe_code)]
@@ -15,6 +17,7 @@ mod plugins;
 mod region;
 mod registry;
 mod reload;
+mod slot;
 mod status;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
@@ -24,8 +27,8 @@ pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
 pub use self::manifest::{MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
-    Cacheable, Cached, Entry, Expiration, Invalidation, MissReason, Objects, Payload, Region,
-    RegionStats, ValueMetadata,
+    Cacheable, Cached, Entry, Expiration, Objects, Payload, Region, ValueMetadata,
 };
-pub use self::reload::{Change, ChangeKind};
-pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus, Reload};
+pub use self::reload::{Change, ChangeKind, Reload};
+pub use self::slot::{Invalidation, MissReason, RegionStats};
+pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};

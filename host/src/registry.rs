@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::instance::Instance;
 use crate::manifest::{MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
-use crate::region::Slot;
+use crate::slot::Slot;
 use crate::{Error, ErrorKind, Result};
 
 /// All regions, by the number of their slot. A reader takes one and finishes on it.

@@ -1,17 +1,15 @@
 //! What a host tells of itself.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, RUSTC_VERSION};
 use serde::{Deserialize, Serialize};
 
-use crate::host::Inner;
+use crate::inner::Inner;
 use crate::plugins::PluginEntry;
-use crate::region::MissReason;
 use crate::registry::Configured;
-use crate::reload::{Change, ChangeKind, Follower};
+use crate::slot::MissReason;
 
 /// The state of a host at a moment. Field names are stable: `dogpile status --json` prints them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,53 +97,13 @@ pub struct PluginDescription {
     pub manglers: Vec<ManglerInfo>,
 }
 
-/// The outcome of a reload, or of planning one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Reload {
-    /// The generation in force afterwards.
-    pub generation: u64,
-    /// Whether anything was, or would be, changed.
-    pub changed: bool,
-    /// What becomes of each region of the manifest.
-    pub changes: Vec<Change>,
-}
-
-impl fmt::Display for Reload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.changed {
-            return write!(f, "nothing to change, generation {}", self.generation);
-        }
-        write!(f, "generation {}", self.generation)?;
-        for change in self
-            .changes
-            .iter()
-            .filter(|change| change.kind != ChangeKind::Kept)
-        {
-            write!(f, "\n{change}")?;
-        }
-        let kept = self
-            .changes
-            .iter()
-            .filter(|change| change.kind == ChangeKind::Kept)
-            .count();
-        if kept > 0 {
-            write!(
-                f,
-                "\nkept {kept} region{} as {}",
-                if kept == 1 { "" } else { "s" },
-                if kept == 1 { "it is" } else { "they are" }
-            )?;
-        }
-        Ok(())
-    }
-}
-
 impl Inner {
     pub(crate) fn status(&self) -> HostStatus {
         let follower = self.follower.as_ref();
-        let state = follower.map(Follower::state).unwrap_or_default();
-        let snapshot = self.registry.load_full();
+        let state = follower
+            .map(|follower| follower.state())
+            .unwrap_or_default();
+        let snapshot = self.engine.registry.load_full();
         let mut regions: Vec<_> = snapshot.regions().map(region_status).collect();
         regions.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         HostStatus {
@@ -166,7 +124,8 @@ impl Inner {
     }
 
     pub(crate) fn plugins(&self) -> Vec<PluginDescription> {
-        self.registry
+        self.engine
+            .registry
             .load_full()
             .plugins
             .iter()

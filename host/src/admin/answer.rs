@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::protocol::{Answer, Failure, Request};
 use crate::Result;
-use crate::host::Inner;
+use crate::inner::Inner;
 
 /// The answer with its body. Blocks for as long as the host needs.
 pub(super) fn answer(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> (Answer, Vec<u8>) {
@@ -18,8 +18,8 @@ fn attempt(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> Result<(Answer
     let answer = match request {
         Request::Status => Answer::Status(Box::new(host.status())),
         Request::Plugins => Answer::Plugins(host.plugins()),
-        Request::Reload => Answer::Reload(host.reload()?),
-        Request::Plan => Answer::Reload(host.plan()?),
+        Request::Reload => Answer::Reload(host.follower()?.reload()?),
+        Request::Plan => Answer::Reload(host.follower()?.plan()?),
         Request::Get { region, key } => match host.region(&region)?.get_payload(key)? {
             Some(payload) => {
                 let times = (&payload.metadata).into();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::answer::answer;
 use super::protocol::{Answer, Failure};
 use super::wire::{Broken, REQUEST, Wire};
-use crate::host::Inner;
+use crate::inner::Inner;
 use crate::{Error, ErrorKind};
 
 /// How long a client may take to send a request, and to take the answer.

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::region::ValueMetadata;
-use crate::status::{HostStatus, PluginDescription, Reload};
+use crate::reload::Reload;
+use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind};
 
 /// The version of the protocol. A host answers messages of its own version only.

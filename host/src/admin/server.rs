@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use super::connection::{serve, turn_away};
 use super::lock_file::LockFile;
 use super::{AdminSocket, place};
-use crate::host::Inner;
+use crate::inner::Inner;
 use crate::manifest::Manifest;
 use crate::{Error, ErrorKind, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

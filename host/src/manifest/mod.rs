@@ -8,6 +8,7 @@ mod check;
 mod content_hash;
 mod duration;
 mod error;
+mod in_code;
 mod include;
 mod interpolate;
 mod json;

@@ -7,7 +7,7 @@
 use dogpile_plugin_api::Metadata;
 use serde::{Deserialize, Serialize};
 
-use super::stats::MissReason;
+use crate::slot::MissReason;
 
 /// The version of the format, the only one that there is.
 const FORMAT: u32 = 2;

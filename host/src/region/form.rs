@@ -4,6 +4,7 @@ use dogpile_plugin_api::{Object, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::slot::Encoder;
 use crate::{Error, ErrorKind, Result};
 
 /// What a region can cache: any serde type that threads may share.
@@ -21,9 +22,6 @@ pub(crate) trait Form<T> {
     /// `None` if the payload is not a `T`.
     fn decode(payload: &[u8]) -> Option<T>;
 }
-
-/// Writes an object of one type as a payload; `None` if it is of another.
-pub(crate) type Encoder = fn(&Value) -> Option<Result<Vec<u8>>>;
 
 fn encode_object<T: Cacheable>(value: &Value) -> Option<Result<Vec<u8>>> {
     let object = Object::<T>::from_value(value.clone()).ok()?;

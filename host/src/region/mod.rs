@@ -2,19 +2,15 @@
 
 mod cached;
 mod call;
-mod config;
 mod entry;
 mod envelope;
 mod form;
-mod invalidation;
 mod mangle;
 mod metadata;
 mod objects;
 mod passage;
 mod payload;
 mod read;
-mod slot;
-mod stats;
 mod store;
 
 use std::any::Any;
@@ -29,20 +25,18 @@ pub use self::cached::Cached;
 pub use self::call::Expiration;
 pub use self::entry::Entry;
 pub use self::form::Cacheable;
-pub use self::invalidation::Invalidation;
 pub(crate) use self::mangle::BackendKey;
 pub use self::metadata::ValueMetadata;
 pub use self::objects::Objects;
 pub use self::payload::Payload;
-pub(crate) use self::slot::{Hold, Slot};
-pub use self::stats::{MissReason, RegionStats};
 
 use self::call::Call;
 use self::form::{Form, Json};
 use self::passage::Creator;
-use crate::host::Inner;
+use crate::engine::Engine;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
+use crate::slot::{Hold, Invalidation, RegionStats, Slot};
 use crate::{Error, ErrorKind, Result};
 
 /// A handle to a region: a cache with a backend, an expiration time and a dogpile lock for each key.
@@ -68,14 +62,21 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub struct Region {
     hold: Hold,
-    host: Arc<Inner>,
+    engine: Arc<Engine>,
+    /// What must live for as long as the handle does.
+    _host: Arc<dyn Any + Send + Sync>,
 }
 
 impl Region {
-    pub(crate) fn new(slot: Arc<Slot>, host: Arc<Inner>) -> Self {
+    pub(crate) fn new(
+        slot: Arc<Slot>,
+        engine: Arc<Engine>,
+        host: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
         Self {
             hold: Hold::new(slot),
-            host,
+            engine,
+            _host: host,
         }
     }
 
@@ -315,12 +316,12 @@ impl Region {
 
     #[inline]
     pub(crate) fn registry(&self) -> &Registry {
-        &self.host.registry
+        &self.engine.registry
     }
 
     #[inline]
     fn clock(&self) -> &Clock {
-        self.host.clock
+        self.engine.clock
     }
 
     /// A failed backend call: logged, and an error only if the region wants it so.

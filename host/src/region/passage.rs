@@ -13,10 +13,10 @@ use super::call::Call;
 use super::form::Form;
 use super::mangle::BackendKey;
 use super::read::{Found, Terms, examine};
-use super::stats::{Count, MissReason};
 use super::store::{object, store};
 use crate::instance::{Creations, Failure};
 use crate::registry::{Configured, configured};
+use crate::slot::{Count, MissReason};
 use crate::{Error, ErrorKind, Result};
 
 /// What a caller brings: how to create the value, and whether to keep it.

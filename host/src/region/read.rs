@@ -5,8 +5,8 @@ use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
 use super::envelope::Envelope;
 use super::form::Form;
-use super::stats::MissReason;
 use crate::registry::Configured;
+use crate::slot::MissReason;
 
 /// A stored value, judged.
 pub(crate) enum Found<T> {

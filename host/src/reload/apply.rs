@@ -4,28 +4,28 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::outcome::Reload;
 use super::plan::{ChangeKind, Sketch, plan};
 use super::reaper::retire;
 use crate::assemble::{Assembly, Refused};
-use crate::host::Inner;
+use crate::engine::Engine;
 use crate::loader::{self, LoadError, Loader};
 use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::registry::{Configured, Origin, Slots, Snapshot};
-use crate::status::Reload;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// Loads, opens and checks everything aside, and replaces the snapshot once; or changes nothing. All errors are
 /// found, not the first. The caller holds the host's change lock.
-pub(super) fn apply(inner: &Inner, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
-    let current = inner.registry.load_full();
+pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+    let current = engine.registry.load_full();
     let mut errors = Vec::new();
-    let plugins = load(inner, manifest, &current, &mut errors);
+    let plugins = load(engine, manifest, &current, &mut errors);
     // Without its plugin a region's error would be a consequence, not a cause.
     refuse(manifest, &mut errors)?;
-    let regions = open(inner, manifest, &current, &plugins, &mut errors);
+    let regions = open(engine, manifest, &current, &plugins, &mut errors);
     refuse(manifest, &mut errors)?;
 
     let mut next = Snapshot::new(plugins);
@@ -39,15 +39,15 @@ pub(super) fn apply(inner: &Inner, manifest: &Manifest) -> Result<Reload, Manife
         next.put(region);
     }
     let changes = plan(&sketches(&current), &sketches(&next));
-    let mut slots = inner.registry.slots();
+    let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
     errors.extend(keeps_objects(manifest, &next));
     refuse(manifest, &mut errors)?;
     let changed =
         current.generation == 0 || changes.iter().any(|change| change.kind != ChangeKind::Kept);
-    let old = inner.registry.replace(&mut slots, next);
+    let old = engine.registry.replace(&mut slots, next);
     drop(slots);
-    let new = inner.registry.load_full();
+    let new = engine.registry.load_full();
     drop(current);
     retire(old, &new, manifest.host().drain_timeout);
     Ok(Reload {
@@ -58,8 +58,8 @@ pub(super) fn apply(inner: &Inner, manifest: &Manifest) -> Result<Reload, Manife
 }
 
 /// What [`apply`] would change, without loading or opening anything.
-pub(super) fn planned(inner: &Inner, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
-    let current = inner.registry.load_full();
+pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+    let current = engine.registry.load_full();
     let mut errors = Vec::new();
     let mut codes = Vec::new();
     for plugin in manifest.plugins().values() {
@@ -101,7 +101,7 @@ pub(super) fn planned(inner: &Inner, manifest: &Manifest) -> Result<Reload, Mani
     let gone = changes
         .iter()
         .filter(|change| change.kind == ChangeKind::Removed);
-    let slots = inner.registry.slots();
+    let slots = engine.registry.slots();
     for change in gone {
         errors.extend(held_region(manifest, &slots, &change.region));
     }
@@ -123,12 +123,12 @@ fn refuse(manifest: &Manifest, errors: &mut Vec<ManifestError>) -> Result<(), Ma
 
 /// All listed plugins, beside those that are linked in. What is loaded already is not loaded again.
 fn load(
-    inner: &Inner,
+    engine: &Engine,
     manifest: &Manifest,
     current: &Snapshot,
     errors: &mut Vec<ManifestError>,
 ) -> PluginSet {
-    let mut plugins = inner.linked.clone();
+    let mut plugins = engine.linked.clone();
     for config in manifest.plugins().values() {
         if plugins.iter().any(|linked| linked.name == config.name) {
             errors.push(manifest.error_at_key(
@@ -141,7 +141,7 @@ fn load(
             ));
             continue;
         }
-        match load_one(inner, config, current) {
+        match load_one(engine, config, current) {
             Ok(entry) => plugins.add(entry),
             Err(LoadFailure::File(error)) => errors.push(not_loaded(manifest, config, &error)),
             Err(LoadFailure::Plugin(error)) => errors.push(manifest.error_at_key(
@@ -160,7 +160,7 @@ enum LoadFailure {
 }
 
 fn load_one(
-    inner: &Inner,
+    engine: &Engine,
     config: &PluginConfig,
     current: &Snapshot,
 ) -> Result<Arc<PluginEntry>, LoadFailure> {
@@ -182,7 +182,7 @@ fn load_one(
         name: config.name.clone(),
         plugin: loaded.plugin,
         info,
-        host: loader::host_functions(&config.name, inner.clock),
+        host: loader::host_functions(&config.name, engine.clock),
         file: Some(PluginFile {
             path: loaded.path,
             digest: loaded.digest,
@@ -203,7 +203,7 @@ fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> 
 
 /// All regions of the manifest, opened beside the current ones.
 fn open(
-    inner: &Inner,
+    engine: &Engine,
     manifest: &Manifest,
     current: &Snapshot,
     plugins: &PluginSet,
@@ -216,14 +216,14 @@ fn open(
     let assembly = Assembly {
         plugins,
         current,
-        graph: &inner.graph,
+        graph: &engine.graph,
         open_timeout: manifest.host().open_timeout.unwrap_or(FOR_EVER),
         origin: Origin::Manifest,
         shared: RefCell::default(),
     };
     let mut regions = Vec::new();
     for (name, config) in manifest.regions() {
-        let slot = inner.registry.slots().get_or_reserve(name);
+        let slot = engine.registry.slots().get_or_reserve(name);
         match assembly.region(&Arc::new(config.clone()), &slot) {
             Ok(region) => regions.push(region),
             Err(refused) => errors.push(refused_at(manifest, name, refused)),

@@ -1,28 +1,32 @@
 //! Following the manifest: read, check, plan, open aside, swap once, close the old.
 
 mod apply;
+mod outcome;
 mod plan;
 mod reaper;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::host::Inner;
+use crate::engine::Engine;
 use crate::loader;
 use crate::manifest::{Manifest, ManifestErrors};
-use crate::status::Reload;
 use crate::{Error, ErrorKind, Result};
 
+pub use self::outcome::Reload;
 pub use self::plan::{Change, ChangeKind};
-pub(crate) use self::watch::{Stop, start};
 
-/// The manifest that a host follows, and how its last reload went.
+/// Follows a manifest: applies it when told to, and by itself when it changes.
 pub(crate) struct Follower {
+    engine: Arc<Engine>,
     path: PathBuf,
     state: Mutex<State>,
+    /// Ends the thread that watches.
+    watch: OnceLock<watch::Stop>,
 }
 
 /// What is known of the manifest.
@@ -39,10 +43,12 @@ pub(crate) struct State {
 }
 
 impl Follower {
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, path: PathBuf) -> Self {
         Self {
+            engine,
             path,
             state: Mutex::default(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -53,47 +59,38 @@ impl Follower {
     pub(crate) fn state(&self) -> State {
         self.state.lock().clone()
     }
-}
 
-impl Inner {
-    fn follower(&self) -> Result<&Follower> {
-        self.follower.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Configuration,
-                "this host follows no manifest: it was configured in code alone",
-            )
-        })
+    /// Applies every change by itself from now on.
+    pub(crate) fn watch(self: &Arc<Self>) -> Result<()> {
+        let stop = watch::start(self)?;
+        self.watch.get_or_init(|| stop);
+        Ok(())
     }
 
     /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
     pub(crate) fn reload(&self) -> Result<Reload> {
-        let follower = self.follower()?;
-        let _change = self.change.lock();
-        let attempt = Attempt::read(&follower.path);
-        self.apply(follower, attempt)
+        let _change = self.engine.change.lock();
+        self.apply(Attempt::read(&self.path))
     }
 
     /// Applies the manifest if anything that it is made of is other than at the last attempt.
     fn refresh(&self) {
-        let Some(follower) = &self.follower else {
-            return;
-        };
-        let _change = self.change.lock();
-        let attempt = Attempt::read(&follower.path);
-        if follower.state.lock().fingerprint.as_ref() != Some(&attempt.fingerprint) {
-            // Logged and kept for the status.
-            let _outcome = self.apply(follower, attempt);
+        let _change = self.engine.change.lock();
+        let attempt = Attempt::read(&self.path);
+        if self.state.lock().fingerprint.as_ref() != Some(&attempt.fingerprint) {
+            // Logged, and kept for the status.
+            let _outcome = self.apply(attempt);
         }
     }
 
     /// The caller holds the change lock.
-    fn apply(&self, follower: &Follower, attempt: Attempt) -> Result<Reload> {
+    fn apply(&self, attempt: Attempt) -> Result<Reload> {
         let began = Instant::now();
         let outcome = attempt.manifest.and_then(|manifest| {
-            let reload = apply::apply(self, &manifest)?;
+            let reload = apply::apply(&self.engine, &manifest)?;
             Ok((reload, manifest))
         });
-        let mut state = follower.state.lock();
+        let mut state = self.state.lock();
         state.inputs = attempt.inputs;
         state.fingerprint = Some(attempt.fingerprint);
         match outcome {
@@ -119,21 +116,17 @@ impl Inner {
     }
 
     /// What a change of the manifest can show in.
-    fn watched(&self) -> Vec<PathBuf> {
-        self.follower
-            .as_ref()
-            .map(|follower| follower.state.lock().inputs.clone())
-            .unwrap_or_default()
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.state.lock().inputs.clone()
     }
 
     /// What a reload would change.
     pub(crate) fn plan(&self) -> Result<Reload> {
-        let follower = self.follower()?;
         let refused = |errors: ManifestErrors| {
             Error::with_source(ErrorKind::Configuration, errors.to_string(), errors)
         };
-        let manifest = Manifest::load(&follower.path).map_err(refused)?;
-        apply::planned(self, &manifest).map_err(refused)
+        let manifest = Manifest::load(&self.path).map_err(refused)?;
+        apply::planned(&self.engine, &manifest).map_err(refused)
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::host::Inner;
+use super::Follower;
 use crate::{Error, ErrorKind, Result};
 
 /// How often it looks without being woken.
@@ -32,13 +32,13 @@ const BREATH: Duration = Duration::from_millis(10);
 /// How many links on one way are followed.
 const LINKS: u8 = 8;
 
-/// Follows the manifest of `inner` on a thread of its own, which ends when nobody else holds `inner`.
-pub(crate) fn start(inner: &Arc<Inner>) -> Result<Stop> {
+/// Watches for `follower` on a thread of its own, which ends when nobody else holds it.
+pub(crate) fn start(follower: &Arc<Follower>) -> Result<Stop> {
     // One pending event says as much as a thousand.
     let (events, woken) = mpsc::sync_channel(1);
     let stop = Stop(events.clone());
-    let inner = Arc::downgrade(inner);
-    let run = move || follow(&inner, &woken, &events);
+    let follower = Arc::downgrade(follower);
+    let run = move || follow(&follower, &woken, &events);
     thread::Builder::new()
         .name("dogpile-watch".to_owned())
         .spawn(run)
@@ -69,11 +69,11 @@ fn wake(thread: &SyncSender<()>) {
 /// What a path leads to: device, inode, length and time of change; nothing if it leads nowhere.
 type Look = Vec<Option<(u64, u64, u64, i64, i64)>>;
 
-fn follow(inner: &Weak<Inner>, woken: &Receiver<()>, events: &SyncSender<()>) {
+fn follow(follower: &Weak<Follower>, woken: &Receiver<()>, events: &SyncSender<()>) {
     let mut folders = Folders::new(events);
     let mut last: Option<(Vec<PathBuf>, Look)> = None;
-    // Nothing of the host is held between two looks, so that it can go.
-    while let Some(paths) = inner.upgrade().map(|inner| inner.watched()) {
+    // Nothing is held between two looks, so that the host can go.
+    while let Some(paths) = follower.upgrade().map(|follower| follower.inputs()) {
         folders.watch(&paths);
         let now = look(&paths);
         let unchanged = last
@@ -88,8 +88,8 @@ fn follow(inner: &Weak<Inner>, woken: &Receiver<()>, events: &SyncSender<()>) {
         // Taken before the files are read: what changes while they are is seen by the next look.
         let settled = settle(&paths, now);
         last = Some((paths, settled));
-        if let Some(inner) = inner.upgrade() {
-            inner.refresh();
+        if let Some(follower) = follower.upgrade() {
+            follower.refresh();
         }
     }
 }

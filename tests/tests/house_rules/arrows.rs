@@ -9,11 +9,13 @@ const ROOT: &str = "host/src/";
 /// From below to above. Modules of one row do not know each other. A module that is not listed may
 /// be used by all, and counts as part of each module that uses it.
 const ORDER: &[&[&str]] = &[
-    &["loader", "region"],
+    &["loader", "manifest", "slot"],
     &["registry"],
-    &["manifest"],
+    &["region", "assemble"],
     &["reload"],
+    &["inner"],
     &["admin"],
+    &["host"],
 ];
 
 pub(crate) fn problems(tree: &Tree) -> Vec<String> {

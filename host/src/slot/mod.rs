@@ -1,5 +1,8 @@
 //! What stays of a region over all its configurations.
 
+mod invalidation;
+mod stats;
+
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use dogpile_plugin_api::Value;
 use parking_lot::RwLock;
 
-use super::form::Encoder;
-use super::invalidation::Invalidations;
-use super::stats::Stats;
 use crate::Result;
+
+pub use self::invalidation::Invalidation;
+pub(crate) use self::invalidation::Invalidations;
+pub(crate) use self::stats::{Count, Stats};
+pub use self::stats::{MissReason, RegionStats};
 
 /// How often failures of a backend are logged, in nanoseconds.
 const LOG_PERIOD: u64 = 1_000_000_000;
@@ -32,6 +37,9 @@ pub(crate) struct Slot {
     /// When a failure of the backend was last logged.
     logged: AtomicU64,
 }
+
+/// Writes an object of one type as a payload; `None` if it is of another.
+pub(crate) type Encoder = fn(&Value) -> Option<Result<Vec<u8>>>;
 
 /// What a value weighs, if it is of the type that the weigher knows.
 pub(crate) type Weigher = Box<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
@@ -68,7 +76,7 @@ impl Slot {
     }
 
     /// Remembers how objects of type `T` are written.
-    pub(super) fn learn<T: 'static>(&self, encoder: Encoder) {
+    pub(crate) fn learn<T: 'static>(&self, encoder: Encoder) {
         let id = TypeId::of::<T>();
         if !self.encoders.read().contains_key(&id) {
             self.encoders.write().insert(id, encoder);
@@ -76,7 +84,7 @@ impl Slot {
     }
 
     /// An object as a payload, if its type was ever stored here and has that form.
-    pub(super) fn encode(&self, value: &Value) -> Option<Result<Vec<u8>>> {
+    pub(crate) fn encode(&self, value: &Value) -> Option<Result<Vec<u8>>> {
         self.encoders
             .read()
             .values()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::manifest::{
+use super::model::{
     BackendRef, KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig,
 };
 

@@ -1,0 +1,113 @@
+//! What a host is to its handles and to the admin socket: all but the socket itself.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::assemble::Assembly;
+use crate::engine::Engine;
+use crate::manifest::RegionConfig;
+use crate::region::Region;
+use crate::registry::{Origin, Slots, Snapshot};
+use crate::reload::Follower;
+use crate::slot::Slot;
+use crate::{Error, ErrorKind, Result};
+
+/// How long a backend that was configured in code may take to open.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What handles keep alive.
+pub(crate) struct Inner {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) follower: Option<Arc<Follower>>,
+}
+
+impl Inner {
+    pub(crate) fn new(engine: Arc<Engine>, follower: Option<Arc<Follower>>) -> Self {
+        Self { engine, follower }
+    }
+
+    pub(crate) fn follower(&self) -> Result<&Follower> {
+        self.follower.as_deref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Configuration,
+                "this host follows no manifest: it was configured in code alone",
+            )
+        })
+    }
+
+    pub(crate) fn region(self: &Arc<Self>, name: &str) -> Result<Region> {
+        let slots = self.engine.registry.slots();
+        let current = self.engine.registry.load();
+        match slots.get(name).filter(|slot| is_usable(&current, slot)) {
+            Some(slot) => Ok(self.handle(slot)),
+            None => Err(no_such_region(name, &slots, &current)),
+        }
+    }
+
+    pub(crate) fn declare(self: &Arc<Self>, name: &str) -> Region {
+        let mut slots = self.engine.registry.slots();
+        let slot = slots.get_or_reserve(name);
+        slot.declared.store(true, Ordering::SeqCst);
+        slots.add(&slot);
+        self.handle(slot)
+    }
+
+    pub(crate) fn configure(self: &Arc<Self>, config: RegionConfig) -> Result<Region> {
+        let registry = &self.engine.registry;
+        let _change = self.engine.change.lock();
+        let name = config.name.clone();
+        let slot = registry.slots().get_or_reserve(&name);
+        let current = registry.load_full();
+        if current.region(slot.number).is_some() {
+            return Err(Error::new(
+                ErrorKind::RegionAlreadyConfigured,
+                format!(
+                    "region `{name}` is configured already; configure it once, in code or in the manifest"
+                ),
+            ));
+        }
+        let assembly = Assembly {
+            plugins: &current.plugins,
+            current: &current,
+            graph: &self.engine.graph,
+            open_timeout: OPEN_TIMEOUT,
+            origin: Origin::Code,
+            shared: RefCell::default(),
+        };
+        let region = assembly
+            .region(&Arc::new(config), &slot)
+            .map_err(|refused| refused.into_error(&name))?;
+        let mut next = (*current).clone();
+        next.put(region);
+        let mut slots = registry.slots();
+        registry.replace(&mut slots, next);
+        Ok(self.handle(slot))
+    }
+
+    fn handle(self: &Arc<Self>, slot: Arc<Slot>) -> Region {
+        let host: Arc<dyn Any + Send + Sync> = Arc::clone(self) as _;
+        Region::new(slot, Arc::clone(&self.engine), host)
+    }
+}
+
+fn is_usable(current: &Snapshot, slot: &Slot) -> bool {
+    slot.declared.load(Ordering::SeqCst) || current.region(slot.number).is_some()
+}
+
+fn no_such_region(name: &str, slots: &Slots, current: &Snapshot) -> Error {
+    let usable = slots.iter().filter(|slot| is_usable(current, slot));
+    let mut names: Vec<_> = usable.map(|slot| format!("`{}`", slot.name)).collect();
+    names.sort_unstable();
+    let known = if names.is_empty() {
+        "none is".to_owned()
+    } else {
+        format!("there are {}", names.join(", "))
+    };
+    Error::new(
+        ErrorKind::NoSuchRegion,
+        format!("no region `{name}` is configured: {known}"),
+    )
+}
