@@ -10,11 +10,11 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTa
 use object::{LittleEndian, SymbolIndex};
 
 use super::header::{self, Texts};
-use super::{Fault, LoadErrorKind, versions};
+use super::{Fault, LoadErrorKind, machine, versions};
 
-const ENDIAN: LittleEndian = LittleEndian;
+pub(super) const ENDIAN: LittleEndian = LittleEndian;
 
-type Elf = FileHeader64<LittleEndian>;
+pub(super) type Elf = FileHeader64<LittleEndian>;
 type Sections<'a> = SectionTable<'a, Elf>;
 
 /// What the bytes were found to be.
@@ -41,7 +41,7 @@ impl Checked {
 
 /// Checks that `bytes` are a shared library for this machine which exports one plugin of this epoch.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked, Fault> {
-    let file = file_header(bytes)?;
+    let file = machine::file_header(bytes)?;
     let segments = segments(file, bytes)?;
     let sections = sections(file, bytes)?;
     let needed = needed(&sections, bytes)?;
@@ -58,64 +58,6 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, Fault> {
         code: code(segments),
         needed,
     })
-}
-
-/// The first 64 bytes, which say for what machine it is.
-fn file_header(bytes: &[u8]) -> Result<&Elf, Fault> {
-    let rebuild = || {
-        format!(
-            "build it for {}, the target of this host",
-            std::env::consts::ARCH
-        )
-    };
-    if !bytes.starts_with(&elf::ELFMAG) {
-        return Err(Fault::new(
-            LoadErrorKind::NotElf,
-            "it is not an ELF file",
-            "name a shared library, lib….so",
-        ));
-    }
-    let (class, order) = (bytes.get(4).copied(), bytes.get(5).copied());
-    if class.is_some_and(|class| class != elf::ELFCLASS64.0) {
-        return Err(Fault::new(
-            LoadErrorKind::WrongClass,
-            "it is not a 64-bit file",
-            rebuild(),
-        ));
-    }
-    if order.is_some_and(|order| order != elf::ELFDATA2LSB.0) {
-        return Err(Fault::new(
-            LoadErrorKind::WrongMachine,
-            "it is built for a machine of the other byte order",
-            rebuild(),
-        ));
-    }
-    if bytes.len() < size_of::<Elf>() {
-        return Err(truncated("ELF header", bytes));
-    }
-    let file = Elf::parse(bytes).map_err(|error| damaged(&error))?;
-    let machine = file.e_machine(ENDIAN);
-    if machine != MACHINE {
-        return Err(Fault::new(
-            LoadErrorKind::WrongMachine,
-            format!(
-                "it is built for machine {} ({}); this is {} ({})",
-                machine.0,
-                machine_name(machine),
-                MACHINE.0,
-                machine_name(MACHINE)
-            ),
-            rebuild(),
-        ));
-    }
-    let kind = match file.e_type(ENDIAN) {
-        elf::ET_DYN => return Ok(file),
-        elf::ET_REL => "an object file",
-        elf::ET_EXEC => "a program",
-        elf::ET_CORE => "a core dump",
-        _ => "an ELF file of an unknown kind",
-    };
-    Err(not_a_library(kind))
 }
 
 /// The program headers, each of which lies in the file with all that it names.
@@ -295,27 +237,7 @@ fn lies_in(bytes: &[u8], start: u64, length: u64) -> bool {
 
 const PIE: u64 = elf::DF_1_PIE.0;
 
-#[cfg(target_arch = "x86_64")]
-const MACHINE: elf::Machine = elf::EM_X86_64;
-#[cfg(target_arch = "aarch64")]
-const MACHINE: elf::Machine = elf::EM_AARCH64;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("the loader knows the ELF files of x86-64 and aarch64 only");
-
-fn machine_name(machine: elf::Machine) -> &'static str {
-    match machine {
-        elf::EM_X86_64 => "x86-64",
-        elf::EM_AARCH64 => "aarch64",
-        elf::EM_386 => "x86",
-        elf::EM_ARM => "arm",
-        elf::EM_RISCV => "riscv",
-        elf::EM_PPC64 => "ppc64",
-        elf::EM_S390 => "s390",
-        _ => "another",
-    }
-}
-
-fn truncated(what: &str, bytes: &[u8]) -> Fault {
+pub(super) fn truncated(what: &str, bytes: &[u8]) -> Fault {
     Fault::new(
         LoadErrorKind::Truncated,
         format!(
@@ -326,7 +248,7 @@ fn truncated(what: &str, bytes: &[u8]) -> Fault {
     )
 }
 
-fn damaged(error: &dyn std::fmt::Display) -> Fault {
+pub(super) fn damaged(error: &dyn std::fmt::Display) -> Fault {
     Fault::new(
         LoadErrorKind::Damaged,
         format!("its ELF tables are damaged: {error}"),
@@ -334,7 +256,7 @@ fn damaged(error: &dyn std::fmt::Display) -> Fault {
     )
 }
 
-fn not_a_library(found: &str) -> Fault {
+pub(super) fn not_a_library(found: &str) -> Fault {
     Fault::new(
         LoadErrorKind::NotALibrary,
         format!("it is {found}, not a shared library"),

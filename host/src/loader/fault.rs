@@ -18,8 +18,17 @@ impl Fault {
     ) -> Self {
         Self {
             kind,
-            message: message.into(),
-            remedy: remedy.into(),
+            message: in_one_line(message.into()),
+            remedy: in_one_line(remedy.into()),
         }
+    }
+}
+
+/// What a file says of itself may hold anything, and goes to terminals and logs.
+fn in_one_line(text: String) -> String {
+    if text.contains(char::is_control) {
+        text.replace(char::is_control, "?")
+    } else {
+        text
     }
 }

@@ -90,61 +90,64 @@ fn compatible(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<
     Ok(())
 }
 
-/// The first difference, and where it is. The errors' own text fills pages.
+/// The first type that differs, where it is and in what. The errors' own text fills pages.
 fn in_one_line(errors: &AbiInstabilityErrors) -> String {
-    let Some(first) = errors.errors.first() else {
-        return "the layout".to_owned();
+    let Some(first) = errors.errors.iter().find(|error| !error.errs.is_empty()) else {
+        return "in their layout".to_owned();
     };
-    let place: Vec<_> = first
-        .stack_trace
-        .iter()
-        .map(|step| match &step.expected {
-            TLFieldOrFunction::Field(field) => field.name().to_owned(),
-            TLFieldOrFunction::Function(function) => format!("{}()", function.name),
-        })
-        .collect();
-    let what = first.errs.first().map_or_else(
-        || "differs".to_owned(),
-        |error| match error {
-            AbiInstability::FieldCountMismatch(count) => {
-                format!("{} fields against {}", count.found, count.expected)
-            }
-            AbiInstability::Size(size) => {
-                format!("{} bytes against {}", size.found, size.expected)
-            }
-            AbiInstability::Alignment(alignment) => format!(
+    let mut place = Vec::new();
+    for step in &first.stack_trace {
+        match &step.expected {
+            // The one field of a pointer to a table.
+            TLFieldOrFunction::Field(field) if field.name() == "0" => {}
+            TLFieldOrFunction::Field(field) => place.push(field.name().to_owned()),
+            TLFieldOrFunction::Function(function) => place.push(format!("{}()", function.name)),
+        }
+    }
+    if let Some(step) = first.stack_trace.last()
+        && let TLFieldOrFunction::Field(field) = &step.expected
+    {
+        place.push(format!("`{}`", field.layout().name()));
+    }
+    let differences: Vec<_> = first.errs.iter().take(3).map(difference).collect();
+    format!("{}: {}", place.join(" "), differences.join(", "))
+}
+
+fn difference(error: &AbiInstability) -> String {
+    match error {
+        AbiInstability::FieldCountMismatch(count) => {
+            format!("{} fields against {}", count.found, count.expected)
+        }
+        AbiInstability::Size(size) => format!("{} bytes against {}", size.found, size.expected),
+        AbiInstability::Alignment(alignment) => {
+            format!(
                 "aligned to {} against {}",
                 alignment.found, alignment.expected
-            ),
-            AbiInstability::UnexpectedField(field) => format!(
-                "the field `{}` where `{}` should be",
-                field.found.name(),
-                field.expected.name()
-            ),
-            AbiInstability::Name(name) => {
-                format!("the type {} against {}", name.found, name.expected)
-            }
-            AbiInstability::Package(package) => {
-                format!(
-                    "of the package {} against {}",
-                    package.found, package.expected
-                )
-            }
-            AbiInstability::PackageVersion(version) => {
-                format!("version {} against {}", version.found, version.expected)
-            }
-            other => {
-                let text = format!("{other:?}");
-                text.split(['(', '{', ' '])
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
-            }
-        },
-    );
-    if place.is_empty() {
-        what
-    } else {
-        format!("{}: {what}", place.join("."))
+            )
+        }
+        AbiInstability::MismatchedPrefixSize(size) => {
+            format!("{} guaranteed fields against {}", size.found, size.expected)
+        }
+        AbiInstability::UnexpectedField(field) => format!(
+            "the field `{}` where `{}` should be",
+            field.found.name(),
+            field.expected.name()
+        ),
+        AbiInstability::Name(name) => format!("the type {} against {}", name.found, name.expected),
+        AbiInstability::Package(package) => {
+            format!(
+                "of the package {} against {}",
+                package.found, package.expected
+            )
+        }
+        AbiInstability::PackageVersion(version) => {
+            format!("of version {} against {}", version.found, version.expected)
+        }
+        // The name of the variant says it.
+        other => {
+            let text = format!("{other:?}");
+            let end = text.find(|c: char| !c.is_alphanumeric());
+            text[..end.unwrap_or(text.len())].to_owned()
+        }
     }
 }

@@ -1,4 +1,7 @@
 //! What a plugin may ask of this host, as functions of the boundary.
+//!
+//! A plugin's records have the target `dogpile::plugin`, its name as `plugin`, and the target that they had in the
+//! plugin as `module`. A filter sees the first.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -87,3 +87,21 @@ fn refused(error: &libloading::Error, path: &str, checked: &Checked) -> Fault {
         "link everything that it needs into it; `ldd -r` lists what is missing",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::loader::seal;
+
+    #[test]
+    fn one_descriptor_has_as_many_spellings_as_are_asked_for() {
+        let memory = seal::sealed(b"plugin").unwrap();
+        let spellings: HashSet<_> = (0..1000).map(|_| new_spelling(&memory)).collect();
+        assert_eq!(spellings.len(), 1000);
+        for spelling in spellings {
+            assert_eq!(std::fs::read(spelling).unwrap(), b"plugin");
+        }
+    }
+}

@@ -30,6 +30,7 @@ mod header;
 mod host_functions;
 mod images;
 mod library;
+mod machine;
 mod open;
 mod seal;
 mod versions;

@@ -38,3 +38,24 @@ fn create() -> rustix::io::Result<OwnedFd> {
         made => made,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_can_be_read_but_not_changed() {
+        let file = File::from(sealed(b"plugin").unwrap());
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        assert_eq!(fs::read(&path).unwrap(), b"plugin");
+        assert!((&file).write_all(b"other").is_err());
+        assert!(fs::write(&path, b"other").is_err());
+        for length in [0, 100] {
+            assert!(file.set_len(length).is_err());
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"plugin");
+    }
+}

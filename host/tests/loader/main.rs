@@ -1,0 +1,10 @@
+//! The loader, with plugins good and bad: each is built by the tests themselves, from `tests/badplugins`.
+
+mod bad_files;
+mod bad_plugins;
+mod damage;
+mod fixtures;
+mod loading;
+mod logging;
+mod opening;
+mod own_process;

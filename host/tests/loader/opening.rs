@@ -1,0 +1,88 @@
+//! Plugins that panic or hang when they are opened or called.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use dogpile::loader::{Loaded, Loader, OpenError, host_functions, open_backend};
+use dogpile_plugin_api::ErrorKind;
+
+use crate::fixtures::{LONG, clock, file, key, open, rust};
+
+fn load(name: &str) -> Loaded {
+    let (_folder, path) = file(&rust(name));
+    Loader::new().load(&path).unwrap()
+}
+
+#[test]
+fn a_panic_in_open_is_an_error_with_its_message() {
+    let loaded = load("panics_in_open");
+    let host = host_functions("p", clock());
+    let opened = open_backend(&loaded.plugin, "panics", "{}", host, LONG);
+    let Err(OpenError::Failed(error)) = opened else {
+        panic!("it fails");
+    };
+    assert_eq!(error.kind(), ErrorKind::Panic);
+    assert!(error.message().contains("open is not for me"), "{error}");
+}
+
+#[test]
+fn panics_in_get_set_and_drop_are_errors_and_the_instance_can_still_be_called() {
+    let loaded = load("panics_in_get_and_set");
+    let backend = open(&loaded, "panics");
+    for _ in 0..3 {
+        let get = backend.get(&key("a")).unwrap_err();
+        assert_eq!(get.kind(), ErrorKind::Panic);
+        assert!(get.message().contains("get of a is not for me"), "{get}");
+        let set = backend.set(&key("a"), &b"x".to_vec().into()).unwrap_err();
+        assert_eq!(set.kind(), ErrorKind::Panic);
+        backend.delete(&key("a")).unwrap();
+    }
+    drop(backend);
+}
+
+#[test]
+fn wrong_arguments_and_names_are_errors() {
+    let loaded = load("good");
+    let host = host_functions("p", clock());
+    for (name, arguments) in [("counter", r#"{"size": 1}"#), ("nothing", "{}")] {
+        let opened = open_backend(&loaded.plugin, name, arguments, host, LONG);
+        assert!(matches!(opened, Err(OpenError::Failed(_))));
+    }
+}
+
+#[test]
+fn an_open_that_hangs_is_given_up_and_a_late_instance_closed() {
+    let loaded = load("hangs_in_open");
+    let folder = tempfile::tempdir().unwrap();
+    let [wait_for, when_closed] = ["go", "closed"].map(|name| folder.path().join(name));
+    let arguments = format!(
+        r#"{{"wait_for": "{}", "when_closed": "{}"}}"#,
+        wait_for.display(),
+        when_closed.display()
+    );
+    let host = host_functions("p", clock());
+    let timeout = Duration::from_millis(50);
+    let began = Instant::now();
+    let opened = open_backend(&loaded.plugin, "hangs", &arguments, host, timeout);
+    let Err(error @ OpenError::TimedOut { .. }) = opened else {
+        panic!("it is given up");
+    };
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(error.to_string().contains("`hangs`"), "{error}");
+    fs::write(&wait_for, "").unwrap();
+    wait_until_there(&when_closed);
+
+    // Another open of the same plugin is not in the way of the one left behind.
+    let opened = open_backend(&loaded.plugin, "hangs", &arguments, host, LONG);
+    opened.unwrap().close().unwrap();
+}
+
+/// Only a file tells that a plugin in another thread is done.
+fn wait_until_there(path: &Path) {
+    let began = Instant::now();
+    while !path.exists() {
+        assert!(began.elapsed() < LONG, "it is never closed");
+        std::thread::yield_now();
+    }
+}
