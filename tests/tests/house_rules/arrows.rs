@@ -169,7 +169,7 @@ mod tests {
     use crate::source::tree;
 
     fn found(files: &[(&str, &str)]) -> Vec<String> {
-        let all = ["loader", "region", "registry", "manifest", "error", "host"];
+        let all = ["loader", "slot", "registry", "region", "reload", "error", "plugins"];
         let all: Vec<_> = all
             .iter()
             .map(|name| format!("{ROOT}{name}/mod.rs"))
@@ -188,18 +188,18 @@ mod tests {
     fn imports_of_modules_below_are_fine() {
         let files = [
             (
-                "host/src/manifest/check.rs",
+                "host/src/reload/apply.rs",
                 "use crate::{registry::A, region::{B, C}};",
             ),
             (
                 "host/src/registry.rs",
-                "use super::loader::A; fn a() { crate::region::b() }",
+                "use super::loader::A; fn a() { crate::slot::b() }",
             ),
             (
                 "host/src/loader/elf.rs",
                 "use crate::error::A; use super::seal::B;",
             ),
-            ("host/src/error.rs", "// crate::manifest"),
+            ("host/src/error.rs", "// crate::reload"),
         ];
         assert_eq!(found(&files), Vec::<String>::new());
     }
@@ -216,17 +216,17 @@ mod tests {
             let found = found(&[("host/src/loader/elf.rs", import)]);
             assert_eq!(found, [against("loader -> region")], "{import}");
         }
-        let found = found(&[("host/src/region/a.rs", "use crate::manifest::A;")]);
-        assert_eq!(found, [against("region -> manifest")]);
+        let found = found(&[("host/src/region/a.rs", "use crate::reload::A;")]);
+        assert_eq!(found, [against("region -> reload")]);
     }
 
     #[test]
     fn an_import_by_way_of_a_module_that_is_not_listed_is_found() {
         let found = found(&[
-            ("host/src/loader/elf.rs", "use crate::host::Host;"),
-            ("host/src/host/a.rs", "use crate::registry::A;"),
+            ("host/src/loader/elf.rs", "use crate::plugins::A;"),
+            ("host/src/plugins/a.rs", "use crate::registry::A;"),
         ]);
-        assert_eq!(found, [against("loader -> host -> registry")]);
+        assert_eq!(found, [against("loader -> plugins -> registry")]);
     }
 
     #[test]
