@@ -1,2 +1,44 @@
-//! Being built.
-fn main() {}
+//! The `dogpile` command.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod logging;
+mod outcome;
+mod output;
+mod probe;
+mod running;
+mod schema;
+mod serve;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::outcome::Outcome;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let manifest = arguments.manifest();
+    let result = match &arguments.command {
+        Command::Check(options) => commands::check::run(&manifest, options),
+        Command::Plugins(options) => commands::plugins::run(&manifest, options),
+        Command::Get(options) => commands::get::run(&manifest, options),
+        Command::Set(options) => commands::set::run(&manifest, options),
+        Command::Delete(options) => commands::delete::run(&manifest, options),
+        Command::Status(options) => commands::status::run(&manifest, options),
+        Command::Reload(options) => commands::reload::run(&manifest, options),
+        Command::Serve(options) => serve::run(&manifest, options),
+        Command::Probe(what) => probe::child::run(&manifest, what),
+    };
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            output::error(&error);
+            Outcome::Failed.into()
+        }
+    }
+}

@@ -7,14 +7,14 @@ use crate::Result;
 use crate::inner::Inner;
 
 /// The answer with its body. Blocks for as long as the host needs.
-pub(super) fn answer(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> (Answer, Vec<u8>) {
+pub(super) fn answer(host: &Arc<Inner>, request: Request, body: &[u8]) -> (Answer, Vec<u8>) {
     match attempt(host, request, body) {
         Ok(answer) => answer,
         Err(error) => (Answer::Failed(Failure::from(&error)), Vec::new()),
     }
 }
 
-fn attempt(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> Result<(Answer, Vec<u8>)> {
+fn attempt(host: &Arc<Inner>, request: Request, body: &[u8]) -> Result<(Answer, Vec<u8>)> {
     let answer = match request {
         Request::Status => Answer::Status(Box::new(host.status())),
         Request::Plugins => Answer::Plugins(host.plugins()),
@@ -28,7 +28,7 @@ fn attempt(host: &Arc<Inner>, request: Request, body: Vec<u8>) -> Result<(Answer
             None => Answer::Absent,
         },
         Request::Set { region, key } => {
-            host.region(&region)?.set_payload(key, &body)?;
+            host.region(&region)?.set_payload(key, body)?;
             Answer::Done
         }
         Request::Delete { region, key } => {

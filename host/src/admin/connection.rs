@@ -25,7 +25,7 @@ fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
         let (answer, body) = match wire.read(PATIENCE) {
             Ok(Some((request, body))) => {
                 let Some(host) = host.upgrade() else { return };
-                answer(&host, request, body)
+                answer(&host, request, &body)
             }
             Ok(None) => return,
             Err(Broken::Io(error)) => {

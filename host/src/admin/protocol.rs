@@ -175,7 +175,7 @@ mod tests {
             cached_time: UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789),
             started_time: UNIX_EPOCH + Duration::from_nanos(1_700_000_000_023_456_789),
             age: Duration::from_millis(12),
-            keep_until: Some(UNIX_EPOCH + Duration::from_secs(1_700_000_100)),
+            keep_until: Some(UNIX_EPOCH + Duration::from_millis(1_700_000_100_500)),
             value_version: 3,
         };
         assert_eq!(ValueMetadata::from(Times::from(&metadata)), metadata);

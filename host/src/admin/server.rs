@@ -207,7 +207,7 @@ fn lock_of(socket: &Path) -> PathBuf {
 
 /// Called by the holder of the lock, so a socket that is there is nobody's.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    remove_stale(path, |kind| kind.is_socket())?;
+    remove_stale(path, FileTypeExt::is_socket)?;
     let listener = UnixListener::bind(path)?;
     // Until then whoever may enter the folder can connect, and is turned away by his user id.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;

@@ -10,6 +10,7 @@ mod metadata;
 mod objects;
 mod passage;
 mod payload;
+mod ping;
 mod read;
 mod store;
 

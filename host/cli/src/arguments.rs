@@ -1,0 +1,51 @@
+//! The command line.
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::{commands, probe, serve};
+
+/// Looks at the regions of a manifest, and serves a cached site from them.
+///
+/// Exit status: 0 done, 1 failed, 2 usage, 3 no such value.
+#[derive(Debug, Parser)]
+#[command(name = "dogpile", version)]
+pub(crate) struct Arguments {
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The manifest [default: $DOGPILE_MANIFEST, else dogpile.toml]"
+    )]
+    manifest: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(commands::check::Options),
+    Plugins(commands::plugins::Options),
+    Get(commands::get::Options),
+    Set(commands::set::Options),
+    Delete(commands::delete::Options),
+    Status(commands::status::Options),
+    Reload(commands::reload::Options),
+    Serve(serve::Options),
+    /// What the command starts of itself, so that a plugin which crashes takes that process down.
+    #[command(hide = true, subcommand)]
+    Probe(probe::What),
+}
+
+impl Arguments {
+    pub(crate) fn manifest(&self) -> PathBuf {
+        let given = || env::var_os("DOGPILE_MANIFEST").filter(|value| !value.is_empty());
+        self.manifest
+            .clone()
+            .or_else(|| given().map(PathBuf::from))
+            .unwrap_or_else(|| "dogpile.toml".into())
+    }
+}

@@ -1,0 +1,27 @@
+//! `delete`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::outcome::Outcome;
+use crate::running::Reached;
+
+/// Remove values, whether they are there or not
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The region's name
+    region: String,
+    /// The keys as the program has them, before mangling
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+}
+
+pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
+    let mut region = Reached::region(manifest, &options.region)?;
+    for key in &options.keys {
+        region.delete(key)?;
+    }
+    Ok(Outcome::Done)
+}

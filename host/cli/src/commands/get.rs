@@ -1,0 +1,81 @@
+//! `get`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use dogpile::{Payload, ValueMetadata};
+use humantime::format_rfc3339_nanos;
+use serde_json::json;
+
+use crate::outcome::Outcome;
+use crate::output;
+use crate::running::Reached;
+
+/// Print the payload of a value as it is stored, fresh or not
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The region's name
+    region: String,
+    /// The key as the program has it, before mangling
+    key: String,
+    /// Print when it was created and so on, not the payload
+    #[arg(long)]
+    metadata: bool,
+    /// Print the metadata as JSON
+    #[arg(long, requires = "metadata")]
+    json: bool,
+}
+
+pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
+    let mut region = Reached::region(manifest, &options.region)?;
+    let Some(Payload {
+        bytes, metadata, ..
+    }) = region.get(&options.key)?
+    else {
+        output::say(format_args!(
+            "no value for `{}` in region `{}`",
+            options.key, options.region
+        ));
+        return Ok(Outcome::NoSuchValue);
+    };
+    if !options.metadata {
+        output::print(bytes)?;
+    } else if options.json {
+        output::print_json(&as_json(&metadata, bytes.len()))?;
+    } else {
+        output::print(as_text(&metadata, bytes.len()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn as_text(metadata: &ValueMetadata, size: usize) -> String {
+    let keep_until = metadata.keep_until.map_or_else(
+        || "never dropped".to_owned(),
+        |time| format_rfc3339_nanos(time).to_string(),
+    );
+    format!(
+        "cached_time: {}\nstarted_time: {}\nage: {}\nkeep_until: {keep_until}\nvalue_version: {}\nsize: {}\n",
+        format_rfc3339_nanos(metadata.cached_time),
+        format_rfc3339_nanos(metadata.started_time),
+        humantime::format_duration(Duration::from_millis(milliseconds(metadata.age))),
+        metadata.value_version,
+        output::count(size, "byte"),
+    )
+}
+
+fn as_json(metadata: &ValueMetadata, size: usize) -> serde_json::Value {
+    json!({
+        "cached_time": format_rfc3339_nanos(metadata.cached_time).to_string(),
+        "started_time": format_rfc3339_nanos(metadata.started_time).to_string(),
+        "age_seconds": metadata.age.as_secs_f64(),
+        "keep_until": metadata.keep_until.map(|time| format_rfc3339_nanos(time).to_string()),
+        "value_version": metadata.value_version,
+        "size": size,
+    })
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,9 @@
+//! One command a file.
+
+pub(crate) mod check;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod plugins;
+pub(crate) mod reload;
+pub(crate) mod set;
+pub(crate) mod status;

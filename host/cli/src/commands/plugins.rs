@@ -1,0 +1,156 @@
+//! `plugins`.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use dogpile::loader;
+use dogpile::manifest::Manifest;
+use serde::Serialize;
+
+use crate::outcome::Outcome;
+use crate::probe::{Described, Probed, plugin};
+use crate::{output, schema};
+
+/// Show the plugins of the manifest, and other files in the plugin directory
+///
+/// A plugin that is not listed in the manifest is described from its file, and not loaded.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A file of the plugin directory.
+#[derive(Serialize)]
+struct Found {
+    /// Its name in the manifest.
+    name: Option<String>,
+    file: PathBuf,
+    #[serde(flatten)]
+    described: Option<Described>,
+    error: Option<String>,
+}
+
+pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
+    let manifest = Manifest::load(manifest)?;
+    let mut found: Vec<_> = manifest
+        .plugins()
+        .values()
+        .map(|listed| match plugin(&listed.path, &listed.name) {
+            Probed::Loaded(described) => Found {
+                name: Some(listed.name.clone()),
+                file: listed.path.clone(),
+                described: Some(described),
+                error: None,
+            },
+            Probed::Refused { message, remedy } => Found {
+                name: Some(listed.name.clone()),
+                file: listed.path.clone(),
+                described: None,
+                error: Some(format!("{message}; {remedy}")),
+            },
+        })
+        .collect();
+    let listed_are_right = found.iter().all(|found| found.error.is_none());
+    found.extend(others(&manifest)?);
+    if options.json {
+        output::print_json(&found)?;
+    } else {
+        output::print(text(&found)?)?;
+    }
+    Ok(if listed_are_right {
+        Outcome::Done
+    } else {
+        Outcome::Failed
+    })
+}
+
+/// Libraries in the plugin directory which the manifest does not list. None of their code is run.
+fn others(manifest: &Manifest) -> Result<Vec<Found>> {
+    let Ok(folder) = fs::read_dir(&manifest.host().plugin_dir) else {
+        // Missing, it is an error for the plugins that should be there, and only for them.
+        return Ok(Vec::new());
+    };
+    let mut files = Vec::new();
+    for entry in folder {
+        let file = entry?.path();
+        let is_listed = manifest
+            .plugins()
+            .values()
+            .any(|listed| listed.path == file);
+        if file.extension().is_some_and(|extension| extension == "so") && !is_listed {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let found = files.into_iter().map(|file| match loader::inspect(&file) {
+        Ok(inspected) => Found {
+            name: None,
+            file,
+            described: Some(Described::of_file(inspected)),
+            error: None,
+        },
+        Err(error) => Found {
+            name: None,
+            file,
+            described: None,
+            error: Some(format!("{}; {}", error.message(), error.remedy())),
+        },
+    });
+    Ok(found.collect())
+}
+
+fn text(found: &[Found]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for Found {
+        name,
+        file,
+        described,
+        error,
+    } in found
+    {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        match name {
+            Some(name) => writeln!(text, "{name}: {}", file.display())?,
+            None => writeln!(text, "not listed: {}", file.display())?,
+        }
+        if let Some(error) = error {
+            writeln!(text, "  error: {error}")?;
+        }
+        if let Some(described) = described {
+            describe(&mut text, described)?;
+        }
+    }
+    Ok(text)
+}
+
+fn describe(text: &mut String, described: &Described) -> std::fmt::Result {
+    match &described.version {
+        Some(version) => writeln!(text, "  package: {} {version}", described.package)?,
+        None => writeln!(text, "  package: {}", described.package)?,
+    }
+    writeln!(text, "  plugin API: {}", described.api_version)?;
+    writeln!(text, "  compiler: {}", described.rustc)?;
+    writeln!(text, "  sha256: {}", described.sha256)?;
+    let backends = described
+        .backends
+        .iter()
+        .map(|one| ("backend", &one.name, &one.arguments));
+    let manglers = described
+        .manglers
+        .iter()
+        .map(|one| ("key mangler", &one.name, &one.arguments));
+    for (kind, name, arguments) in backends.chain(manglers) {
+        writeln!(text, "  {kind}: {name}")?;
+        for argument in schema::arguments(arguments) {
+            writeln!(text, "    {argument}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! `set`.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::outcome::Outcome;
+use crate::running::Reached;
+
+/// Store a payload, as created now
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The region's name
+    region: String,
+    /// The key as the program has it, before mangling
+    key: String,
+    /// The payload, which must be JSON where the region's serializer is; `-` reads the standard input
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+}
+
+pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
+    let mut payload = Vec::new();
+    if options.value == "-" {
+        io::stdin()
+            .read_to_end(&mut payload)
+            .context("the standard input cannot be read")?;
+    } else {
+        payload.extend_from_slice(options.value.as_bytes());
+    }
+    Reached::region(manifest, &options.region)?.set(&options.key, &payload)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,96 @@
+//! `status`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+use dogpile::HostStatus;
+
+use crate::outcome::Outcome;
+use crate::table::table;
+use crate::{output, running};
+
+/// Show what the running host has loaded, and what it has counted
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
+    let status = running::host(manifest)?.status()?;
+    if options.json {
+        output::print_json(&status)?;
+    } else {
+        output::print(text(&status)?)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let path = status.manifest.as_deref().unwrap_or(Path::new("(none)"));
+    writeln!(text, "manifest: {}", path.display())?;
+    let generation = status.generation;
+    match &status.loaded_at {
+        Some(at) => writeln!(text, "generation: {generation}, loaded at {at}")?,
+        None => writeln!(text, "generation: {generation}")?,
+    }
+    if let Some(error) = &status.last_error {
+        writeln!(text, "\nthe newest manifest was refused:\n{error}")?;
+    }
+    let plugins: Vec<_> = status.plugins.iter().map(plugin).collect();
+    if !plugins.is_empty() {
+        writeln!(
+            text,
+            "\n{}",
+            table(["PLUGIN", "VERSION", "STATE", "IMAGE", "FILE"], &plugins).trim_end()
+        )?;
+    }
+    let regions: Vec<_> = status.regions.iter().map(region).collect();
+    if !regions.is_empty() {
+        let head = [
+            "REGION",
+            "BACKEND",
+            "STATE",
+            "HITS",
+            "MISSES",
+            "STALE",
+            "CREATIONS",
+            "WAITS",
+            "ERRORS",
+        ];
+        writeln!(text, "\n{}", table(head, &regions).trim_end())?;
+    }
+    Ok(text)
+}
+
+fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {
+    let file = plugin.file.as_ref();
+    [
+        plugin.name.clone(),
+        plugin.version.clone(),
+        plugin.state.clone(),
+        plugin.generation.to_string(),
+        file.map_or_else(
+            || "(linked in)".to_owned(),
+            |file| file.display().to_string(),
+        ),
+    ]
+}
+
+fn region(region: &dogpile::RegionStatus) -> [String; 9] {
+    [
+        region.name.clone(),
+        format!("{}/{}", region.plugin, region.backend),
+        region.state.clone(),
+        region.hits.to_string(),
+        region.misses.values().sum::<u64>().to_string(),
+        region.stale.to_string(),
+        region.creations.to_string(),
+        region.waits.to_string(),
+        region.errors.to_string(),
+    ]
+}

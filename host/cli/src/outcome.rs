@@ -1,0 +1,22 @@
+//! How a command ended.
+
+use std::process::ExitCode;
+
+/// How a command ended that has said everything itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Failed,
+    NoSuchValue,
+}
+
+impl From<Outcome> for ExitCode {
+    /// 2 is for the usage, which is clap's affair.
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::Failed => 1,
+            Outcome::NoSuchValue => 3,
+        })
+    }
+}

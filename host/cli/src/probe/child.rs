@@ -1,0 +1,105 @@
+//! What the child does.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use dogpile::loader::{self, Loader};
+use dogpile::manifest::Manifest;
+use dogpile::{Clock, Host};
+use serde::Serialize;
+
+use super::{Described, Probed, Regions, What};
+use crate::outcome::Outcome;
+use crate::output;
+
+/// Answers in one line of JSON. The plugin may print before.
+pub(crate) fn run(manifest: &Path, what: &What) -> Result<Outcome> {
+    match what {
+        What::Plugin { file, name } => answer(&plugin(file, name))?,
+        What::Regions => answer(&regions(manifest)?)?,
+        What::Region { name } => answer(&region(manifest, name)?)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn answer(answer: &impl Serialize) -> Result<()> {
+    Ok(output::print(format!(
+        "\n{}\n",
+        serde_json::to_string(answer)?
+    ))?)
+}
+
+fn plugin(file: &Path, name: &str) -> Probed {
+    let loaded = match Loader::new().load_as(file, name) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            return Probed::Refused {
+                message: error.message().to_owned(),
+                remedy: error.remedy().to_owned(),
+            };
+        }
+    };
+    match loaded.plugin.describe() {
+        Ok(info) => Probed::Loaded(Described::of_loaded(loaded, info)),
+        Err(error) => Probed::Refused {
+            message: format!("it does not say what it is: {error}"),
+            remedy: "replace the file, or leave the plugin out".to_owned(),
+        },
+    }
+}
+
+fn regions(path: &Path) -> Result<Regions> {
+    let host = match Host::builder().manifest(path).watch(false).build() {
+        Ok(host) => host,
+        Err(error) => {
+            return Ok(Regions::Refused {
+                text: error.to_string(),
+            });
+        }
+    };
+    let mut silent = Vec::new();
+    for status in host.status().regions {
+        if let Err(error) = host.region(&status.name)?.ping() {
+            silent.push((status.name, error.to_string()));
+        }
+    }
+    Ok(Regions::Opened { silent })
+}
+
+/// Opens the backend of one region by whatever plugin offers it. Refusals are not told: that the process lives is the
+/// answer.
+fn region(path: &Path, name: &str) -> Result<()> {
+    let manifest = Manifest::load(path)?;
+    let region = manifest
+        .regions()
+        .get(name)
+        .context("the manifest has changed")?;
+    let clock: &'static Clock = Box::leak(Box::new(Clock::system()));
+    let arguments = serde_json::Value::Object(region.arguments.clone()).to_string();
+    let timeout = manifest.host().open_timeout.unwrap_or(super::OPENING);
+    for (plugin, config) in manifest.plugins() {
+        if region
+            .backend
+            .plugin
+            .as_ref()
+            .is_some_and(|wanted| wanted != plugin)
+        {
+            continue;
+        }
+        let Ok(loaded) = Loader::new().load_as(&config.path, plugin) else {
+            continue;
+        };
+        let host = loader::host_functions(plugin, clock);
+        let opened = loader::open_backend(
+            &loaded.plugin,
+            &region.backend.name,
+            &arguments,
+            host,
+            timeout,
+        );
+        if let Ok(backend) = opened {
+            let _told_elsewhere = backend.ping();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! What is known of a plugin.
+
+use dogpile::loader::{Inspected, Loaded};
+use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Described {
+    pub(crate) package: String,
+    /// Known of what was loaded, as all that follows the digest.
+    pub(crate) version: Option<String>,
+    pub(crate) api_version: String,
+    pub(crate) rustc: String,
+    pub(crate) sha256: String,
+    pub(crate) backends: Vec<BackendInfo>,
+    pub(crate) manglers: Vec<ManglerInfo>,
+}
+
+impl Described {
+    pub(crate) fn of_file(file: Inspected) -> Self {
+        Self {
+            package: file.package,
+            version: None,
+            api_version: file.api_version,
+            rustc: file.rustc,
+            sha256: file.digest,
+            backends: Vec::new(),
+            manglers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_loaded(loaded: Loaded, info: PluginInfo) -> Self {
+        Self {
+            package: info.package,
+            version: Some(info.version),
+            api_version: loaded.api_version,
+            rustc: loaded.rustc,
+            sha256: loaded.digest,
+            backends: info.backends,
+            manglers: info.manglers,
+        }
+    }
+
+    /// Whether it has a `backend` or a `key mangler` of that name.
+    pub(crate) fn offers(&self, what: &str, name: &str) -> bool {
+        match what {
+            "backend" => self.backends.iter().any(|one| one.name == name),
+            _ => self.manglers.iter().any(|one| one.name == name),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Plugins are tried in a child process: one that crashes takes only that down, and what it did is told.
+
+pub(crate) mod child;
+mod described;
+mod process;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use dogpile::manifest::Manifest;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::described::Described;
+use self::process::{Died, run};
+
+/// Longer than any plugin takes to be loaded.
+const LOADING: Duration = Duration::from_secs(30);
+
+/// How long a region may take to be opened where the manifest sets no limit, and to be pinged.
+const OPENING: Duration = Duration::from_mins(2);
+
+/// What the child tries.
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// Loads one plugin.
+    Plugin { file: PathBuf, name: String },
+    /// Opens and pings all regions.
+    Regions,
+    /// Opens one region.
+    Region { name: String },
+}
+
+/// Of a plugin.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Probed {
+    Loaded(Described),
+    Refused { message: String, remedy: String },
+}
+
+/// Of the regions.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Regions {
+    /// All are open; some, by name, do not answer.
+    Opened { silent: Vec<(String, String)> },
+    /// The whole of what the library says.
+    Refused { text: String },
+}
+
+/// Errors of a manifest as a child told them.
+#[derive(Debug)]
+pub(crate) struct Refusal(pub(crate) String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Loads a plugin and asks what it is.
+pub(crate) fn plugin(file: &Path, name: &str) -> Probed {
+    let arguments = ["plugin".as_ref(), file.as_os_str(), name.as_ref()];
+    run(&arguments, LOADING).unwrap_or_else(|died| Probed::Refused {
+        message: format!("loading it {died}"),
+        remedy: "replace the file, or leave the plugin out".to_owned(),
+    })
+}
+
+/// Opens and pings all regions.
+pub(crate) fn regions(path: &Path, manifest: &Manifest) -> Result<Regions, Died> {
+    let each = manifest
+        .host()
+        .open_timeout
+        .unwrap_or(OPENING)
+        .saturating_add(OPENING);
+    let all = each.saturating_mul(u32::try_from(manifest.regions().len()).unwrap_or(u32::MAX));
+    let arguments = ["--manifest".as_ref(), path.as_os_str(), "regions".as_ref()];
+    run(&arguments, LOADING.saturating_add(all))
+}
+
+/// Opens one region alone, to see whether that kills the process.
+pub(crate) fn region(path: &Path, manifest: &Manifest, name: &str) -> Result<(), Died> {
+    let limit = manifest
+        .host()
+        .open_timeout
+        .unwrap_or(OPENING)
+        .saturating_add(LOADING);
+    let arguments = [
+        "--manifest".as_ref(),
+        path.as_os_str(),
+        "region".as_ref(),
+        name.as_ref(),
+    ];
+    run(&arguments, limit)
+}

@@ -1,0 +1,69 @@
+//! Regions, through the running host or opened here.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use dogpile::admin::Client;
+use dogpile::{Host, Payload, Region};
+
+/// The running host of the manifest.
+pub(crate) fn host(manifest: &Path) -> Result<Client> {
+    Client::connect(manifest)?.ok_or_else(|| {
+        anyhow!(
+            "no host of {0} is running; start one with `dogpile --manifest {0} serve`, or give your program's host \
+             `.admin_socket(AdminSocket::Auto)`",
+            manifest.display()
+        )
+    })
+}
+
+/// A region, wherever it can be reached.
+pub(crate) enum Reached {
+    /// By the host that runs, which knows what is in its memory.
+    Running { client: Client, name: String },
+    /// Opened here, since no host runs. The host goes after its region.
+    Opened { region: Region, _host: Host },
+}
+
+impl Reached {
+    pub(crate) fn region(manifest: &Path, name: &str) -> Result<Self> {
+        if let Some(client) = Client::connect(manifest)? {
+            let name = name.to_owned();
+            return Ok(Self::Running { client, name });
+        }
+        let host = Host::builder().manifest(manifest).watch(false).build()?;
+        let region = host.region(name)?;
+        if !region.is_shared()? {
+            bail!(
+                "region `{name}` lives in the process that uses it, and no host of {0} is running; start one with \
+                 `dogpile --manifest {0} serve`",
+                manifest.display()
+            );
+        }
+        Ok(Self::Opened {
+            region,
+            _host: host,
+        })
+    }
+
+    pub(crate) fn get(&mut self, key: &str) -> dogpile::Result<Option<Payload>> {
+        match self {
+            Self::Running { client, name } => client.get(name, key),
+            Self::Opened { region, .. } => region.get_payload(key),
+        }
+    }
+
+    pub(crate) fn set(&mut self, key: &str, payload: &[u8]) -> dogpile::Result<()> {
+        match self {
+            Self::Running { client, name } => client.set(name, key, payload),
+            Self::Opened { region, .. } => region.set_payload(key, payload),
+        }
+    }
+
+    pub(crate) fn delete(&mut self, key: &str) -> dogpile::Result<()> {
+        match self {
+            Self::Running { client, name } => client.delete(name, key),
+            Self::Opened { region, .. } => region.delete(key),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `serve`.
+
+mod key;
+mod page;
+mod reply;
+mod router;
+mod signals;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, process};
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use dogpile::admin::AdminSocket;
+use dogpile::{Host, Region};
+use dogpile_templates::Site;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::task::JoinError;
+
+use crate::outcome::Outcome;
+use crate::serve::page::Pages;
+use crate::{logging, output};
+
+/// How long requests may take to their end after the server was told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long threads may take to their end after that.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// Run the manifest's regions as a service, with a site whose pages are cached in one of them
+///
+/// SIGTERM and SIGINT stop it: requests that are being answered have ten seconds, or until the second signal. SIGHUP reloads the manifest, which
+/// is also followed by itself.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The address and port to listen on; with port 0, any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = address)]
+    listen: String,
+    /// The folder of the site: templates/, data/ and static/
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
+    /// The region that holds the pages
+    #[arg(long, value_name = "NAME", default_value = "pages", requires = "site")]
+    region: String,
+}
+
+/// What all requests share.
+struct Service {
+    host: Host,
+    pages: Option<Pages>,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err("an address has a port: `127.0.0.1:8000`, `[::1]:8000`".to_owned()),
+    }
+}
+
+pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
+    logging::start()?;
+    let site = options.site.as_deref().map(Site::open).transpose()?;
+    let host = Host::builder()
+        .manifest(manifest)
+        .admin_socket(AdminSocket::Auto)
+        .build()?;
+    let pages = match site {
+        Some(site) => Some(Pages::new(site, region(&host, manifest, &options.region)?)),
+        None => None,
+    };
+    let service = Arc::new(Service { host, pages });
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the threads of the server cannot be started")?;
+    let served = runtime.block_on(serve(options, Arc::clone(&service)));
+    // What still renders then is left to itself.
+    runtime.shutdown_timeout(LAST_CALL);
+    served
+}
+
+fn region(host: &Host, manifest: &Path, name: &str) -> Result<Region> {
+    host.region(name).map_err(|error| {
+        anyhow!(
+            "{error}; the pages are kept in region `{name}`: add [regions.{name}] to {}, or name another with --region",
+            manifest.display()
+        )
+    })
+}
+
+async fn serve(options: &Options, service: Arc<Service>) -> Result<Outcome> {
+    let mut stop = signals::stop()?;
+    signals::reload_on_hangup(Arc::clone(&service))?;
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    let address = listener.local_addr().context("the socket has no address")?;
+    output::print(format!("http://{address}/\n"))?;
+    tracing::info!(%address, process = process::id(), "listening");
+
+    let (stopping, mut told) = tokio::sync::watch::channel(false);
+    let told = async move {
+        // Told, or nobody is left to tell.
+        let _either = told.wait_for(|told| *told).await;
+    };
+    let server = axum::serve(listener, router::router(service)).with_graceful_shutdown(told);
+    let mut server = tokio::spawn(server.into_future());
+    let signal = tokio::select! {
+        ended = &mut server => return done(ended),
+        signal = stop.recv() => signal,
+    };
+    tracing::info!(signal, "stopping");
+    stopping.send_replace(true);
+    tokio::select! {
+        ended = &mut server => return done(ended),
+        signal = stop.recv() => tracing::warn!(signal, "requests are left unanswered"),
+        () = tokio::time::sleep(GRACE) => {
+            tracing::warn!("requests that took longer than {GRACE:?} are left unanswered");
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn done(ended: Result<io::Result<()>, JoinError>) -> Result<Outcome> {
+    ended
+        .context("the server panicked")?
+        .context("the server failed")?;
+    tracing::info!("stopped");
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,56 @@
+//! Signals that end or reload the server.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Service;
+
+/// The signals that stop the server.
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+pub(super) fn stop() -> Result<Stop> {
+    Ok(Stop {
+        terminate: wait_for(SignalKind::terminate())?,
+        interrupt: wait_for(SignalKind::interrupt())?,
+    })
+}
+
+impl Stop {
+    /// The name of the one that comes.
+    pub(super) async fn recv(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// From now on SIGHUP reloads the manifest. The host logs the outcome.
+pub(super) fn reload_on_hangup(service: Arc<Service>) -> Result<()> {
+    let mut hangup = wait_for(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let service = Arc::clone(&service);
+            let reloaded = tokio::task::spawn_blocking(move || service.host.reload());
+            match reloaded.await {
+                Ok(Ok(reload)) => {
+                    tracing::info!(generation = reload.generation, "reloaded on SIGHUP");
+                }
+                Ok(Err(_)) => {
+                    tracing::error!("SIGHUP: the manifest was refused, the last good one stays");
+                }
+                Err(error) => tracing::error!(%error, "SIGHUP: the reload panicked"),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn wait_for(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("signals cannot be received")
+}

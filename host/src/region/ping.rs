@@ -1,0 +1,18 @@
+//! Whether the storage answers.
+
+use super::Region;
+use crate::Result;
+use crate::registry::configured;
+
+impl Region {
+    /// Whether the region's backend answers. Blocks for as long as the backend takes to find out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backend`](crate::ErrorKind::Backend) if it does not.
+    pub fn ping(&self) -> Result<()> {
+        let snapshot = self.registry().load();
+        let answered = configured(&snapshot, self.slot())?.instance.backend.ping();
+        answered.map_err(|error| self.backend_error("ping", error))
+    }
+}
