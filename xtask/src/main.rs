@@ -23,7 +23,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   dist [--debug]   build the host and its plugins and lay them out in target/dist
-  serve [ARGS]     dist, then serve the demo site on 127.0.0.1:8000; ARGS go to `dogpile serve`
+  serve [ARGS]     dist, then serve the demo site on 127.0.0.1:8080; ARGS go to `dogpile serve`
   test [STEP...]   every test: unit, integration, documentation, model checks, Miri, examples
   ci               format, clippy, documentation, dependencies, then `cargo xtask test`
   bench [ARGS]     the benchmarks, in a workspace of their own; ARGS go to them

@@ -27,7 +27,7 @@ fn serve_arguments(dist: &Path, given: &[String]) -> Vec<String> {
     ];
     let ours = [
         ("--site", in_dist("site")),
-        ("--listen", "127.0.0.1:8000".to_owned()),
+        ("--listen", "127.0.0.1:8080".to_owned()),
     ];
     for (option, value) in ours {
         let assigned = format!("{option}=");
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn without_arguments_the_demo_is_served() {
         let expected =
-            "--manifest dist/dogpile.toml serve --site dist/site --listen 127.0.0.1:8000";
+            "--manifest dist/dogpile.toml serve --site dist/site --listen 127.0.0.1:8080";
         assert_eq!(line(&[]), expected);
     }
 

@@ -69,6 +69,15 @@ impl<T> Clone for Cached<T> {
     }
 }
 
+/// Two are equal if their values are.
+impl<T: PartialEq> PartialEq for Cached<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for Cached<T> {}
+
 impl<T: fmt::Debug> fmt::Debug for Cached<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)

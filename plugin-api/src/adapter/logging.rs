@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::abi::RawHost;
@@ -35,13 +36,18 @@ pub(super) fn lead_to(host: &RawHost) {
     }
 }
 
-/// The mark of this image, for [`RawHost::image`].
+/// The plugin's dispatcher: hands every event to the host.
 struct ToHost {
     host: RawHost,
     spans: AtomicU64,
 }
 
 impl Subscriber for ToHost {
+    /// Asked anew for each record, since the host's own interest may change.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         (self.host.log_enabled)(number(*metadata.level()), self.host.plugin)
     }

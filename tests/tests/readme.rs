@@ -1,0 +1,61 @@
+//! What the README shows is what runs. Its Rust is run as a documentation test of this crate.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::Path;
+
+use dogpile::Host;
+
+const README: &str = include_str!("../../README.md");
+const PLUGIN: &str = include_str!("../fixtures/readme_plugin/src/lib.rs");
+
+/// The fenced blocks of that language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let start = format!("```{language}\n");
+    let mut blocks = Vec::new();
+    let mut rest = README;
+    while let Some(at) = rest.find(&start) {
+        let block = &rest[at + start.len()..];
+        let end = block.find("```").expect("a block has an end");
+        blocks.push(&block[..end]);
+        rest = &block[end..];
+    }
+    blocks
+}
+
+#[test]
+fn the_plugin_is_the_one_that_the_tests_build() {
+    assert_eq!(blocks("rust,ignore"), [PLUGIN]);
+    let lines = PLUGIN.lines().filter(|line| !line.is_empty()).count();
+    assert!(lines <= 25, "{lines} lines");
+}
+
+#[test]
+fn the_manifest_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug"),
+        Into::into,
+    );
+    fs::create_dir(folder.path().join("plugins")).unwrap();
+    for plugin in ["memory", "manglers"] {
+        let file = format!("libdogpile_plugin_{plugin}.so");
+        fs::copy(
+            plugins.join(&file),
+            folder.path().join("plugins").join(&file),
+        )
+        .unwrap_or_else(|error| {
+            panic!(
+                "{file} in {}: {error}; run `cargo xtask test build`",
+                plugins.display()
+            )
+        });
+    }
+    let manifest = folder.path().join("dogpile.toml");
+    fs::write(&manifest, blocks("toml")[0]).unwrap();
+    let host = Host::open(&manifest).unwrap();
+    let users = host.region("users").unwrap();
+    assert_eq!(*users.get_or_create("user:42", || 42).unwrap(), 42);
+    assert_eq!(users.get::<i32>("user:42").unwrap().as_deref(), Some(&42));
+}
