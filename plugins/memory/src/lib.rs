@@ -29,6 +29,7 @@ mod scalar;
 mod shard;
 mod store;
 mod sweep;
+mod text;
 
 use dogpile_plugin_api::export_plugin;
 

@@ -6,6 +6,7 @@ use crate::mark;
 use crate::queues::Queues;
 use crate::removed::Removed;
 use crate::sweep::{Sweep, When};
+use crate::text;
 
 /// A part of the entries, under one lock. A slot of the table is one pointer: the value holds its key and its hash.
 #[derive(Default)]
@@ -27,6 +28,22 @@ const LOOKS_FOR_ROOM: usize = 8;
 impl Shard {
     #[inline]
     pub(crate) fn get(&self, key: &Key<'_>) -> Option<&Value> {
+        let hash = key.hash();
+        // Texts are compared outside the look-up's loop, whose registers a call would spill: one hash is one key, but
+        // for chance.
+        let found = self
+            .table
+            .find(fragment::in_table(hash), |value| value.key_hash() == hash)?;
+        if text::is_same(found.key(), key) {
+            Some(found)
+        } else {
+            self.find(key)
+        }
+    }
+
+    /// The same as [`Shard::get`], for where it is not made part of its caller.
+    #[inline(never)]
+    pub(crate) fn find(&self, key: &Key<'_>) -> Option<&Value> {
         self.table
             .find(fragment::in_table(key.hash()), |value| is(value, key))
     }
@@ -105,5 +122,5 @@ impl Shard {
 
 #[inline]
 fn is(value: &Value, key: &Key<'_>) -> bool {
-    value.key_hash() == key.hash() && value.key() == key.as_str()
+    value.key_hash() == key.hash() && text::is_same(value.key(), key)
 }

@@ -53,19 +53,25 @@ impl Store {
 
     #[inline]
     pub(crate) fn get(&self, key: &Key<'_>) -> Option<Value> {
+        if let Some(idle) = self.idle {
+            return self.get_unless_idle(key, idle);
+        }
         let shard = self.shards[self.index(key)].0.read();
         let value = shard.get(key)?;
-        match self.idle {
-            None => mark::hit(value.mark()),
-            Some(idle) => {
-                let now = self.host.now();
-                // A later store or eviction takes it out.
-                if idle.is_over(value, now) || value.is_unwanted(now) {
-                    return None;
-                }
-                mark::hit_at(value.mark(), idle::seconds(now));
-            }
+        mark::hit(value.mark());
+        Some(value.clone())
+    }
+
+    #[inline(never)]
+    fn get_unless_idle(&self, key: &Key<'_>, idle: Idle) -> Option<Value> {
+        let now = self.host.now();
+        let shard = self.shards[self.index(key)].0.read();
+        let value = shard.find(key)?;
+        // A later store or eviction takes it out.
+        if idle.is_over(value, now) || value.is_unwanted(now) {
+            return None;
         }
+        mark::hit_at(value.mark(), idle::seconds(now));
         Some(value.clone())
     }
 
@@ -83,7 +89,7 @@ impl Store {
         self.settle(&mut removed);
         loop {
             // What is there may change each time around, as making room can hit this very key.
-            let old = shard.get(key).map(|old| u64::from(old.weight()));
+            let old = shard.find(key).map(|old| u64::from(old.weight()));
             if self.take(old, weight) {
                 if let Some(old) = shard.put(key, value, idle::seconds(when.now)) {
                     self.bytes
