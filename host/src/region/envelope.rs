@@ -7,12 +7,14 @@
 use dogpile_plugin_api::Metadata;
 use serde::{Deserialize, Serialize};
 
-use crate::slot::MissReason;
+use crate::slot::{MissReason, STEP};
 
 /// The version of the format, the only one that there is.
 const FORMAT: u32 = 2;
 
-const SECOND: f64 = 1e9;
+/// A second in steps of starts and invalidations: whole numbers of these come back from the floats as they were.
+const SECOND: f64 = 1e6;
+const _: () = assert!(STEP == 1000);
 
 /// What the envelope says, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,10 +93,10 @@ impl Envelope {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "dogpile's times are floats: exact to a quarter microsecond"
+    reason = "dogpile's times are floats: exact to a microsecond until 2106"
 )]
 fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / SECOND
+    (nanoseconds / STEP) as f64 / SECOND
 }
 
 /// Negative numbers, and what is not one, count as 1970; the cast saturates.
@@ -104,7 +106,7 @@ fn seconds(nanoseconds: u64) -> f64 {
     reason = "saturating is meant"
 )]
 fn nanoseconds(seconds: f64) -> u64 {
-    (seconds * SECOND) as u64
+    ((seconds * SECOND).round() as u64).saturating_mul(STEP)
 }
 
 #[cfg(test)]
@@ -132,6 +134,22 @@ mod tests {
             r#"{"ct":1700000000.25,"v":2,"st":1700000000.0,"vv":3,"ku":1700000000.75}|"#
         );
         assert_eq!(Envelope::split(&full.header()), Ok((full, &b""[..])));
+    }
+
+    #[test]
+    fn a_start_comes_back_as_it_was() {
+        for seconds in [1, 1_700_000_000, 4_200_000_000] {
+            for steps in 0..1_000_000 / 7 {
+                let started = seconds * 1_000_000_000 + steps * 7 * STEP;
+                let envelope = Envelope {
+                    created: started + 1,
+                    started,
+                    ..Envelope::default()
+                };
+                let (read, _) = Envelope::split(&envelope.header()).unwrap();
+                assert_eq!(read.started, started);
+            }
+        }
     }
 
     #[test]

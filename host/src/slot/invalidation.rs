@@ -13,6 +13,9 @@ pub enum Invalidation {
     Soft,
 }
 
+/// The times of starts and invalidations are multiples of this, in nanoseconds, which the envelope's floats keep exactly.
+pub(crate) const STEP: u64 = 1000;
+
 /// The times of the last invalidations, and a sequence that keeps starts of creations apart from them: a creation
 /// which starts before an invalidation has a smaller or equal time, one which starts after has a larger one, even
 /// within one tick of the clock and when the clock goes back.
@@ -37,15 +40,15 @@ impl Invalidations {
 
     /// The time of a creation that starts now.
     pub(crate) fn start(&self, clock: &Clock) -> u64 {
-        let after = self.last.load(Ordering::SeqCst) + 1;
-        let started = clock.exact().max(after);
+        let after = self.last.load(Ordering::SeqCst).saturating_add(STEP);
+        let started = now(clock).max(after);
         self.latest.fetch_max(started, Ordering::SeqCst);
         started
     }
 
     /// Outdates all values whose creation has started.
     pub(crate) fn invalidate(&self, clock: &Clock, how: Invalidation) {
-        let now = clock.exact();
+        let now = now(clock);
         let at = self.latest.fetch_max(now, Ordering::SeqCst).max(now);
         self.last.fetch_max(at, Ordering::SeqCst);
         let last = match how {
@@ -54,6 +57,10 @@ impl Invalidations {
         };
         last.fetch_max(at, Ordering::SeqCst);
     }
+}
+
+fn now(clock: &Clock) -> u64 {
+    clock.exact() / STEP * STEP
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use crate::Result;
 
 pub use self::invalidation::Invalidation;
-pub(crate) use self::invalidation::Invalidations;
+pub(crate) use self::invalidation::{Invalidations, STEP};
 pub(crate) use self::stats::{Count, Stats};
 pub use self::stats::{MissReason, RegionStats};
 
