@@ -238,7 +238,9 @@ impl Region {
     /// elsewhere. Holds for values created from now on, over all reloads.
     pub fn set_weigher<T: 'static>(&self, weigher: impl Fn(&T) -> u32 + Send + Sync + 'static) {
         let weigh = move |value: &dyn Any| value.downcast_ref().map(|value| weigher(value).max(1));
-        *self.slot().weigher.write() = Some(Box::new(weigh));
+        let replaced = self.slot().weigher.write().replace(Arc::new(weigh));
+        // It may run the program's own code: not under the lock.
+        drop(replaced);
     }
 
     /// What the region has counted since the host started.

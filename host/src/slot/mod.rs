@@ -42,7 +42,7 @@ pub(crate) struct Slot {
 pub(crate) type Encoder = fn(&Value) -> Option<Result<Vec<u8>>>;
 
 /// What a value weighs, if it is of the type that the weigher knows.
-pub(crate) type Weigher = Box<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
+pub(crate) type Weigher = Arc<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
 
 impl Slot {
     pub(crate) fn new(number: usize, name: &str) -> Self {
@@ -85,15 +85,15 @@ impl Slot {
 
     /// An object as a payload, if its type was ever stored here and has that form.
     pub(crate) fn encode(&self, value: &Value) -> Option<Result<Vec<u8>>> {
-        self.encoders
-            .read()
-            .values()
-            .find_map(|encode| encode(value))
+        // They run the program's own code: not under the lock.
+        let encoders: Vec<_> = self.encoders.read().values().copied().collect();
+        encoders.into_iter().find_map(|encode| encode(value))
     }
 
     /// What `value` weighs; 0: what its own allocation does.
     pub(crate) fn weigh<T: 'static>(&self, value: &T) -> u32 {
-        let weigher = self.weigher.read();
+        // The program's own code: not under the lock.
+        let weigher = self.weigher.read().clone();
         weigher.as_ref().and_then(|weigh| weigh(value)).unwrap_or(0)
     }
 }
