@@ -76,6 +76,10 @@ impl Envelope {
     pub(crate) fn split(stored: &[u8]) -> Result<(Self, &[u8]), MissReason> {
         let bar = stored.iter().position(|byte| *byte == b'|');
         let (header, payload) = stored.split_at(bar.ok_or(MissReason::Foreign)?);
+        // A sequence would be read as a struct too.
+        if !header.trim_ascii_start().starts_with(b"{") {
+            return Err(MissReason::Foreign);
+        }
         let wire: Wire = serde_json::from_slice(header).map_err(|_| MissReason::Foreign)?;
         if wire.v != FORMAT {
             return Err(MissReason::Foreign);
@@ -167,6 +171,7 @@ mod tests {
             &b""[..],
             b"|",
             b"{}|1",
+            b"[1, 2]|1",
             b"text",
             b"\x80\x04.|",
             b"{\"ct\": 1, \"v\": 1}|1",
