@@ -117,7 +117,8 @@ pub(crate) struct Registry {
 #[derive(Default)]
 pub(crate) struct Slots {
     by_name: HashMap<String, Arc<Slot>>,
-    reserved: usize,
+    /// Every slot ever made, by number, so that all who ask for a name at once get the same one.
+    reserved: Vec<Arc<Slot>>,
 }
 
 impl Slots {
@@ -127,11 +128,12 @@ impl Slots {
 
     /// The slot of that name, or a new one, which nobody finds until it is added.
     pub(crate) fn get_or_reserve(&mut self, name: &str) -> Arc<Slot> {
-        if let Some(slot) = self.by_name.get(name) {
+        let reserved = || self.reserved.iter().find(|slot| slot.name == name);
+        if let Some(slot) = self.by_name.get(name).or_else(reserved) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot::new(self.reserved, name));
-        self.reserved += 1;
+        let slot = Arc::new(Slot::new(self.reserved.len(), name));
+        self.reserved.push(Arc::clone(&slot));
         slot
     }
 
