@@ -37,7 +37,7 @@ use self::passage::Creator;
 use crate::engine::Engine;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
-use crate::slot::{Hold, Invalidation, RegionStats, Slot};
+use crate::slot::{Count, Hold, Invalidation, RegionStats, Slot};
 use crate::{Error, ErrorKind, Result};
 
 /// A handle to a region: a cache with a backend, an expiration time and a dogpile lock for each key.
@@ -267,7 +267,8 @@ impl Region {
         create: impl FnOnce() -> Result<T>,
         should_cache: impl Fn(&T) -> bool,
     ) -> Result<Cached<T>> {
-        let passage = match self.begin::<T, F>(key, call)? {
+        let begun = self.begin::<T, F>(key, call);
+        let passage = match begun.map_err(|error| self.ended(error))? {
             Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
             Err(passage) => passage,
         };
@@ -293,7 +294,8 @@ impl Region {
         key: &str,
         call: &Call,
     ) -> Result<Option<Cached<T>>> {
-        let found = self.begin::<T, F>(key, call)?;
+        let begun = self.begin::<T, F>(key, call);
+        let found = begun.map_err(|error| self.ended(error))?;
         Ok(found.ok().map(|object| Cached::new(object, Source::Fresh)))
     }
 
@@ -303,13 +305,23 @@ impl Region {
         call: &Call,
         value: T,
     ) -> Result<Cached<T>> {
-        let snapshot = self.registry().load();
-        let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key)?;
-        let started = self.slot().invalidations.start(self.clock());
-        let object = store::object(self, region, &key, call, started, value);
-        store::store::<T, F>(self, region, &key, &object)?;
-        Ok(Cached::new(object, Source::Created))
+        let put = || {
+            let snapshot = self.registry().load();
+            let region = configured(&snapshot, self.slot())?;
+            let key = BackendKey::new(region, key)?;
+            let started = self.slot().invalidations.start(self.clock());
+            let object = store::object(self, region, &key, call, started, value);
+            store::store::<T, F>(self, region, &key, &object)?;
+            Ok(Cached::new(object, Source::Created))
+        };
+        put().map_err(|error| self.ended(error))
+    }
+
+    /// Counts a call that ends with an error.
+    #[cold]
+    fn ended(&self, error: Error) -> Error {
+        self.slot().stats.count(Count::Error);
+        error
     }
 
     #[inline]

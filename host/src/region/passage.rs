@@ -119,7 +119,8 @@ impl Region {
                 Err(LockError::Creation(Failure::Replaced)) => {}
                 Err(error) => return Err(self.failed(error)),
             }
-            passage = match self.begin::<T, F>(key, call)? {
+            let begun = self.begin::<T, F>(key, call);
+            passage = match begun.map_err(|error| self.ended(error))? {
                 Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
                 Err(passage) => passage,
             };
@@ -164,19 +165,18 @@ impl Region {
 
     #[cold]
     fn failed(&self, error: LockError<Failure>) -> Error {
-        self.slot().stats.count(Count::Error);
         let kind = match error {
-            LockError::Creation(Failure::Error(error)) => return error,
+            LockError::Creation(Failure::Error(error)) => return self.ended(error),
             LockError::Circle(_) => ErrorKind::Circle,
             _ => ErrorKind::LockWait,
         };
-        Error::new(kind, format!("region `{}`: {error}", self.name()))
+        let message = format!("region `{}`: {error}", self.name());
+        self.ended(Error::new(kind, message))
     }
 
     #[cold]
     fn mismatch<T>(&self, key: &str) -> Error {
-        self.slot().stats.count(Count::Error);
-        Error::new(
+        self.ended(Error::new(
             ErrorKind::TypeMismatch,
             format!(
                 "region `{}`: callers of key {key:?} keep creating it as another type than {}; use one type for a \
@@ -184,7 +184,7 @@ impl Region {
                 self.name(),
                 std::any::type_name::<T>()
             ),
-        )
+        ))
     }
 }
 
