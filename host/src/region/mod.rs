@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dogpile_lock::{Clock, Source};
-use dogpile_plugin_api::BackendStats;
+use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind};
 
 pub use self::cached::Cached;
 pub use self::call::Expiration;
@@ -347,25 +347,45 @@ impl Region {
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Result<()> {
-        let message = error.to_string();
-        let plugin = &region.instance.plugin.name;
+        let error = self.backend_error(method, error);
         if self.slot().may_log(self.clock().coarse()) {
             tracing::warn!(
                 target: "dogpile.cache",
-                region = self.name(), plugin, method, error = message,
-                "the backend failed; further failures of this region are not logged for a second"
+                region = self.name(),
+                "{error}; further failures of this region are not logged for a second"
             );
         }
         match region.config.on_backend_error {
             OnBackendError::Bypass => Ok(()),
-            OnBackendError::Fail => Err(self.backend_error(method, error)),
+            OnBackendError::Fail => Err(error),
         }
     }
 
     #[cold]
     fn backend_error(&self, method: &str, error: dogpile_plugin_api::Error) -> Error {
+        let snapshot = self.registry().load();
+        let served = snapshot.region(self.slot().number).map(|region| {
+            let plugin = &region.instance.plugin;
+            let file = plugin
+                .file
+                .as_ref()
+                .map(|file| format!(" ({})", file.path.display()));
+            format!(
+                "backend `{}` of plugin `{}`{}",
+                region.instance.name,
+                plugin.name,
+                file.unwrap_or_default()
+            )
+        });
+        let served = served.unwrap_or_else(|| "its backend".to_owned());
+        let remedy = match error.kind() {
+            PluginErrorKind::Panic => {
+                "; the fault is the plugin's: replace it, or give the region another backend"
+            }
+            _ => "",
+        };
         let message = format!(
-            "region `{}`: its backend failed in {method}: {error}",
+            "region `{}`: {served} failed in {method}: {error}{remedy}",
             self.name()
         );
         Error::with_source(ErrorKind::Backend, message, error)
