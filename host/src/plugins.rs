@@ -128,13 +128,13 @@ impl PluginSet {
                 })
             }
             _ => {
-                let named: Vec<String> = found
+                let spelled: Vec<String> = found
                     .iter()
                     .map(|entry| format!("`{}/{name}`", entry.name))
                     .collect();
                 Err(Unresolved {
                     message: format!("several plugins offer the {what} `{name}`"),
-                    remedy: format!("say which: {}", named.join(" or ")),
+                    remedy: format!("say which: {}", spelled.join(" or ")),
                 })
             }
         }

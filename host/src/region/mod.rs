@@ -347,18 +347,21 @@ impl Region {
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Result<()> {
+        let fail = region.config.on_backend_error == OnBackendError::Fail;
+        let log = self.slot().may_log(self.clock().coarse());
+        // A dead backend costs no text on each call.
+        if !fail && !log {
+            return Ok(());
+        }
         let error = self.backend_error(method, error);
-        if self.slot().may_log(self.clock().coarse()) {
+        if log {
             tracing::warn!(
                 target: "dogpile.cache",
                 region = self.name(),
                 "{error}; further failures of this region are not logged for a second"
             );
         }
-        match region.config.on_backend_error {
-            OnBackendError::Bypass => Ok(()),
-            OnBackendError::Fail => Err(error),
-        }
+        if fail { Err(error) } else { Ok(()) }
     }
 
     #[cold]

@@ -43,7 +43,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     errors.extend(held(manifest, &current, &next, &slots));
     errors.extend(keeps_objects(manifest, &next));
     refuse(manifest, &mut errors)?;
-    let changed =
+    let differs =
         current.generation == 0 || changes.iter().any(|change| change.kind != ChangeKind::Kept);
     let old = engine.registry.replace(&mut slots, next);
     drop(slots);
@@ -52,7 +52,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     retire(old, &new, manifest.host().drain_timeout);
     Ok(Reload {
         generation: new.generation,
-        changed,
+        changed: differs,
         changes,
     })
 }
@@ -106,10 +106,10 @@ pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, Ma
         errors.extend(held_region(manifest, &slots, &change.region));
     }
     refuse(manifest, &mut errors)?;
-    let changed = changes.iter().any(|change| change.kind != ChangeKind::Kept);
+    let differs = changes.iter().any(|change| change.kind != ChangeKind::Kept);
     Ok(Reload {
         generation: current.generation,
-        changed,
+        changed: differs,
         changes,
     })
 }
