@@ -187,16 +187,18 @@ fn a_creator_that_asks_for_its_own_key_gets_an_error() {
     assert_eq!(users.stats().errors, 1);
 }
 
+/// How deep it went, creating one key inside the other.
+fn down(users: &Region, from: u32) -> u32 {
+    let made = users.get_or_create(from.to_string(), || match from {
+        0 => 0,
+        from => down(users, from - 1) + 1,
+    });
+    *made.unwrap()
+}
+
 #[test]
 fn a_creator_may_ask_for_other_keys() {
     let (users, _) = memory();
-    fn down(users: &Region, from: u32) -> u32 {
-        let made = users.get_or_create(from.to_string(), || match from {
-            0 => 0,
-            from => down(users, from - 1) + 1,
-        });
-        *made.unwrap()
-    }
     assert_eq!(down(&users, 50), 50);
     assert_eq!(users.stats().creations, 51);
 }

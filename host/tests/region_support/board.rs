@@ -27,7 +27,7 @@ struct Inner {
 }
 
 /// What a method does instead of its work.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Fail,
     Panic,

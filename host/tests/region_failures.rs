@@ -1,0 +1,215 @@
+//! Backends that fail or panic, and what their regions do meanwhile.
+
+#![forbid(unsafe_code)]
+
+mod region_support;
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use dogpile::{ErrorKind, MissReason, OnBackendError, Source};
+
+use region_support::{Board, Fault, all_misses, builder, misses, region, until_waiting};
+
+const METHODS: [&str; 3] = ["get", "get_fresh", "set"];
+
+#[test]
+fn a_backend_that_fails_is_as_if_empty() {
+    for fault in [Fault::Fail, Fault::Panic] {
+        let board = Board::new(&format!("bypass {fault:?}"));
+        let (users, _) = region(board.objects());
+        for method in METHODS {
+            board.fault(method, Some(fault));
+        }
+        let made = users.get_or_create("1", || 1).unwrap();
+        assert_eq!((*made, made.source()), (1, Source::Created));
+        assert!(users.get::<i32>("1").unwrap().is_none());
+        assert_eq!(*users.set("1", 2).unwrap(), 2);
+        let failed = users.try_get_or_create("1", || Err::<i32, _>("no row"));
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Creator);
+        assert_eq!(all_misses(&users), [(MissReason::BackendError, 3)]);
+
+        for method in METHODS {
+            board.fault(method, None);
+        }
+        assert_eq!(*users.get_or_create("1", || 3).unwrap(), 3);
+        assert_eq!(users.get::<i32>("1").unwrap().as_deref(), Some(&3));
+        assert_eq!(misses(&users, MissReason::BackendError), 3);
+    }
+}
+
+#[test]
+fn a_backend_that_fails_is_still_one_creation_at_a_time() {
+    let board = Board::new("bypass threads");
+    let (users, _) = region(board.objects());
+    for method in METHODS {
+        board.fault(method, Some(Fault::Fail));
+    }
+    let created = AtomicU32::new(0);
+    thread::scope(|scope| {
+        let call = || {
+            users.get_or_create("bypassed", || {
+                until_waiting("bypassed", 7);
+                created.fetch_add(1, Ordering::Relaxed)
+            })
+        };
+        let callers: Vec<_> = (0..8).map(|_| scope.spawn(call)).collect();
+        for caller in callers {
+            assert_eq!(*caller.join().unwrap().unwrap(), 0);
+        }
+    });
+    assert_eq!(created.load(Ordering::Relaxed), 1);
+    assert_eq!(all_misses(&users), [(MissReason::BackendError, 8)]);
+    assert_eq!(users.stats().waits, 7);
+}
+
+#[test]
+fn a_value_that_cannot_be_stored_goes_to_its_callers() {
+    let board = Board::new("set fails");
+    let (users, _) = region(board.objects());
+    board.fault("set", Some(Fault::Fail));
+    assert_eq!(*users.get_or_create("1", || 1).unwrap(), 1);
+    assert!(board.stored("1").is_none());
+    assert_eq!(*users.get_or_create("1", || 2).unwrap(), 2);
+}
+
+#[test]
+fn a_region_can_want_its_backends_errors() {
+    let board = Board::new("fail");
+    let (users, _) = region(board.objects().on_backend_error(OnBackendError::Fail));
+    for method in METHODS {
+        board.fault(method, Some(Fault::Fail));
+        let error = users.get_or_create("1", || 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Backend);
+        let text = error.to_string();
+        for part in ["`users`", "`spy`", &format!("no {method} today")] {
+            assert!(text.contains(part), "{text}: {part}");
+        }
+        assert!(error.source().is_some());
+        board.fault(method, None);
+    }
+    board.fault("get", Some(Fault::Fail));
+    assert_eq!(
+        users.get::<i32>("1").unwrap_err().kind(),
+        ErrorKind::Backend
+    );
+    board.fault("set", Some(Fault::Fail));
+    assert_eq!(users.set("1", 1).unwrap_err().kind(), ErrorKind::Backend);
+    assert_eq!(users.stats().errors, 5);
+    for method in METHODS {
+        board.fault(method, None);
+    }
+    assert_eq!(*users.get_or_create("1", || 2).unwrap(), 2);
+}
+
+#[test]
+fn a_creator_does_not_run_where_the_read_has_failed() {
+    let board = Board::new("fail before");
+    let (users, _) = region(board.objects().on_backend_error(OnBackendError::Fail));
+    for method in ["get", "get_fresh"] {
+        board.fault(method, Some(Fault::Fail));
+        let made = users.get_or_create("1", || -> i32 { unreachable!() });
+        assert_eq!(made.unwrap_err().kind(), ErrorKind::Backend);
+        board.fault(method, None);
+    }
+    assert!(!users.key_is_locked("1").unwrap());
+}
+
+#[test]
+fn all_who_wait_share_the_error_of_a_store_that_fails() {
+    let board = Board::new("fail threads");
+    let (users, _) = region(board.objects().on_backend_error(OnBackendError::Fail));
+    board.fault("set", Some(Fault::Fail));
+    thread::scope(|scope| {
+        let call = || users.get_or_create("unstored", || until_waiting("unstored", 3));
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
+        for caller in callers {
+            let error = caller.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Backend);
+        }
+    });
+    assert_eq!(users.stats().errors, 4);
+}
+
+#[test]
+fn calls_whose_outcome_matters_fail_in_every_region() {
+    let board = Board::new("matters");
+    let (users, _) = region(board.objects());
+    for method in ["delete", "get", "is_locked"] {
+        board.fault(method, Some(Fault::Fail));
+    }
+    let errors = [
+        users.delete("1").unwrap_err(),
+        users.get_value_metadata("1").unwrap_err(),
+        users.key_is_locked("1").unwrap_err(),
+        users.clear().unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
+    }
+}
+
+#[test]
+fn a_panic_in_a_backend_is_an_error_that_names_it() {
+    let board = Board::new("panics");
+    let fail = board.objects().on_backend_error(OnBackendError::Fail);
+    let (builder, _) = builder();
+    let healthy = dogpile::RegionConfig::on("healthy", "memory");
+    let host = builder.region(fail).region(healthy).build().unwrap();
+    let users = host.region("users").unwrap();
+    for method in METHODS {
+        board.fault(method, Some(Fault::Panic));
+        let error = users.get_or_create("1", || 1).unwrap_err();
+        let text = error.to_string();
+        for part in ["`users`", "`spy`", "panicked", method, "fell over"] {
+            assert!(text.contains(part), "{text}: {part}");
+        }
+        board.fault(method, None);
+        assert_eq!(
+            *host
+                .region("healthy")
+                .unwrap()
+                .get_or_create("1", || 1)
+                .unwrap(),
+            1
+        );
+    }
+    board.fault("delete", Some(Fault::Panic));
+    let text = users.delete("1").unwrap_err().to_string();
+    assert!(text.contains("delete fell over"), "{text}");
+    assert_eq!(*users.get_or_create("1", || 2).unwrap(), 2);
+}
+
+#[test]
+fn a_backend_that_does_not_open_leaves_its_region_to_be_configured_again() {
+    for fault in [Fault::Fail, Fault::Panic] {
+        let board = Board::new(&format!("open {fault:?}"));
+        let (builder, _) = builder();
+        let host = builder.build().unwrap();
+        board.fault("open", Some(fault));
+        let error = host.configure(board.objects()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Plugin);
+        let text = error.to_string();
+        assert!(text.contains("`users`") && text.contains("`spy`"), "{text}");
+        assert!(text.contains("open"), "{text}");
+        assert_eq!(
+            host.region("users").unwrap_err().kind(),
+            ErrorKind::NoSuchRegion
+        );
+        board.fault("open", None);
+        let users = host.configure(board.objects()).unwrap();
+        assert_eq!(*users.get_or_create("1", || 1).unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_backend_that_panics_as_it_is_closed_and_dropped_harms_nobody() {
+    let board = Board::new("close panics");
+    let (users, _) = region(board.objects());
+    users.set("1", 1).unwrap();
+    board.fault("close", Some(Fault::Panic));
+    board.fault("drop", Some(Fault::Panic));
+    drop(users);
+    assert_eq!(board.calls(), ["open", "set 1", "close", "drop"]);
+}
