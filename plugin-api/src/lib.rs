@@ -58,6 +58,7 @@ mod host_context;
 mod key;
 mod mangler;
 mod mutex;
+mod panics;
 pub mod testing;
 #[allow(unsafe_code)]
 mod value;

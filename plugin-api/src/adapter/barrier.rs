@@ -1,10 +1,9 @@
 //! The panic barrier that stands in every function of the boundary.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::RawValue;
-use crate::{Error, ErrorKind, Result, Value};
+use crate::{Error, ErrorKind, Result, Value, panics};
 
 /// Runs a method; a panic becomes an error that names it.
 #[inline]
@@ -12,7 +11,13 @@ pub(super) fn guarded<T>(method: &'static str, call: impl FnOnce() -> Result<T>)
     // What a panic leaves half-done is inside the plugin's instance, which the error tells the host to give up.
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result,
-        Err(payload) => Err(panicked(method, payload)),
+        Err(payload) => {
+            let message = panics::message(payload);
+            Err(Error::new(
+                ErrorKind::Panic,
+                format!("panicked in {method}: {message}"),
+            ))
+        }
     }
 }
 
@@ -36,17 +41,4 @@ pub(super) fn answer(
         Ok(None) => RawValue::NULL,
         Err(error) => RawValue::error(error),
     }
-}
-
-#[cold]
-fn panicked(method: &str, payload: Box<dyn Any + Send>) -> Error {
-    let message = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)");
-    let error = Error::new(ErrorKind::Panic, format!("panicked in {method}: {message}"));
-    // A payload whose drop panics would unwind over the boundary.
-    std::mem::forget(payload);
-    error
 }

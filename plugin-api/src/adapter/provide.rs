@@ -6,7 +6,7 @@ use abi_stable::prefix_type::WithMetadata;
 use abi_stable::staticref;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 
-use super::barrier::{answer, done, guarded};
+use super::barrier::{answer, done};
 use super::mutex::MutexProvider;
 use super::plugin::{BackendInfo, ManglerInfo, PluginInfo};
 use super::{logging, mangler};
@@ -382,7 +382,7 @@ impl<B: Backend> Provider<B> {
         let backend = unsafe { Self::backend(state) };
         done("reconfigure", || {
             let arguments = arguments::parse(json.as_str())?;
-            *taken = guarded("reconfigure", || backend.reconfigure(&arguments))?;
+            *taken = backend.reconfigure(&arguments)?;
             Ok(())
         })
     }

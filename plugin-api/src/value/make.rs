@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::header::{External, HEADER_LENGTH, Header, IMAGE, ValueVtable, kind};
 use super::{Metadata, Value, align_up};
-use crate::Key;
+use crate::{Key, panics};
 
 /// The table of objects of type `T` made by this image.
 pub(super) const fn vtable<T: Send + Sync + 'static>() -> &'static ValueVtable {
@@ -71,8 +71,9 @@ unsafe extern "C" fn destroy_with<T>(header: *mut Header) {
         let dropped =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| payload.drop_in_place()));
         drop(free);
-        if dropped.is_err() {
-            tracing::error!(target: "dogpile", "the drop of a cached value panicked; its memory was freed");
+        if let Err(payload) = dropped {
+            let message = panics::message(payload);
+            tracing::error!(target: "dogpile", "the drop of a cached value panicked, its memory was freed: {message}");
         }
     }
 }
