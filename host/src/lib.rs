@@ -1,4 +1,43 @@
-//! A caching front-end built on the dogpile lock, with plugins for storage.
+//! A cache front-end built on the *dogpile lock*: when many threads want the same missing or expired value at once,
+//! one of them creates it; the others get the previous value at once, or wait if there is none.
+//!
+//! A [`Region`] is a cache with a name, a backend and an expiration time. A [`Host`] owns regions and the plugins that
+//! serve them, which are linked in or loaded from files, and follows a manifest if it has one:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use dogpile::{Host, RegionConfig, Source};
+//!
+//! let host = Host::builder()
+//!     .plugin(dogpile_plugin_memory::plugin())
+//!     .region(RegionConfig::on("squares", "memory").expiration_time(Duration::from_secs(60)))
+//!     .build()?;
+//! let squares = host.region("squares")?;
+//!
+//! let square = squares.get_or_create("7", || 7 * 7)?;
+//! assert_eq!((*square, square.source()), (49, Source::Created));
+//! assert_eq!(squares.get_or_create("7", || 7 * 7)?.source(), Source::Fresh);
+//! # Ok::<(), dogpile::Error>(())
+//! ```
+//!
+//! # What is promised
+//!
+//! - One creation per expiry of a key in a process, however many threads ask. Who waits gets its result, value or
+//!   error, with no second read.
+//! - No caller with a value that may be served waits: see [`RegionConfig::max_stale`].
+//! - A fresh hit is one call of the backend; a miss at most two reads and one write.
+//! - A reload changes all regions at once or none. Calls under way finish on what they began with.
+//!
+//! # What is not
+//!
+//! - One creation over several processes: that takes a backend with a mutex, which no first-party one has yet.
+//! - That a value is stored: a backend may evict it, or fail. Then it is created again.
+//!
+//! # Logging
+//!
+//! Through `tracing`: targets `dogpile.cache` (misses, backends that fail), `dogpile.lock` (who creates, who waits),
+//! `dogpile.reload` (outcomes), `dogpile.admin`, and `dogpile::plugin` (what plugins log). A fresh hit logs nothing.
 
 #![deny(unsafe_code)]
 
