@@ -18,6 +18,7 @@ use dogpile::{Host, Region};
 use dogpile_templates::Site;
 use tokio::net::TcpListener;
 use tokio::runtime;
+use tokio::signal::unix::Signal;
 use tokio::task::JoinError;
 
 use crate::outcome::Outcome;
@@ -28,7 +29,7 @@ use crate::{logging, output};
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long threads may take to their end after that.
-const LAST_CALL: Duration = Duration::from_secs(1);
+const LAST_CALL: Duration = Duration::from_secs(3);
 
 /// Run the manifest's regions as a service, with a site whose pages are cached in one of them
 ///
@@ -63,6 +64,14 @@ fn address(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     logging::start()?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the threads of the server cannot be started")?;
+    let hangup = {
+        let _in_it = runtime.enter();
+        signals::hangup()?
+    };
     let site = options.site.as_deref().map(Site::open).transpose()?;
     let host = Host::builder()
         .manifest(manifest)
@@ -73,11 +82,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         None => None,
     };
     let service = Arc::new(Service { host, pages });
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the threads of the server cannot be started")?;
-    let served = runtime.block_on(serve(options, Arc::clone(&service)));
+    let served = runtime.block_on(serve(options, Arc::clone(&service), hangup));
     // What still renders then is left to itself.
     runtime.shutdown_timeout(LAST_CALL);
     served
@@ -92,9 +97,9 @@ fn region(host: &Host, manifest: &Path, name: &str) -> Result<Region> {
     })
 }
 
-async fn serve(options: &Options, service: Arc<Service>) -> Result<Outcome> {
+async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Result<Outcome> {
     let mut stop = signals::stop()?;
-    signals::reload_on_hangup(Arc::clone(&service))?;
+    signals::reload_on(hangup, Arc::clone(&service));
     let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;

@@ -30,9 +30,13 @@ impl Stop {
     }
 }
 
-/// From now on SIGHUP reloads the manifest. The host logs the outcome.
-pub(super) fn reload_on_hangup(service: Arc<Service>) -> Result<()> {
-    let mut hangup = wait_for(SignalKind::hangup())?;
+/// From now on SIGHUP does not end the process.
+pub(super) fn hangup() -> Result<Signal> {
+    wait_for(SignalKind::hangup())
+}
+
+/// Reloads the manifest at each SIGHUP. The host logs the outcome.
+pub(super) fn reload_on(mut hangup: Signal, service: Arc<Service>) {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let service = Arc::clone(&service);
@@ -48,7 +52,6 @@ pub(super) fn reload_on_hangup(service: Arc<Service>) -> Result<()> {
             }
         }
     });
-    Ok(())
 }
 
 fn wait_for(kind: SignalKind) -> Result<Signal> {

@@ -1,0 +1,149 @@
+use std::process::Command;
+
+use crate::support::{Folder, PAGES};
+
+#[test]
+fn a_right_manifest_is_ok() {
+    let folder = Folder::new(
+        r#"version = 1
+[host]
+plugin_dir = "plugins"
+[plugins.memory]
+[plugins.manglers]
+[regions.one]
+backend = "memory"
+expiration_time = "5m"
+[regions.two]
+backend = "memory/memory"
+expiration_time = 60
+key_mangler = ["sha1"]
+"#,
+    );
+    for arguments in [&["check"][..], &["check", "--no-connect"]] {
+        folder
+            .dogpile(arguments)
+            .is(0, "ok: 2 regions, 2 plugins\n", "");
+    }
+}
+
+#[test]
+fn warnings_are_told_and_do_no_harm() {
+    let manifest = PAGES.replace("expiration_time = \"1h\"\n", "");
+    let run = Folder::new(&manifest).dogpile(&["check"]);
+    assert_eq!(run.stdout, "ok: 1 region, 1 plugin\n");
+    assert!(run.stderr.starts_with("dogpile.toml:8:"), "{run:?}");
+    assert!(run.stderr.contains(": warning: "), "{run:?}");
+    assert_eq!(run.status, Some(0));
+}
+
+#[test]
+fn every_error_of_a_manifest_is_shown_with_its_place() {
+    let manifest = PAGES
+        .replace("backend =", "backnd =")
+        .replace("\"1h\"", "\"1 hour\"");
+    let run = Folder::new(&manifest).dogpile(&["check"]);
+    assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
+    assert!(
+        run.stderr.contains(
+            "dogpile.toml:9:1: error: unknown key `backnd` in [regions.pages]\n  |\n9 | backnd = \"memory\"\n  | ^^^^^^\n  = help: did you mean `backend`?"
+        ),
+        "{run:?}"
+    );
+    assert!(run.stderr.contains("dogpile.toml:10:"), "{run:?}");
+    assert!(run.stderr.ends_with("3 errors\n"), "{run:?}");
+}
+
+#[test]
+fn plugins_that_cannot_be_loaded_are_all_named() {
+    let folder = Folder::without_plugins(
+        "version = 1\n[plugins.absent]\n[plugins.broken]\n[host]\nplugin_dir = \"plugins\"\n",
+    );
+    folder.write("plugins/libdogpile_plugin_broken.so", "text");
+    let run = folder.dogpile(&["check"]);
+    assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
+    assert!(run.stderr.contains("dogpile.toml:2:"), "{run:?}");
+    assert!(
+        run.stderr.contains("plugins/libdogpile_plugin_absent.so: "),
+        "{run:?}"
+    );
+    assert!(run.stderr.contains("dogpile.toml:3:"), "{run:?}");
+    assert!(
+        run.stderr.contains("plugins/libdogpile_plugin_broken.so: "),
+        "{run:?}"
+    );
+    assert!(run.stderr.ends_with("\n\n2 errors\n"), "{run:?}");
+}
+
+#[test]
+fn a_plugin_that_kills_the_process_is_reported_with_its_signal() {
+    let folder =
+        Folder::new(&PAGES.replace("[plugins.memory]", "[plugins.memory]\n[plugins.fatal]"));
+    folder.write("fatal.c", FATAL);
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(folder.path("plugins/libdogpile_plugin_fatal.so"))
+        .arg(folder.path("fatal.c"))
+        .status()
+        .unwrap();
+    assert!(built.success());
+    folder.dogpile(&["check"]).is(
+        1,
+        "",
+        "dogpile.toml:7:1: error: plugins/libdogpile_plugin_fatal.so: loading it kills the process by signal 11 \
+         (SIGSEGV)\n  |\n7 | [plugins.fatal]\n  | ^^^^^^^^^^^^^^^\n  = help: replace the file, or leave the plugin \
+         out\n\n1 error\n",
+    );
+}
+
+/// Its header is right, so it is mapped; then its constructor runs.
+const FATAL: &str = r#"#include <signal.h>
+#include <stdint.h>
+
+static void nothing(void) {}
+
+const struct {
+    uint8_t magic[8];
+    uint32_t epoch, length, unwinds, reserved;
+    char api_version[24], abi_stable_version[24], rustc[64];
+    void (*layout)(void), (*table)(void);
+} header __asm__("__dogpile_plugin_fatal") = {
+    {'d', 'o', 'g', 'p', 'i', 'l', 'e', 1}, 1, 152, 1, 0, "0.1.0", "0.11.3", "cc", nothing, nothing,
+};
+
+__attribute__((constructor)) static void die(void) { raise(SIGSEGV); }
+"#;
+
+#[test]
+fn a_region_that_names_no_backend_is_shown_with_its_place() {
+    let folder = Folder::new(&PAGES.replace("\"memory\"", "\"redis\""));
+    for arguments in [&["check"][..], &["check", "--no-connect"]] {
+        let run = folder.dogpile(arguments);
+        assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
+        let start = r#"dogpile.toml:9:11: error: no plugin offers the backend `redis`
+  |
+9 | backend = "redis"
+  |           ^^^^^^^
+  = help: list a plugin that offers it under [plugins]"#;
+        assert!(run.stderr.starts_with(start), "{run:?}");
+        assert!(run.stderr.ends_with("\n\n1 error\n"), "{run:?}");
+    }
+}
+
+#[test]
+fn arguments_that_a_backend_refuses_are_shown_with_their_place() {
+    let manifest = format!("{PAGES}arguments = {{ max_entries = 0, max_byte = 1 }}\n");
+    let run = Folder::new(&manifest).dogpile(&["check"]);
+    assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
+    assert!(run.stderr.starts_with("dogpile.toml:11:"), "{run:?}");
+}
+
+#[test]
+fn a_check_changes_nothing_for_a_running_host() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let server = folder.serve();
+    assert_eq!(server.get("/").source(), "created");
+    assert_eq!(folder.dogpile(&["check"]).status, Some(0));
+    assert_eq!(server.get("/").source(), "fresh");
+    assert_eq!(folder.dogpile(&["status"]).status, Some(0));
+}

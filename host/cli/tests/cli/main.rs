@@ -1,0 +1,14 @@
+//! The `dogpile` binary as a person or a script meets it: output, errors and exit status, exactly.
+
+#![allow(unreachable_pub, reason = "a test binary has no public side")]
+
+mod check;
+mod delete;
+mod get;
+mod plugins;
+mod reload;
+mod serve;
+mod set;
+mod status;
+mod support;
+mod usage;

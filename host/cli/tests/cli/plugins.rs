@@ -1,0 +1,69 @@
+use std::fs;
+
+use crate::support::{Folder, PAGES};
+
+#[test]
+fn listed_plugins_are_described_and_others_are_named() {
+    let folder = Folder::new(
+        "version = 1\n[host]\nplugin_dir = \"plugins\"\n[plugins.null]\n[plugins.mine]\nfile = \
+         \"libdogpile_plugin_manglers.so\"\n",
+    );
+    folder.dogpile(&["plugins"]).is(
+        0,
+        r#"mine: plugins/libdogpile_plugin_manglers.so
+  package: dogpile-plugin-manglers 0.1.0
+  plugin API: 0.1.0
+  compiler: [RUSTC]
+  sha256: [SHA256]
+  key mangler: sha1
+  key mangler: length
+    max: integer = 250
+    then: "sha1"
+
+null: plugins/libdogpile_plugin_null.so
+  package: dogpile-plugin-null 0.1.0
+  plugin API: 0.1.0
+  compiler: [RUSTC]
+  sha256: [SHA256]
+  backend: null
+
+not listed: plugins/libdogpile_plugin_memory.so
+  package: dogpile-plugin-memory
+  plugin API: 0.1.0
+  compiler: [RUSTC]
+  sha256: [SHA256]
+"#,
+        "",
+    );
+}
+
+#[test]
+fn a_listed_plugin_that_is_missing_is_an_error_and_a_broken_other_file_is_not() {
+    let folder = Folder::new(PAGES);
+    folder.write("plugins/libdogpile_plugin_null.so", "text");
+    assert_eq!(folder.dogpile(&["plugins"]).status, Some(0));
+    fs::remove_file(folder.path("plugins/libdogpile_plugin_memory.so")).unwrap();
+    let run = folder.dogpile(&["plugins"]);
+    assert_eq!(run.status, Some(1));
+    let start = "memory: plugins/libdogpile_plugin_memory.so\n  error: ";
+    assert!(run.stdout.starts_with(start), "{run:?}");
+    assert!(
+        run.stdout
+            .contains("not listed: plugins/libdogpile_plugin_null.so\n  error: "),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn the_json_holds_the_schema_of_the_arguments() {
+    let folder = Folder::new(PAGES);
+    let command = folder.command(&["plugins", "--json"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&command.stdout).unwrap();
+    let memory = &json[0];
+    assert_eq!(memory["name"], "memory");
+    assert_eq!(memory["sha256"].as_str().unwrap().len(), 64);
+    let arguments = &memory["backends"][0]["arguments"]["properties"];
+    assert!(arguments["max_entries"].is_object(), "{json:#}");
+    assert_eq!(json[1]["name"], serde_json::Value::Null);
+    assert_eq!(json[1]["package"], "dogpile-plugin-manglers");
+}

@@ -1,0 +1,62 @@
+use crate::support::{Folder, PAGES};
+
+#[test]
+fn a_dry_run_tells_what_would_change_and_changes_nothing() {
+    let folder = Folder::new(&format!("{PAGES}\n[regions.other]\nbackend = \"memory\"\n"));
+    folder.add_site();
+    // A host that does not follow the manifest by itself would make this exact; this one may be faster than we are.
+    let _server = folder.serve();
+    folder
+        .dogpile(&["reload", "--dry-run"])
+        .is(0, "nothing to change, generation 1\n", "");
+}
+
+#[test]
+fn the_outcome_is_told_and_is_the_exit_status() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let server = folder.serve();
+    assert_eq!(server.get("/").source(), "created");
+
+    folder.write("dogpile.toml", &PAGES.replace("backend =", "backnd ="));
+    let refused = folder.dogpile(&["reload"]);
+    let error = "dogpile.toml:9:1: error: unknown key `backnd` in [regions.pages]\n  |\n9 | backnd = \"memory\"\n";
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+    assert!(refused.stderr.contains(error), "{refused:?}");
+    let checked = folder.dogpile(&["check"]);
+    assert_eq!(checked.stderr, refused.stderr);
+
+    // The last good one goes on, and the error is told until the next good one.
+    assert_eq!(server.get("/").source(), "fresh");
+    let status = folder.dogpile(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["generation"], 1);
+    assert!(status["last_error"].as_str().unwrap().contains(error));
+    let status = folder.dogpile(&["status"]);
+    assert!(
+        status
+            .stdout
+            .contains("\nthe newest manifest was refused:\n"),
+        "{status:?}"
+    );
+    assert!(status.stdout.contains(error), "{status:?}");
+
+    folder.write("dogpile.toml", PAGES);
+    assert_eq!(folder.dogpile(&["reload"]).status, Some(0));
+    let status = folder.dogpile(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert!(status["last_error"].is_null());
+    assert_eq!(server.get("/").source(), "fresh");
+}
+
+#[test]
+fn the_json_names_each_region_with_what_becomes_of_it() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let _server = folder.serve();
+    let run = folder.dogpile(&["reload", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["changed"], false);
+    assert_eq!(json["changes"][0]["region"], "pages");
+    assert_eq!(json["changes"][0]["kind"], "kept");
+}

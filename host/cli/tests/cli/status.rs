@@ -1,0 +1,70 @@
+use crate::support::{Folder, PAGES};
+
+#[test]
+fn without_a_host_it_says_how_to_start_one() {
+    let folder = Folder::without_plugins(PAGES);
+    let refused = "error: no host of dogpile.toml is running; start one with `dogpile --manifest dogpile.toml serve`, \
+                   or give your program's host `.admin_socket(AdminSocket::Auto)`\n";
+    folder.dogpile(&["status"]).is(1, "", refused);
+    folder.dogpile(&["reload"]).is(1, "", refused);
+}
+
+#[test]
+fn plugins_regions_and_counters_are_shown() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let server = folder.serve();
+    for _ in 0..3 {
+        server.get("/");
+    }
+    let run = folder.dogpile(&["status"]);
+    let (head, tables) = run.stdout.split_once("\n\n").unwrap();
+    assert!(
+        head.ends_with("\ngeneration: 1, loaded at [TIME]"),
+        "{run:?}"
+    );
+    assert_eq!(
+        tables,
+        "PLUGIN  VERSION  STATE   IMAGE  FILE\n\
+         memory  0.1.0    loaded      1  plugins/libdogpile_plugin_memory.so\n\
+         \n\
+         REGION  BACKEND        STATE  HITS  MISSES  STALE  CREATIONS  WAITS  ERRORS\n\
+         pages   memory/memory  open      2       1      0          1      0       0\n"
+    );
+    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_json_has_the_fields_that_scripts_read() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let server = folder.serve();
+    server.get("/");
+    let run = folder.dogpile(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(status["generation"], 1);
+    assert_eq!(status["manifest_hash"].as_str().unwrap().len(), 64);
+    assert!(status["loaded_at"].as_str().unwrap().ends_with('Z'));
+    assert!(status["last_error"].is_null());
+    for field in ["name", "file", "version", "generation", "state"] {
+        assert!(!status["plugins"][0][field].is_null(), "{field}");
+    }
+    for field in [
+        "name",
+        "backend",
+        "plugin",
+        "state",
+        "hits",
+        "misses",
+        "stale",
+        "creations",
+        "waits",
+        "errors",
+    ] {
+        assert!(!status["regions"][0][field].is_null(), "{field}");
+    }
+    assert_eq!(status["regions"][0]["misses"]["absent"], 1);
+    let over_http = server.get("/-/status");
+    let over_http: serde_json::Value = serde_json::from_str(&over_http.body).unwrap();
+    assert_eq!(over_http, status);
+}
