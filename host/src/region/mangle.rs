@@ -19,15 +19,23 @@ pub(crate) struct BackendKey<'a> {
 impl<'a> BackendKey<'a> {
     #[inline]
     pub(crate) fn new(region: &Configured, key: &'a str) -> Result<Self> {
-        let text = if region.plain_keys {
-            Cow::Borrowed(key)
-        } else {
-            Cow::Owned(mangled(region, key)?)
-        };
+        if region.plain_keys {
+            return Ok(Self::plain(key));
+        }
+        let text = mangled(region, key)?;
         Ok(Self {
             hash: keys::hash(&text),
-            text,
+            text: Cow::Owned(text),
         })
+    }
+
+    /// The key of a region with [`Configured::plain_keys`].
+    #[inline]
+    pub(crate) fn plain(key: &'a str) -> Self {
+        Self {
+            hash: keys::hash(key),
+            text: Cow::Borrowed(key),
+        }
     }
 
     #[inline]

@@ -33,7 +33,7 @@ pub use self::payload::Payload;
 
 use self::call::Call;
 use self::form::{Form, Json};
-use self::passage::Creator;
+use self::passage::{Creator, Passage};
 use crate::engine::Engine;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
@@ -267,11 +267,22 @@ impl Region {
         create: impl FnOnce() -> Result<T>,
         should_cache: impl Fn(&T) -> bool,
     ) -> Result<Cached<T>> {
-        let begun = self.begin::<T, F>(key, call);
-        let passage = match begun.map_err(|error| self.ended(error))? {
-            Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
-            Err(passage) => passage,
-        };
+        match self.begin::<T, F>(key, call) {
+            Ok(object) => Ok(Cached::new(object, Source::Fresh)),
+            Err(passage) => self.create::<T, F>(*passage, key, call, create, should_cache),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn create<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        passage: Result<Passage<'k, T>>,
+        key: &'k str,
+        call: &Call,
+        create: impl FnOnce() -> Result<T>,
+        should_cache: impl Fn(&T) -> bool,
+    ) -> Result<Cached<T>> {
         let mut create = Some(create);
         let create = &mut || {
             create
@@ -279,7 +290,7 @@ impl Region {
                 .expect("the lock creates at most once for a caller")()
         };
         self.pass::<T, F>(
-            passage,
+            passage?,
             key,
             call,
             &mut Creator {
@@ -294,9 +305,10 @@ impl Region {
         key: &str,
         call: &Call,
     ) -> Result<Option<Cached<T>>> {
-        let begun = self.begin::<T, F>(key, call);
-        let found = begun.map_err(|error| self.ended(error))?;
-        Ok(found.ok().map(|object| Cached::new(object, Source::Fresh)))
+        match self.begin::<T, F>(key, call) {
+            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh))),
+            Err(passage) => passage.map(|_| None),
+        }
     }
 
     fn put<T: Send + Sync + 'static, F: Form<T>>(

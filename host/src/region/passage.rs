@@ -12,10 +12,10 @@ use super::cached::Cached;
 use super::call::Call;
 use super::form::Form;
 use super::mangle::BackendKey;
-use super::read::{Found, Terms, examine};
+use super::read::{Found, Terms, examine, fresh};
 use super::store::{object, store};
 use crate::instance::{Creations, Failure};
-use crate::registry::{Configured, configured};
+use crate::registry::{Configured, configured, not_configured};
 use crate::slot::{Count, MissReason};
 use crate::{Error, ErrorKind, Result};
 
@@ -33,24 +33,81 @@ pub(super) struct Passage<'k, T> {
     wait: Option<Duration>,
 }
 
+/// The first read: a fresh value, or what comes then, in a box so that a hit moves no more than a pointer.
+pub(super) type First<'k, T> = Result<Object<T>, Box<Result<Passage<'k, T>>>>;
+
 impl Region {
-    /// The first read: a fresh value, or what the passage goes on with.
+    /// The first read.
+    ///
+    /// A hit on an object under a plain key is judged here, in line with its caller; all else by `judge_first`.
     #[inline]
     pub(super) fn begin<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &'k str,
         call: &Call,
-    ) -> Result<Result<Object<T>, Passage<'k, T>>> {
+    ) -> First<'k, T> {
         let snapshot = self.registry().load();
-        let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key)?;
+        let Some(region) = snapshot.region(self.slot().number) else {
+            return Err(self.not_configured());
+        };
+        if !region.plain_keys {
+            return self.begin_mangled::<T, F>(region, key, call);
+        }
+        let key = BackendKey::plain(key);
+        let got = match region.instance.backend.get(&key.key()) {
+            Ok(Some(value)) => match fresh::<T>(value, &self.terms(region, call)) {
+                Ok(object) => {
+                    self.slot().stats.count(Count::Hit);
+                    return Ok(object);
+                }
+                Err(value) => Ok(Some(value)),
+            },
+            other => other,
+        };
+        self.judge_first::<T, F>(region, key, call, got)
+    }
+
+    #[cold]
+    fn not_configured<'k, T>(&self) -> Box<Result<Passage<'k, T>>> {
+        Box::new(Err(self.ended(not_configured(self.name()))))
+    }
+
+    #[inline(never)]
+    fn begin_mangled<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        region: &Configured,
+        key: &'k str,
+        call: &Call,
+    ) -> First<'k, T> {
+        let key = BackendKey::new(region, key).map_err(|error| Box::new(Err(self.ended(error))))?;
         let got = region.instance.backend.get(&key.key());
-        match self.judge_read::<T, F>(region, &key, call, got)? {
-            Found::Fresh(object) => {
+        self.judge_first::<T, F>(region, key, call, got)
+    }
+
+    #[inline(never)]
+    fn judge_first<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        region: &Configured,
+        key: BackendKey<'k>,
+        call: &Call,
+        got: dogpile_plugin_api::Result<Option<Value>>,
+    ) -> First<'k, T> {
+        match self.judge_read::<T, F>(region, &key, call, got) {
+            Ok(Found::Fresh(object)) => {
                 self.slot().stats.count(Count::Hit);
-                Ok(Ok(object))
+                Ok(object)
             }
-            found => Ok(Err(self.not_fresh(region, key, found))),
+            Ok(found) => Err(Box::new(Ok(self.not_fresh(region, key, found)))),
+            Err(error) => Err(Box::new(Err(self.ended(error)))),
+        }
+    }
+
+    #[inline]
+    fn terms<'a>(&self, region: &'a Configured, call: &Call) -> Terms<'a> {
+        Terms {
+            region,
+            expiration_time: call.expiration_time,
+            now: self.clock().coarse(),
         }
     }
 
@@ -119,10 +176,9 @@ impl Region {
                 Err(LockError::Creation(Failure::Replaced)) => {}
                 Err(error) => return Err(self.failed(error)),
             }
-            let begun = self.begin::<T, F>(key, call);
-            passage = match begun.map_err(|error| self.ended(error))? {
+            passage = match self.begin::<T, F>(key, call) {
                 Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
-                Err(passage) => passage,
+                Err(passage) => (*passage)?,
             };
         }
     }
@@ -137,7 +193,6 @@ impl Region {
     }
 
     /// Judges what a backend call gave. An error counts as a miss, or ends the call, as `on_backend_error` says.
-    #[inline]
     pub(super) fn judge_read<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         region: &Configured,
@@ -146,15 +201,7 @@ impl Region {
         got: dogpile_plugin_api::Result<Option<Value>>,
     ) -> Result<Found<T>> {
         match got {
-            Ok(Some(value)) => {
-                let now = self.clock().coarse();
-                let terms = Terms {
-                    region,
-                    expiration_time: call.expiration_time,
-                    now,
-                };
-                Ok(examine::<T, F>(value, key.key(), &terms))
-            }
+            Ok(Some(value)) => Ok(examine::<T, F>(value, key.key(), &self.terms(region, call))),
             Ok(None) => Ok(Found::Miss(MissReason::Absent)),
             Err(error) => {
                 self.backend_failed(region, "get", error)?;

@@ -37,12 +37,30 @@ pub(crate) struct Terms<'a> {
 }
 
 impl Terms<'_> {
+    #[inline]
     fn judge(&self, created: u64, started: u64, outdated: &Outdated) -> Freshness {
         let mut expiry = self.region.expiry;
         if let Some(time) = self.expiration_time {
             expiry.expiration_time = time;
         }
         judge(self.now, created, started, &expiry, outdated)
+    }
+}
+
+/// The object in `value`, if it is one of the caller's type and fresh; else the value, for [`examine`].
+#[inline]
+pub(crate) fn fresh<T: Send + Sync + 'static>(
+    value: Value,
+    terms: &Terms<'_>,
+) -> Result<Object<T>, Value> {
+    let object = Object::<T>::from_value(value)?;
+    let Metadata {
+        created, started, ..
+    } = object.as_value().metadata();
+    let outdated = terms.region.slot.invalidations.outdated();
+    match terms.judge(created, started, &outdated) {
+        Freshness::Fresh => Ok(object),
+        _ => Err(object.into_value()),
     }
 }
 
