@@ -153,3 +153,75 @@ fn pop(queue: &mut VecDeque<Fragment>) -> Option<Fragment> {
     }
     fragment
 }
+
+#[cfg(test)]
+mod tests {
+    use dogpile_plugin_api::{Key, Metadata};
+
+    use super::*;
+
+    fn insert(table: &mut HashTable<Value>, queues: &mut Queues, hash: u64) {
+        let value = Value::copied(&Metadata::default(), Key::new("", hash), b"");
+        let fragment = Fragment::of(hash);
+        table.insert_unique(fragment.in_table(), value, |value| {
+            Fragment::of(value.key_hash()).in_table()
+        });
+        queues.push(fragment, table);
+    }
+
+    #[test]
+    fn places_stay_as_few_as_entries_whatever_is_stored_and_deleted() {
+        let (mut table, mut queues) = (HashTable::new(), Queues::default());
+        for round in 0..10_000_u64 {
+            // Ten keys, stored and deleted again and again.
+            let hash = round % 10;
+            match find(&mut table, Fragment::of(hash)) {
+                Some(entry) => drop(entry.remove()),
+                None => insert(&mut table, &mut queues, hash),
+            }
+            queues.tidy(&table);
+            let places = queues.small.len() + queues.main.len();
+            assert!(places <= 2 * table.len() + SHORT, "{places}");
+        }
+        while queues.evict(&mut table).is_some() {}
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn tidying_leaves_each_of_equal_fragments_its_place() {
+        let (mut table, mut queues) = (HashTable::new(), Queues::default());
+        for _ in 0..5 {
+            insert(&mut table, &mut queues, 7);
+        }
+        for hash in 100..1000 {
+            insert(&mut table, &mut queues, hash);
+        }
+        for hash in 100..1000 {
+            find(&mut table, Fragment::of(hash)).unwrap().remove();
+        }
+        queues.tidy(&table);
+        assert_eq!(queues.small.len(), 5);
+        for _ in 0..5 {
+            assert!(queues.evict(&mut table).is_some());
+        }
+        assert!(queues.evict(&mut table).is_none());
+    }
+
+    #[test]
+    fn a_sweep_sees_every_place_once_a_round() {
+        let (mut table, mut queues) = (HashTable::new(), Queues::default());
+        for hash in 0..100 {
+            insert(&mut table, &mut queues, hash);
+        }
+        let mut seen = 0;
+        while queues.next().is_some() {
+            seen += 1;
+            if seen == 50 {
+                // What goes out from before the cursor leaves no gap behind it.
+                queues.evict(&mut table);
+            }
+        }
+        assert_eq!(seen, 100);
+        assert!(queues.next().is_some());
+    }
+}

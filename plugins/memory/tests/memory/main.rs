@@ -1,0 +1,10 @@
+//! The backend as the host sees it, through the boundary.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod eviction;
+mod hits;
+mod limits;
+mod model;
+mod support;
