@@ -40,12 +40,12 @@ pub(crate) struct Server {
 /// What the socket is in the file system.
 struct Files {
     socket: PathBuf,
-    /// Device and inode of the socket that was made.
-    made: (u64, u64),
+    /// Device and inode of the socket, once it is made.
+    made: Option<(u64, u64)>,
     /// A link in the usual place to a socket elsewhere.
     link: Option<PathBuf>,
-    lock: LockFile,
-    /// A child that was forked off has none of it.
+    lock: Option<LockFile>,
+    /// The process that made it.
     process: u32,
 }
 
@@ -102,15 +102,17 @@ impl Server {
             );
             return Ok(None);
         };
+        // From here on, what was made is taken away again when something fails.
+        let mut files = Files {
+            made: None,
+            link: None,
+            lock: Some(lock),
+            process: std::process::id(),
+            socket: socket.clone(),
+        };
         let listener = listen(&socket).map_err(at)?;
         let found = fs::symlink_metadata(&socket).map_err(at)?;
-        let mut files = Files {
-            made: (found.dev(), found.ino()),
-            link: None,
-            lock,
-            process: std::process::id(),
-            socket,
-        };
+        files.made = Some((found.dev(), found.ino()));
         if let Ok(usual) = usual {
             files.link(&usual);
         }
@@ -131,14 +133,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let Some(files) = self.files.take() else {
-            return;
-        };
-        if files.process != std::process::id() {
+        if self.files.take().is_none_or(|files| !files.are_ours()) {
             return;
         }
-        // First the file, so that nobody connects any more.
-        files.remove();
+        // The files went first, so that nobody connects any more.
         self.stop = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -166,12 +164,23 @@ impl Files {
         }
     }
 
-    fn remove(self) {
-        let ours = fs::symlink_metadata(&self.socket)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.made);
+    /// A process that was forked off has copies of everything but the threads, and owns nothing.
+    fn are_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if !self.are_ours() {
+            return;
+        }
+        let found = fs::symlink_metadata(&self.socket);
+        let is_ours = found.is_ok_and(|found| Some((found.dev(), found.ino())) == self.made);
         let link = self.link.as_ref().map(fs::remove_file);
-        let socket = ours.then(|| fs::remove_file(&self.socket));
-        for result in link.into_iter().chain(socket).chain([self.lock.remove()]) {
+        let socket = is_ours.then(|| fs::remove_file(&self.socket));
+        let lock = self.lock.take().map(LockFile::remove);
+        for result in [link, socket, lock].into_iter().flatten() {
             if let Err(error) = result {
                 tracing::debug!(target: "dogpile.admin", %error, "a file of the socket stays behind");
             }
