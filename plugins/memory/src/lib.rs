@@ -2,7 +2,7 @@
 //!
 //! A hit is one look-up under a shared lock and one counted reference: nothing is copied, serialised or allocated. What
 //! is evicted is chosen by [S3-FIFO](https://s3fifo.com), which keeps what is asked for again and lets a scan pass
-//! through a tenth of the room.
+//! through a small part of the room.
 //!
 //! | argument | default | meaning |
 //! |---|---|---|

