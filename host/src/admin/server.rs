@@ -28,8 +28,8 @@ const PAUSE: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
-/// A socket with its threads. Dropping it lets the requests that are being answered come to their end, which blocks
-/// for as long as they take, and removes the socket's file.
+/// A socket with its threads. Dropping it removes the socket's file and lets the requests that are being answered come
+/// to their end: it blocks for as long as they take, and up to ten seconds for a client that does not take its answer.
 pub(crate) struct Server {
     files: Option<Files>,
     /// Its other end sees when this one is closed.

@@ -52,7 +52,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
 
 fn as_text(metadata: &ValueMetadata, size: usize) -> String {
     let keep_until = metadata.keep_until.map_or_else(
-        || "never dropped".to_owned(),
+        || "never".to_owned(),
         |time| format_rfc3339_nanos(time).to_string(),
     );
     format!(

@@ -29,11 +29,7 @@ fn metadata_tells_times_and_size() {
     assert!(lines[2].starts_with("age: "), "{run:?}");
     assert_eq!(
         lines[3..],
-        [
-            "keep_until: never dropped",
-            "value_version: 0",
-            "size: 6 bytes"
-        ]
+        ["keep_until: never", "value_version: 0", "size: 6 bytes"]
     );
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
     let run = folder.dogpile(&["get", "pages", "k", "--metadata", "--json"]);

@@ -1,14 +1,23 @@
 use crate::support::{Folder, PAGES};
 
 #[test]
-fn a_dry_run_tells_what_would_change_and_changes_nothing() {
-    let folder = Folder::new(&format!("{PAGES}\n[regions.other]\nbackend = \"memory\"\n"));
+fn a_dry_run_tells_what_would_change_or_why_nothing_can() {
+    let folder = Folder::new(PAGES);
     folder.add_site();
-    // A host that does not follow the manifest by itself would make this exact; this one may be faster than we are.
     let _server = folder.serve();
     folder
         .dogpile(&["reload", "--dry-run"])
         .is(0, "nothing to change, generation 1\n", "");
+    // The site holds its region. The host refuses this by itself too, so it does not matter who is first.
+    folder.write(
+        "dogpile.toml",
+        &PAGES.replace("regions.pages", "regions.others"),
+    );
+    let refused = folder.dogpile(&["reload", "--dry-run"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+    let held =
+        "error: region `pages` is not listed any more, but the program holds handles to it\n";
+    assert!(refused.stderr.contains(held), "{refused:?}");
 }
 
 #[test]

@@ -13,13 +13,10 @@ fn what_is_not_json_is_refused() {
 }
 
 #[test]
-fn a_value_is_what_the_program_reads() {
+fn a_value_may_begin_like_an_option() {
     let folder = Folder::new(PAGES);
     folder.add_site();
-    let server = folder.serve();
-    let page = server.get("/");
-    assert_eq!(page.source(), "created");
-    // The key of the page is in no output: it is stored again under another one.
+    let _server = folder.serve();
     folder.dogpile(&["set", "pages", "k", "-5"]).is(0, "", "");
     folder.dogpile(&["get", "pages", "k"]).is(0, "-5", "");
 }
