@@ -1,6 +1,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
+
 use crate::support::{Folder, PAGES};
 
 #[test]
@@ -54,9 +56,12 @@ fn a_runtime_directory_that_others_can_enter_is_not_used() {
     fs::create_dir(folder.path("run/dogpile")).unwrap();
     let open = fs::Permissions::from_mode(0o777);
     fs::set_permissions(folder.path("run/dogpile"), open).unwrap();
-    let _server = folder.serve();
+    let mut server = folder.serve();
     let found = fs::read_dir(folder.path("run/dogpile")).unwrap().count();
     assert_eq!(found, 0);
     // The host took the next folder, and so does the command.
     assert_eq!(folder.dogpile(&["status"]).status, Some(0));
+    // Not killed, so that it leaves nothing there.
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
 }
