@@ -25,7 +25,7 @@ pub(crate) struct Assembly<'a> {
     pub(crate) graph: &'a WaitGraph,
     pub(crate) open_timeout: Duration,
     pub(crate) origin: Origin,
-    /// Instances of regions that share their keys.
+    /// Instances of regions that share their keys, at first the current ones.
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
 }
 
@@ -114,11 +114,15 @@ impl Assembly<'_> {
         {
             return Ok(Arc::clone(instance));
         }
-        let current = self.current.region(slot.number).filter(|current| {
+        let is_kept = |current: &&Configured| {
             current.config.shares_keys == config.shares_keys
                 && current.instance.serves(plugin, name, arguments)
-        });
-        let instance = match current {
+        };
+        // A region that joins others takes the instance that they have, rather than give them a new one.
+        let others = config.shares_keys.then(|| self.current.regions());
+        let own = self.current.region(slot.number);
+        let mut candidates = own.into_iter().chain(others.into_iter().flatten());
+        let instance = match candidates.find(is_kept) {
             Some(current) => Arc::clone(&current.instance),
             None => Arc::new(self.open(plugin, name, arguments)?),
         };
@@ -209,7 +213,9 @@ fn refused_by_plugin(
                 error
                     .place()
                     .iter()
-                    .flat_map(|place| place.split('.'))
+                    // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
+                    .flat_map(|place| place.split(['.', '[', ']']))
+                    .filter(|part| !part.is_empty() && *part != "?")
                     .map(str::to_owned),
             );
             (

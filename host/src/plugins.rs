@@ -32,6 +32,11 @@ pub(crate) struct PluginFile {
 }
 
 impl PluginEntry {
+    /// What its code is known by: the digest of its file, or the name of what is linked in.
+    pub(crate) fn code(&self) -> &str {
+        self.file.as_ref().map_or(&self.name, |file| &file.digest)
+    }
+
     /// Whether both are the same code.
     pub(crate) fn same_code(&self, other: &Self) -> bool {
         match (&self.file, &other.file) {
@@ -62,6 +67,13 @@ impl PluginSet {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<PluginEntry>> {
         self.entries.iter()
+    }
+
+    /// Whether both are the same plugins, in the same order.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let mut pairs = self.entries.iter().zip(&other.entries);
+        self.entries.len() == other.entries.len()
+            && pairs.all(|(own, others)| Arc::ptr_eq(own, others))
     }
 
     /// The plugin that offers a backend.
@@ -114,11 +126,11 @@ impl PluginSet {
                     .collect();
                 let remedy = if known.is_empty() {
                     format!(
-                        "list a plugin that offers it under [plugins]: no listed plugin offers any {what}"
+                        "list a plugin that offers it under [plugins], or link one in with `plugin()`: none that is there offers any {what}"
                     )
                 } else {
                     format!(
-                        "list a plugin that offers it under [plugins], or use one of {}",
+                        "list a plugin that offers it under [plugins], or link one in with `plugin()`; there are {}",
                         known.join(", ")
                     )
                 };

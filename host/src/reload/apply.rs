@@ -7,12 +7,14 @@ use std::time::Duration;
 use super::outcome::Reload;
 use super::plan::{ChangeKind, Sketch, plan};
 use super::reaper::retire;
+use crate::ErrorKind;
 use crate::assemble::{Assembly, Refused};
 use crate::engine::Engine;
 use crate::loader::{self, LoadError, Loader};
 use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::registry::{Configured, Origin, Slots, Snapshot};
+use crate::slot::Slot;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -23,11 +25,11 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     let current = engine.registry.load_full();
     let mut errors = Vec::new();
     let plugins = load(engine, manifest, &current, &mut errors);
-    // Without its plugin a region's error would be a consequence, not a cause.
-    refuse(manifest, &mut errors)?;
     let regions = open(engine, manifest, &current, &plugins, &mut errors);
     refuse(manifest, &mut errors)?;
 
+    let new: Vec<_> = regions.iter().map(sketch).collect();
+    let changes = plan(&listed(&current), &new);
     let mut next = Snapshot::new(plugins);
     for region in current
         .regions()
@@ -38,13 +40,17 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     for region in regions {
         next.put(region);
     }
-    let changes = plan(&sketches(&current), &sketches(&next));
     let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
     errors.extend(keeps_objects(manifest, &next));
     refuse(manifest, &mut errors)?;
-    let differs =
-        current.generation == 0 || changes.iter().any(|change| change.kind != ChangeKind::Kept);
+    if current.generation > 0 && is_same(&current, &next) {
+        return Ok(Reload {
+            generation: current.generation,
+            changed: false,
+            changes,
+        });
+    }
     let old = engine.registry.replace(&mut slots, next);
     drop(slots);
     let new = engine.registry.load_full();
@@ -52,36 +58,45 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     retire(old, &new, manifest.host().drain_timeout);
     Ok(Reload {
         generation: new.generation,
-        changed: differs,
+        changed: true,
         changes,
     })
+}
+
+/// Whether nothing would be gained by the new one: the same plugins, and the same regions on the same instances.
+fn is_same(current: &Snapshot, next: &Snapshot) -> bool {
+    let same = |old: &Configured| {
+        next.region(old.slot.number).is_some_and(|new| {
+            old.config == new.config && Arc::ptr_eq(&old.instance, &new.instance)
+        })
+    };
+    current.plugins.is_same(&next.plugins)
+        && current.regions().count() == next.regions().count()
+        && current.regions().all(same)
 }
 
 /// What [`apply`] would change, without loading or opening anything.
 pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
     let current = engine.registry.load_full();
     let mut errors = Vec::new();
-    let mut codes = Vec::new();
+    let linked = engine.linked.iter();
+    let mut codes: Vec<(&str, String)> = linked
+        .map(|entry| (&*entry.name, entry.code().to_owned()))
+        .collect();
     for plugin in manifest.plugins().values() {
         match loader::inspect(&plugin.path) {
-            Ok(found) => codes.push((plugin.name.as_str(), found.digest)),
+            Ok(found) => codes.push((&plugin.name, found.digest)),
             Err(error) => errors.push(not_loaded(manifest, plugin, &error)),
         }
     }
     refuse(manifest, &mut errors)?;
     let code_of = |region: &RegionConfig| {
         // Which plugin offers a backend is known of those that are loaded; of a new one, by its first load.
-        let named = region.backend.plugin.clone();
-        let serving = current
-            .plugins
-            .backend(&region.backend)
-            .ok()
-            .map(|entry| entry.name.clone());
-        let name = named.or(serving)?;
-        codes
-            .iter()
-            .find(|(plugin, _)| *plugin == name)
-            .map(|(_, digest)| digest.as_str())
+        let serving = current.plugins.backend(&region.backend).ok();
+        let serving = serving.map(|entry| &entry.name);
+        let name = region.backend.plugin.as_ref().or(serving)?;
+        let code = codes.iter().find(|(plugin, _)| plugin == name);
+        code.map(|(_, code)| code.as_str())
     };
     let next: Vec<Sketch<'_>> = manifest
         .regions()
@@ -91,12 +106,7 @@ pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, Ma
             code: code_of(config).unwrap_or(""),
         })
         .collect();
-    let current_sketches: Vec<_> = current
-        .regions()
-        .filter(|region| region.origin == Origin::Manifest)
-        .map(sketch)
-        .collect();
-    let changes = plan(&current_sketches, &next);
+    let changes = plan(&listed(&current), &next);
     errors.extend(code_twice(manifest, &current));
     let gone = changes
         .iter()
@@ -106,10 +116,13 @@ pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, Ma
         errors.extend(held_region(manifest, &slots, &change.region));
     }
     refuse(manifest, &mut errors)?;
-    let differs = changes.iter().any(|change| change.kind != ChangeKind::Kept);
+    let loaded = current.plugins.iter();
+    let other_plugins = !loaded
+        .map(|entry| (&*entry.name, entry.code()))
+        .eq(codes.iter().map(|(name, code)| (*name, code.as_str())));
     Ok(Reload {
         generation: current.generation,
-        changed: differs,
+        changed: other_plugins || changes.iter().any(|change| change.kind != ChangeKind::Kept),
         changes,
     })
 }
@@ -209,23 +222,26 @@ fn open(
     plugins: &PluginSet,
     errors: &mut Vec<ManifestError>,
 ) -> Vec<Configured> {
+    // Without its plugin a region's error would be a consequence, not a cause.
+    let all_loaded = errors.is_empty();
     errors.extend(code_twice(manifest, current));
-    if !errors.is_empty() {
-        return Vec::new();
-    }
     let assembly = Assembly {
         plugins,
         current,
         graph: &engine.graph,
         open_timeout: manifest.host().open_timeout.unwrap_or(FOR_EVER),
         origin: Origin::Manifest,
-        shared: RefCell::default(),
+        shared: RefCell::new(current.shared_instances()),
     };
     let mut regions = Vec::new();
     for (name, config) in manifest.regions() {
         let slot = engine.registry.slots().get_or_reserve(name);
+        if is_in_code(current, &slot) {
+            continue;
+        }
         match assembly.region(&Arc::new(config.clone()), &slot) {
             Ok(region) => regions.push(region),
+            Err(refused) if !all_loaded && refused.kind == ErrorKind::PluginNotFound => {}
             Err(refused) => errors.push(refused_at(manifest, name, refused)),
         }
     }
@@ -237,6 +253,11 @@ fn refused_at(manifest: &Manifest, region: &str, refused: Refused) -> ManifestEr
     let mut path = vec!["regions", region];
     path.extend(refused.place.iter().map(String::as_str));
     manifest.error_at(&path, refused.message, refused.remedy)
+}
+
+fn is_in_code(current: &Snapshot, slot: &Slot) -> bool {
+    let region = current.region(slot.number);
+    region.is_some_and(|region| region.origin == Origin::Code)
 }
 
 fn code_twice<'a>(
@@ -315,17 +336,17 @@ fn keeps_objects<'a>(
     })
 }
 
-fn sketches(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
-    snapshot.regions().map(sketch).collect()
+/// The regions of the manifest that is in force.
+fn listed(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
+    let listed = snapshot
+        .regions()
+        .filter(|region| region.origin == Origin::Manifest);
+    listed.map(sketch).collect()
 }
 
 fn sketch(region: &Configured) -> Sketch<'_> {
-    let plugin = &region.instance.plugin;
     Sketch {
         config: &region.config,
-        code: plugin
-            .file
-            .as_ref()
-            .map_or(&plugin.name, |file| &file.digest),
+        code: region.instance.plugin.code(),
     }
 }

@@ -103,6 +103,10 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         because.push("backend".to_owned());
     }
     because.extend(differing(&old.config.arguments, &new.config.arguments));
+    // Its instance is shared with other regions from now on, or no more.
+    if old.config.shares_keys != new.config.shares_keys {
+        because.push("shares_keys".to_owned());
+    }
     if !because.is_empty() {
         return change(new, ChangeKind::Swapped, because);
     }
@@ -116,7 +120,6 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ("value_version", a.value_version != b.value_version),
         ("on_backend_error", a.on_backend_error != b.on_backend_error),
         ("lock_wait", a.lock_wait != b.lock_wait),
-        ("shares_keys", a.shares_keys != b.shares_keys),
     ] {
         if differs {
             because.push(key.to_owned());
@@ -208,7 +211,7 @@ mod tests {
                 (
                     "resized".into(),
                     ChangeKind::Swapped,
-                    because(&["arguments.max_entries", "arguments.max_bytes"])
+                    because(&["arguments.max_bytes", "arguments.max_entries"])
                 ),
                 ("rebuilt".into(), ChangeKind::Swapped, because(&["plugin"])),
                 ("new".into(), ChangeKind::Added, because(&[])),

@@ -66,7 +66,8 @@ fn wake(thread: &SyncSender<()>) {
     let _ = thread.try_send(());
 }
 
-/// What a path leads to: device, inode, length and time of change; nothing if it leads nowhere.
+/// What a path leads to: device, inode, length and when it was changed, which no program can set; nothing if it leads
+/// nowhere.
 type Look = Vec<Option<(u64, u64, u64, i64, i64)>>;
 
 fn follow(follower: &Weak<Follower>, woken: &Receiver<()>, events: &SyncSender<()>) {
@@ -101,8 +102,8 @@ fn look(paths: &[PathBuf]) -> Look {
             found.dev(),
             found.ino(),
             found.len(),
-            found.mtime(),
-            found.mtime_nsec(),
+            found.ctime(),
+            found.ctime_nsec(),
         ))
     };
     paths.iter().map(of).collect()

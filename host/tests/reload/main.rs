@@ -1,0 +1,13 @@
+//! A host that follows its manifest: every way to save one, every kind of change, and what is refused.
+
+mod change;
+mod close;
+mod create;
+mod plan;
+mod plugin_file;
+mod probe;
+mod refuse;
+mod save;
+mod share;
+mod stop;
+mod support;

@@ -1,0 +1,252 @@
+//! A plugin, linked in, that shows what the host does with its instances.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::thread;
+
+use dogpile_plugin_api::{
+    Backend, Deserialize, HostContext, JsonSchema, Key, Result, Storage, Value, export_plugin,
+};
+
+use crate::support::DEADLINE;
+
+static LOGS: LazyLock<Mutex<HashMap<String, Arc<Log>>>> = LazyLock::new(Mutex::default);
+
+/// All instances that were opened with one `log`, in their order.
+#[derive(Default)]
+pub(crate) struct Log {
+    opened: Mutex<Vec<Arc<Watched>>>,
+    gate: Gate,
+}
+
+/// One instance.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) tag: String,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    running: usize,
+    pub(crate) closes: usize,
+    pub(crate) gets: Vec<String>,
+    pub(crate) sets: Vec<String>,
+    /// What the host must not do.
+    pub(crate) faults: Vec<String>,
+    /// Where it was closed.
+    pub(crate) closed_by: String,
+}
+
+impl Log {
+    /// The log of that name: one for each test.
+    pub(crate) fn named(name: &str) -> Arc<Self> {
+        let mut logs = LOGS.lock().unwrap();
+        Arc::clone(logs.entry(name.to_owned()).or_default())
+    }
+
+    pub(crate) fn opened(&self) -> usize {
+        self.opened.lock().unwrap().len()
+    }
+
+    /// What the instances have seen, in the order in which they were opened.
+    pub(crate) fn seen(&self, instance: usize) -> Seen {
+        let opened = self.opened.lock().unwrap();
+        let seen = opened[instance].seen.lock().unwrap();
+        seen.clone()
+    }
+
+    /// How often each instance was closed.
+    pub(crate) fn closes(&self) -> Vec<usize> {
+        (0..self.opened())
+            .map(|instance| self.seen(instance).closes)
+            .collect()
+    }
+
+    /// All that the host did wrong.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        (0..self.opened())
+            .flat_map(|instance| self.seen(instance).faults)
+            .collect()
+    }
+
+    /// Holds all calls of `method` on instances with that `tag` until it is opened again.
+    pub(crate) fn hold(&self, method: &str, tag: &str) {
+        self.gate.hold(method, tag);
+    }
+
+    pub(crate) fn until_held(&self, calls: usize) {
+        self.gate.until_held(calls);
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.gate.let_go();
+    }
+}
+
+/// Where calls can be held.
+#[derive(Default)]
+struct Gate {
+    state: Mutex<(HashSet<(String, String)>, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn hold(&self, method: &str, tag: &str) {
+        let place = (method.to_owned(), tag.to_owned());
+        self.state.lock().unwrap().0.insert(place);
+    }
+
+    fn pass(&self, method: &str, tag: &str) {
+        let place = (method.to_owned(), tag.to_owned());
+        let mut state = self.state.lock().unwrap();
+        if !state.0.contains(&place) {
+            return;
+        }
+        state.1 += 1;
+        self.changed.notify_all();
+        let wait = self
+            .changed
+            .wait_timeout_while(state, DEADLINE, |state| state.0.contains(&place));
+        let (mut state, waited) = wait.unwrap();
+        state.1 -= 1;
+        assert!(!waited.timed_out(), "{method} of {tag} is held for ever");
+    }
+
+    fn until_held(&self, calls: usize) {
+        let state = self.state.lock().unwrap();
+        let wait = self
+            .changed
+            .wait_timeout_while(state, DEADLINE, |state| state.1 < calls);
+        assert!(!wait.unwrap().1.timed_out(), "nobody calls");
+    }
+
+    fn let_go(&self) {
+        self.state.lock().unwrap().0.clear();
+        self.changed.notify_all();
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "dogpile_plugin_api::serde")]
+#[schemars(crate = "dogpile_plugin_api::schemars")]
+struct Arguments {
+    log: String,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    shared: bool,
+    #[serde(default)]
+    objects: bool,
+    #[serde(default)]
+    #[expect(dead_code, reason = "only its place in the manifest matters")]
+    tls: Option<Tls>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "dogpile_plugin_api::serde")]
+#[schemars(crate = "dogpile_plugin_api::schemars")]
+struct Tls {
+    #[expect(dead_code, reason = "only its place in the manifest matters")]
+    ca: Option<String>,
+}
+
+struct Probe {
+    arguments: Arguments,
+    log: Arc<Log>,
+    watched: Arc<Watched>,
+    stored: Mutex<HashMap<String, Value>>,
+}
+
+impl Probe {
+    fn see(&self, see: impl FnOnce(&mut Seen)) {
+        see(&mut self.watched.seen.lock().unwrap());
+    }
+
+    /// Passes the gate, and sees to it that nothing comes after `close` or during it.
+    fn call<T>(&self, method: &str, key: &str, call: impl FnOnce() -> T) -> T {
+        self.see(|seen| {
+            seen.running += 1;
+            if seen.closes > 0 {
+                seen.faults.push(format!("{method} of {key} after close"));
+            }
+        });
+        self.log.gate.pass(method, &self.watched.tag);
+        let result = call();
+        self.see(|seen| seen.running -= 1);
+        result
+    }
+}
+
+impl Backend for Probe {
+    type Arguments = Arguments;
+
+    fn open(arguments: Arguments, _: &HostContext) -> Result<Self> {
+        let log = Log::named(&arguments.log);
+        log.gate.pass("open", &arguments.tag);
+        let watched = Arc::new(Watched {
+            tag: arguments.tag.clone(),
+            ..Watched::default()
+        });
+        log.opened.lock().unwrap().push(Arc::clone(&watched));
+        Ok(Self {
+            arguments,
+            log,
+            watched,
+            stored: Mutex::default(),
+        })
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Value>> {
+        self.call("get", key, || {
+            self.see(|seen| seen.gets.push(key.to_string()));
+            Ok(self.stored.lock().unwrap().get(key.as_str()).cloned())
+        })
+    }
+
+    fn set(&self, key: &Key, value: &Value) -> Result<()> {
+        self.call("set", key, || {
+            self.see(|seen| seen.sets.push(key.to_string()));
+            let mut stored = self.stored.lock().unwrap();
+            stored.insert(key.to_string(), value.clone());
+            Ok(())
+        })
+    }
+
+    fn delete(&self, key: &Key) -> Result<()> {
+        self.call("delete", key, || {
+            self.stored.lock().unwrap().remove(key.as_str());
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> Result<()> {
+        self.log.gate.pass("close", &self.watched.tag);
+        self.see(|seen| {
+            seen.closes += 1;
+            if seen.running > 0 {
+                seen.faults.push("closed during a call".to_owned());
+            }
+            let thread = thread::current();
+            thread
+                .name()
+                .unwrap_or_default()
+                .clone_into(&mut seen.closed_by);
+        });
+        Ok(())
+    }
+
+    fn storage(&self) -> Storage {
+        if self.arguments.objects {
+            Storage::Objects
+        } else {
+            Storage::Bytes
+        }
+    }
+
+    fn shared(&self) -> bool {
+        self.arguments.shared
+    }
+}
+
+export_plugin! { backends: { "probe" => Probe } }
