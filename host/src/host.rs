@@ -166,9 +166,16 @@ impl HostBuilder {
             linked.add(Arc::new(link(plugin, clock)?));
         }
         let engine = Arc::new(Engine::new(linked, clock));
-        let follower = self
-            .manifest
-            .map(|path| Arc::new(Follower::new(Arc::clone(&engine), path)));
+        // The process may change its folder; its manifest stays the same.
+        let manifest = self.manifest.map(std::path::absolute).transpose();
+        let manifest = manifest.map_err(|error| {
+            Error::with_source(
+                ErrorKind::Configuration,
+                format!("the manifest's path: {error}"),
+                error,
+            )
+        })?;
+        let follower = manifest.map(|path| Arc::new(Follower::new(Arc::clone(&engine), path)));
         let inner = Arc::new(Inner::new(engine, follower.clone()));
         for config in self.regions {
             inner.configure(config)?;

@@ -75,7 +75,7 @@ impl Inner {
             graph: &self.engine.graph,
             open_timeout: OPEN_TIMEOUT,
             origin: Origin::Code,
-            shared: RefCell::default(),
+            shared: RefCell::new(current.shared_instances()),
         };
         let region = assembly
             .region(&Arc::new(config), &slot)

@@ -93,6 +93,12 @@ impl Snapshot {
         self.regions().map(|region| &region.instance)
     }
 
+    /// The instances of regions that share their keys.
+    pub(crate) fn shared_instances(&self) -> Vec<Arc<Instance>> {
+        let sharing = self.regions().filter(|region| region.config.shares_keys);
+        sharing.map(|region| Arc::clone(&region.instance)).collect()
+    }
+
     /// Whether any region is served by `instance`.
     pub(crate) fn uses(&self, instance: &Arc<Instance>) -> bool {
         self.instances().any(|own| Arc::ptr_eq(own, instance))

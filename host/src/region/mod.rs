@@ -166,7 +166,7 @@ impl Region {
         let region = configured(&snapshot, self.slot())?;
         let key = BackendKey::new(region, key.as_ref())?;
         let deleted = region.instance.backend.delete(&key.key());
-        deleted.map_err(|error| self.backend_error("delete", error))
+        deleted.map_err(|error| self.backend_error(region, "delete", error))
     }
 
     /// Removes everything that the region's backend holds, where the backend can.
@@ -176,8 +176,9 @@ impl Region {
     /// [`ErrorKind::Backend`] if it cannot or fails.
     pub fn clear(&self) -> Result<()> {
         let snapshot = self.registry().load();
-        let cleared = configured(&snapshot, self.slot())?.instance.backend.clear();
-        cleared.map_err(|error| self.backend_error("clear", error))
+        let region = configured(&snapshot, self.slot())?;
+        let cleared = region.instance.backend.clear();
+        cleared.map_err(|error| self.backend_error(region, "clear", error))
     }
 
     /// Outdates every value of the region whose creation has started, in this process: nothing is removed, nothing
@@ -205,7 +206,7 @@ impl Region {
         }
         let mutex = region.instance.backend.mutex(&key.key());
         let locked = mutex.and_then(|mutex| mutex.map_or(Ok(false), |mutex| mutex.is_locked()));
-        locked.map_err(|error| self.backend_error("mutex", error))
+        locked.map_err(|error| self.backend_error(region, "mutex", error))
     }
 
     /// When the value of `key` was created, how old it is and when it may be dropped, fresh or not; `None` if there
@@ -219,7 +220,7 @@ impl Region {
         let region = configured(&snapshot, self.slot())?;
         let key = BackendKey::new(region, key.as_ref())?;
         let got = region.instance.backend.get(&key.key());
-        let value = got.map_err(|error| self.backend_error("get", error))?;
+        let value = got.map_err(|error| self.backend_error(region, "get", error))?;
         Ok(value.and_then(|value| ValueMetadata::of(&value, self.clock().exact())))
     }
 
@@ -255,8 +256,9 @@ impl Region {
     /// [`ErrorKind::Backend`] if it fails.
     pub fn backend_stats(&self) -> Result<BackendStats> {
         let snapshot = self.registry().load();
-        let stats = configured(&snapshot, self.slot())?.instance.backend.stats();
-        stats.map_err(|error| self.backend_error("stats", error))
+        let region = configured(&snapshot, self.slot())?;
+        let stats = region.instance.backend.stats();
+        stats.map_err(|error| self.backend_error(region, "stats", error))
     }
 
     #[inline]
@@ -365,7 +367,7 @@ impl Region {
         if !fail && !log {
             return Ok(());
         }
-        let error = self.backend_error(method, error);
+        let error = self.backend_error(region, method, error);
         if log {
             tracing::warn!(
                 target: "dogpile.cache",
@@ -377,22 +379,23 @@ impl Region {
     }
 
     #[cold]
-    fn backend_error(&self, method: &str, error: dogpile_plugin_api::Error) -> Error {
-        let snapshot = self.registry().load();
-        let served = snapshot.region(self.slot().number).map(|region| {
-            let plugin = &region.instance.plugin;
-            let file = plugin
-                .file
-                .as_ref()
-                .map(|file| format!(" ({})", file.path.display()));
-            format!(
-                "backend `{}` of plugin `{}`{}",
-                region.instance.name,
-                plugin.name,
-                file.unwrap_or_default()
-            )
-        });
-        let served = served.unwrap_or_else(|| "its backend".to_owned());
+    fn backend_error(
+        &self,
+        region: &Configured,
+        method: &str,
+        error: dogpile_plugin_api::Error,
+    ) -> Error {
+        let instance = &region.instance;
+        let plugin = &instance.plugin;
+        let file = plugin
+            .file
+            .as_ref()
+            .map(|file| format!(" ({})", file.path.display()));
+        let file = file.unwrap_or_default();
+        let served = format!(
+            "backend `{}` of plugin `{}`{file}",
+            instance.name, plugin.name
+        );
         let remedy = match error.kind() {
             PluginErrorKind::Panic => {
                 "; the fault is the plugin's: replace it, or give the region another backend"

@@ -48,7 +48,7 @@ impl Region {
     ) -> First<'k, T> {
         let snapshot = self.registry().load();
         let Some(region) = snapshot.region(self.slot().number) else {
-            return Err(self.not_configured());
+            return Err(Box::new(Err(self.not_configured())));
         };
         if !region.plain_keys {
             return self.begin_mangled::<T, F>(region, key, call);
@@ -68,8 +68,8 @@ impl Region {
     }
 
     #[cold]
-    fn not_configured<'k, T>(&self) -> Box<Result<Passage<'k, T>>> {
-        Box::new(Err(self.ended(not_configured(self.name()))))
+    fn not_configured(&self) -> Error {
+        self.ended(not_configured(self.name()))
     }
 
     #[inline(never)]

@@ -31,7 +31,7 @@ impl Region {
         let region = configured(&snapshot, self.slot())?;
         let key = BackendKey::new(region, key.as_ref())?;
         let got = region.instance.backend.get(&key.key());
-        let Some(value) = got.map_err(|error| self.backend_error("get", error))? else {
+        let Some(value) = got.map_err(|error| self.backend_error(region, "get", error))? else {
             return Ok(None);
         };
         let Some(metadata) = ValueMetadata::of(&value, self.clock().exact()) else {
@@ -71,7 +71,7 @@ impl Region {
         bytes.extend_from_slice(payload);
         let value = Value::with(&metadata, key.key(), bytes);
         let stored = region.instance.backend.set(&key.key(), &value);
-        stored.map_err(|error| self.backend_error("set", error))
+        stored.map_err(|error| self.backend_error(region, "set", error))
     }
 
     /// Whether other processes see what the region's backend stores.

@@ -12,7 +12,8 @@ impl Region {
     /// [`ErrorKind::Backend`](crate::ErrorKind::Backend) if it does not.
     pub fn ping(&self) -> Result<()> {
         let snapshot = self.registry().load();
-        let answered = configured(&snapshot, self.slot())?.instance.backend.ping();
-        answered.map_err(|error| self.backend_error("ping", error))
+        let region = configured(&snapshot, self.slot())?;
+        let answered = region.instance.backend.ping();
+        answered.map_err(|error| self.backend_error(region, "ping", error))
     }
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dogpile_plugin_api::Storage;
+
 use super::outcome::Reload;
 use super::plan::{ChangeKind, Sketch, plan};
 use super::reaper::retire;
@@ -14,7 +16,7 @@ use crate::loader::{self, LoadError, Loader};
 use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::registry::{Configured, Origin, Slots, Snapshot};
-use crate::slot::Slot;
+use crate::slot::{Invalidation, Slot};
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -55,12 +57,29 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     drop(slots);
     let new = engine.registry.load_full();
     drop(current);
+    outdate_other_versions(engine, &old, &new);
     retire(old, &new, manifest.host().drain_timeout);
     Ok(Reload {
         generation: new.generation,
         changed: true,
         changes,
     })
+}
+
+/// Objects do not carry the `value_version` that bytes do, so those of an instance that stays are invalidated.
+fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
+    for region in new.regions() {
+        let stays = old.region(region.slot.number).is_some_and(|old| {
+            Arc::ptr_eq(&old.instance, &region.instance)
+                && old.config.value_version != region.config.value_version
+        });
+        if stays && region.instance.properties.storage == Storage::Objects {
+            region
+                .slot
+                .invalidations
+                .invalidate(engine.clock, Invalidation::Hard);
+        }
+    }
 }
 
 /// Whether nothing would be gained by the new one: the same plugins, and the same regions on the same instances.

@@ -169,7 +169,9 @@ mod tests {
     use crate::source::tree;
 
     fn found(files: &[(&str, &str)]) -> Vec<String> {
-        let all = ["loader", "slot", "registry", "region", "reload", "error", "plugins"];
+        let all = [
+            "loader", "slot", "registry", "region", "reload", "error", "plugins",
+        ];
         let all: Vec<_> = all
             .iter()
             .map(|name| format!("{ROOT}{name}/mod.rs"))
