@@ -24,7 +24,7 @@ fn a_creation_under_way_goes_to_those_who_wait_and_is_not_stored_in_the_new_inst
     let site = Site::new(&probe("under way", "old", ""));
     let host = site.open_unwatched();
     let region = host.region("a").unwrap();
-    let (began, begun) = mpsc::channel();
+    let (began, start) = mpsc::channel();
     let (go, gate) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let creates = scope.spawn(|| {
@@ -35,7 +35,7 @@ fn a_creation_under_way_goes_to_those_who_wait_and_is_not_stored_in_the_new_inst
             };
             region.get_or_create("k", create).unwrap()
         });
-        begun.recv().unwrap();
+        start.recv().unwrap();
         let waits: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| region.get_or_create("k", || 2).unwrap()))
             .collect();

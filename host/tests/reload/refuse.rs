@@ -180,11 +180,10 @@ fn a_file_that_is_no_plugin_is_refused_with_its_name_and_the_others_go_on() {
     )
     .unwrap();
     let listed = |names: &str| {
-        let mut text = String::from("version = 1\n[plugins.memory]\n");
-        for name in names.split_whitespace() {
-            text.push_str(&format!("[plugins.{name}]\n"));
-        }
-        site.replace("dogpile.toml", text + USERS);
+        let tables = names.split_whitespace();
+        let tables: Vec<_> = tables.map(|name| format!("[plugins.{name}]\n")).collect();
+        let text = format!("version = 1\n[plugins.memory]\n{}{USERS}", tables.concat());
+        site.replace("dogpile.toml", text);
     };
     listed("");
     let host = Host::open(site.manifest()).unwrap();

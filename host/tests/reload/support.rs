@@ -141,7 +141,8 @@ impl Site {
 pub(crate) fn whole(rest: &str) -> String {
     let folder = plugins();
     format!(
-        "version = 1\n[host]\nplugin_dir = {folder:?}\n[plugins.memory]\n[plugins.null]\n{rest}"
+        "version = 1\n[host]\nplugin_dir = \"{}\"\n[plugins.memory]\n[plugins.null]\n{rest}",
+        folder.display()
     )
 }
 
