@@ -12,7 +12,7 @@ use dogpile::{Host, RegionConfig, Source};
 fn main() -> dogpile::Result<()> {
     let host = Host::builder()
         .plugin(dogpile_plugin_memory::plugin())
-        .region(RegionConfig::on("reports", "memory").expiration_time(Duration::from_secs(60)))
+        .region(RegionConfig::on("reports", "memory").expiration_time(Duration::from_mins(1)))
         .build()?;
     let reports = host.region("reports")?;
 
