@@ -8,7 +8,7 @@ use dogpile_plugin_api::Storage;
 
 use super::outcome::Reload;
 use super::plan::{ChangeKind, Sketch, plan};
-use super::reaper::retire;
+use super::reaper::{discard, retire};
 use crate::ErrorKind;
 use crate::assemble::{Assembly, Refused};
 use crate::engine::Engine;
@@ -28,8 +28,10 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     let mut errors = Vec::new();
     let plugins = load(engine, manifest, &current, &mut errors);
     let regions = open(engine, manifest, &current, &plugins, &mut errors);
-    refuse(manifest, &mut errors)?;
-
+    if let Err(refused) = refuse(manifest, &mut errors) {
+        discard(regions);
+        return Err(refused);
+    }
     let new: Vec<_> = regions.iter().map(sketch).collect();
     let changes = plan(&listed(&current), &new);
     let mut next = Snapshot::new(plugins);
@@ -45,7 +47,10 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
     errors.extend(keeps_objects(manifest, &next));
-    refuse(manifest, &mut errors)?;
+    if let Err(refused) = refuse(manifest, &mut errors) {
+        discard(next);
+        return Err(refused);
+    }
     if current.generation > 0 && is_same(&current, &next) {
         return Ok(Reload {
             generation: current.generation,

@@ -23,16 +23,24 @@ pub(crate) fn retire(old: Arc<Snapshot>, new: &Snapshot, drain_timeout: Option<D
     if retired.is_empty() {
         return;
     }
-    let run = move || {
+    reap(move || {
         // Readers that took the old snapshot keep it; ours goes first.
         drop(old);
         drain(retired, drain_timeout);
-    };
+    });
+}
+
+/// Closes what was opened for a manifest that is refused, on a thread of its own.
+pub(super) fn discard<T: Send + 'static>(opened: T) {
+    reap(move || drop(opened));
+}
+
+fn reap(run: impl FnOnce() + Send + 'static) {
     if let Err(error) = thread::Builder::new()
         .name("dogpile-reaper".to_owned())
         .spawn(run)
     {
-        tracing::error!(target: "dogpile.reload", %error, "no thread to close old backends on: they stay open");
+        tracing::error!(target: "dogpile.reload", %error, "no thread to close backends on: who holds them last closes them");
     }
 }
 

@@ -95,8 +95,9 @@ fn what_is_opened_for_a_manifest_that_is_refused_is_closed_unused() {
     let other = "[regions.b]\nbackend = \"memory\"\narguments.max_entries = 0\n";
     site.save(&[&probe("a", "aside", "1"), other].concat());
     host.reload().unwrap_err();
-    assert_eq!(log.closes(), [0, 1]);
+    until("it is closed", || log.closes() == [0, 1]);
     let seen = log.seen(1);
+    assert_eq!(seen.closed_by, "dogpile-reaper");
     assert_eq!((&seen.gets, &seen.sets), (&vec![], &vec![]));
     assert_eq!(seen.faults, Seen::default().faults);
 }
@@ -117,4 +118,20 @@ fn a_close_that_hangs_holds_up_no_reload_and_no_call() {
     until("the next is closed", || log.closes() == [0, 1, 0]);
     log.let_go();
     until("all are closed", || log.closes() == [1, 1, 0]);
+}
+
+#[test]
+fn a_close_that_hangs_after_a_refusal_holds_up_no_reload() {
+    let log = Log::named("hanging aside");
+    let site = Site::new(&probe("a", "hanging aside", "0"));
+    let host = site.open_unwatched();
+    log.hold("close", "1");
+    let other = "[regions.b]\nbackend = \"memory\"\narguments.max_entries = 0\n";
+    site.save(&[&probe("a", "hanging aside", "1"), other].concat());
+    host.reload().unwrap_err();
+    log.until_held(1);
+    site.save(&probe("a", "hanging aside", "2"));
+    host.reload().unwrap();
+    log.let_go();
+    until("both are closed", || log.closes() == [1, 1, 0]);
 }
