@@ -7,7 +7,7 @@ mod server;
 
 pub use folder::Folder;
 pub use http::Response;
-pub use run::Run;
+pub use run::{Run, without_folder};
 pub use server::Server;
 
 /// One region of pages in memory.

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What a command printed, and how it ended. Paths of the folder are `[DIR]`.
+/// What a command printed, and how it ended. Paths start at the folder, which is `[DIR]` itself.
 #[derive(Debug)]
 pub struct Run {
     pub status: Option<i32>,
@@ -28,7 +28,7 @@ impl Run {
         } = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();
-            normalised(&text.replace(&*folder.to_string_lossy(), "[DIR]"))
+            normalised(&without_folder(&text, folder))
         };
         Self {
             status: status.code(),
@@ -50,6 +50,13 @@ impl Run {
             self.stderr
         );
     }
+}
+
+/// `text` with the paths in it as they are seen from `folder`.
+pub fn without_folder(text: &str, folder: &Path) -> String {
+    let folder = folder.to_string_lossy();
+    text.replace(&format!("{folder}/"), "")
+        .replace(&*folder, "[DIR]")
 }
 
 /// Times, digests and compilers differ from run to run.
