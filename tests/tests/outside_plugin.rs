@@ -45,12 +45,13 @@ impl Outside {
 
     /// Builds `source`, and gives the library's bytes.
     fn build(&self, source: &str) -> Vec<u8> {
-        fs::write(self.folder.path().join("src/lib.rs"), source).unwrap();
         let target = target();
         fs::create_dir_all(&target).unwrap();
         // Other tests build there too.
         let lock = File::create(target.join("tests.lock")).unwrap();
         lock.lock().unwrap();
+        // Not before: to cargo, crates at the same place of their workspaces are the same, and the later build is newer.
+        fs::write(self.folder.path().join("src/lib.rs"), source).unwrap();
         let cargo = |network: &[&str]| {
             let mut command = Command::new(env!("CARGO"));
             command
