@@ -53,11 +53,13 @@ mod keys;
 pub mod loader;
 pub mod manifest;
 mod plugins;
+mod published;
 mod region;
 mod registry;
 mod reload;
 mod slot;
 mod status;
+mod stripes;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};

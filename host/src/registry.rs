@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 use dogpile_lock::Expiry;
 use dogpile_plugin_api::ManglerInstance;
 use parking_lot::{Mutex, MutexGuard};
@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::instance::Instance;
 use crate::manifest::{MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
+use crate::published::{Pin, Published};
 use crate::slot::Slot;
 use crate::{Error, ErrorKind, Result};
 
@@ -85,6 +86,12 @@ impl Snapshot {
         self.regions.get(slot)?.as_ref()
     }
 
+    /// The region, if it is configured and has [plain keys](Configured::plain_keys).
+    #[inline]
+    pub(crate) fn plain_region(&self, slot: usize) -> Option<&Configured> {
+        self.region(slot).filter(|region| region.plain_keys)
+    }
+
     pub(crate) fn regions(&self) -> impl Iterator<Item = &Configured> {
         self.regions.iter().flatten()
     }
@@ -115,7 +122,7 @@ impl Snapshot {
 
 /// The current snapshot, and a slot for every region name ever used.
 pub(crate) struct Registry {
-    current: ArcSwap<Snapshot>,
+    current: Published<Snapshot>,
     slots: Mutex<Slots>,
 }
 
@@ -155,7 +162,7 @@ impl Slots {
 impl Registry {
     pub(crate) fn new(first: Snapshot) -> Self {
         Self {
-            current: ArcSwap::from_pointee(first),
+            current: Published::new(first),
             slots: Mutex::default(),
         }
     }
@@ -164,6 +171,12 @@ impl Registry {
     #[inline]
     pub(crate) fn load(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
+    }
+
+    /// The current snapshot and a stripe for counting, for the length of one backend call; not always to be had.
+    #[inline]
+    pub(crate) fn pin(&self) -> Option<Pin<'_, Snapshot>> {
+        self.current.pin()
     }
 
     /// The current snapshot, for longer.
@@ -183,7 +196,7 @@ impl Registry {
         for region in next.regions() {
             slots.add(&region.slot);
         }
-        self.current.swap(Arc::new(next))
+        self.current.replace(next)
     }
 }
 

@@ -76,25 +76,27 @@ pub fn judge(
     expiry: &Expiry,
     outdated: &Outdated,
 ) -> Freshness {
-    let age = now.saturating_sub(created);
-    let ahead = created.saturating_sub(now);
-    if age <= expiry.expiration_time
-        && started > outdated.hard.max(outdated.soft)
-        && ahead <= FUTURE_TOLERANCE
+    // Most values are fresh and were created before the clock's last tick.
+    if let Some(age) = now.checked_sub(created)
+        && age <= expiry.expiration_time
+        && started > outdated.hard
+        && started > outdated.soft
     {
         return Freshness::Fresh;
     }
-    judge_old(age, ahead, started, expiry, outdated)
+    judge_closely(now, created, started, expiry, outdated)
 }
 
 #[cold]
-fn judge_old(
-    age: u64,
-    ahead: u64,
+fn judge_closely(
+    now: u64,
+    created: u64,
     started: u64,
     expiry: &Expiry,
     outdated: &Outdated,
 ) -> Freshness {
+    let age = now.saturating_sub(created);
+    let ahead = created.saturating_sub(now);
     let invalidated = |at: u64| at != 0 && started <= at;
     if invalidated(outdated.hard) {
         Freshness::Unusable(Reason::HardInvalidated)

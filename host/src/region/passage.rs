@@ -15,7 +15,7 @@ use super::mangle::BackendKey;
 use super::read::{Found, Terms, examine, fresh};
 use super::store::{object, store};
 use crate::instance::{Creations, Failure};
-use crate::registry::{Configured, configured, not_configured};
+use crate::registry::{Configured, Snapshot, configured};
 use crate::slot::{Count, MissReason};
 use crate::{Error, ErrorKind, Result};
 
@@ -39,65 +39,71 @@ pub(super) type First<'k, T> = Result<Object<T>, Box<Result<Passage<'k, T>>>>;
 impl Region {
     /// The first read.
     ///
-    /// A hit on an object under a plain key is judged here, in line with its caller; all else by `judge_first`.
+    /// A hit on an object under a plain key is judged here, in line with its caller and with the snapshot pinned; all
+    /// else by `judge_first`.
     #[inline]
     pub(super) fn begin<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &'k str,
         call: &Call,
     ) -> First<'k, T> {
-        let snapshot = self.registry().load();
-        let Some(region) = snapshot.region(self.slot().number) else {
-            return Err(Box::new(Err(self.not_configured())));
+        let Some(pin) = self.registry().pin() else {
+            return self.begin_unpinned::<T, F>(key, call);
         };
-        if !region.plain_keys {
-            return self.begin_mangled::<T, F>(region, key, call);
-        }
+        let Some(region) = pin.plain_region(self.slot().number) else {
+            drop(pin);
+            return self.begin_unpinned::<T, F>(key, call);
+        };
         let key = BackendKey::plain(key);
         let got = match region.instance.backend.get(&key.key()) {
             Ok(Some(value)) => match fresh::<T>(value, &self.terms(region, call)) {
                 Ok(object) => {
-                    self.slot().stats.count(Count::Hit);
+                    self.slot().stats.count_pinned_hit(&pin);
                     return Ok(object);
                 }
                 Err(value) => Ok(Some(value)),
             },
             other => other,
         };
-        self.judge_first::<T, F>(region, key, call, got)
-    }
-
-    #[cold]
-    fn not_configured(&self) -> Error {
-        self.ended(not_configured(self.name()))
+        self.judge_first::<T, F>(&pin.release(), key, call, got)
     }
 
     #[inline(never)]
-    fn begin_mangled<'k, T: Send + Sync + 'static, F: Form<T>>(
+    fn begin_unpinned<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
-        region: &Configured,
         key: &'k str,
         call: &Call,
     ) -> First<'k, T> {
-        let key = BackendKey::new(region, key).map_err(|error| Box::new(Err(self.ended(error))))?;
-        let got = region.instance.backend.get(&key.key());
-        self.judge_first::<T, F>(region, key, call, got)
+        let snapshot = self.registry().load();
+        let begun = configured(&snapshot, self.slot()).and_then(|region| {
+            let key = BackendKey::new(region, key)?;
+            let got = region.instance.backend.get(&key.key());
+            Ok((key, got))
+        });
+        match begun {
+            Ok((key, got)) => self.judge_first::<T, F>(&snapshot, key, call, got),
+            Err(error) => Err(Box::new(Err(self.ended(error)))),
+        }
     }
 
     #[inline(never)]
     fn judge_first<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
-        region: &Configured,
+        snapshot: &Snapshot,
         key: BackendKey<'k>,
         call: &Call,
         got: dogpile_plugin_api::Result<Option<Value>>,
     ) -> First<'k, T> {
-        match self.judge_read::<T, F>(region, &key, call, got) {
-            Ok(Found::Fresh(object)) => {
+        let judged = configured(snapshot, self.slot()).and_then(|region| {
+            let found = self.judge_read::<T, F>(region, &key, call, got)?;
+            Ok((region, found))
+        });
+        match judged {
+            Ok((_, Found::Fresh(object))) => {
                 self.slot().stats.count(Count::Hit);
                 Ok(object)
             }
-            Ok(found) => Err(Box::new(Ok(self.not_fresh(region, key, found)))),
+            Ok((region, found)) => Err(Box::new(Ok(self.not_fresh(region, key, found)))),
             Err(error) => Err(Box::new(Err(self.ended(error)))),
         }
     }

@@ -1,10 +1,12 @@
 //! What a region counts.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+
+use crate::published::Pin;
+use crate::stripes;
 
 /// What is counted; the discriminant is the place in a stripe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(crate) enum Count {
     Version,
     Type,
     BackendError,
+    /// A hit of a call that had its stripe pinned: never counted otherwise.
+    PinnedHit,
 }
 
 const COUNTS: usize = 16;
@@ -36,36 +40,25 @@ pub(crate) struct Stats {
 #[derive(Default)]
 struct Stripe([AtomicU64; COUNTS]);
 
-thread_local! {
-    static THREAD: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-/// A number for this thread, counted up from 0.
-#[inline]
-fn thread() -> usize {
-    THREAD.with(|own| {
-        if own.get() == usize::MAX {
-            own.set(THREADS.fetch_add(1, Ordering::Relaxed));
-        }
-        own.get()
-    })
-}
-
 impl Stats {
     pub(crate) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let stripes = (cores * 2).next_power_of_two().min(64);
         Self {
-            stripes: (0..stripes).map(|_| Stripe::default()).collect(),
+            stripes: (0..*stripes::COUNT).map(|_| Stripe::default()).collect(),
         }
     }
 
     #[inline]
     pub(crate) fn count(&self, what: Count) {
-        let at = thread() & (self.stripes.len() - 1);
+        let at = stripes::own(self.stripes.len());
         self.stripes[at].0[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a hit in the stripe that the pin makes this thread's alone, so that nothing can come between reading and
+    /// writing the number.
+    #[inline]
+    pub(crate) fn count_pinned_hit<T>(&self, pin: &Pin<'_, T>) {
+        let hits = &self.stripes[pin.stripe()].0[Count::PinnedHit as usize];
+        hits.store(hits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     fn sum(&self, what: Count) -> u64 {
@@ -85,7 +78,7 @@ impl Stats {
             (MissReason::BackendError, Count::BackendError),
         ];
         RegionStats {
-            hits: self.sum(Count::Hit),
+            hits: self.sum(Count::Hit) + self.sum(Count::PinnedHit),
             misses: misses.map(|(reason, of)| (reason, self.sum(of))).into(),
             stale: self.sum(Count::Stale),
             creations: self.sum(Count::Creation),
@@ -168,6 +161,25 @@ impl MissReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::published::Published;
+
+    #[test]
+    fn hits_of_threads_that_share_stripes_are_exact() {
+        let (stats, published) = (Stats::new(), Published::new(()));
+        std::thread::scope(|scope| {
+            for _ in 0..2 * *stripes::COUNT {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        match published.pin() {
+                            Some(pin) => stats.count_pinned_hit(&pin),
+                            None => stats.count(Count::Hit),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(stats.read().hits, 2000 * *stripes::COUNT as u64);
+    }
 
     #[test]
     fn counts_of_many_threads_are_exact() {

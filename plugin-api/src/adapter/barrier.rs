@@ -1,5 +1,6 @@
 //! The panic barrier that stands in every function of the boundary.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::RawValue;
@@ -11,14 +12,16 @@ pub(super) fn guarded<T>(method: &'static str, call: impl FnOnce() -> Result<T>)
     // What a panic leaves half-done is inside the plugin's instance, which the error tells the host to give up.
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result,
-        Err(payload) => {
-            let message = panics::message(payload);
-            Err(Error::new(
-                ErrorKind::Panic,
-                format!("panicked in {method}: {message}"),
-            ))
-        }
+        Err(payload) => Err(panicked(method, payload)),
     }
+}
+
+// Never in line: a call that does not panic would carry what the message is made of.
+#[cold]
+#[inline(never)]
+fn panicked(method: &str, payload: Box<dyn Any + Send>) -> Error {
+    let message = panics::message(payload);
+    Error::new(ErrorKind::Panic, format!("panicked in {method}: {message}"))
 }
 
 /// The answer of a method that gives nothing back.

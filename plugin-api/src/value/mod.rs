@@ -168,11 +168,12 @@ impl Value {
     #[inline]
     fn holds<T: Send + Sync + 'static>(&self) -> bool {
         let header = self.header();
-        if header.kind != kind::OBJECT {
-            return false;
-        }
+        // Only objects of type `T` have this table.
         if std::ptr::eq(header.vtable, make::vtable::<T>()) {
             return true;
+        }
+        if header.kind != kind::OBJECT {
+            return false;
         }
         // The same type can have several tables, one in each codegen unit.
         // SAFETY: a vtable is a static of an image that is never unloaded; `is` is called only if that is this one.
