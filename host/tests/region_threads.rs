@@ -26,13 +26,14 @@ fn two_hundred_expiries_of_one_key_are_two_hundred_creations_with_stale_values_m
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for round in 1..=ROUNDS {
-                    if round_trip.wait().is_leader() {
+                    let leads = round_trip.wait().is_leader();
+                    let before = stale.load(Ordering::SeqCst);
+                    if leads {
                         hand.advance(61 * SECOND);
                     }
                     round_trip.wait();
                     let got = users.get_or_create("1", || {
-                        // Until another caller has had the old value.
-                        let before = stale.load(Ordering::SeqCst);
+                        // Until another caller has had the old value in this round.
                         until(|| stale.load(Ordering::SeqCst) > before);
                         created.fetch_add(1, Ordering::SeqCst) + 1
                     });
