@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dogpile_lock::Clock;
-use dogpile_plugin_api::Plugin;
+use dogpile_plugin_api::{Backend, Plugin};
 
 use crate::admin::{self, AdminSocket};
 use crate::engine::Engine;
@@ -121,6 +121,11 @@ impl HostBuilder {
     pub fn plugin(mut self, plugin: Plugin) -> Self {
         self.plugins.push(plugin);
         self
+    }
+
+    /// Registers a backend of the program's own under a name, without a crate that exports it.
+    pub fn backend<B: Backend>(self, name: &'static str) -> Self {
+        self.plugin(Plugin::of_backend::<B>(name))
     }
 
     /// Configures a region in code.

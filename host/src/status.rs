@@ -7,6 +7,7 @@ use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, RUSTC_VERSION};
 use serde::{Deserialize, Serialize};
 
 use crate::inner::Inner;
+use crate::loader;
 use crate::plugins::PluginEntry;
 use crate::registry::Configured;
 use crate::slot::MissReason;
@@ -25,6 +26,8 @@ pub struct HostStatus {
     pub loaded_at: Option<String>,
     /// Why the newest manifest was refused, if it was; the last good one is in force.
     pub last_error: Option<String>,
+    /// How many images of plugins this process has mapped. They stay: each changed file adds one.
+    pub loaded_images: usize,
     /// The plugins, those that were linked in first.
     pub plugins: Vec<PluginStatus>,
     /// The regions, by name.
@@ -114,6 +117,7 @@ impl Inner {
                 .applied
                 .map(|time| humantime::format_rfc3339_seconds(time).to_string()),
             last_error: state.error,
+            loaded_images: loader::loaded_images(),
             plugins: snapshot
                 .plugins
                 .iter()

@@ -16,13 +16,13 @@ impl HostContext {
 
     /// The name under which the manifest lists the plugin.
     pub fn plugin(&self) -> &'static str {
-        self.raw.plugin.as_str()
+        self.raw.plugin()
     }
 
     /// A key with this process's hash, for plugins that make keys of their own.
     pub fn key(&self, text: impl Into<Box<str>>) -> OwnedKey {
         let text = text.into();
-        let hash = (self.raw.hash)(self.raw.context, text.as_ref().into());
+        let hash = self.raw.hash(&text);
         OwnedKey::new(text, hash)
     }
 
@@ -30,6 +30,6 @@ impl HostContext {
     ///
     /// [`Value::keep_until`]: crate::Value::keep_until
     pub fn now(&self) -> u64 {
-        (self.raw.now)(self.raw.context)
+        self.raw.now()
     }
 }

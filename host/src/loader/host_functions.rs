@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use abi_stable::std_types::RStr;
 use dogpile_lock::Clock;
-use dogpile_plugin_api::abi::RawHost;
+use dogpile_plugin_api::abi::{HostFunctions, RawHost};
 use parking_lot::Mutex;
 use tracing::Level;
 
@@ -19,15 +19,19 @@ use crate::keys;
 ///
 /// The name is kept for the life of the process, once however often it is given. A host leaks its clock, once.
 pub fn host_functions(plugin: &str, clock: &'static Clock) -> RawHost {
-    RawHost {
-        image: dogpile_plugin_api::image(),
-        plugin: RStr::from_str(for_life(plugin)),
-        context: std::ptr::from_ref(clock).cast(),
+    let functions = HostFunctions {
         hash,
         now,
         log_enabled,
         log,
-        reserved: [0; 4],
+    };
+    // SAFETY: the functions take a clock that lives as long as the process, and this is one.
+    unsafe {
+        RawHost::new(
+            for_life(plugin),
+            std::ptr::from_ref(clock).cast(),
+            functions,
+        )
     }
 }
 
@@ -49,12 +53,12 @@ fn for_life(text: &str) -> &'static str {
     leaked
 }
 
-extern "C" fn hash(_: *const (), text: RStr<'_>) -> u64 {
+unsafe extern "C" fn hash(_: *const (), text: RStr<'_>) -> u64 {
     keys::hash(text.as_str())
 }
 
-extern "C" fn now(context: *const ()) -> u64 {
-    // SAFETY: a plugin hands back what `host_functions` gave it, a clock that lives as long as the process.
+unsafe extern "C" fn now(context: *const ()) -> u64 {
+    // SAFETY: by the contract of `RawHost::new` it is the clock that `host_functions` gave.
     let clock = unsafe { &*context.cast::<Clock>() };
     clock.coarse()
 }
@@ -103,10 +107,10 @@ mod tests {
     fn plugins_see_the_hosts_clock_and_hash() {
         let (clock, hand) = Clock::manual(7);
         let host = host_functions("mine", Box::leak(Box::new(clock)));
-        assert_eq!((host.now)(host.context), 7);
+        assert_eq!(host.now(), 7);
         hand.set(9);
-        assert_eq!((host.now)(host.context), 9);
-        assert_eq!((host.hash)(host.context, "a".into()), keys::hash("a"));
-        assert_eq!(host.plugin.as_str(), "mine");
+        assert_eq!(host.now(), 9);
+        assert_eq!(host.hash("a"), keys::hash("a"));
+        assert_eq!(host.plugin(), "mine");
     }
 }

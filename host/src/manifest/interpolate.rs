@@ -8,7 +8,10 @@ use super::include::read_text;
 pub(super) type Environment<'e> = dyn Fn(&str) -> Result<Option<String>, String> + 'e;
 
 /// What stands for an interpolated part where secrets must not appear.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
+
+/// What is shorter is no secret, in characters.
+const SHORTEST_SECRET: usize = 4;
 
 const FORMS: &str =
     "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:PATH}, and $$ for a dollar";
@@ -57,6 +60,20 @@ impl<'e> Interpolator<'e> {
     /// Every file asked for, as the manifest spells it, with its text.
     pub(super) fn files(&self) -> &BTreeMap<String, Result<String, String>> {
         &self.files
+    }
+
+    /// All that was put in, the longest first; what is too short to be a secret is left out, since it would be found in
+    /// every other word.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let variables = self.variables.values().flatten().flatten();
+        let files = self.files.values().flatten();
+        let mut secrets: Vec<String> = variables
+            .chain(files)
+            .map(|text| text.trim_end_matches('\n').to_owned())
+            .filter(|text| text.chars().count() >= SHORTEST_SECRET)
+            .collect();
+        secrets.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        secrets
     }
 
     /// Where the files of [`files`](Self::files) are.

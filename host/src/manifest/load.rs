@@ -25,6 +25,8 @@ pub(super) struct Loaded {
     pub(super) places: Places,
     pub(super) inputs: Vec<PathBuf>,
     pub(super) content_hash: String,
+    /// What stands for `${…}`, so that no later message shows it.
+    pub(super) secrets: Vec<String>,
 }
 
 /// Reads and checks a manifest with its includes.
@@ -277,6 +279,7 @@ impl<'e> Load<'e> {
         }
         self.hash.interpolated(&self.interpolator);
         let content_hash = self.hash.finish();
+        let secrets = self.interpolator.secrets();
         let inputs = self.inputs.into_iter().collect();
         self.findings
             .sort_by_key(|finding| (finding.source, finding.span.start));
@@ -297,6 +300,7 @@ impl<'e> Load<'e> {
                 places: self.places,
                 inputs,
                 content_hash,
+                secrets,
             }),
             _ => Err(ManifestErrors::new(all, inputs, content_hash)),
         }

@@ -54,6 +54,7 @@ pub struct Manifest {
     places: Places,
     inputs: Vec<PathBuf>,
     content_hash: String,
+    secrets: Vec<String>,
 }
 
 impl Manifest {
@@ -86,6 +87,7 @@ impl Manifest {
             places,
             inputs,
             content_hash,
+            secrets,
         } = loaded?;
         Ok(Self {
             host,
@@ -96,6 +98,7 @@ impl Manifest {
             places,
             inputs,
             content_hash,
+            secrets,
         })
     }
 
@@ -152,7 +155,8 @@ impl Manifest {
     /// An error about the value at a path, for checks made elsewhere: an unknown backend, an
     /// argument that the backend refuses. Elements of arrays are named by their number.
     ///
-    /// Where the path is absent, its nearest ancestor is shown. The message must hold no secret.
+    /// Where the path is absent, its nearest ancestor is shown. What an interpolation gave is masked in message and
+    /// remedy, whoever wrote them.
     pub fn error_at(
         &self,
         path: &[&str],
@@ -173,6 +177,7 @@ impl Manifest {
     }
 
     fn at(&self, path: &[&str], key: bool, message: String, remedy: String) -> ManifestError {
+        let (message, remedy) = (self.without_secrets(message), self.without_secrets(remedy));
         let mut path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
         loop {
             if let Some((key_place, value_place)) = self.places.get(&path) {
@@ -188,6 +193,11 @@ impl Manifest {
                 return self.sources[0].finding(Severity::Error, &(0..0), message, remedy);
             }
         }
+    }
+
+    fn without_secrets(&self, text: String) -> String {
+        let mask = |text: String, secret: &String| text.replace(secret.as_str(), interpolate::MASK);
+        self.secrets.iter().fold(text, mask)
     }
 
     /// Makes one error of what checks elsewhere found, in the form of a failed load.

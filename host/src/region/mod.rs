@@ -156,7 +156,8 @@ impl Region {
         self.put::<T, Json>(key.as_ref(), &Call::default(), value)
     }
 
-    /// Removes `key`; no error if it was not there.
+    /// Removes `key`; no error if it was not there. A creation of it that is under way stores its value all the same:
+    /// [`Region::invalidate`] outdates that too.
     ///
     /// # Errors
     ///

@@ -149,6 +149,8 @@ impl Region {
         creator: &mut Creator<'_, T>,
     ) -> Result<Cached<T>> {
         let mut mismatched = false;
+        // A creation that began before this is not what the caller may get any more, though it waits for it.
+        let outdated_before = self.slot().invalidations.outdated().hard;
         loop {
             let Passage {
                 creations,
@@ -173,6 +175,10 @@ impl Region {
                 wait,
             );
             match outcome {
+                Ok(Outcome {
+                    value,
+                    source: Source::Waited,
+                }) if value.metadata().started <= outdated_before => {}
                 Ok(Outcome { value, source }) => match Object::from_value(value) {
                     Ok(object) => return Ok(self.passed(object, source)),
                     // The caller waited for created it as another type: what is stored is read once more.

@@ -80,7 +80,7 @@ pub(crate) fn count(counter: &BackendInstance) -> u64 {
 
 pub(crate) fn key(text: &str) -> Key<'_> {
     let host = host_functions("fixture", clock());
-    Key::new(text, (host.hash)(host.context, text.into()))
+    Key::new(text, host.hash(text))
 }
 
 pub(crate) fn clock() -> &'static Clock {

@@ -55,21 +55,66 @@ pub struct PluginTable {
 #[derive(Clone, Copy, StableAbi)]
 pub struct RawHost {
     /// The host's mark, by which a plugin that is linked into the host's own image knows it.
-    pub image: *const u8,
+    pub(crate) image: *const u8,
     /// The name under which the manifest lists the plugin; lives as long as the process.
-    pub plugin: RStr<'static>,
+    pub(crate) plugin: RStr<'static>,
     /// Handed back to the functions below; lives as long as the process.
-    pub context: *const (),
+    pub(crate) context: *const (),
+    pub(crate) functions: HostFunctions,
+    /// For later.
+    pub(crate) reserved: [usize; 4],
+}
+
+/// The functions of a [`RawHost`].
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct HostFunctions {
     /// The hash of a key.
-    pub hash: extern "C" fn(context: *const (), text: RStr<'_>) -> u64,
+    pub hash: unsafe extern "C" fn(context: *const (), text: RStr<'_>) -> u64,
     /// The host's clock, in nanoseconds since 1970.
-    pub now: extern "C" fn(context: *const ()) -> u64,
-    /// Whether a record of that level (1 error … 5 trace) of that target would be kept.
+    pub now: unsafe extern "C" fn(context: *const ()) -> u64,
+    /// Whether a record of that level (1 error … 5 trace) would be kept.
     pub log_enabled: extern "C" fn(level: u8, plugin: RStr<'_>) -> bool,
     /// Keeps a record.
     pub log: extern "C" fn(level: u8, plugin: RStr<'_>, target: RStr<'_>, message: RStr<'_>),
-    /// For later.
-    pub reserved: [usize; 4],
+}
+
+impl RawHost {
+    /// A host for the plugin of that name.
+    ///
+    /// # Safety
+    ///
+    /// `context` is what the functions take, and stays so for the life of the process, on any thread.
+    pub const unsafe fn new(
+        plugin: &'static str,
+        context: *const (),
+        functions: HostFunctions,
+    ) -> Self {
+        Self {
+            image: crate::value::image(),
+            plugin: RStr::from_str(plugin),
+            context,
+            functions,
+            reserved: [0; 4],
+        }
+    }
+
+    /// The name under which the manifest lists the plugin.
+    pub fn plugin(&self) -> &'static str {
+        self.plugin.as_str()
+    }
+
+    /// The hash of a key.
+    pub fn hash(&self, text: &str) -> u64 {
+        // SAFETY: by the contract of `new`.
+        unsafe { (self.functions.hash)(self.context, text.into()) }
+    }
+
+    /// The host's clock, in nanoseconds since 1970.
+    pub fn now(&self) -> u64 {
+        // SAFETY: by the contract of `new`.
+        unsafe { (self.functions.now)(self.context) }
+    }
 }
 
 // SAFETY: the pointers are addresses of things that live as long as the process and are shared by contract.

@@ -3,14 +3,21 @@
 use abi_stable::std_types::ROption;
 use serde::{Deserialize, Serialize};
 
+use super::provide::{Registration, describe, open_backend, open_mangler};
 use super::{BackendInstance, ManglerInstance};
 use crate::abi::{PluginTableRef, Raw, RawHost};
-use crate::{Error, ErrorKind, Result};
+use crate::{Backend, Error, ErrorKind, Result};
 
 /// A plugin's table, ready to be called: linked into the program, or loaded from a file by the host.
 #[derive(Clone, Copy)]
-pub struct Plugin {
-    table: PluginTableRef,
+pub struct Plugin(Code);
+
+#[derive(Clone, Copy)]
+enum Code {
+    /// Of a crate that exports it.
+    Table(PluginTableRef),
+    /// Of the program itself.
+    Registered(&'static [Registration]),
 }
 
 /// What a plugin says of itself.
@@ -58,13 +65,25 @@ impl Plugin {
     ///
     /// The table is one of this epoch, its layout was found compatible, and its functions keep to their contract.
     pub const unsafe fn from_table(table: PluginTableRef) -> Self {
-        Self { table }
+        Self(Code::Table(table))
+    }
+
+    /// A plugin of one backend of the program's own, which exports nothing. It takes the backend's name, and is kept
+    /// for the life of the process.
+    pub fn of_backend<B: Backend>(name: &'static str) -> Self {
+        Self(Code::Registered(Box::leak(Box::new([
+            Registration::backend::<B>(name),
+        ]))))
     }
 
     /// What it says of itself.
     pub fn describe(&self) -> Result<PluginInfo> {
+        let answer = match self.0 {
+            Code::Table(table) => (table.describe())(),
+            Code::Registered(registered) => describe(registered[0].name(), "", "", registered),
+        };
         // SAFETY: by the contract of `from_table`, as in all methods.
-        let Raw::Value(json) = (unsafe { (self.table.describe())().take()? }) else {
+        let Raw::Value(json) = (unsafe { answer.take()? }) else {
             return Err(Error::new(
                 ErrorKind::Contract,
                 "the plugin does not say what it is",
@@ -80,8 +99,12 @@ impl Plugin {
 
     /// Leads its logs and panics to the host. Called once, before anything is opened.
     pub fn start(&self, host: &RawHost) -> Result<()> {
-        // SAFETY: as in `describe`.
-        unsafe { (self.table.start())(host).take() }.map(drop)
+        match self.0 {
+            // SAFETY: as in `describe`.
+            Code::Table(table) => unsafe { (table.start())(host).take() }.map(drop),
+            // It is part of the program, whose dispatcher it shares.
+            Code::Registered(_) => Ok(()),
+        }
     }
 
     /// Opens a backend; `arguments` are a JSON object.
@@ -92,10 +115,15 @@ impl Plugin {
         host: &RawHost,
     ) -> Result<BackendInstance> {
         let mut given = ROption::RNone;
-        // SAFETY: as in `describe`.
-        unsafe {
-            (self.table.open_backend())(name.into(), arguments.into(), host, &mut given).take()?
+        let (name, arguments) = (name.into(), arguments.into());
+        let answer = match self.0 {
+            Code::Table(table) => (table.open_backend())(name, arguments, host, &mut given),
+            Code::Registered(registered) => {
+                open_backend(registered, name, arguments, host, &mut given)
+            }
         };
+        // SAFETY: as in `describe`.
+        unsafe { answer.take()? };
         match given {
             // SAFETY: the plugin gave it to this call alone.
             ROption::RSome(raw) => unsafe { BackendInstance::new(raw) },
@@ -114,10 +142,15 @@ impl Plugin {
         host: &RawHost,
     ) -> Result<ManglerInstance> {
         let mut given = ROption::RNone;
-        // SAFETY: as in `describe`.
-        unsafe {
-            (self.table.open_mangler())(name.into(), arguments.into(), host, &mut given).take()?
+        let (name, arguments) = (name.into(), arguments.into());
+        let answer = match self.0 {
+            Code::Table(table) => (table.open_mangler())(name, arguments, host, &mut given),
+            Code::Registered(registered) => {
+                open_mangler(registered, name, arguments, host, &mut given)
+            }
         };
+        // SAFETY: as in `describe`.
+        unsafe { answer.take()? };
         match given {
             // SAFETY: the plugin gave it to this call alone.
             ROption::RSome(raw) => Ok(unsafe { ManglerInstance::new(raw) }),

@@ -38,6 +38,12 @@ type OpenBackend = fn(&str, HostContext) -> Result<RawBackend>;
 type OpenMangler = fn(&str, HostContext) -> Result<RawMangler>;
 
 impl Registration {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Backend { name, .. } | Self::Mangler { name, .. } => name,
+        }
+    }
+
     pub const fn backend<B: Backend>(name: &'static str) -> Self {
         Self::Backend {
             name,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use abi_stable::std_types::RStr;
 
-use crate::abi::RawHost;
+use crate::abi::{HostFunctions, RawHost};
 use crate::{HostContext, OwnedKey, value};
 
 /// A host for tests: it hashes keys, has a clock, and keeps no log.
@@ -64,10 +64,12 @@ impl TestHost {
                 image: value::image(),
                 plugin: "test".into(),
                 context: std::ptr::without_provenance(clock.as_ref().map_or(0, register)),
-                hash,
-                now,
-                log_enabled,
-                log,
+                functions: HostFunctions {
+                    hash,
+                    now,
+                    log_enabled,
+                    log,
+                },
                 reserved: [0; 4],
             },
             clock,

@@ -26,6 +26,7 @@ unsafe extern "C" fn is<T: 'static>(type_id: *const ()) -> bool {
 }
 
 /// What an [`External`] is as a payload: a `Vec<u8>` that knows how to be freed.
+#[repr(transparent)]
 struct OwnedExternal(External);
 
 // SAFETY: it owns its bytes and never changes them.

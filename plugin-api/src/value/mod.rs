@@ -260,6 +260,6 @@ fn align_up<T>(pointer: *mut u8) -> *mut T {
 }
 
 /// The mark of this image (the host, or a plugin), by which it knows its own objects.
-pub fn image() -> *const u8 {
+pub const fn image() -> *const u8 {
     &raw const IMAGE
 }

@@ -1,0 +1,127 @@
+//! What a host is made of: backends of the program's own, and secrets that it keeps.
+
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::mpsc;
+use std::thread;
+
+use dogpile::{ErrorKind, Host, Invalidation, RegionConfig};
+use dogpile_plugin_api::{Backend, HostContext, Key, NoArguments, Result, Value};
+use parking_lot::Mutex;
+
+#[derive(Default)]
+struct Own(Mutex<HashMap<String, Value>>);
+
+impl Backend for Own {
+    type Arguments = NoArguments;
+
+    fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+        Ok(Self::default())
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Value>> {
+        Ok(self.0.lock().get(key.as_str()).cloned())
+    }
+
+    fn set(&self, key: &Key, value: &Value) -> Result<()> {
+        self.0.lock().insert(key.to_string(), value.clone());
+        Ok(())
+    }
+
+    fn delete(&self, key: &Key) -> Result<()> {
+        self.0.lock().remove(key.as_str());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_backend_of_the_programs_own_needs_no_plugin_crate() {
+    let host = Host::builder()
+        .backend::<Own>("own")
+        .plugin(dogpile_plugin_memory::plugin())
+        .region(RegionConfig::on("users", "own"))
+        .build()
+        .unwrap();
+    let users = host.region("users").unwrap();
+    assert_eq!(*users.get_or_create("a", || 1).unwrap(), 1);
+    assert_eq!(*users.get_or_create("a", || 2).unwrap(), 1);
+    assert_eq!(host.plugins()[0].backends[0].name, "own");
+    let wrong = RegionConfig::on("wrong", "own").argument("size", 1);
+    assert_eq!(host.configure(wrong).unwrap_err().kind(), ErrorKind::Plugin);
+}
+
+#[test]
+fn who_comes_after_a_hard_invalidation_does_not_get_what_was_begun_before() {
+    let host = Host::builder()
+        .plugin(dogpile_plugin_memory::plugin())
+        .region(RegionConfig::on("users", "memory"))
+        .build()
+        .unwrap();
+    let users = host.region("users").unwrap();
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let users = &users;
+        let early = scope.spawn(move || {
+            users.get_or_create("a", || {
+                begun.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                1
+            })
+        });
+        has_begun.recv().unwrap();
+        users.invalidate(Invalidation::Hard);
+        let late = scope.spawn(move || users.get_or_create("a", || 2));
+        // Whether it waits by now or comes later, it must have the new value.
+        go_on.send(()).unwrap();
+        assert_eq!(*early.join().unwrap().unwrap(), 1);
+        assert_eq!(*late.join().unwrap().unwrap(), 2);
+    });
+    assert_eq!(*users.get_or_create("a", || 3).unwrap(), 2);
+}
+
+#[test]
+fn what_an_interpolation_gave_is_in_no_error_whoever_wrote_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secret"), "hunter2canary\n").unwrap();
+    let manifest = folder.path().join("dogpile.toml");
+    for line in [
+        "arguments = { max_entries = '${file:secret}' }",
+        "arguments = { storage = 'x${file:secret}' }",
+        "arguments = { max_bytes = '${file:secret}' }",
+        "key_mangler = '${file:secret}'",
+    ] {
+        let text = format!(
+            "version = 1\n[regions.users]\nbackend = 'memory'\nexpiration_time = '5m'\n{line}\n"
+        );
+        fs::write(&manifest, text).unwrap();
+        let opened = Host::builder()
+            .plugin(dogpile_plugin_memory::plugin())
+            .manifest(&manifest)
+            .build();
+        let error = opened.err().unwrap();
+        let shown = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
+        assert!(!shown.contains("hunter2canary"), "{shown}");
+        assert!(shown.contains("***"), "{shown}");
+    }
+    // The status of a host that goes on is no other text.
+    fs::write(
+        &manifest,
+        "version = 1\n[regions.users]\nbackend = 'memory'\nexpiration_time = '5m'\n",
+    )
+    .unwrap();
+    let host = Host::builder()
+        .plugin(dogpile_plugin_memory::plugin())
+        .manifest(&manifest)
+        .watch(false)
+        .build()
+        .unwrap();
+    let wrong = "version = 1\n[regions.users]\nbackend = 'memory'\nexpiration_time = '5m'\narguments = { max_entries = '${file:secret}' }\n";
+    fs::write(&manifest, wrong).unwrap();
+    host.reload().unwrap_err();
+    let status = host.status();
+    assert!(status.last_error.as_ref().unwrap().contains("***"));
+    assert!(!format!("{status:?}").contains("hunter2canary"));
+}
