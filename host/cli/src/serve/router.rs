@@ -10,6 +10,9 @@ use axum::routing::get;
 
 use super::{Service, reply};
 
+/// Each query is an entry of the cache under its own text, so that it must be short. In bytes, decoded.
+const LONGEST_QUERY: usize = 2048;
+
 type Shared = State<Arc<Service>>;
 type Pairs = Query<Vec<(String, String)>>;
 
@@ -49,6 +52,13 @@ async fn answer(State(service): Shared, path: String, Query(query): Pairs) -> Re
     let Some(pages) = &service.pages else {
         return reply::not_found(&path);
     };
+    let length: usize = query
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if length > LONGEST_QUERY {
+        return reply::text(StatusCode::URI_TOO_LONG, "the query string is too long\n");
+    }
     match pages.page(path.clone(), query).await {
         Ok(Some(page)) => reply::page(page),
         Ok(None) => reply::not_found(&path),

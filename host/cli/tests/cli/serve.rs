@@ -116,6 +116,9 @@ fn other_paths_are_answered_as_they_should() {
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(head.header("content-length"), Some("16"));
     assert_eq!(server.ask("POST", "/").status, 405);
+    let longest = format!("/?name={}", "x".repeat(2044));
+    assert_eq!(server.get(&longest).status, 200);
+    assert_eq!(server.get(&format!("{longest}x")).status, 414);
 }
 
 #[test]
