@@ -134,6 +134,17 @@ fn an_argument_that_the_backend_refuses_is_marked() {
 }
 
 #[test]
+fn an_argument_that_is_refused_shows_no_secret() {
+    let site = Site::new(USERS);
+    fs::write(site.path("secret"), "canary").unwrap();
+    let host = site.open_unwatched();
+    site.save("[regions.users]\nbackend = \"memory\"\narguments.max_bytes = \"${file:secret}\"\n");
+    let error = refusal(&host);
+    contains(&error, &["dogpile.toml:8:23", "max_bytes"]);
+    assert!(!error.contains("canary"), "{error}");
+}
+
+#[test]
 fn a_missing_variable_or_file_is_refused_where_it_is_named() {
     each_is_refused(&[
         (
