@@ -161,6 +161,7 @@ impl Region {
             let mut operation = Creating::<T, F> {
                 region: self,
                 creations: &creations,
+                own_key: key,
                 key: &backend_key,
                 call,
                 creator,
@@ -251,6 +252,8 @@ impl Region {
 struct Creating<'a, 'c, T, F> {
     region: &'a Region,
     creations: &'a Arc<Creations>,
+    /// As the caller spells it, and as the backend did when the passage began.
+    own_key: &'a str,
     key: &'a BackendKey<'a>,
     call: &'a Call,
     creator: &'a mut Creator<'c, T>,
@@ -258,9 +261,10 @@ struct Creating<'a, 'c, T, F> {
 }
 
 impl<T: Send + Sync + 'static, F: Form<T>> Creating<'_, '_, T, F> {
-    /// Whether the region still has the instance that this passage began on.
+    /// Whether the region still has the instance and the key that this passage began with.
     fn is_current(&self, region: &Configured) -> bool {
         Arc::ptr_eq(&region.instance.creations, self.creations)
+            && BackendKey::new(region, self.own_key).is_ok_and(|key| key.text() == self.key.text())
     }
 }
 

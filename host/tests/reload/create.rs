@@ -99,7 +99,6 @@ fn a_creator_may_reload_its_own_region() {
 }
 
 #[test]
-#[ignore = "the store goes to the key that the call began with"]
 fn a_creation_under_way_is_not_stored_under_a_key_that_the_region_has_no_more() {
     // Two regions of one storage exchange their prefixes: what the one creates would be found by the other.
     let pair = |a: &str, b: &str| {
