@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use crate::peers::{Peer, with_peer};
+use crate::peers::{Peer, how, with_peer};
 use crate::report::Table;
 use crate::workload::{Blob, CAPACITY, KEYS, blob, keys, zipf};
 
@@ -39,8 +39,10 @@ pub(crate) fn run(ratchet: &Ratchet) -> ExitCode {
 
 fn measure(ratchet: &Ratchet) -> Result<(), String> {
     println!(
-        "Instructions for a hit: one thread, {CALLS} hits counted by callgrind, less those of the loop. Valgrind has \
-         no vDSO: a clock that is read there is a system call, of which few instructions are counted.\n"
+        "Instructions for a hit, dogpile with {}: one thread, {CALLS} hits counted by callgrind, less those of the \
+         loop. Valgrind has no vDSO: a clock that is read there is a system call, of which few instructions are \
+         counted.\n",
+        how()
     );
     let nothing = instructions("nothing")?;
     let mut table = Table::new(&["cache", "instructions", "beside ours", "target"]);
@@ -151,26 +153,28 @@ fn record(file: &str, ours: f64) -> Result<(), String> {
 /// What runs under valgrind.
 pub(crate) fn child(peer: &str, calls: &str) -> ExitCode {
     let calls = calls.parse().expect("a number of calls");
-    with_peer!(peer, Blob, ask(calls));
+    with_peer!(peer, Blob, ask(calls, blob));
     ExitCode::SUCCESS
 }
 
-fn ask<P: Peer<Blob>>(calls: usize) {
+fn ask<P: Peer<V>, V>(calls: usize, value: fn() -> V) {
     let keys = keys(KEYS);
     let peer = P::new(CAPACITY);
     // Once to fill it, once more to have done what is done at the second call of a thread.
     for _ in 0..2 {
         for key in &keys {
-            drop(black_box(peer.get_or_create(key, blob)));
+            drop(black_box(peer.get_or_create(key, value)));
         }
     }
-    counted_hits(&peer, &keys, &zipf(KEYS, 1.0, calls, 100));
+    counted_hits(&peer, &keys, &zipf(KEYS, 1.0, calls, 100), value);
 }
 
 /// Collection is switched on where this is entered, and off where it is left.
 #[inline(never)]
-fn counted_hits<P: Peer<Blob>>(peer: &P, keys: &[String], sequence: &[u32]) {
+fn counted_hits<P: Peer<V>, V>(peer: &P, keys: &[String], sequence: &[u32], value: fn() -> V) {
     for number in sequence {
-        drop(black_box(peer.get_or_create(&keys[*number as usize], blob)));
+        drop(black_box(
+            peer.get_or_create(&keys[*number as usize], value),
+        ));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::peers::{Dogpile, Moka, QuickCache, QuickCacheTtl};
 use crate::report::{Spread, Table, ratio};
-use crate::rounds::{Action, Asked, Contender, Named, race};
+use crate::rounds::{Action, Asked, Contender, Named, WARM_UP, race};
 use crate::workload::{Blob, keys, zipf};
 
 const CAPACITY: usize = 10_000;
@@ -67,7 +67,11 @@ fn compare(table: &mut Table, what: &str, asked: &Asked, rounds: usize, action: 
         .map(|contender| contender.created())
         .collect();
     let took = race(&contenders, asked, rounds, action);
-    let calls = (rounds * asked.sequences.iter().map(Vec::len).sum::<usize>()) as u64;
+    let calls = asked
+        .sequences
+        .iter()
+        .map(|one| one.len() + one.len() / WARM_UP);
+    let calls = (rounds * calls.sum::<usize>()) as u64;
     for ((contender, times), before) in contenders.iter().zip(&took).zip(before) {
         let created = contender.created() - before;
         table.row([

@@ -3,6 +3,7 @@
 mod malloc;
 
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use crate::peers::{Peer, with_peer};
 use crate::report::Table;
@@ -12,7 +13,17 @@ const ENTRIES: usize = 1_000_000;
 /// Room for all of them however unevenly they spread over shards.
 const CAPACITY: usize = ENTRIES + ENTRIES / 4;
 const VALUE_LENGTH: usize = 130;
-const PEERS: [&str; 4] = ["dogpile", "quick_cache+ttl", "quick_cache", "moka"];
+const PEERS: [&str; 7] = [
+    "dogpile",
+    "quick_cache+ttl",
+    "quick_cache",
+    "moka",
+    "quick_cache+ttl in an Arc",
+    "quick_cache in an Arc",
+    "moka in an Arc",
+];
+/// Peers hand out what they hold by cloning it: without an `Arc`, by copying the bytes.
+const IN_AN_ARC: &str = " in an Arc";
 
 /// What a child process tells.
 struct Told {
@@ -26,7 +37,8 @@ pub(crate) fn run() {
         "Heap for an entry: {ENTRIES} entries with keys of 30 bytes and a Vec<u8> of {VALUE_LENGTH} bytes without \
          spare room, each cache in a process of its own with room for {CAPACITY}, on glibc's allocator. `heap` is \
          what mallinfo2 counts as in use, `resident` the growth of the process; both by the entries that are there. \
-         The payload itself is 160 bytes.\n"
+         The payload itself is 160 bytes. Peers clone what they hand out: without an \
+         Arc a hit copies the bytes; dogpile's hits never do.\n"
     );
     let mut table = Table::new(&[
         "cache",
@@ -40,7 +52,7 @@ pub(crate) fn run() {
     for peer in PEERS {
         let told = tell(peer).unwrap_or_else(|why| panic!("the child for {peer} failed: {why}"));
         let own = *ours.get_or_insert(told.heap);
-        let target = match peer {
+        let target = match peer.strip_suffix(IN_AN_ARC).unwrap_or(peer) {
             "quick_cache" | "quick_cache+ttl" => "1.00",
             "moka" => "0.60",
             _ => "",
@@ -83,16 +95,24 @@ fn tell(peer: &str) -> Result<Told, String> {
 
 /// What runs in a process of its own.
 pub(crate) fn child(peer: &str) -> ExitCode {
-    with_peer!(peer, Vec<u8>, fill());
+    if let Some(peer) = peer.strip_suffix(IN_AN_ARC) {
+        with_peer!(peer, Arc<Vec<u8>>, fill(|| Arc::new(value())));
+    } else {
+        with_peer!(peer, Vec<u8>, fill(value));
+    }
     ExitCode::SUCCESS
 }
 
-fn fill<P: Peer<Vec<u8>>>() {
+fn value() -> Vec<u8> {
+    vec![7; VALUE_LENGTH]
+}
+
+fn fill<P: Peer<V>, V>(value: impl Fn() -> V) {
     let keys = keys(ENTRIES);
     let (heap, resident) = (malloc::in_use(), resident());
     let peer = P::new(CAPACITY);
     for key in &keys {
-        peer.set(key, vec![7; VALUE_LENGTH]);
+        peer.set(key, value());
     }
     let entries = peer.entries();
     println!(

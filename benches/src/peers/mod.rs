@@ -7,7 +7,7 @@ mod quick_cache;
 
 use ::dogpile::Cacheable;
 
-pub(crate) use self::dogpile::Dogpile;
+pub(crate) use self::dogpile::{Dogpile, how};
 pub(crate) use self::moka::Moka;
 pub(crate) use self::nothing::Nothing;
 pub(crate) use self::quick_cache::{QuickCache, QuickCacheTtl};
@@ -40,11 +40,11 @@ macro_rules! with_peer {
     ($name:expr, $value:ty, $run:ident ( $($argument:expr),* )) => {{
         use $crate::peers::*;
         match $name {
-            "dogpile" => $run::<Dogpile>($($argument),*),
-            "moka" => $run::<Moka<$value>>($($argument),*),
-            "quick_cache" => $run::<QuickCache<$value>>($($argument),*),
-            "quick_cache+ttl" => $run::<QuickCacheTtl<$value>>($($argument),*),
-            "nothing" => $run::<Nothing>($($argument),*),
+            "dogpile" => $run::<Dogpile, _>($($argument),*),
+            "moka" => $run::<Moka<$value>, _>($($argument),*),
+            "quick_cache" => $run::<QuickCache<$value>, _>($($argument),*),
+            "quick_cache+ttl" => $run::<QuickCacheTtl<$value>, _>($($argument),*),
+            "nothing" => $run::<Nothing, _>($($argument),*),
             other => panic!("there is no peer `{other}`"),
         }
     }};
