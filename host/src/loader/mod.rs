@@ -17,6 +17,9 @@
 //! A loaded image is never unloaded, since nobody can know whether a thread of the plugin still runs. Each takes its
 //! size in memory and one file descriptor; [`loaded_images`] counts them.
 //!
+//! The SHA-256 of a large file takes seconds where `sha2` is not optimised: a program that loads plugins in debug builds
+//! sets `[profile.dev.package.sha2] opt-level = 3`.
+//!
 //! Since the file in memory has no folder, a plugin cannot find libraries by `$ORIGIN`.
 //!
 //! Code that runs while a library is mapped (constructors) cannot be caught if it panics, hangs or exits.
