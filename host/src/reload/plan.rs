@@ -1,5 +1,6 @@
 //! What a new manifest changes: a pure comparison, which does nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -134,18 +135,11 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
 }
 
 /// The names, not the values, which may be secrets.
-fn differing<'a>(
-    old: &'a Map<String, Value>,
-    new: &'a Map<String, Value>,
-) -> impl Iterator<Item = String> + 'a {
-    let gone = old.keys().filter(|key| !new.contains_key(*key));
-    let differing = new
-        .iter()
-        .filter(|(key, value)| old.get(*key) != Some(value));
-    differing
-        .map(|(key, _)| key)
-        .chain(gone)
+fn differing(old: &Map<String, Value>, new: &Map<String, Value>) -> BTreeSet<String> {
+    let keys = old.keys().chain(new.keys());
+    keys.filter(|key| old.get(*key) != new.get(*key))
         .map(|key| format!("arguments.{key}"))
+        .collect()
 }
 
 #[cfg(test)]
