@@ -1,6 +1,31 @@
 //! Tests of dogpile as a whole. They are in `tests/`.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
+
+/// The library of a first-party plugin: in `DOGPILE_TEST_PLUGINS`, or where cargo built this test.
+///
+/// # Panics
+///
+/// If it is not there: the message has the command that builds it.
+pub fn plugin_file(plugin: &str) -> PathBuf {
+    let folder = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a test has a path");
+            let built = test.ancestors().nth(2).expect("it lies in `deps`");
+            built.to_owned()
+        },
+        PathBuf::from,
+    );
+    let file = folder.join(format!("libdogpile_plugin_{plugin}.so"));
+    assert!(
+        file.is_file(),
+        "there is no {}: run `cargo build -p dogpile-plugin-{plugin}`",
+        file.display()
+    );
+    file
+}
+
 /// The examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

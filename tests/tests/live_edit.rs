@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
@@ -13,6 +13,7 @@ use dogpile::{Host, Region};
 use dogpile_plugin_api::{
     Backend, Deserialize, HostContext, JsonSchema, Key, Result, Value, export_plugin,
 };
+use dogpile_tests::plugin_file;
 
 const THREADS: u64 = 8;
 const EDITS: u64 = 60;
@@ -82,23 +83,6 @@ impl Backend for Echo {
 
 export_plugin! { backends: { "echo" => Echo } }
 
-fn plugins() -> PathBuf {
-    let folder = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
-        || {
-            let test = std::env::current_exe().unwrap();
-            test.ancestors().nth(2).unwrap().to_owned()
-        },
-        PathBuf::from,
-    );
-    let memory = folder.join("libdogpile_plugin_memory.so");
-    assert!(
-        memory.is_file(),
-        "there is no {}: run `cargo build -p dogpile-plugin-memory -p dogpile-plugin-null`",
-        memory.display()
-    );
-    folder
-}
-
 /// The manifest after that many edits: each changes all three regions, one by its arguments and its prefix, one by its
 /// expiration time and at times its arguments, one by its backend.
 fn manifest(edit: u64) -> String {
@@ -112,7 +96,7 @@ fn manifest(edit: u64) -> String {
          [regions.paired]\nbackend = \"echo\"\nexpiration_time = \"1h\"\nkey_prefix = \"t{edit}:\"\narguments.tag = \"t{edit}\"\n\
          [regions.sized]\nbackend = \"memory\"\nexpiration_time = {}\narguments.max_entries = {}\n\
          [regions.moving]\nexpiration_time = \"1h\"\n{moving}\n",
-        plugins().display(),
+        plugin_file("memory").parent().unwrap().display(),
         1 + edit % 5,
         100 + edit / 4,
     )

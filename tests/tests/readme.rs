@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::path::Path;
 
 use dogpile::Host;
+use dogpile_tests::plugin_file;
 
 const README: &str = include_str!("../../README.md");
 const PLUGIN: &str = include_str!("../fixtures/readme_plugin/src/lib.rs");
@@ -34,23 +34,14 @@ fn the_plugin_is_the_one_that_the_tests_build() {
 #[test]
 fn the_manifest_opens() {
     let folder = tempfile::tempdir().unwrap();
-    let plugins = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug"),
-        Into::into,
-    );
     fs::create_dir(folder.path().join("plugins")).unwrap();
     for plugin in ["memory", "manglers"] {
-        let file = format!("libdogpile_plugin_{plugin}.so");
-        fs::copy(
-            plugins.join(&file),
-            folder.path().join("plugins").join(&file),
-        )
-        .unwrap_or_else(|error| {
-            panic!(
-                "{file} in {}: {error}; run `cargo xtask test build`",
-                plugins.display()
-            )
-        });
+        let file = plugin_file(plugin);
+        let beside = folder
+            .path()
+            .join("plugins")
+            .join(file.file_name().unwrap());
+        fs::copy(&file, beside).unwrap();
     }
     let manifest = folder.path().join("dogpile.toml");
     fs::write(&manifest, blocks("toml")[0]).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::Manifest;
 use super::check::{Include, Named};
 use super::content_hash::ContentHash;
 use super::error::{ManifestError, ManifestErrors, Severity};
@@ -15,22 +16,8 @@ use super::read::{Finding, Places, Reader, Table};
 use super::source::{Place, Source};
 use super::syntax::{self, Damage};
 
-/// All that reading a manifest gives.
-pub(super) struct Loaded {
-    pub(super) host: HostConfig,
-    pub(super) plugins: BTreeMap<String, PluginConfig>,
-    pub(super) regions: BTreeMap<String, RegionConfig>,
-    pub(super) warnings: Vec<ManifestError>,
-    pub(super) sources: Vec<Arc<Source>>,
-    pub(super) places: Places,
-    pub(super) inputs: Vec<PathBuf>,
-    pub(super) content_hash: String,
-    /// What stands for `${…}`, so that no later message shows it.
-    pub(super) secrets: Vec<String>,
-}
-
 /// Reads and checks a manifest with its includes.
-pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Loaded, ManifestErrors> {
+pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Manifest, ManifestErrors> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut load = Load {
         path,
@@ -272,7 +259,7 @@ impl<'e> Load<'e> {
         }
     }
 
-    fn finish(mut self, host: Option<HostConfig>) -> Result<Loaded, ManifestErrors> {
+    fn finish(mut self, host: Option<HostConfig>) -> Result<Manifest, ManifestErrors> {
         // Files are watched whether they exist or not.
         for name in self.interpolator.files().keys() {
             self.inputs.insert(self.interpolator.resolve(name));
@@ -291,7 +278,7 @@ impl<'e> Load<'e> {
         let mut all = self.damaged;
         all.extend(errors);
         match host {
-            Some(host) if all.is_empty() => Ok(Loaded {
+            Some(host) if all.is_empty() => Ok(Manifest {
                 host,
                 plugins: self.plugins,
                 regions: self.regions,

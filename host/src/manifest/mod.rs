@@ -54,6 +54,7 @@ pub struct Manifest {
     places: Places,
     inputs: Vec<PathBuf>,
     content_hash: String,
+    /// What stands for `${…}`, so that no later message shows it.
     secrets: Vec<String>,
 }
 
@@ -62,11 +63,11 @@ impl Manifest {
     ///
     /// Reads files and folders, so it may block for as long as the file system does.
     pub fn load(path: &Path) -> Result<Self, ManifestErrors> {
-        Self::from_loaded(load::load(path, &|name| match env::var(name) {
+        load::load(path, &|name| match env::var(name) {
             Ok(value) => Ok(Some(value)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => Err("is not UTF-8 text".into()),
-        }))
+        })
     }
 
     /// Reads a manifest; `${V}` is taken from a function, which is asked once for each variable.
@@ -74,32 +75,7 @@ impl Manifest {
         path: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ManifestErrors> {
-        Self::from_loaded(load::load(path, &|name| Ok(environment(name))))
-    }
-
-    fn from_loaded(loaded: Result<load::Loaded, ManifestErrors>) -> Result<Self, ManifestErrors> {
-        let load::Loaded {
-            host,
-            plugins,
-            regions,
-            warnings,
-            sources,
-            places,
-            inputs,
-            content_hash,
-            secrets,
-        } = loaded?;
-        Ok(Self {
-            host,
-            plugins,
-            regions,
-            warnings,
-            sources,
-            places,
-            inputs,
-            content_hash,
-            secrets,
-        })
+        load::load(path, &|name| Ok(environment(name)))
     }
 
     /// `[host]`, with defaults.

@@ -67,19 +67,11 @@ impl Stats {
     }
 
     pub(crate) fn read(&self) -> RegionStats {
-        let misses = [
-            (MissReason::Absent, Count::Absent),
-            (MissReason::Expired, Count::Expired),
-            (MissReason::Invalidated, Count::Invalidated),
-            (MissReason::Foreign, Count::Foreign),
-            (MissReason::Damaged, Count::Damaged),
-            (MissReason::Version, Count::Version),
-            (MissReason::Type, Count::Type),
-            (MissReason::BackendError, Count::BackendError),
-        ];
         RegionStats {
             hits: self.sum(Count::Hit) + self.sum(Count::PinnedHit),
-            misses: misses.map(|(reason, of)| (reason, self.sum(of))).into(),
+            misses: MissReason::ALL
+                .map(|reason| (reason, self.sum(reason.count())))
+                .into(),
             stale: self.sum(Count::Stale),
             creations: self.sum(Count::Creation),
             waits: self.sum(Count::Wait),
@@ -130,6 +122,17 @@ pub enum MissReason {
 }
 
 impl MissReason {
+    const ALL: [Self; 8] = [
+        Self::Absent,
+        Self::Expired,
+        Self::Invalidated,
+        Self::Foreign,
+        Self::Damaged,
+        Self::Version,
+        Self::Type,
+        Self::BackendError,
+    ];
+
     /// Its name in status and metrics.
     pub fn name(self) -> &'static str {
         match self {

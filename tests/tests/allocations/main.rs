@@ -3,13 +3,13 @@
 mod counting;
 
 use std::fs;
-use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dogpile::loader::Loader;
 use dogpile::{Host, Region, RegionConfig, Source};
+use dogpile_tests::plugin_file;
 use serde::{Deserialize, Serialize};
 
 use counting::{Calls, during};
@@ -29,23 +29,6 @@ fn page() -> Page {
     }
 }
 
-fn library() -> PathBuf {
-    let folder = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
-        || {
-            let test = std::env::current_exe().unwrap();
-            test.ancestors().nth(2).unwrap().to_owned()
-        },
-        PathBuf::from,
-    );
-    let memory = folder.join("libdogpile_plugin_memory.so");
-    assert!(
-        memory.is_file(),
-        "there is no {}: run `cargo build -p dogpile-plugin-memory`",
-        memory.display()
-    );
-    memory
-}
-
 /// With the plugin in the test's own image.
 fn linked() -> Region {
     let config = RegionConfig::on("pages", "memory").expiration_time(Duration::from_hours(1));
@@ -60,7 +43,7 @@ fn linked() -> Region {
 fn loaded() -> Region {
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("dogpile.toml");
-    let library = library();
+    let library = plugin_file("memory");
     let text = format!(
         "version = 1\n[host]\nplugin_dir = \"{}\"\n[plugins.memory]\n\
          [regions.pages]\nbackend = \"memory\"\nexpiration_time = \"1h\"\n",
@@ -174,7 +157,7 @@ fn a_value_is_dropped_once_with_the_last_that_refers_to_it() {
 #[test]
 fn what_a_loaded_plugin_allocates_is_counted() {
     let linked = dogpile_plugin_memory::plugin();
-    let loaded = Loader::new().load(&library()).unwrap().plugin;
+    let loaded = Loader::new().load(&plugin_file("memory")).unwrap().plugin;
     let [linked, loaded] = [linked, loaded].map(|plugin| {
         plugin.describe().unwrap();
         let (described, calls) = during(|| plugin.describe());
