@@ -1,47 +1,48 @@
 //! Who waits for whom, so that a wait which would never end is refused.
 
-use crate::sync::{Arc, Mutex, thread_number};
-use std::collections::HashMap;
+use crate::scope::Owner;
+use crate::sync::{Arc, Mutex};
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Debug, Formatter};
 
-/// Who can hold a turn and wait for one: a thread. A task will have numbers of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Owner(u64);
-
-impl Owner {
-    pub(crate) fn current() -> Self {
-        Self(thread_number())
-    }
-}
-
-/// A flight that somebody waits for, or did. Numbers are never used again.
+/// A flight that a creation depends on, or did. Numbers are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place(u64);
 
-/// The waits between all callers of the [`Flights`](crate::Flights) that share it. Clones are the same graph; give one
+/// The waits between all creations of the [`Flights`](crate::Flights) that share it. Clones are the same graph; give one
 /// to every table whose creators may call each other, since a circle can run through several.
 ///
-/// It is touched only by callers about to block, and by the end of a creation that somebody waited for.
+/// It is touched only by calls from within a creator: nobody can wait for a caller that creates nothing.
 #[derive(Clone)]
 pub struct WaitGraph(Arc<Mutex<Graph>>);
 
-/// Each owner waits for at most one place, each place has one owner, and the two together never make a circle.
+/// Each place has one owner, an owner may wait for several places, and the two together never make a circle.
 #[derive(Default)]
 struct Graph {
     made: u64,
     places: HashMap<Place, Held>,
-    waits: HashMap<Owner, Place>,
+    waits: HashMap<Owner, Vec<Place>>,
 }
 
 struct Held {
     key: Arc<str>,
     owner: Owner,
+    /// As often as they wait for it.
+    waiting: Vec<Owner>,
 }
 
 impl WaitGraph {
     /// A graph without waits.
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Graph::default())))
+    }
+
+    /// Notes that a call within `parent` begins to create `key` as `owner`, which nobody waits for yet.
+    pub(crate) fn begin(&self, parent: Owner, key: &Arc<str>, owner: Owner) -> Place {
+        let mut graph = self.0.lock();
+        let place = graph.add(key, owner);
+        graph.note(parent, place);
+        place
     }
 
     /// Notes that `waiting` is about to wait for `key`, which `owner` creates; `place` is where that creation is known
@@ -54,33 +55,34 @@ impl WaitGraph {
         owner: Owner,
     ) -> Result<(), Vec<String>> {
         let mut graph = self.0.lock();
-        graph.walk(waiting, key, owner)?;
+        if let Some(circle) = graph.circle(waiting, key, owner) {
+            return Err(circle);
+        }
         let place = *place.get_or_insert_with(|| graph.add(key, owner));
-        // What an owner waited for before is over, even if its end has not come to be noted here.
-        graph.waits.insert(waiting, place);
+        graph.note(waiting, place);
         Ok(())
     }
 
-    /// `waiting` gave up.
+    /// `waiting` does not wait for it any more, as often as it did less one.
     pub(crate) fn leave(&self, waiting: Owner, place: Place) {
         self.0.lock().forget(waiting, place);
     }
 
-    /// `to`, which waited for it, now creates it.
+    /// `to` creates it now.
     pub(crate) fn hand_over(&self, place: Place, to: Owner) {
-        let mut graph = self.0.lock();
-        graph.forget(to, place);
-        if let Some(held) = graph.places.get_mut(&place) {
+        if let Some(held) = self.0.lock().places.get_mut(&place) {
             held.owner = to;
         }
     }
 
     /// The creation is over, and nobody waits for it any more.
-    pub(crate) fn end(&self, place: Place, waiting: impl Iterator<Item = Owner>) {
+    pub(crate) fn end(&self, place: Place) {
         let mut graph = self.0.lock();
-        graph.places.remove(&place);
-        for owner in waiting {
-            graph.forget(owner, place);
+        let Some(held) = graph.places.remove(&place) else {
+            return;
+        };
+        for owner in held.waiting {
+            graph.unlist(owner, place);
         }
     }
 }
@@ -89,30 +91,74 @@ impl Graph {
     fn add(&mut self, key: &Arc<str>, owner: Owner) -> Place {
         self.made += 1;
         let place = Place(self.made);
-        let key = Arc::clone(key);
-        self.places.insert(place, Held { key, owner });
+        let held = Held {
+            key: Arc::clone(key),
+            owner,
+            waiting: Vec::new(),
+        };
+        self.places.insert(place, held);
         place
     }
 
-    /// Follows the chain from `key` to whoever does not wait. It ends, because there is no circle yet.
-    fn walk(&self, waiting: Owner, key: &Arc<str>, mut owner: Owner) -> Result<(), Vec<String>> {
-        let mut passed = Vec::new();
-        while owner != waiting {
-            let Some(held) = self.waits.get(&owner).and_then(|at| self.places.get(at)) else {
-                return Ok(());
-            };
-            passed.push(&held.key);
-            owner = held.owner;
+    fn note(&mut self, waiting: Owner, place: Place) {
+        self.waits.entry(waiting).or_default().push(place);
+        if let Some(held) = self.places.get_mut(&place) {
+            held.waiting.push(waiting);
         }
-        let keys = std::iter::once(key).chain(passed);
-        Err(keys.map(ToString::to_string).collect())
     }
 
-    /// Unless it waits for something else by now: a waiter may have seen the end before it was noted here.
     fn forget(&mut self, waiting: Owner, place: Place) {
-        if self.waits.get(&waiting) == Some(&place) {
+        let Some(held) = self.places.get_mut(&place) else {
+            return;
+        };
+        if let Some(at) = held.waiting.iter().position(|owner| *owner == waiting) {
+            held.waiting.swap_remove(at);
+            self.unlist(waiting, place);
+        }
+    }
+
+    fn unlist(&mut self, waiting: Owner, place: Place) {
+        let Some(places) = self.waits.get_mut(&waiting) else {
+            return;
+        };
+        if let Some(at) = places.iter().position(|other| *other == place) {
+            places.swap_remove(at);
+        }
+        if places.is_empty() {
             self.waits.remove(&waiting);
         }
+    }
+
+    /// The keys on the way from `key`, created by `owner`, to what `waiting` creates; `None` if there is none.
+    fn circle(&self, waiting: Owner, key: &Arc<str>, owner: Owner) -> Option<Vec<String>> {
+        let mut path = vec![key];
+        let found = self.reaches(owner, waiting, &mut path, &mut HashSet::new());
+        found.then(|| path.iter().map(ToString::to_string).collect())
+    }
+
+    /// Every owner is looked at once, so it ends, however many ways lead to it.
+    fn reaches<'a>(
+        &'a self,
+        from: Owner,
+        to: Owner,
+        path: &mut Vec<&'a Arc<str>>,
+        seen: &mut HashSet<Owner>,
+    ) -> bool {
+        if from == to {
+            return true;
+        }
+        if !seen.insert(from) {
+            return false;
+        }
+        let places = self.waits.get(&from).into_iter().flatten();
+        for held in places.filter_map(|place| self.places.get(place)) {
+            path.push(&held.key);
+            if self.reaches(held.owner, to, path, seen) {
+                return true;
+            }
+            path.pop();
+        }
+        false
     }
 }
 
@@ -133,9 +179,9 @@ impl Debug for WaitGraph {
 mod tests {
     use super::*;
 
-    const A: Owner = Owner(1_000_001);
-    const B: Owner = Owner(1_000_002);
-    const C: Owner = Owner(1_000_003);
+    fn owners() -> [Owner; 3] {
+        [Owner::new(), Owner::new(), Owner::new()]
+    }
 
     fn key(name: &str) -> Arc<str> {
         Arc::from(name)
@@ -148,64 +194,84 @@ mod tests {
 
     #[test]
     fn an_owner_cannot_wait_for_itself() {
-        let graph = WaitGraph::new();
-        let refused = graph.wait(A, &mut None, &key("x"), A);
+        let ([a, ..], graph) = (owners(), WaitGraph::new());
+        let refused = graph.wait(a, &mut None, &key("x"), a);
         assert_eq!(refused, Err(vec!["x".to_owned()]));
         assert!(is_empty(&graph));
     }
 
     #[test]
     fn the_wait_that_closes_a_circle_of_three_is_refused_with_its_keys() {
-        let graph = WaitGraph::new();
-        let (mut x, mut y) = (None, None);
-        // A creates x, B creates y, C creates z.
-        assert_eq!(graph.wait(B, &mut x, &key("x"), A), Ok(()));
-        assert_eq!(graph.wait(C, &mut y, &key("y"), B), Ok(()));
-        let refused = graph.wait(A, &mut None, &key("z"), C);
-        let names = ["z", "y", "x"].map(str::to_owned).to_vec();
-        assert_eq!(refused, Err(names));
+        let ([a, b, c], graph) = (owners(), WaitGraph::new());
+        // a creates x, b creates y, c creates z.
+        assert_eq!(graph.wait(b, &mut None, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(c, &mut None, &key("y"), b), Ok(()));
+        let refused = graph.wait(a, &mut None, &key("z"), c);
+        assert_eq!(refused, Err(["z", "y", "x"].map(str::to_owned).to_vec()));
     }
 
     #[test]
     fn many_may_wait_for_one() {
-        let graph = WaitGraph::new();
+        let ([a, b, c], graph) = (owners(), WaitGraph::new());
         let mut x = None;
-        assert_eq!(graph.wait(B, &mut x, &key("x"), A), Ok(()));
-        assert_eq!(graph.wait(C, &mut x, &key("x"), A), Ok(()));
-        graph.end(x.unwrap(), [B, C].into_iter());
+        assert_eq!(graph.wait(b, &mut x, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(c, &mut x, &key("x"), a), Ok(()));
+        graph.end(x.unwrap());
         assert!(is_empty(&graph));
     }
 
     #[test]
-    fn who_took_over_is_the_one_waited_for() {
-        let graph = WaitGraph::new();
-        let mut x = None;
-        assert_eq!(graph.wait(B, &mut x, &key("x"), A), Ok(()));
-        assert_eq!(graph.wait(C, &mut x, &key("x"), A), Ok(()));
-        graph.hand_over(x.unwrap(), B);
-        // C creates y: B, now the creator of x, must not wait for it, but A may.
-        let mut y = None;
-        assert!(graph.wait(B, &mut y, &key("y"), C).is_err());
-        assert_eq!(graph.wait(A, &mut y, &key("y"), C), Ok(()));
-    }
-
-    #[test]
-    fn an_end_noted_late_does_not_undo_a_later_wait() {
-        let graph = WaitGraph::new();
+    fn one_that_waits_for_several_is_found_by_each() {
+        let ([a, b, c], graph) = (owners(), WaitGraph::new());
         let (mut x, mut y) = (None, None);
-        assert_eq!(graph.wait(B, &mut x, &key("x"), A), Ok(()));
-        // B has seen x's ending by itself and waits for y before x is taken out of the graph.
-        assert_eq!(graph.wait(B, &mut y, &key("y"), C), Ok(()));
-        graph.end(x.unwrap(), std::iter::once(B));
-        assert!(graph.wait(C, &mut None, &key("z"), B).is_err());
+        // c waits for x of a and y of b at once.
+        assert_eq!(graph.wait(c, &mut x, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(c, &mut y, &key("y"), b), Ok(()));
+        assert!(graph.wait(a, &mut None, &key("z"), c).is_err());
+        assert!(graph.wait(b, &mut None, &key("z"), c).is_err());
+        graph.end(x.unwrap());
+        let mut z = None;
+        assert_eq!(graph.wait(a, &mut z, &key("z"), c), Ok(()));
+        assert!(graph.wait(b, &mut z, &key("z"), c).is_err());
+        graph.end(y.unwrap());
+        graph.end(z.unwrap());
+        assert!(is_empty(&graph));
     }
 
     #[test]
-    fn who_gave_up_is_not_waiting() {
-        let graph = WaitGraph::new();
+    fn a_creation_depends_on_those_that_its_creator_begins() {
+        let ([a, b, c], graph) = (owners(), WaitGraph::new());
+        // The creator of x, a, begins y as b, whose creator asks for x.
+        let y = graph.begin(a, &key("y"), b);
+        let refused = graph.wait(b, &mut None, &key("x"), a);
+        assert_eq!(refused, Err(["x", "y"].map(str::to_owned).to_vec()));
+        // It gave up: c has y now, for others.
+        graph.hand_over(y, c);
+        graph.leave(a, y);
+        assert_eq!(graph.wait(c, &mut None, &key("x"), a), Ok(()));
+    }
+
+    #[test]
+    fn who_took_over_is_the_one_waited_for() {
+        let ([a, b, c], graph) = (owners(), WaitGraph::new());
         let mut x = None;
-        assert_eq!(graph.wait(B, &mut x, &key("x"), A), Ok(()));
-        graph.leave(B, x.unwrap());
-        assert_eq!(graph.wait(A, &mut None, &key("y"), B), Ok(()));
+        assert_eq!(graph.wait(c, &mut x, &key("x"), a), Ok(()));
+        graph.hand_over(x.unwrap(), b);
+        // c creates y: b, now the creator of x, must not wait for it, but a may.
+        let mut y = None;
+        assert!(graph.wait(b, &mut y, &key("y"), c).is_err());
+        assert_eq!(graph.wait(a, &mut y, &key("y"), c), Ok(()));
+    }
+
+    #[test]
+    fn who_waits_twice_and_leaves_once_is_still_waiting() {
+        let ([a, b, _], graph) = (owners(), WaitGraph::new());
+        let mut x = None;
+        assert_eq!(graph.wait(b, &mut x, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(b, &mut x, &key("x"), a), Ok(()));
+        graph.leave(b, x.unwrap());
+        assert!(graph.wait(a, &mut None, &key("y"), b).is_err());
+        graph.leave(b, x.unwrap());
+        assert_eq!(graph.wait(a, &mut None, &key("y"), b), Ok(()));
     }
 }

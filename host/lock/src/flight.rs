@@ -1,14 +1,27 @@
 //! One key being created.
 
-use crate::sync::{Arc, OnceLock};
+use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering};
 
 /// What a creation came to, for everyone who waited for it.
-pub(crate) type Ending<V, E> = Result<V, E>;
+pub(crate) enum Ending<V, E> {
+    Made {
+        value: V,
+        /// How many deletions had come before it began.
+        deletions: u64,
+    },
+    Failed(E),
+    /// A creator of several keys left this one out.
+    LeftOut,
+}
 
 /// The part of a flight that its waiters hold on to, beyond its removal from the table.
 pub(crate) struct Flight<V, E> {
     hash: u64,
     key: Arc<str>,
+    /// Deletions of the key since the flight began.
+    deletions: AtomicU64,
+    /// Held while the value is stored and while a deletion is counted, so that one comes after the other.
+    storing: Mutex<()>,
     ending: OnceLock<Ending<V, E>>,
 }
 
@@ -17,6 +30,8 @@ impl<V, E> Flight<V, E> {
         Self {
             hash,
             key: Arc::from(key),
+            deletions: AtomicU64::new(0),
+            storing: Mutex::new(()),
             ending: OnceLock::new(),
         }
     }
@@ -29,8 +44,24 @@ impl<V, E> Flight<V, E> {
         &self.key
     }
 
-    /// Before the flight leaves the table, so that a waiter which finds itself off the list sees it. Only who has the
-    /// turn may, and once.
+    pub(crate) fn deletions(&self) -> u64 {
+        self.deletions.load(Ordering::Acquire)
+    }
+
+    /// What is being created now is not stored. Waits for a store under way.
+    pub(crate) fn delete(&self) {
+        let _storing = self.storing.lock();
+        self.deletions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Stores, unless there were more deletions than `deletions`; one that comes meanwhile waits for the end of it.
+    pub(crate) fn store<T>(&self, deletions: u64, store: impl FnOnce() -> T) -> Option<T> {
+        let _storing = self.storing.lock();
+        (self.deletions() == deletions).then(store)
+    }
+
+    /// Under the lock of the table that it is removed from, so that a waiter which finds itself off the list sees it.
+    /// Only who has the turn may, and once.
     pub(crate) fn publish(&self, ending: Ending<V, E>) {
         let first = self.ending.set(ending).is_ok();
         debug_assert!(first, "a flight ends once");

@@ -1,168 +1,156 @@
-//! The keys being created, and the passage of a caller through their creation.
+//! The keys being created.
 
-use crate::circle::{Owner, WaitGraph};
-use crate::error::LockError;
-use crate::flight::Flight;
-use crate::operation::{Operation, Outcome, Reading, Source};
-use crate::sync::{self, Arc, Mutex};
+use crate::circle::WaitGraph;
+use crate::failures::Failures;
+use crate::flight::{Ending, Flight};
+use crate::scope::{self, Owner};
+use crate::sync::{Arc, Mutex};
 use crate::table::Table;
 use crate::turn::Turn;
-use crate::waiters::Waiter;
-use crate::waiting::{Waited, Waiting};
+use crate::waiters::{Given, Waiter};
+use crate::waiting::Waiting;
 use std::fmt::{self, Debug, Formatter};
-use std::time::Duration;
-use tracing::debug;
 
 const SHARDS: usize = if cfg!(feature = "model-check") { 2 } else { 64 };
 
 /// The keys that are being created now, one creator each. Belongs to one store: who shares the store shares the table.
+/// Clones are the same table.
 ///
 /// Keys are found by the hash that the caller gives, which must be the same for the same key, and compared as strings.
-/// Nothing is kept of a key once its creation has ended. Blocked callers are parked threads; the end of a creation is
-/// published once and wakes all of them, and none takes a lock again.
+/// Nothing is kept of a key once its creation has ended, but for a bounded number of failures. The end of a creation is
+/// published once and wakes all who wait, threads and tasks alike, and none takes a lock of the table again.
 ///
 /// ```
-/// use dogpile_lock::{Flights, Operation, Reading, Source, WaitGraph};
+/// use dogpile_lock::{Flights, Operation, Reading, Request, Source, Storing, WaitGraph};
 ///
 /// struct Load;
 /// impl Operation for Load {
 ///     type Value = u32;
 ///     type Error = String;
-///     fn read_again(&mut self) -> Result<Reading<u32>, String> { Ok(Reading::Missing) }
-///     fn create(&mut self) -> Result<u32, String> { Ok(42) } // and store it
+///     type Lease = ();
+///     async fn read_again(&mut self) -> Result<Reading<u32>, String> { Ok(Reading::Missing) }
+///     async fn create(&mut self) -> Result<u32, String> { Ok(42) }
+///     async fn store(&mut self, _: &u32, _: Storing<u32, String>, _: Option<&()>) -> Result<(), String> { Ok(()) }
 /// }
 ///
 /// let flights = Flights::<u32, String>::new(WaitGraph::new());
-/// let outcome = flights.get_or_create(7, "answer", Reading::Missing, &mut Load, None)?;
+/// let outcome = flights.get_or_create(Request::new(7, "answer", Reading::Missing), &mut Load)?;
 /// assert_eq!((outcome.value, outcome.source), (42, Source::Created));
 /// # Ok::<(), dogpile_lock::LockError<String>>(())
 /// ```
-pub struct Flights<V, E> {
-    shards: Box<[Shard<V, E>]>,
+pub struct Flights<V, E, L = ()>(Arc<Shared<V, E, L>>);
+
+struct Shared<V, E, L> {
+    shards: Box<[Shard<V, E, L>]>,
+    failures: Mutex<Failures>,
     graph: WaitGraph,
 }
 
 /// Apart in memory, so that locking one does not slow its neighbour.
 #[repr(align(128))]
-struct Shard<V, E>(Mutex<Table<V, E>>);
+struct Shard<V, E, L>(Mutex<Table<V, E, L>>);
 
 /// How a caller stands after it has met the table.
-pub(crate) enum Entered<'a, V: Clone, E: Clone> {
-    Turn(Turn<'a, V, E>),
-    Waiting(Waiting<'a, V, E>),
+pub(crate) enum Entered<V, E, L> {
+    Turn(Turn<V, E, L>),
+    Waiting(Waiting<V, E, L>),
     /// Another creates it, and this caller does not wait.
     Busy,
     Circle(Vec<String>),
 }
 
-impl<V: Clone, E: Clone> Flights<V, E> {
+impl<V, E, L> Flights<V, E, L> {
     /// An empty table. `graph` is shared by all tables whose creators may call one another.
     pub fn new(graph: WaitGraph) -> Self {
         let shards = (0..SHARDS).map(|_| Shard(Mutex::new(Table::new())));
-        Self {
+        Self(Arc::new(Shared {
             shards: shards.collect(),
+            failures: Mutex::new(Failures::default()),
             graph,
-        }
+        }))
     }
 
-    /// The passage of one caller. `first` is what its own first read gave.
-    ///
-    /// A fresh value is returned as it is. With a stale one this never blocks on others: the caller creates, or has
-    /// the stale value back if another does. With none it blocks the thread until the creation under way ends, for
-    /// `wait` at most (`None`: for as long as it takes), and gets its result; or it creates. Whoever creates has read
-    /// again first.
-    ///
-    /// # Errors
-    /// [`LockError::Creation`] if the creation failed, this caller's or the one it waited for;
-    /// [`LockError::Circle`] instead of a wait that would never end; [`LockError::TimedOut`] after `wait`.
-    ///
-    /// # Panics
-    /// With the operation's own panic only.
-    pub fn get_or_create<O: Operation<Value = V, Error = E>>(
-        &self,
-        hash: u64,
-        key: &str,
-        first: Reading<V>,
-        operation: &mut O,
-        wait: Option<Duration>,
-    ) -> Result<Outcome<V>, LockError<E>> {
-        let stale = match first {
-            Reading::Fresh(value) => {
-                let source = Source::Fresh;
-                return Ok(Outcome { value, source });
-            }
-            Reading::Stale(value) => Some(value),
-            Reading::Missing => None,
-        };
-        match self.enter(hash, key, stale.is_none()) {
-            Entered::Turn(turn) => take(turn, operation),
-            Entered::Waiting(waiting) => match waiting.block(wait) {
-                Waited::Ended(flight) => ending(&flight),
-                Waited::Turn(turn) => take(turn, operation),
-                Waited::TimedOut(wait) => Err(LockError::TimedOut(wait)),
-            },
-            Entered::Busy => {
-                debug!(target: "dogpile.lock", key, "another creates the value, serving the stale one");
-                let value = stale.expect("only who has a stale value does not wait");
-                let source = Source::Stale;
-                Ok(Outcome { value, source })
-            }
-            Entered::Circle(keys) => {
-                debug!(target: "dogpile.lock", key, circle = ?keys, "waiting would close a circle");
-                Err(LockError::Circle(keys))
-            }
-        }
+    /// Whether both are the same table.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether somebody in this process is creating the key at this moment.
+    /// Whether somebody in this process is creating the key at this moment, or knows that another process is.
     pub fn is_creating(&self, hash: u64, key: &str) -> bool {
         self.shard(hash).lock().find(hash, key).is_some()
     }
 
-    /// How many callers are blocked at this moment until the key's creation ends.
+    /// How many callers wait at this moment until the key's creation ends.
     pub fn waiting(&self, hash: u64, key: &str) -> usize {
         let mut table = self.shard(hash).lock();
         table.find(hash, key).map_or(0, |entry| entry.waiters.len())
     }
 
-    fn shard(&self, hash: u64) -> &Mutex<Table<V, E>> {
-        // The table inside uses the lowest and the highest bits.
-        let index = usize::try_from((hash >> 32) % SHARDS as u64).expect("less than SHARDS");
-        &self.shards[index].0
+    /// The key is about to be deleted: what is being created under it goes to who waits already, but is not stored, and
+    /// who comes later has it created anew. Blocks while the value is being stored. Call it before the deletion itself.
+    pub fn delete(&self, hash: u64, key: &str) {
+        let mut table = self.shard(hash).lock();
+        let flight = table.find(hash, key).map(|entry| Arc::clone(&entry.flight));
+        drop(table);
+        if let Some(flight) = flight {
+            flight.delete();
+        }
     }
 
-    pub(crate) fn enter(&self, hash: u64, key: &str, may_wait: bool) -> Entered<'_, V, E> {
-        let owner = Owner::current();
+    pub(crate) fn failures(&self) -> &Mutex<Failures> {
+        &self.0.failures
+    }
+
+    fn shard(&self, hash: u64) -> &Mutex<Table<V, E, L>> {
+        // The table inside uses the lowest and the highest bits.
+        let index = usize::try_from((hash >> 32) % SHARDS as u64).expect("less than SHARDS");
+        &self.0.shards[index].0
+    }
+
+    fn graph(&self) -> &WaitGraph {
+        &self.0.graph
+    }
+
+    pub(crate) fn enter(&self, hash: u64, key: &str, may_wait: bool) -> Entered<V, E, L> {
+        let parent = scope::current();
         let mut table = self.shard(hash).lock();
         let Some(entry) = table.find(hash, key) else {
-            let flight = Arc::new(Flight::new(hash, key));
-            table.add(Arc::clone(&flight), owner);
-            return Entered::Turn(Turn::new(self, flight));
+            let (flight, owner) = (Arc::new(Flight::new(hash, key)), Owner::new());
+            let place = parent.map(|parent| self.graph().begin(parent, flight.key(), owner));
+            table.add(Arc::clone(&flight), owner, place);
+            return Entered::Turn(Turn::new(self.clone(), flight, owner, parent, None));
         };
         if !may_wait {
             return Entered::Busy;
         }
         let flight = Arc::clone(&entry.flight);
-        let noted = self
-            .graph
-            .wait(owner, &mut entry.place, flight.key(), entry.owner);
-        if let Err(circle) = noted {
-            return Entered::Circle(circle);
+        if let Some(parent) = parent {
+            let noted = self
+                .graph()
+                .wait(parent, &mut entry.place, flight.key(), entry.owner);
+            if let Err(circle) = noted {
+                return Entered::Circle(circle);
+            }
         }
-        let waiter = Arc::new(Waiter::thread(owner));
+        let waiter = Arc::new(Waiter::new());
         entry.waiters.push(Arc::clone(&waiter));
-        Entered::Waiting(Waiting::new(self, flight, waiter))
+        Entered::Waiting(Waiting::new(self.clone(), flight, waiter, parent))
     }
 
     /// False if the waiter was no longer on the list.
-    pub(crate) fn leave(&self, flight: &Arc<Flight<V, E>>, waiter: &Arc<Waiter>) -> bool {
+    pub(crate) fn leave(
+        &self,
+        flight: &Arc<Flight<V, E>>,
+        waiter: &Arc<Waiter<L>>,
+        parent: Option<Owner>,
+    ) -> bool {
         let mut table = self.shard(flight.hash()).lock();
         let Some(entry) = table.entry(flight) else {
             return false;
         };
         let left = entry.waiters.remove(waiter);
-        if let (true, Some(place)) = (left, entry.place) {
-            self.graph.leave(waiter.owner(), place);
+        if let (true, Some(place), Some(parent)) = (left, entry.place, parent) {
+            self.graph().leave(parent, place);
         }
         left
     }
@@ -178,95 +166,88 @@ impl<V: Clone, E: Clone> Flights<V, E> {
         }
         let entry = table.remove(flight);
         if let Some(place) = entry.and_then(|entry| entry.place) {
-            self.graph.end(place, std::iter::empty());
+            self.graph().end(place);
         }
         true
     }
 
-    /// Ends a flight whose ending is published.
-    pub(crate) fn end(&self, flight: &Arc<Flight<V, E>>) {
+    /// Ends a flight for all who wait.
+    pub(crate) fn end(&self, flight: &Arc<Flight<V, E>>, ending: Ending<V, E>) {
         let mut table = self.shard(flight.hash()).lock();
         let Some(entry) = table.remove(flight) else {
             return;
         };
         if let Some(place) = entry.place {
-            self.graph.end(place, entry.waiters.owners());
+            self.graph().end(place);
         }
+        flight.publish(ending);
         drop(table);
         entry.waiters.wake_all();
     }
 
-    /// Gives the turn of who drops it to the first waiter, or ends the flight if there is none.
-    pub(crate) fn hand_over(&self, flight: &Arc<Flight<V, E>>) {
+    /// The turn stays with who has it, as another creation; `parent` does not depend on it any more.
+    pub(crate) fn change_owner(
+        &self,
+        flight: &Arc<Flight<V, E>>,
+        owner: Owner,
+        parent: Option<Owner>,
+    ) {
         let mut table = self.shard(flight.hash()).lock();
-        let Some(entry) = table.entry(flight) else {
-            return;
-        };
-        if let Some(waiter) = entry.waiters.pop() {
-            entry.owner = waiter.owner();
+        if let Some(entry) = table.entry(flight) {
+            entry.owner = owner;
             if let Some(place) = entry.place {
-                self.graph.hand_over(place, waiter.owner());
-            }
-            waiter.choose();
-            drop(table);
-            waiter.wake();
-        } else {
-            let entry = table.remove(flight);
-            if let Some(place) = entry.and_then(|entry| entry.place) {
-                self.graph.end(place, std::iter::empty());
+                self.graph().hand_over(place, owner);
+                if let Some(parent) = parent {
+                    self.graph().leave(parent, place);
+                }
             }
         }
     }
+
+    /// Gives the turn of who drops it, and its lease, to the first waiter; or ends the flight if there is none, and
+    /// gives the lease back.
+    pub(crate) fn hand_over(
+        &self,
+        flight: &Arc<Flight<V, E>>,
+        parent: Option<Owner>,
+        lease: Option<L>,
+    ) -> Option<L> {
+        let mut table = self.shard(flight.hash()).lock();
+        let Some(entry) = table.entry(flight) else {
+            return lease;
+        };
+        if let Some(waiter) = entry.waiters.pop() {
+            let owner = Owner::new();
+            entry.owner = owner;
+            if let Some(place) = entry.place {
+                self.graph().hand_over(place, owner);
+                if let Some(parent) = parent {
+                    self.graph().leave(parent, place);
+                }
+            }
+            waiter.choose(Given { owner, lease });
+            drop(table);
+            waiter.wake();
+            return None;
+        }
+        let entry = table.remove(flight);
+        if let Some(place) = entry.and_then(|entry| entry.place) {
+            self.graph().end(place);
+        }
+        lease
+    }
 }
 
-/// What the creation of another gave.
-fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>) -> Result<Outcome<V>, LockError<E>> {
-    let ending = flight.ending().expect("waited for");
-    let value = ending.clone().map_err(LockError::Creation)?;
-    let source = Source::Waited;
-    Ok(Outcome { value, source })
+impl<V, E, L> Clone for Flights<V, E, L> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
 }
 
-/// Uses the turn: reads again, creates if still needed, and ends the flight.
-fn take<O: Operation>(
-    turn: Turn<'_, O::Value, O::Error>,
-    operation: &mut O,
-) -> Result<Outcome<O::Value>, LockError<O::Error>>
-where
-    O::Value: Clone,
-    O::Error: Clone,
-{
-    let key = turn.key();
-    let made = sync::unwinding(|| match operation.read_again()? {
-        Reading::Fresh(value) => {
-            debug!(target: "dogpile.lock", key, "read again: a fresh value is there");
-            Ok((value, Source::Fresh))
-        }
-        Reading::Stale(_) | Reading::Missing => {
-            debug!(target: "dogpile.lock", key, "creating the value");
-            Ok((operation.create()?, Source::Created))
-        }
-    });
-    let made = match made {
-        Ok(made) => made,
-        Err(caught) => {
-            drop(turn);
-            caught.resume()
-        }
-    };
-    turn.end(|| match &made {
-        Ok((value, _)) => Ok(value.clone()),
-        Err(error) => Err(O::Error::clone(error)),
-    });
-    made.map(|(value, source)| Outcome { value, source })
-        .map_err(LockError::Creation)
-}
-
-impl<V, E> Debug for Flights<V, E> {
+impl<V, E, L> Debug for Flights<V, E, L> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let graph = &self.graph;
         f.debug_struct("Flights")
-            .field("graph", graph)
+            .field("graph", self.graph())
             .finish_non_exhaustive()
     }
 }
@@ -274,19 +255,30 @@ impl<V, E> Debug for Flights<V, E> {
 #[cfg(all(test, not(feature = "model-check")))]
 pub(crate) mod tests {
     use super::*;
+    use crate::{Operation, Reading, Request, Source, Storing};
 
     pub(crate) struct Makes(pub(crate) u32);
 
     impl Operation for Makes {
         type Value = u32;
         type Error = u32;
+        type Lease = ();
 
-        fn read_again(&mut self) -> Result<Reading<u32>, u32> {
+        async fn read_again(&mut self) -> Result<Reading<u32>, u32> {
             Ok(Reading::Missing)
         }
 
-        fn create(&mut self) -> Result<u32, u32> {
+        async fn create(&mut self) -> Result<u32, u32> {
             Ok(self.0)
+        }
+
+        async fn store(
+            &mut self,
+            _: &u32,
+            _: Storing<u32, u32>,
+            _: Option<&()>,
+        ) -> Result<(), u32> {
+            Ok(())
         }
     }
 
@@ -295,10 +287,11 @@ pub(crate) mod tests {
         let flights = Flights::<u32, u32>::new(WaitGraph::new());
         for hash in 0..1_000 {
             let key = format!("key {hash}");
-            let outcome =
-                flights.get_or_create(hash << 32, &key, Reading::Missing, &mut Makes(1), None);
+            let request = Request::new(hash << 32, &key, Reading::Missing);
+            let outcome = flights.get_or_create(request, &mut Makes(1));
             assert_eq!(outcome.unwrap().source, Source::Created);
         }
-        assert!(flights.shards.iter().all(|shard| shard.0.lock().is_empty()));
+        let mut shards = flights.0.shards.iter();
+        assert!(shards.all(|shard| shard.0.lock().is_empty()));
     }
 }

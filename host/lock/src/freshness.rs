@@ -10,6 +10,8 @@ pub struct Expiry {
     pub expiration_time: u64,
     /// How long past its expiry a value may be served while another is created; `u64::MAX` is for ever.
     pub max_stale: u64,
+    /// How long past its expiry a value may be served if the creation of another fails; `u64::MAX` is for ever.
+    pub stale_if_error: u64,
 }
 
 impl Expiry {
@@ -17,6 +19,7 @@ impl Expiry {
     pub const NEVER: Self = Self {
         expiration_time: u64::MAX,
         max_stale: u64::MAX,
+        stale_if_error: 0,
     };
 }
 
@@ -35,8 +38,15 @@ pub struct Outdated {
 pub enum Freshness {
     /// It may be served.
     Fresh,
-    /// It may be served while another is created.
-    Stale(Reason),
+    /// It may be served in some cases.
+    Stale {
+        /// Why it is not fresh.
+        reason: Reason,
+        /// It may be served while another is created.
+        meanwhile: bool,
+        /// It may be served if the creation of another fails.
+        on_error: bool,
+    },
     /// It may not be served.
     Unusable(Reason),
 }
@@ -56,17 +66,21 @@ pub enum Reason {
 
 /// Judges a value whose creation began at `started` and ended at `created`.
 ///
-/// It is expired when its age is more than (not equal to) the expiration time, and unusable when it is more than
-/// `max_stale` past that. A soft-invalidated value is stale for as long. An age below zero counts as zero.
+/// It is expired when its age is more than (not equal to) the expiration time. It may be served meanwhile until it is
+/// more than `max_stale` past that, and on error until it is more than `stale_if_error` past that; a soft-invalidated
+/// value for as long. An age below zero counts as zero.
 ///
 /// ```
 /// use dogpile_lock::{Expiry, Freshness, Outdated, Reason, judge};
 ///
-/// let expiry = Expiry { expiration_time: 100, max_stale: 50 };
+/// let expiry = Expiry { expiration_time: 100, max_stale: 50, stale_if_error: 70 };
 /// let none = Outdated::default();
+/// let reason = Reason::Expired;
+/// let stale = |meanwhile| Freshness::Stale { reason, meanwhile, on_error: true };
 /// assert_eq!(judge(1_100, 1_000, 999, &expiry, &none), Freshness::Fresh);
-/// assert_eq!(judge(1_101, 1_000, 999, &expiry, &none), Freshness::Stale(Reason::Expired));
-/// assert_eq!(judge(1_151, 1_000, 999, &expiry, &none), Freshness::Unusable(Reason::Expired));
+/// assert_eq!(judge(1_101, 1_000, 999, &expiry, &none), stale(true));
+/// assert_eq!(judge(1_151, 1_000, 999, &expiry, &none), stale(false));
+/// assert_eq!(judge(1_171, 1_000, 999, &expiry, &none), Freshness::Unusable(reason));
 /// ```
 #[inline]
 pub fn judge(
@@ -99,17 +113,29 @@ fn judge_closely(
     let ahead = created.saturating_sub(now);
     let invalidated = |at: u64| at != 0 && started <= at;
     if invalidated(outdated.hard) {
-        Freshness::Unusable(Reason::HardInvalidated)
-    } else if age > expiry.expiration_time.saturating_add(expiry.max_stale) {
-        Freshness::Unusable(Reason::Expired)
-    } else if age > expiry.expiration_time {
-        Freshness::Stale(Reason::Expired)
+        return Freshness::Unusable(Reason::HardInvalidated);
+    }
+    let reason = if age > expiry.expiration_time {
+        Reason::Expired
     } else if invalidated(outdated.soft) {
-        Freshness::Stale(Reason::SoftInvalidated)
+        Reason::SoftInvalidated
     } else if ahead > FUTURE_TOLERANCE {
-        Freshness::Stale(Reason::FutureCreation)
+        Reason::FutureCreation
     } else {
-        Freshness::Fresh
+        return Freshness::Fresh;
+    };
+    let within = |limit: u64| age <= expiry.expiration_time.saturating_add(limit);
+    let meanwhile = within(expiry.max_stale);
+    // Without a time for it, no error is covered, however young the value is.
+    let on_error = expiry.stale_if_error > 0 && within(expiry.stale_if_error);
+    if meanwhile || on_error {
+        Freshness::Stale {
+            reason,
+            meanwhile,
+            on_error,
+        }
+    } else {
+        Freshness::Unusable(reason)
     }
 }
 
@@ -122,7 +148,16 @@ mod tests {
     const EXPIRY: Expiry = Expiry {
         expiration_time: 100,
         max_stale: 50,
+        stale_if_error: 0,
     };
+
+    fn stale(reason: Reason) -> Freshness {
+        Freshness::Stale {
+            reason,
+            meanwhile: true,
+            on_error: false,
+        }
+    }
 
     fn aged(age: u64, expiry: Expiry) -> Freshness {
         judge(NOW, NOW - age, NOW - age, &expiry, &NONE)
@@ -131,8 +166,8 @@ mod tests {
     #[test]
     fn a_value_expires_after_its_time_and_not_at_it() {
         assert_eq!(aged(100, EXPIRY), Freshness::Fresh);
-        assert_eq!(aged(101, EXPIRY), Freshness::Stale(Reason::Expired));
-        assert_eq!(aged(150, EXPIRY), Freshness::Stale(Reason::Expired));
+        assert_eq!(aged(101, EXPIRY), stale(Reason::Expired));
+        assert_eq!(aged(150, EXPIRY), stale(Reason::Expired));
         assert_eq!(aged(151, EXPIRY), Freshness::Unusable(Reason::Expired));
     }
 
@@ -148,7 +183,7 @@ mod tests {
             max_stale: u64::MAX,
             ..EXPIRY
         };
-        assert_eq!(aged(NOW, forever), Freshness::Stale(Reason::Expired));
+        assert_eq!(aged(NOW, forever), stale(Reason::Expired));
     }
 
     #[test]
@@ -157,6 +192,7 @@ mod tests {
         let zero = Expiry {
             expiration_time: u64::MAX,
             max_stale: 0,
+            stale_if_error: 0,
         };
         assert_eq!(judge(u64::MAX, 0, 0, &zero, &NONE), Freshness::Fresh);
     }
@@ -174,7 +210,7 @@ mod tests {
         // Created after, but started at the moment of the invalidation.
         let at = |outdated| judge(NOW, NOW - 5, NOW - 20, &EXPIRY, &outdated);
         assert_eq!(at(hard), Freshness::Unusable(Reason::HardInvalidated));
-        assert_eq!(at(soft), Freshness::Stale(Reason::SoftInvalidated));
+        assert_eq!(at(soft), stale(Reason::SoftInvalidated));
         let later = |outdated| judge(NOW, NOW - 5, NOW - 19, &EXPIRY, &outdated);
         assert_eq!(later(hard), Freshness::Fresh);
         assert_eq!(later(soft), Freshness::Fresh);
@@ -194,7 +230,7 @@ mod tests {
     fn a_soft_invalidated_value_is_unusable_once_it_is_too_stale() {
         let soft = Outdated { hard: 0, soft: NOW };
         let aged = |age| judge(NOW, NOW - age, NOW - age, &EXPIRY, &soft);
-        assert_eq!(aged(150), Freshness::Stale(Reason::Expired));
+        assert_eq!(aged(150), stale(Reason::Expired));
         assert_eq!(aged(151), Freshness::Unusable(Reason::Expired));
     }
 
@@ -202,18 +238,57 @@ mod tests {
     fn a_value_from_the_future_is_fresh_for_a_minute_and_stale_beyond() {
         let ahead = |by| judge(NOW, NOW + by, NOW + by, &EXPIRY, &NONE);
         assert_eq!(ahead(FUTURE_TOLERANCE), Freshness::Fresh);
-        assert_eq!(
-            ahead(FUTURE_TOLERANCE + 1),
-            Freshness::Stale(Reason::FutureCreation)
-        );
+        assert_eq!(ahead(FUTURE_TOLERANCE + 1), stale(Reason::FutureCreation));
         assert_eq!(
             judge(0, u64::MAX, u64::MAX, &Expiry::NEVER, &NONE),
-            Freshness::Stale(Reason::FutureCreation)
+            stale(Reason::FutureCreation)
         );
     }
 
     #[test]
     fn a_start_of_zero_is_not_outdated_by_no_invalidation() {
         assert_eq!(judge(NOW, NOW, 0, &EXPIRY, &NONE), Freshness::Fresh);
+    }
+
+    #[test]
+    fn how_long_a_value_covers_errors_is_counted_from_its_expiry() {
+        let covers = |age, max_stale, stale_if_error| {
+            let expiry = Expiry {
+                expiration_time: 100,
+                max_stale,
+                stale_if_error,
+            };
+            match aged(age, expiry) {
+                Freshness::Stale {
+                    meanwhile,
+                    on_error,
+                    ..
+                } => (meanwhile, on_error),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(covers(120, 30, 10), (true, false));
+        assert_eq!(covers(110, 30, 10), (true, true));
+        assert_eq!(covers(130, 10, 30), (false, true));
+        let expiry = Expiry {
+            expiration_time: 100,
+            max_stale: 10,
+            stale_if_error: 30,
+        };
+        assert_eq!(aged(131, expiry), Freshness::Unusable(Reason::Expired));
+    }
+
+    #[test]
+    fn a_hard_invalidated_value_covers_no_error_and_a_soft_invalidated_one_does() {
+        let expiry = Expiry {
+            stale_if_error: 30,
+            ..EXPIRY
+        };
+        let hard = Outdated { hard: NOW, soft: 0 };
+        let judged = judge(NOW, NOW - 1, NOW - 1, &expiry, &hard);
+        assert_eq!(judged, Freshness::Unusable(Reason::HardInvalidated));
+        let soft = Outdated { hard: 0, soft: NOW };
+        let judged = judge(NOW, NOW - 1, NOW - 1, &expiry, &soft);
+        assert!(matches!(judged, Freshness::Stale { on_error: true, .. }));
     }
 }

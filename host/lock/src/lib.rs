@@ -26,14 +26,19 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod block;
 mod circle;
 mod clock;
 mod error;
+mod failures;
 mod flight;
 mod flights;
 pub mod freshness;
 mod lock;
+mod multi;
 mod operation;
+mod passage;
+mod scope;
 mod sync;
 mod table;
 mod turn;
@@ -43,7 +48,11 @@ mod waiting;
 pub use circle::WaitGraph;
 pub use clock::{Clock, ManualClock};
 pub use error::LockError;
+pub use failures::Retry;
 pub use flights::Flights;
 pub use freshness::{Expiry, Freshness, Outdated, Reason, judge};
 pub use lock::Lock;
-pub use operation::{Operation, Outcome, Reading, Source};
+pub use multi::{MultiOperation, MultiRequest, ToStore};
+pub use operation::{Acquired, Operation, Outcome, Reading, Source};
+pub use passage::Request;
+pub use turn::{Storing, Turn};

@@ -1,11 +1,16 @@
 //! The lock of one key, for use alone.
 
+use crate::block::Blocking;
 use crate::clock::Clock;
 use crate::error::LockError;
+use crate::failures::Retry;
 use crate::flights::Flights;
 use crate::freshness::{Expiry, Freshness, Outdated, judge};
 use crate::operation::{Operation, Outcome, Reading};
+use crate::passage::Request;
+use crate::turn::Storing;
 use std::fmt::{self, Debug, Formatter};
+use std::future::ready;
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
@@ -44,6 +49,7 @@ pub struct Lock<'a, V, E> {
     key: &'a str,
     expiry: Expiry,
     wait: Option<Duration>,
+    retry_after: Duration,
     clock: Clock,
 }
 
@@ -60,6 +66,7 @@ impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
             key,
             expiry: Expiry::NEVER,
             wait: None,
+            retry_after: Duration::ZERO,
             clock: Clock::system(),
         }
     }
@@ -102,6 +109,15 @@ impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
         self.flights.waiting(self.hash, self.key)
     }
 
+    /// How long past its expiry a value may be served if the creation of another fails, and how long after the failure
+    /// nobody who can be served it tries again.
+    #[must_use]
+    pub fn stale_if_error(mut self, time: Duration, retry_after: Duration) -> Self {
+        self.expiry.stale_if_error = nanoseconds(time);
+        self.retry_after = retry_after;
+        self
+    }
+
     /// Gives the value, creating it if need be and if no other caller does.
     ///
     /// `reader` gives the stored value and its creation time in nanoseconds since 1970, or `None`; a time of 0 is as
@@ -112,18 +128,52 @@ impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
     /// As [`Flights::get_or_create`]; an error of the first read goes to this caller alone.
     pub fn get_or_create(
         &self,
-        reader: impl FnMut() -> Result<Option<(V, u64)>, E>,
+        mut reader: impl FnMut() -> Result<Option<(V, u64)>, E>,
         creator: impl FnOnce() -> Result<V, E>,
     ) -> Result<Outcome<V>, LockError<E>> {
+        let blocking = Blocking::new();
+        blocking.on(self.get_or_create_async(
+            || ready(reader()),
+            || ready(creator()),
+            |wait| blocking.deadline(wait),
+        ))
+    }
+
+    /// As [`Lock::get_or_create`], as a future: for every runtime, and for the same key together with callers that
+    /// block. `timer` gives a future that ends when that time has passed since its first poll.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_or_create_async<R, C, S>(
+        &self,
+        reader: impl FnMut() -> R,
+        creator: impl FnOnce() -> C,
+        timer: impl FnOnce(Duration) -> S,
+    ) -> Result<Outcome<V>, LockError<E>>
+    where
+        R: Future<Output = Result<Option<(V, u64)>, E>>,
+        C: Future<Output = Result<V, E>>,
+        S: Future<Output = ()>,
+    {
         let mut call = Call {
             reader,
             creator: Some(creator),
             expiry: self.expiry,
             clock: &self.clock,
         };
-        let first = call.read_again().map_err(LockError::Creation)?;
+        let request = Request {
+            hash: self.hash,
+            key: self.key,
+            first: call.read_again().await.map_err(LockError::Creation)?,
+            wait: self.wait,
+            retry: (self.expiry.stale_if_error > 0).then_some(Retry {
+                after: self.retry_after,
+                clock: &self.clock,
+            }),
+        };
         self.flights
-            .get_or_create(self.hash, self.key, first, &mut call, self.wait)
+            .get_or_create_async(request, &mut call, timer)
+            .await
     }
 }
 
@@ -144,30 +194,48 @@ struct Call<'a, R, C> {
     clock: &'a Clock,
 }
 
-impl<V, E, R, C> Operation for Call<'_, R, C>
+impl<V, E, R, C, RF, CF> Operation for Call<'_, R, C>
 where
-    R: FnMut() -> Result<Option<(V, u64)>, E>,
-    C: FnOnce() -> Result<V, E>,
+    V: Clone,
+    E: Clone,
+    R: FnMut() -> RF,
+    C: FnOnce() -> CF,
+    RF: Future<Output = Result<Option<(V, u64)>, E>>,
+    CF: Future<Output = Result<V, E>>,
 {
     type Value = V;
     type Error = E;
+    type Lease = ();
 
-    fn read_again(&mut self) -> Result<Reading<V>, E> {
-        let Some((value, created @ 1..)) = (self.reader)()? else {
+    async fn read_again(&mut self) -> Result<Reading<V>, E> {
+        let Some((value, created @ 1..)) = (self.reader)().await? else {
             return Ok(Reading::Missing);
         };
         let now = self.clock.exact();
         let none = Outdated::default();
         Ok(match judge(now, created, created, &self.expiry, &none) {
             Freshness::Fresh => Reading::Fresh(value),
-            Freshness::Stale(_) => Reading::Stale(value),
+            Freshness::Stale {
+                meanwhile,
+                on_error,
+                ..
+            } => Reading::Stale {
+                value,
+                meanwhile,
+                on_error,
+            },
             Freshness::Unusable(_) => Reading::Missing,
         })
     }
 
-    fn create(&mut self) -> Result<V, E> {
+    async fn create(&mut self) -> Result<V, E> {
         let creator = self.creator.take().expect("a caller creates at most once");
-        creator()
+        creator().await
+    }
+
+    /// The creator has done it.
+    async fn store(&mut self, _: &V, _: Storing<V, E>, _: Option<&()>) -> Result<(), E> {
+        Ok(())
     }
 }
 

@@ -7,12 +7,16 @@ mod real;
 
 #[cfg(feature = "model-check")]
 pub(crate) use model::{
-    AtomicBool, AtomicU64, Deadline, Mutex, Thread, current_thread, thread_number, unwinding,
+    AtomicBool, AtomicU64, Caught, Moment, Mutex, Thread, current_owner, current_thread, park,
+    set_current_owner, unwinding,
 };
 #[cfg(not(feature = "model-check"))]
 pub(crate) use real::{
-    AtomicBool, AtomicU64, Deadline, Mutex, Thread, current_thread, thread_number, unwinding,
+    AtomicBool, AtomicU64, Caught, Moment, Mutex, Thread, current_owner, current_thread, park,
+    set_current_owner, unwinding,
 };
+/// Counts up for the whole process: no schedule depends on the numbers.
+pub(crate) use std::sync::atomic::AtomicU64 as AtomicNumber;
 pub(crate) use std::sync::atomic::Ordering;
 // These need no model: a `OnceLock` here has one writer and readers that do not wait, and no reference count is asked for.
 pub(crate) use std::sync::{Arc, OnceLock};

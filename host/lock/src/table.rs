@@ -1,31 +1,32 @@
 //! The keys being created in one shard. Everything here happens under the shard's lock and runs no user code.
 
-use crate::circle::{Owner, Place};
+use crate::circle::Place;
 use crate::flight::Flight;
+use crate::scope::Owner;
 use crate::sync::Arc;
 use crate::waiters::Waiters;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A flight as the table knows it.
-pub(crate) struct Entry<V, E> {
+pub(crate) struct Entry<V, E, L> {
     pub(crate) flight: Arc<Flight<V, E>>,
-    /// Who has the turn.
+    /// The creation that has the turn.
     pub(crate) owner: Owner,
-    pub(crate) waiters: Waiters,
-    /// Where the flight is in the wait graph, once somebody has waited for it.
+    pub(crate) waiters: Waiters<L>,
+    /// Where the flight is in the wait graph, once another creation depends on it.
     pub(crate) place: Option<Place>,
 }
 
 /// Flights by the hash of their key; those of equal hash share a list.
-pub(crate) struct Table<V, E>(HashMap<u64, Vec<Entry<V, E>>, BuildHasherDefault<AsGiven>>);
+pub(crate) struct Table<V, E, L>(HashMap<u64, Vec<Entry<V, E, L>>, BuildHasherDefault<AsGiven>>);
 
-impl<V, E> Table<V, E> {
+impl<V, E, L> Table<V, E, L> {
     pub(crate) fn new() -> Self {
         Self(HashMap::default())
     }
 
-    pub(crate) fn find(&mut self, hash: u64, key: &str) -> Option<&mut Entry<V, E>> {
+    pub(crate) fn find(&mut self, hash: u64, key: &str) -> Option<&mut Entry<V, E, L>> {
         let entries = self.0.get_mut(&hash)?;
         entries
             .iter_mut()
@@ -33,14 +34,14 @@ impl<V, E> Table<V, E> {
     }
 
     /// Only if [`Table::find`] found none.
-    pub(crate) fn add(&mut self, flight: Arc<Flight<V, E>>, owner: Owner) {
+    pub(crate) fn add(&mut self, flight: Arc<Flight<V, E>>, owner: Owner, place: Option<Place>) {
         let entries = self.0.entry(flight.hash());
         let entries = entries.or_insert_with(|| Vec::with_capacity(1));
         entries.push(Entry {
             flight,
             owner,
-            waiters: Waiters::default(),
-            place: None,
+            waiters: Waiters::new(),
+            place,
         });
     }
 
@@ -50,7 +51,7 @@ impl<V, E> Table<V, E> {
     }
 
     /// The entry of this very flight.
-    pub(crate) fn entry(&mut self, flight: &Arc<Flight<V, E>>) -> Option<&mut Entry<V, E>> {
+    pub(crate) fn entry(&mut self, flight: &Arc<Flight<V, E>>) -> Option<&mut Entry<V, E, L>> {
         let entries = self.0.get_mut(&flight.hash())?;
         entries
             .iter_mut()
@@ -58,7 +59,7 @@ impl<V, E> Table<V, E> {
     }
 
     /// The caller holds the flight too, so that no value is dropped under the lock.
-    pub(crate) fn remove(&mut self, flight: &Arc<Flight<V, E>>) -> Option<Entry<V, E>> {
+    pub(crate) fn remove(&mut self, flight: &Arc<Flight<V, E>>) -> Option<Entry<V, E, L>> {
         let entries = self.0.get_mut(&flight.hash())?;
         let at = entries
             .iter()

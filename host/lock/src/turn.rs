@@ -1,45 +1,199 @@
 //! The right to create one key.
 
+use crate::error::LockError;
 use crate::flight::{Ending, Flight};
-use crate::flights::Flights;
+use crate::flights::{Entered, Flights};
+use crate::operation::{Operation, Outcome};
+use crate::passage::{Seen, Taken, take};
+use crate::scope::Owner;
 use crate::sync::Arc;
+use crate::waiting::Waiting;
+use std::fmt::{self, Debug, Formatter};
 
-/// Held by exactly one caller per flight. Dropped before it has ended, by a panic or otherwise, it hands the turn to
-/// the next waiter; without one, the flight is gone.
-pub(crate) struct Turn<'a, V: Clone, E: Clone> {
-    flights: &'a Flights<V, E>,
+/// The right to create one key, held by exactly one caller. Dropped before it has ended, by a panic or otherwise, it
+/// hands itself to the next waiter, with its lease; without a waiter the flight is over. It may be sent to another
+/// thread.
+pub struct Turn<V, E, L = ()> {
+    flights: Flights<V, E, L>,
     flight: Arc<Flight<V, E>>,
+    owner: Owner,
+    /// The creation whose creator called for this one.
+    parent: Option<Owner>,
+    /// How many deletions had come when the creation began.
+    deletions: u64,
+    lease: Option<L>,
     ended: bool,
 }
 
-impl<'a, V: Clone, E: Clone> Turn<'a, V, E> {
+impl<V, E, L> Turn<V, E, L> {
     /// For who has just been noted as the owner in the table.
-    pub(crate) fn new(flights: &'a Flights<V, E>, flight: Arc<Flight<V, E>>) -> Self {
+    pub(crate) fn new(
+        flights: Flights<V, E, L>,
+        flight: Arc<Flight<V, E>>,
+        owner: Owner,
+        parent: Option<Owner>,
+        lease: Option<L>,
+    ) -> Self {
         Self {
+            deletions: flight.deletions(),
             flights,
             flight,
+            owner,
+            parent,
+            lease,
             ended: false,
         }
     }
 
-    pub(crate) fn key(&self) -> &str {
+    /// The key.
+    pub fn key(&self) -> &str {
         self.flight.key()
     }
 
+    /// Whether anybody waits for the value.
+    pub fn is_awaited(&self) -> bool {
+        self.flights.waiting(self.flight.hash(), self.key()) > 0
+    }
+
+    /// Puts a lease in, which goes with the turn.
+    pub fn give_lease(&mut self, lease: L) {
+        self.lease = Some(lease);
+    }
+
+    /// Creates and stores the value with the turn of another caller, which does not wait for it: in the background. If
+    /// it turns out that another process has the right to create, [`Operation::watch`] gets the turn and the outcome is
+    /// `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Flights::get_or_create`].
+    pub async fn run<O>(mut self, operation: &mut O) -> Result<Option<Outcome<V>>, LockError<E>>
+    where
+        V: Clone,
+        E: Clone,
+        O: Operation<Value = V, Error = E, Lease = L>,
+    {
+        self.detach();
+        match take(self, operation, &mut Seen::nothing(), None).await {
+            Taken::Done(done) => done.map(Some),
+            Taken::Elsewhere(turn) => {
+                operation.watch(turn);
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    pub(crate) fn lease(&self) -> Option<&L> {
+        self.lease.as_ref()
+    }
+
+    pub(crate) fn take_lease(&mut self) -> Option<L> {
+        self.lease.take()
+    }
+
+    pub(crate) fn flights(&self) -> &Flights<V, E, L> {
+        &self.flights
+    }
+
+    /// The creation begins: what is deleted from now on is not stored.
+    pub(crate) fn begin(&mut self) {
+        self.deletions = self.flight.deletions();
+    }
+
+    pub(crate) fn storing(&self) -> Storing<V, E> {
+        Storing {
+            flight: Arc::clone(&self.flight),
+            deletions: self.deletions,
+        }
+    }
+
+    pub(crate) fn made(&self, value: V) -> Ending<V, E> {
+        Ending::Made {
+            value,
+            deletions: self.deletions,
+        }
+    }
+
+    /// It is no longer part of the call that took it.
+    fn detach(&mut self) {
+        self.owner = Owner::new();
+        let parent = self.parent.take();
+        self.flights.change_owner(&self.flight, self.owner, parent);
+    }
+
+    /// It is one of several that `owner` creates together.
+    pub(crate) fn become_part_of(&mut self, owner: Owner) {
+        self.owner = owner;
+        self.flights.change_owner(&self.flight, owner, None);
+    }
+
+    /// Another process creates: whoever is to have this turn meanwhile, its caller is only one of those who wait, if it
+    /// does.
+    pub(crate) fn step_aside(&mut self, has_a_value: bool) -> Option<Waiting<V, E, L>> {
+        self.detach();
+        if has_a_value {
+            return None;
+        }
+        match self
+            .flights
+            .enter(self.flight.hash(), self.flight.key(), true)
+        {
+            Entered::Waiting(waiting) => Some(waiting),
+            _ => unreachable!("the key has a flight, whose turn is held here and waits for nobody"),
+        }
+    }
+
     /// Ends the flight. `ending` is asked for only if somebody waits for it; if that panics, the turn is handed over.
-    pub(crate) fn end(mut self, ending: impl FnOnce() -> Ending<V, E>) {
+    pub(crate) fn end(mut self, ending: impl FnOnce(&Self) -> Ending<V, E>) {
         if !self.flights.end_unawaited(&self.flight) {
-            self.flight.publish(ending());
-            self.flights.end(&self.flight);
+            let ending = ending(&self);
+            self.flights.end(&self.flight, ending);
         }
         self.ended = true;
     }
 }
 
-impl<V: Clone, E: Clone> Drop for Turn<'_, V, E> {
+impl<V, E, L> Drop for Turn<V, E, L> {
     fn drop(&mut self) {
         if !self.ended {
-            self.flights.hand_over(&self.flight);
+            let unused = self
+                .flights
+                .hand_over(&self.flight, self.parent, self.lease.take());
+            drop(unused);
         }
+    }
+}
+
+impl<V, E, L> Debug for Turn<V, E, L> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("key", &self.key())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a store and deletions of its key apart: after a deletion nothing is stored that was created before it.
+pub struct Storing<V, E> {
+    flight: Arc<Flight<V, E>>,
+    deletions: u64,
+}
+
+impl<V, E> Storing<V, E> {
+    /// Runs `store`, which may block, unless the key was deleted since the creation began. A deletion that comes
+    /// meanwhile waits for it. Gives `None` if it was not run.
+    pub fn run<T>(&self, store: impl FnOnce() -> T) -> Option<T> {
+        self.flight.store(self.deletions, store)
+    }
+}
+
+impl<V, E> Debug for Storing<V, E> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storing")
+            .field("key", self.flight.key())
+            .finish_non_exhaustive()
     }
 }

@@ -1,67 +1,83 @@
 //! Who waits for one creation, in the order of arrival.
 
-use crate::circle::Owner;
-use crate::sync::{Arc, AtomicBool, Ordering, Thread, current_thread};
+use crate::scope::Owner;
+use crate::sync::{Arc, Mutex};
 use std::collections::VecDeque;
+use std::task::{Context, Waker};
 
-/// One blocked caller. Its sleep ends when its flight has an ending or when it is chosen to take the turn over.
-pub(crate) struct Waiter {
-    owner: Owner,
-    chosen: AtomicBool,
-    sleeper: Sleeper,
+/// One caller in line. Its wait ends when its flight has an ending or when it is chosen to take the turn over.
+pub(crate) struct Waiter<L>(Mutex<State<L>>);
+
+struct State<L> {
+    /// None until it is first polled: then it looks for itself.
+    waker: Option<Waker>,
+    chosen: Option<Given<L>>,
 }
 
-/// What is asleep. A task's waker will be the other kind.
-enum Sleeper {
-    Thread(Thread),
+/// A turn as it is handed over.
+pub(crate) struct Given<L> {
+    pub(crate) owner: Owner,
+    pub(crate) lease: Option<L>,
 }
 
-impl Waiter {
-    /// The calling thread, on behalf of `owner`.
-    pub(crate) fn thread(owner: Owner) -> Self {
-        Self {
-            owner,
-            chosen: AtomicBool::new(false),
-            sleeper: Sleeper::Thread(current_thread()),
-        }
+impl<L> Waiter<L> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(State {
+            waker: None,
+            chosen: None,
+        }))
     }
 
-    pub(crate) fn owner(&self) -> Owner {
-        self.owner
+    /// The turn, if it was given to this waiter; else it will be woken.
+    pub(crate) fn take_turn(&self, context: &Context<'_>) -> Option<Given<L>> {
+        let mut state = self.0.lock();
+        let chosen = state.chosen.take();
+        if chosen.is_none() {
+            match &mut state.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+        }
+        chosen
+    }
+
+    /// The turn, if it was given to this waiter, which does not wait any more.
+    pub(crate) fn take_turn_unpolled(&self) -> Option<Given<L>> {
+        self.0.lock().chosen.take()
     }
 
     /// Gives it the turn. Only under the table's lock, when it has just been taken off the list.
-    pub(crate) fn choose(&self) {
-        self.chosen.store(true, Ordering::Release);
+    pub(crate) fn choose(&self, given: Given<L>) {
+        self.0.lock().chosen = Some(given);
     }
 
-    pub(crate) fn is_chosen(&self) -> bool {
-        self.chosen.load(Ordering::Acquire)
-    }
-
-    /// Never under an internal lock.
+    /// Never under the table's lock.
     pub(crate) fn wake(&self) {
-        match &self.sleeper {
-            Sleeper::Thread(thread) => thread.unpark(),
+        let waker = self.0.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
 
 /// The list. A waiter is on it until it is chosen, until the flight ends, or until it leaves by itself.
-#[derive(Default)]
-pub(crate) struct Waiters(VecDeque<Arc<Waiter>>);
+pub(crate) struct Waiters<L>(VecDeque<Arc<Waiter<L>>>);
 
-impl Waiters {
-    pub(crate) fn push(&mut self, waiter: Arc<Waiter>) {
+impl<L> Waiters<L> {
+    pub(crate) fn new() -> Self {
+        Self(VecDeque::new())
+    }
+
+    pub(crate) fn push(&mut self, waiter: Arc<Waiter<L>>) {
         self.0.push_back(waiter);
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Arc<Waiter>> {
+    pub(crate) fn pop(&mut self) -> Option<Arc<Waiter<L>>> {
         self.0.pop_front()
     }
 
     /// False if it was no longer on the list.
-    pub(crate) fn remove(&mut self, waiter: &Arc<Waiter>) -> bool {
+    pub(crate) fn remove(&mut self, waiter: &Arc<Waiter<L>>) -> bool {
         let place = self.0.iter().position(|other| Arc::ptr_eq(other, waiter));
         place.and_then(|place| self.0.remove(place)).is_some()
     }
@@ -72,10 +88,6 @@ impl Waiters {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    pub(crate) fn owners(&self) -> impl Iterator<Item = Owner> {
-        self.0.iter().map(|waiter| waiter.owner())
     }
 
     pub(crate) fn wake_all(self) {

@@ -2,92 +2,141 @@
 
 use crate::flight::Flight;
 use crate::flights::Flights;
-use crate::sync::{Arc, Deadline};
+use crate::scope::Owner;
+use crate::sync::Arc;
 use crate::turn::Turn;
-use crate::waiters::Waiter;
+use crate::waiters::{Given, Waiter};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tracing::debug;
 
 /// Held from when the waiter is on the list. Dropped before the wait is over, by a panic or otherwise, it leaves the
 /// line, and hands a turn that it has been given meanwhile to the next.
-pub(crate) struct Waiting<'a, V: Clone, E: Clone> {
-    flights: &'a Flights<V, E>,
+pub(crate) struct Waiting<V, E, L> {
+    flights: Flights<V, E, L>,
     flight: Arc<Flight<V, E>>,
-    waiter: Arc<Waiter>,
+    waiter: Arc<Waiter<L>>,
+    parent: Option<Owner>,
+    /// How many deletions had come when it began to wait.
+    deletions: u64,
     over: bool,
 }
 
 /// How a wait came out.
-pub(crate) enum Waited<'a, V: Clone, E: Clone> {
-    /// The flight has an ending.
-    Ended(Arc<Flight<V, E>>),
+pub(crate) enum Waited<V, E, L> {
+    /// The flight has an ending; and how many deletions had come when the wait began.
+    Ended(Arc<Flight<V, E>>, u64),
     /// Its creator is gone, and this caller is the next.
-    Turn(Turn<'a, V, E>),
-    TimedOut(Duration),
+    Turn(Turn<V, E, L>),
+    TimedOut,
 }
 
-impl<'a, V: Clone, E: Clone> Waiting<'a, V, E> {
+impl<V, E, L> Waiting<V, E, L> {
     /// For a waiter that has just been put on the list of `flight`.
     pub(crate) fn new(
-        flights: &'a Flights<V, E>,
+        flights: Flights<V, E, L>,
         flight: Arc<Flight<V, E>>,
-        waiter: Arc<Waiter>,
+        waiter: Arc<Waiter<L>>,
+        parent: Option<Owner>,
     ) -> Self {
         Self {
+            deletions: flight.deletions(),
             flights,
             flight,
             waiter,
+            parent,
             over: false,
         }
     }
 
-    /// Blocks this thread, which must be the waiter's, for `wait` at most.
-    pub(crate) fn block(mut self, wait: Option<Duration>) -> Waited<'a, V, E> {
-        let key = Arc::clone(self.flight.key());
-        let key = &*key;
-        debug!(target: "dogpile.lock", key, "no value, waiting while another creates it");
-        let deadline = Deadline::after(wait);
-        let waited = loop {
-            if self.flight.ending().is_some() {
-                self.over = true;
-                break Waited::Ended(Arc::clone(&self.flight));
-            }
-            if self.waiter.is_chosen() {
-                self.over = true;
-                break Waited::Turn(Turn::new(self.flights, Arc::clone(&self.flight)));
-            }
-            if !deadline.passed() {
-                deadline.park();
-            } else if self.flights.leave(&self.flight, &self.waiter) {
-                self.over = true;
-                break Waited::TimedOut(wait.unwrap_or(Duration::MAX));
-            }
-            // Else it was off the list already: it is chosen, or the ending is published, as is seen above.
-        };
-        let outcome = match &waited {
-            Waited::Ended(_) => "the creation waited for has ended",
-            Waited::Turn(_) => "the creator is gone, taking over",
-            Waited::TimedOut(_) => "waited too long",
-        };
-        debug!(target: "dogpile.lock", key, "{outcome}");
-        waited
+    pub(crate) fn key(&self) -> &Arc<str> {
+        self.flight.key()
+    }
+
+    /// Gives an outcome once.
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Waited<V, E, L>> {
+        if let Some(ended) = self.ended() {
+            return Poll::Ready(ended);
+        }
+        if let Some(given) = self.waiter.take_turn(context) {
+            return Poll::Ready(Waited::Turn(self.turn(given)));
+        }
+        // It may have ended before there was anybody to wake.
+        self.ended().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Gives up. `None` if the waiter was off the list already: then it is over, and polling it says how.
+    pub(crate) fn time_out(&mut self) -> Option<Waited<V, E, L>> {
+        self.over = self.flights.leave(&self.flight, &self.waiter, self.parent);
+        self.over.then_some(Waited::TimedOut)
+    }
+
+    fn ended(&mut self) -> Option<Waited<V, E, L>> {
+        self.flight.ending()?;
+        self.over = true;
+        Some(Waited::Ended(Arc::clone(&self.flight), self.deletions))
+    }
+
+    fn turn(&mut self, given: Given<L>) -> Turn<V, E, L> {
+        self.over = true;
+        let (flights, flight) = (self.flights.clone(), Arc::clone(&self.flight));
+        Turn::new(flights, flight, given.owner, self.parent, given.lease)
     }
 }
 
-impl<V: Clone, E: Clone> Drop for Waiting<'_, V, E> {
+impl<V, E, L> Drop for Waiting<V, E, L> {
     fn drop(&mut self) {
-        if !self.over && !self.flights.leave(&self.flight, &self.waiter) && self.waiter.is_chosen()
-        {
-            drop(Turn::new(self.flights, Arc::clone(&self.flight)));
+        if self.over || self.flights.leave(&self.flight, &self.waiter, self.parent) {
+            return;
+        }
+        if let Some(given) = self.waiter.take_turn_unpolled() {
+            drop(self.turn(given));
         }
     }
 }
 
+/// A caller's patience, over all its waits: what it was, and a future that ends with it.
+pub(crate) type Patience<'a, S> = Option<(Duration, Pin<&'a mut S>)>;
+
+/// The first outcome of any of the waits, which leaves the list, with its number there; or the end of patience, by
+/// which nothing leaves it.
+pub(crate) async fn first_of<V, E, L, S: Future<Output = ()>>(
+    waits: &mut Vec<(usize, Waiting<V, E, L>)>,
+    patience: &mut Patience<'_, S>,
+) -> (usize, Waited<V, E, L>) {
+    poll_fn(|context| {
+        loop {
+            for (at, (number, waiting)) in waits.iter_mut().enumerate() {
+                let number = *number;
+                if let Poll::Ready(waited) = waiting.poll(context) {
+                    drop(waits.swap_remove(at));
+                    return Poll::Ready((number, waited));
+                }
+            }
+            let Some((_, timer)) = patience else {
+                return Poll::Pending;
+            };
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let mut late = waits.iter_mut();
+            if let Some((number, out)) =
+                late.find_map(|(number, waiting)| Some((*number, waiting.time_out()?)))
+            {
+                return Poll::Ready((number, out));
+            }
+            // All were off their lists: each has an outcome by now.
+        }
+    })
+    .await
+}
+
 #[cfg(all(test, not(feature = "model-check")))]
 mod tests {
+    use crate::flights::tests::Makes;
     use crate::flights::{Entered, Flights};
-    use crate::{Reading, WaitGraph};
-    use std::sync::mpsc;
+    use crate::{Reading, Request, WaitGraph};
     use std::thread;
 
     #[test]
@@ -96,25 +145,16 @@ mod tests {
         let Entered::Turn(turn) = flights.enter(1, "key", true) else {
             panic!("nobody creates it");
         };
-        let (in_line, lined_up) = mpsc::channel();
-        let (go_on, may_go_on) = mpsc::channel();
-        thread::scope(|scope| {
-            let flights = &flights;
-            scope.spawn(move || {
-                let gone = flights.enter(1, "key", true);
-                assert!(matches!(gone, Entered::Waiting(_)));
-                drop(gone);
-                assert_eq!(flights.waiting(1, "key"), 0);
+        let gone = flights.enter(1, "key", true);
+        assert!(matches!(gone, Entered::Waiting(_)));
+        drop(gone);
+        assert_eq!(flights.waiting(1, "key"), 0);
 
-                let chosen = flights.enter(1, "key", true);
-                in_line.send(()).unwrap();
-                may_go_on.recv().unwrap();
-                drop(chosen);
-            });
-            lined_up.recv().unwrap();
+        let chosen = flights.enter(1, "key", true);
+        thread::scope(|scope| {
             let next = scope.spawn(|| {
-                let mut operation = crate::flights::tests::Makes(7);
-                flights.get_or_create(1, "key", Reading::Missing, &mut operation, None)
+                let request = Request::new(1, "key", Reading::Missing);
+                flights.get_or_create(request, &mut Makes(7))
             });
             while flights.waiting(1, "key") < 2 {
                 thread::yield_now();
@@ -122,7 +162,7 @@ mod tests {
             // Chooses the first in line, which has not yet seen it when it gives up.
             drop(turn);
             assert_eq!(flights.waiting(1, "key"), 1);
-            go_on.send(()).unwrap();
+            drop(chosen);
             assert_eq!(next.join().unwrap().unwrap().value, 7);
         });
         assert!(!flights.is_creating(1, "key"));

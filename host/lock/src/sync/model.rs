@@ -1,19 +1,34 @@
 //! The primitives under shuttle, which chooses every interleaving. It does not model time, weak memory or unwinding:
-//! whether a deadline has passed is a free choice, and a panic is caught before guards act, because shuttle does not
+//! whether a moment has come is a free choice, and a panic is caught before guards act, because shuttle does not
 //! schedule while a thread panics.
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
-pub(crate) use shuttle::thread::{Thread, current as current_thread};
+pub(crate) use shuttle::thread::{Thread, current as current_thread, park};
 
+use crate::scope::Owner;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::MutexGuard;
 use shuttle::thread;
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::PoisonError;
 use std::time::Duration;
 
+shuttle::thread_local! {
+    static OWNER: Cell<Option<Owner>> = Cell::new(None);
+}
+
+pub(crate) fn current_owner() -> Option<Owner> {
+    OWNER.try_with(Cell::get).ok().flatten()
+}
+
+pub(crate) fn set_current_owner(owner: Option<Owner>) -> Option<Owner> {
+    OWNER.try_with(|own| own.replace(owner)).ok().flatten()
+}
+
 /// A mutex with the face of `parking_lot`'s.
+#[derive(Default)]
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
@@ -26,32 +41,22 @@ impl<T> Mutex<T> {
     }
 }
 
-pub(crate) fn thread_number() -> u64 {
-    usize::from(thread::current().id()) as u64
-}
+#[derive(Clone, Copy)]
+pub(crate) struct Moment;
 
-pub(crate) struct Deadline {
-    comes: bool,
-}
-
-impl Deadline {
-    pub(crate) fn after(wait: Option<Duration>) -> Self {
-        Self {
-            comes: wait.is_some(),
-        }
+impl Moment {
+    #[expect(clippy::unnecessary_wraps, reason = "as the real one's")]
+    pub(crate) fn after(_: Duration) -> Option<Self> {
+        Some(Self)
     }
 
-    pub(crate) fn passed(&self) -> bool {
-        self.comes && thread_rng().gen_ratio(1, 4)
+    pub(crate) fn has_come(self) -> bool {
+        thread_rng().gen_ratio(1, 4)
     }
 
-    /// With a deadline it may return at any time, so that no interleaving of time-out and wake-up is left out.
-    pub(crate) fn park(&self) {
-        if self.comes {
-            thread::yield_now();
-        } else {
-            thread::park();
-        }
+    /// It may return at any time, so that no interleaving of time-out and wake-up is left out.
+    pub(crate) fn park(self) {
+        thread::yield_now();
     }
 }
 

@@ -2,44 +2,46 @@
 
 pub(crate) use parking_lot::Mutex;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
-pub(crate) use std::thread::{Thread, current as current_thread};
+pub(crate) use std::thread::{Thread, current as current_thread, park};
 
+use crate::scope::Owner;
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A number that no other thread of this process has or had.
-pub(crate) fn thread_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local! {
-        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    // A thread whose locals are being destroyed still needs an identity of its own.
-    NUMBER
-        .try_with(|number| *number)
-        .unwrap_or_else(|_| NEXT.fetch_add(1, Ordering::Relaxed))
+std::thread_local! {
+    static OWNER: Cell<Option<Owner>> = const { Cell::new(None) };
 }
 
-/// The end of one caller's patience, counted from when it begins to wait.
-pub(crate) struct Deadline(Option<Instant>);
+/// The creation at work on this thread. None also while the thread's locals are being destroyed: what waits then is
+/// known to nobody, and bounded by its own deadline alone.
+pub(crate) fn current_owner() -> Option<Owner> {
+    OWNER.try_with(Cell::get).ok().flatten()
+}
 
-impl Deadline {
-    /// `None`, or a time too far away to be written down, is never.
-    pub(crate) fn after(wait: Option<Duration>) -> Self {
-        Self(wait.and_then(|wait| Instant::now().checked_add(wait)))
+/// Gives the one before.
+pub(crate) fn set_current_owner(owner: Option<Owner>) -> Option<Owner> {
+    OWNER.try_with(|own| own.replace(owner)).ok().flatten()
+}
+
+/// A moment that a blocked thread wakes at.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment(Instant);
+
+impl Moment {
+    /// `None`: too far away to be written down, and so never.
+    pub(crate) fn after(wait: Duration) -> Option<Self> {
+        Instant::now().checked_add(wait).map(Self)
     }
 
-    pub(crate) fn passed(&self) -> bool {
-        self.0.is_some_and(|at| Instant::now() >= at)
+    pub(crate) fn has_come(self) -> bool {
+        Instant::now() >= self.0
     }
 
-    /// Parks this thread until it is unparked or the deadline has come, possibly less.
-    pub(crate) fn park(&self) {
-        match self.0 {
-            None => thread::park(),
-            Some(at) => thread::park_timeout(at.saturating_duration_since(Instant::now())),
-        }
+    /// Parks this thread until it is unparked or the moment has come, possibly less.
+    pub(crate) fn park(self) {
+        thread::park_timeout(self.0.saturating_duration_since(Instant::now()));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Many threads, one key: one creation per expiry.
 
 use crate::support::{Call, Gate, HASH, Store, call, table, until_waiting};
-use dogpile_lock::{Clock, Source};
+use dogpile_lock::{Clock, Request, Source};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, mpsc};
@@ -164,7 +164,7 @@ fn a_caller_whose_first_read_was_too_early_does_not_create_again() {
                 store: &store,
                 creator,
             };
-            let outcome = flights.get_or_create(HASH, "key", first, &mut operation, None);
+            let outcome = flights.get_or_create(Request::new(HASH, "key", first), &mut operation);
             assert_eq!(outcome.unwrap().source, Source::Fresh);
         });
         read.pass();

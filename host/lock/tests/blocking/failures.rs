@@ -140,7 +140,7 @@ fn a_wait_of_no_time_fails_at_once_but_creates_if_it_can() {
 
 #[test]
 fn a_panic_while_the_result_is_cloned_for_the_waiters_hands_over() {
-    use dogpile_lock::{Flights, Operation, Reading, WaitGraph};
+    use dogpile_lock::{Flights, Operation, Reading, Request, Storing, WaitGraph};
 
     #[derive(Debug, PartialEq)]
     struct Fragile(bool);
@@ -154,11 +154,20 @@ fn a_panic_while_the_result_is_cloned_for_the_waiters_hands_over() {
     impl<F: FnMut() -> Fragile> Operation for Make<F> {
         type Value = Fragile;
         type Error = String;
-        fn read_again(&mut self) -> Result<Reading<Fragile>, String> {
+        type Lease = ();
+        async fn read_again(&mut self) -> Result<Reading<Fragile>, String> {
             Ok(Reading::Missing)
         }
-        fn create(&mut self) -> Result<Fragile, String> {
+        async fn create(&mut self) -> Result<Fragile, String> {
             Ok((self.0)())
+        }
+        async fn store(
+            &mut self,
+            _: &Fragile,
+            _: Storing<Fragile, String>,
+            _: Option<&()>,
+        ) -> Result<(), String> {
+            Ok(())
         }
     }
 
@@ -174,11 +183,12 @@ fn a_panic_while_the_result_is_cloned_for_the_waiters_hands_over() {
                 Fragile(true)
             });
             let _panics =
-                flights.get_or_create(HASH, "key", Reading::Missing, &mut operation, None);
+                flights.get_or_create(Request::new(HASH, "key", Reading::Missing), &mut operation);
         });
         creating.pass();
         let mut operation = Make(|| Fragile(false));
-        let outcome = flights.get_or_create(HASH, "key", Reading::Missing, &mut operation, None);
+        let outcome =
+            flights.get_or_create(Request::new(HASH, "key", Reading::Missing), &mut operation);
         assert_eq!(outcome.unwrap().source, Source::Created);
         assert!(first.join().is_err());
     });

@@ -1,6 +1,8 @@
 //! A store and its callers.
 
-use dogpile_lock::{Clock, Flights, LockError, Operation, Outcome, Reading, WaitGraph};
+use dogpile_lock::{
+    Clock, Flights, LockError, Operation, Outcome, Reading, Request, Storing, WaitGraph,
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -39,7 +41,11 @@ impl Store {
         match *self.value.lock().unwrap() {
             None => Reading::Missing,
             Some((value, created)) if self.clock.exact() - created > self.expiration_time => {
-                Reading::Stale(value)
+                Reading::Stale {
+                    value,
+                    meanwhile: true,
+                    on_error: false,
+                }
             }
             Some((value, _)) => Reading::Fresh(value),
         }
@@ -70,13 +76,24 @@ pub(crate) struct Call<'a, C> {
 impl<C: FnMut() -> Result<u64, String>> Operation for Call<'_, C> {
     type Value = u64;
     type Error = String;
+    type Lease = ();
 
-    fn read_again(&mut self) -> Result<Reading<u64>, String> {
+    async fn read_again(&mut self) -> Result<Reading<u64>, String> {
         Ok(self.store.read())
     }
 
-    fn create(&mut self) -> Result<u64, String> {
+    async fn create(&mut self) -> Result<u64, String> {
         (self.creator)()
+    }
+
+    /// The creator has done it.
+    async fn store(
+        &mut self,
+        _: &u64,
+        _: Storing<u64, String>,
+        _: Option<&()>,
+    ) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -94,7 +111,11 @@ pub(crate) fn call(
 ) -> Gotten {
     let first = store.read();
     let mut operation = Call { store, creator };
-    flights.get_or_create(HASH, key, first, &mut operation, wait)
+    let request = Request {
+        wait,
+        ..Request::new(HASH, key, first)
+    };
+    flights.get_or_create(request, &mut operation)
 }
 
 /// A gate that opens once.

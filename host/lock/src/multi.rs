@@ -1,0 +1,449 @@
+//! The way of one caller to the values of several keys.
+
+use crate::block::Blocking;
+use crate::error::LockError;
+use crate::failures::Retry;
+use crate::flight::Ending;
+use crate::flights::{Entered, Flights};
+use crate::operation::{Acquired, Outcome, Reading, Source};
+use crate::passage::{Ended, Seen, ending};
+use crate::scope::{self, Owner};
+use crate::turn::{Storing, Turn};
+use crate::waiting::{Waited, Waiting, first_of};
+use std::pin::pin;
+use std::time::Duration;
+use tracing::debug;
+
+/// What one caller asks for, of several keys.
+#[derive(Clone, Debug)]
+pub struct MultiRequest<'a, V> {
+    /// Each key with its hash, and what the caller's own first read gave. No key twice.
+    pub keys: Vec<(u64, &'a str, Reading<V>)>,
+    /// How long it waits for others, counted from when it begins to. `None`: for as long as it takes.
+    pub wait: Option<Duration>,
+    /// Whether a failed creation is left alone for a while. `None`: the next call tries again.
+    pub retry: Option<Retry<'a>>,
+}
+
+/// One of several values to be stored: the key's number in the request, and as for [`crate::Operation::store`].
+#[derive(Debug)]
+pub struct ToStore<'a, V, E, L> {
+    /// The number of the key in the request.
+    pub number: usize,
+    /// The value.
+    pub value: &'a V,
+    /// Within [`Storing::run`] it is stored.
+    pub storing: Storing<V, E>,
+    /// The right to create, if one was needed.
+    pub lease: Option<&'a L>,
+}
+
+/// How one caller reads, creates and stores the values of several keys, which it knows by their numbers in the request.
+/// As [`Operation`](crate::Operation), whose words say the rest.
+pub trait MultiOperation {
+    /// What is cached.
+    type Value: Clone;
+    /// Why it could not be read or created.
+    type Error: Clone;
+    /// The right to create that other processes respect.
+    type Lease;
+
+    /// Asks for the right to create one key, without waiting. Default: none is needed.
+    fn acquire(
+        &mut self,
+        number: usize,
+    ) -> impl Future<Output = Result<Acquired<Self::Lease>, Self::Error>> {
+        let _ = number;
+        async { Ok(Acquired::Unneeded) }
+    }
+
+    /// See [`Operation::watch`](crate::Operation::watch).
+    fn watch(&mut self, number: usize, turn: Turn<Self::Value, Self::Error, Self::Lease>) {
+        let _ = number;
+        drop(turn);
+    }
+
+    /// Reads once more, with the turns in hand: as many readings as numbers, in their order.
+    fn read_again(
+        &mut self,
+        numbers: &[usize],
+    ) -> impl Future<Output = Result<Vec<Reading<Self::Value>>, Self::Error>>;
+
+    /// Creates values, in the order of the numbers; `None` for each that is left out. Called again for keys whose creator
+    /// gave up meanwhile.
+    fn create(
+        &mut self,
+        numbers: &[usize],
+    ) -> impl Future<Output = Result<Vec<Option<Self::Value>>, Self::Error>>;
+
+    /// Stores the values.
+    fn store(
+        &mut self,
+        values: Vec<ToStore<'_, Self::Value, Self::Error, Self::Lease>>,
+    ) -> impl Future<Output = Result<(), Self::Error>>;
+
+    /// Gives rights back. Default: the leases are dropped.
+    fn release(&mut self, leases: Vec<(usize, Self::Lease)>) -> impl Future<Output = ()> {
+        drop(leases);
+        async {}
+    }
+}
+
+/// One key of the request, on its way.
+struct Place<'a, V> {
+    hash: u64,
+    key: &'a str,
+    seen: Seen<V>,
+    /// Its creator has left it out.
+    left_out: bool,
+    outcome: Option<Outcome<V>>,
+}
+
+type Turns<O> = Vec<(
+    usize,
+    Turn<<O as MultiOperation>::Value, <O as MultiOperation>::Error, <O as MultiOperation>::Lease>,
+)>;
+type Waits<O> = Vec<(
+    usize,
+    Waiting<
+        <O as MultiOperation>::Value,
+        <O as MultiOperation>::Error,
+        <O as MultiOperation>::Lease,
+    >,
+)>;
+
+impl<V: Clone, E: Clone, L> Flights<V, E, L> {
+    /// The passage of one caller with several keys, which blocks its thread: the promises of [`Flights::get_or_create`]
+    /// key by key. Keys are taken in the order of the request. All that are free are created in one call of the creator,
+    /// before the caller waits for what others create, so it never holds one key while it waits for another. `None`
+    /// stands for what the creator leaves out.
+    ///
+    /// # Errors
+    /// As there, for the whole request, if one of its keys gets neither value nor stand-in; what has been created is
+    /// stored all the same.
+    ///
+    /// # Panics
+    /// With the operation's own panic only.
+    pub fn get_or_create_multi<O: MultiOperation<Value = V, Error = E, Lease = L>>(
+        &self,
+        request: MultiRequest<'_, V>,
+        operation: &mut O,
+    ) -> Result<Vec<Option<Outcome<V>>>, LockError<E>> {
+        let blocking = Blocking::new();
+        let timer = |wait| blocking.deadline(wait);
+        blocking.on(self.get_or_create_multi_async(request, operation, timer))
+    }
+
+    /// The passage of one caller with several keys, as a future. See [`Flights::get_or_create_async`].
+    ///
+    /// # Errors
+    /// As [`Flights::get_or_create_multi`].
+    pub async fn get_or_create_multi_async<O, S>(
+        &self,
+        request: MultiRequest<'_, V>,
+        operation: &mut O,
+        timer: impl FnOnce(Duration) -> S,
+    ) -> Result<Vec<Option<Outcome<V>>>, LockError<E>>
+    where
+        O: MultiOperation<Value = V, Error = E, Lease = L>,
+        S: Future<Output = ()>,
+    {
+        let MultiRequest { keys, wait, retry } = request;
+        let mut passage = MultiPassage {
+            flights: self,
+            operation,
+            retry,
+            places: keys.into_iter().map(Place::new).collect(),
+        };
+        let mut timer = pin!(wait.map(timer));
+        let mut patience = wait.zip(timer.as_mut().as_pin_mut());
+        let (mut turns, mut waits) = (Vec::new(), Vec::new());
+        for number in 0..passage.places.len() {
+            passage.enter(number, &mut turns, &mut waits)?;
+        }
+        loop {
+            passage.use_turns(turns, &mut waits).await?;
+            if waits.is_empty() {
+                return Ok(passage.places.into_iter().map(Place::end).collect());
+            }
+            turns = Vec::new();
+            let (number, waited) = first_of(&mut waits, &mut patience).await;
+            passage.came_out(number, waited, wait, &mut turns, &mut waits)?;
+        }
+    }
+}
+
+struct MultiPassage<'a, 'k, O: MultiOperation> {
+    flights: &'a Flights<O::Value, O::Error, O::Lease>,
+    operation: &'a mut O,
+    retry: Option<Retry<'k>>,
+    places: Vec<Place<'k, O::Value>>,
+}
+
+impl<O: MultiOperation> MultiPassage<'_, '_, O> {
+    /// Meets the table for one key that has no outcome yet.
+    fn enter(
+        &mut self,
+        number: usize,
+        turns: &mut Turns<O>,
+        waits: &mut Waits<O>,
+    ) -> Result<(), LockError<O::Error>> {
+        let place = &mut self.places[number];
+        if place.outcome.is_some() {
+            return Ok(());
+        }
+        let key = place.key;
+        if let (true, Some(retry)) = (place.seen.serves_on_error(), self.retry)
+            && self.flights.failures().lock().is_recent(key, retry.clock)
+        {
+            debug!(target: "dogpile.lock", key, "the creation failed lately, serving the stale value");
+            place.outcome = Some(place.seen.serve());
+            return Ok(());
+        }
+        match self
+            .flights
+            .enter(place.hash, key, !place.seen.serves_meanwhile())
+        {
+            Entered::Turn(turn) => turns.push((number, turn)),
+            Entered::Waiting(waiting) => {
+                debug!(target: "dogpile.lock", key, "no value, waiting while another creates it");
+                waits.push((number, waiting));
+            }
+            Entered::Busy => {
+                debug!(target: "dogpile.lock", key, "another creates the value, serving the stale one");
+                place.outcome = Some(place.seen.serve());
+            }
+            Entered::Circle(keys) => {
+                debug!(target: "dogpile.lock", key, circle = ?keys, "waiting would close a circle");
+                return Err(LockError::Circle(keys));
+            }
+        }
+        Ok(())
+    }
+
+    /// One wait has come to an end.
+    fn came_out(
+        &mut self,
+        number: usize,
+        waited: Waited<O::Value, O::Error, O::Lease>,
+        wait: Option<Duration>,
+        turns: &mut Turns<O>,
+        waits: &mut Waits<O>,
+    ) -> Result<(), LockError<O::Error>> {
+        let place = &mut self.places[number];
+        match waited {
+            Waited::Turn(turn) => turns.push((number, turn)),
+            Waited::TimedOut => return Err(LockError::TimedOut(wait.unwrap_or_default())),
+            Waited::Ended(flight, since) => match ending(&flight, since) {
+                Ended::Value(value) => {
+                    let source = Source::Waited;
+                    place.outcome = Some(Outcome { value, source });
+                }
+                Ended::Failed(error) => {
+                    place.outcome = Some(place.seen.or_error(place.key, error)?);
+                }
+                Ended::LeftOut => place.left_out = true,
+                Ended::Deleted => return self.enter(number, turns, waits),
+            },
+        }
+        Ok(())
+    }
+
+    /// Creates all keys whose turn it has, at once, and ends their flights.
+    async fn use_turns(
+        &mut self,
+        turns: Turns<O>,
+        waits: &mut Waits<O>,
+    ) -> Result<(), LockError<O::Error>> {
+        if turns.is_empty() {
+            return Ok(());
+        }
+        // The creator of all of them: what it waits for, each of them waits for.
+        let owner = Owner::new();
+        let mut turns = turns;
+        for (_, turn) in &mut turns {
+            turn.become_part_of(owner);
+        }
+        let mut batch = Batch::<O>::new(turns);
+        let acquired = batch.acquire(self, owner, waits).await;
+        let steps = scope::within(owner, async {
+            let made = match acquired {
+                Ok(()) => batch.make(self).await,
+                Err(error) => Err(error),
+            };
+            let leases = batch.take_leases();
+            if !leases.is_empty() {
+                self.operation.release(leases).await;
+            }
+            made
+        });
+        let made = match steps.await {
+            Ok(made) => made,
+            Err(caught) => {
+                drop(batch);
+                caught.resume()
+            }
+        };
+        batch.end(self, made)
+    }
+}
+
+/// Turns that are used together.
+struct Batch<O: MultiOperation> {
+    turns: Turns<O>,
+    /// Of each turn: what it came to, once that is known.
+    made: Vec<Option<(O::Value, Source)>>,
+}
+
+impl<O: MultiOperation> Batch<O> {
+    fn new(turns: Turns<O>) -> Self {
+        let made = turns.iter().map(|_| None).collect();
+        Self { turns, made }
+    }
+
+    async fn make(&mut self, passage: &mut MultiPassage<'_, '_, O>) -> Result<(), O::Error> {
+        for (_, turn) in &mut self.turns {
+            turn.begin();
+        }
+        let numbers: Vec<usize> = self.turns.iter().map(|(number, _)| *number).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let operation = &mut *passage.operation;
+        let readings = operation.read_again(&numbers).await?;
+        let mut needed = Vec::new();
+        for (at, reading) in readings.into_iter().enumerate() {
+            match Seen::of(reading) {
+                Err(value) => self.made[at] = Some((value, Source::Fresh)),
+                Ok(seen) => {
+                    passage.places[numbers[at]].seen = seen;
+                    needed.push(at);
+                }
+            }
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<usize> = needed.iter().map(|at| numbers[*at]).collect();
+        debug!(target: "dogpile.lock", keys = wanted.len(), "creating the values");
+        let values = operation.create(&wanted).await?;
+        let mut to_store = Vec::new();
+        for (at, value) in needed.into_iter().zip(&values) {
+            self.made[at] = value.clone().map(|value| (value, Source::Created));
+            let (number, turn) = &self.turns[at];
+            if let Some(value) = value {
+                to_store.push(ToStore {
+                    number: *number,
+                    value,
+                    storing: turn.storing(),
+                    lease: turn.lease(),
+                });
+            }
+        }
+        operation.store(to_store).await
+    }
+
+    /// Puts those keys aside that another process has the right to create.
+    async fn acquire(
+        &mut self,
+        passage: &mut MultiPassage<'_, '_, O>,
+        owner: Owner,
+        waits: &mut Waits<O>,
+    ) -> Result<(), O::Error> {
+        let mut at = 0;
+        while at < self.turns.len() {
+            let (number, turn) = &mut self.turns[at];
+            let number = *number;
+            if turn.lease().is_none() {
+                let acquired = scope::within(owner, passage.operation.acquire(number)).await;
+                match acquired.unwrap_or_else(|caught| caught.resume())? {
+                    Acquired::Unneeded => {}
+                    Acquired::Held(lease) => turn.give_lease(lease),
+                    Acquired::Elsewhere => {
+                        let (_, mut turn) = self.turns.remove(at);
+                        self.made.remove(at);
+                        let place = &mut passage.places[number];
+                        let waiting = turn.step_aside(place.seen.serves_meanwhile());
+                        passage.operation.watch(number, turn);
+                        match waiting {
+                            Some(waiting) => waits.push((number, waiting)),
+                            None => place.outcome = Some(place.seen.serve()),
+                        }
+                        continue;
+                    }
+                }
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn take_leases(&mut self) -> Vec<(usize, O::Lease)> {
+        let turns = self.turns.iter_mut();
+        turns
+            .filter_map(|(number, turn)| Some((*number, turn.take_lease()?)))
+            .collect()
+    }
+
+    /// Ends all flights: those which have a value with it, the others with the error, or as left out.
+    fn end(
+        self,
+        passage: &mut MultiPassage<'_, '_, O>,
+        made: Result<(), O::Error>,
+    ) -> Result<(), LockError<O::Error>> {
+        let failed = made.err();
+        let mut result = Ok(());
+        for ((number, turn), made) in self.turns.into_iter().zip(self.made) {
+            let place = &mut passage.places[number];
+            let fresh = matches!(made, Some((_, Source::Fresh)));
+            match (made, &failed) {
+                (Some((value, source)), failed) if fresh || failed.is_none() => {
+                    if passage.retry.is_some() {
+                        passage.flights.failures().lock().forget(place.key);
+                    }
+                    turn.end(|turn| turn.made(value.clone()));
+                    place.outcome = Some(Outcome { value, source });
+                }
+                (_, Some(error)) => {
+                    if let Some(retry) = passage.retry {
+                        passage.flights.failures().lock().note(place.key, retry);
+                    }
+                    turn.end(|_| Ending::Failed(error.clone()));
+                    match place.seen.or_error(place.key, error.clone()) {
+                        Ok(outcome) => place.outcome = Some(outcome),
+                        Err(error) => result = Err(error),
+                    }
+                }
+                (_, None) => {
+                    turn.end(|_| Ending::LeftOut);
+                    place.left_out = true;
+                }
+            }
+        }
+        result
+    }
+}
+
+impl<'a, V> Place<'a, V> {
+    fn new((hash, key, first): (u64, &'a str, Reading<V>)) -> Self {
+        let (seen, outcome) = match Seen::of(first) {
+            Ok(seen) => (seen, None),
+            Err(value) => {
+                let source = Source::Fresh;
+                (Seen::nothing(), Some(Outcome { value, source }))
+            }
+        };
+        Self {
+            hash,
+            key,
+            seen,
+            left_out: false,
+            outcome,
+        }
+    }
+
+    fn end(self) -> Option<Outcome<V>> {
+        debug_assert!(self.outcome.is_some() || self.left_out);
+        self.outcome
+    }
+}

@@ -1,0 +1,328 @@
+//! The way of one caller to the value of one key.
+
+use crate::block::Blocking;
+use crate::error::LockError;
+use crate::failures::Retry;
+use crate::flight::{Ending, Flight};
+use crate::flights::{Entered, Flights};
+use crate::operation::{Acquired, Operation, Outcome, Reading, Source};
+use crate::scope;
+use crate::turn::Turn;
+use crate::waiting::{Patience, Waited, Waiting, first_of};
+use std::pin::pin;
+use std::time::Duration;
+use tracing::debug;
+
+/// What one caller asks for.
+#[derive(Clone, Debug)]
+pub struct Request<'a, V> {
+    /// The hash of the key.
+    pub hash: u64,
+    /// The key.
+    pub key: &'a str,
+    /// What the caller's own first read gave.
+    pub first: Reading<V>,
+    /// How long it waits for others, counted from when it begins to. `None`: for as long as it takes.
+    pub wait: Option<Duration>,
+    /// Whether a failed creation is left alone for a while. `None`: the next call tries again.
+    pub retry: Option<Retry<'a>>,
+}
+
+impl<'a, V> Request<'a, V> {
+    /// A request that waits for as long as it takes and tries again at once.
+    pub fn new(hash: u64, key: &'a str, first: Reading<V>) -> Self {
+        Self {
+            hash,
+            key,
+            first,
+            wait: None,
+            retry: None,
+        }
+    }
+}
+
+/// What a caller has read and may be served.
+pub(crate) struct Seen<V> {
+    value: Option<V>,
+    meanwhile: bool,
+    on_error: bool,
+}
+
+impl<V> Seen<V> {
+    pub(crate) fn nothing() -> Self {
+        Self {
+            value: None,
+            meanwhile: false,
+            on_error: false,
+        }
+    }
+
+    /// Or the value itself, if it is fresh.
+    pub(crate) fn of(reading: Reading<V>) -> Result<Self, V> {
+        match reading {
+            Reading::Fresh(value) => Err(value),
+            Reading::Missing => Ok(Self::nothing()),
+            Reading::Stale {
+                value,
+                meanwhile,
+                on_error,
+            } => Ok(Self {
+                value: Some(value),
+                meanwhile,
+                on_error,
+            }),
+        }
+    }
+
+    pub(crate) fn serves_meanwhile(&self) -> bool {
+        self.meanwhile && self.value.is_some()
+    }
+
+    pub(crate) fn serves_on_error(&self) -> bool {
+        self.on_error && self.value.is_some()
+    }
+
+    /// The stale value, for who may be served it.
+    pub(crate) fn serve(&mut self) -> Outcome<V> {
+        let value = self.value.take().expect("there is a stale value");
+        let source = Source::Stale;
+        Outcome { value, source }
+    }
+
+    /// The stale value, or the error for which it stands in.
+    pub(crate) fn or_error<E>(&mut self, key: &str, error: E) -> Result<Outcome<V>, LockError<E>> {
+        if !self.serves_on_error() {
+            return Err(LockError::Creation(error));
+        }
+        debug!(target: "dogpile.lock", key, "the creation failed, serving the stale value");
+        Ok(self.serve())
+    }
+}
+
+impl<V: Clone, E: Clone, L> Flights<V, E, L> {
+    /// The passage of one caller, which blocks its thread.
+    ///
+    /// A fresh value is returned as it is. With a stale one that may be served meanwhile this never waits for others:
+    /// the caller creates, or has the stale value back if another does. With none it waits until the creation under way
+    /// ends and gets its result; or it creates. Whoever creates has read again first.
+    ///
+    /// # Errors
+    /// [`LockError::Creation`] if the creation failed, this caller's or the one it waited for, and there is no value
+    /// that may be served then; [`LockError::Circle`] instead of a wait that would never end; [`LockError::TimedOut`]
+    /// after the request's wait.
+    ///
+    /// # Panics
+    /// With the operation's own panic only.
+    pub fn get_or_create<O: Operation<Value = V, Error = E, Lease = L>>(
+        &self,
+        request: Request<'_, V>,
+        operation: &mut O,
+    ) -> Result<Outcome<V>, LockError<E>> {
+        let blocking = Blocking::new();
+        blocking.on(self.get_or_create_async(request, operation, |wait| blocking.deadline(wait)))
+    }
+
+    /// The passage of one caller, as a future: for every runtime, and on the same flights as callers that block. To drop
+    /// it hands the turn to the next, if it has it.
+    ///
+    /// `timer` gives a future that ends when that time has passed since its first poll.
+    ///
+    /// # Errors
+    /// As [`Flights::get_or_create`].
+    pub async fn get_or_create_async<O, S>(
+        &self,
+        request: Request<'_, V>,
+        operation: &mut O,
+        timer: impl FnOnce(Duration) -> S,
+    ) -> Result<Outcome<V>, LockError<E>>
+    where
+        O: Operation<Value = V, Error = E, Lease = L>,
+        S: Future<Output = ()>,
+    {
+        let Request {
+            hash,
+            key,
+            first,
+            wait,
+            retry,
+        } = request;
+        let mut seen = match Seen::of(first) {
+            Ok(seen) => seen,
+            Err(value) => {
+                let source = Source::Fresh;
+                return Ok(Outcome { value, source });
+            }
+        };
+        if let (true, Some(retry)) = (seen.serves_on_error(), retry)
+            && self.failures().lock().is_recent(key, retry.clock)
+        {
+            debug!(target: "dogpile.lock", key, "the creation failed lately, serving the stale value");
+            return Ok(seen.serve());
+        }
+        let mut timer = pin!(wait.map(timer));
+        let mut patience = wait.zip(timer.as_mut().as_pin_mut());
+        let mut entered = self.enter(hash, key, !seen.serves_meanwhile());
+        loop {
+            let waiting = match entered {
+                Entered::Turn(turn) => {
+                    let turn = if seen.serves_meanwhile() {
+                        match operation.take_away(turn) {
+                            Some(turn) => turn,
+                            None => return Ok(seen.serve()),
+                        }
+                    } else {
+                        turn
+                    };
+                    match take(turn, operation, &mut seen, retry).await {
+                        Taken::Done(done) => return done,
+                        Taken::Elsewhere(mut turn) => {
+                            let waiting = turn.step_aside(seen.serves_meanwhile());
+                            operation.watch(turn);
+                            match waiting {
+                                Some(waiting) => waiting,
+                                None => return Ok(seen.serve()),
+                            }
+                        }
+                    }
+                }
+                Entered::Waiting(waiting) => waiting,
+                Entered::Busy => {
+                    debug!(target: "dogpile.lock", key, "another creates the value, serving the stale one");
+                    return Ok(seen.serve());
+                }
+                Entered::Circle(keys) => {
+                    debug!(target: "dogpile.lock", key, circle = ?keys, "waiting would close a circle");
+                    return Err(LockError::Circle(keys));
+                }
+            };
+            entered = match wait_for(waiting, &mut patience).await {
+                Waited::Ended(flight, since) => match ending(&flight, since) {
+                    Ended::Value(value) => {
+                        let source = Source::Waited;
+                        return Ok(Outcome { value, source });
+                    }
+                    Ended::Failed(error) => return seen.or_error(key, error),
+                    Ended::LeftOut | Ended::Deleted => {
+                        self.enter(hash, key, !seen.serves_meanwhile())
+                    }
+                },
+                Waited::Turn(turn) => Entered::Turn(turn),
+                Waited::TimedOut => return Err(LockError::TimedOut(wait.unwrap_or_default())),
+            };
+        }
+    }
+}
+
+/// One wait, logged.
+async fn wait_for<V, E, L, S: Future<Output = ()>>(
+    waiting: Waiting<V, E, L>,
+    patience: &mut Patience<'_, S>,
+) -> Waited<V, E, L> {
+    let key = waiting.key().clone();
+    let key = &*key;
+    debug!(target: "dogpile.lock", key, "no value, waiting while another creates it");
+    let (_, waited) = first_of(&mut vec![(0, waiting)], patience).await;
+    let outcome = match &waited {
+        Waited::Ended(..) => "the creation waited for has ended",
+        Waited::Turn(_) => "the creator is gone, taking over",
+        Waited::TimedOut => "waited too long",
+    };
+    debug!(target: "dogpile.lock", key, "{outcome}");
+    waited
+}
+
+/// What the creation of another gave.
+pub(crate) enum Ended<V, E> {
+    Value(V),
+    Failed(E),
+    LeftOut,
+    /// A deletion came between its beginning and the caller's.
+    Deleted,
+}
+
+/// For a caller that waited since `deletions`.
+pub(crate) fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>, since: u64) -> Ended<V, E> {
+    match flight.ending().expect("waited for") {
+        Ending::Made { deletions, .. } if *deletions < since => Ended::Deleted,
+        Ending::Made { value, .. } => Ended::Value(value.clone()),
+        Ending::Failed(error) => Ended::Failed(error.clone()),
+        Ending::LeftOut => Ended::LeftOut,
+    }
+}
+
+/// What became of a turn.
+pub(crate) enum Taken<V, E, L> {
+    Done(Result<Outcome<V>, LockError<E>>),
+    /// Another process has the right to create.
+    Elsewhere(Turn<V, E, L>),
+}
+
+/// Uses the turn: reads again, creates if still needed, stores, and ends the flight.
+pub(crate) async fn take<O: Operation>(
+    mut turn: Turn<O::Value, O::Error, O::Lease>,
+    operation: &mut O,
+    seen: &mut Seen<O::Value>,
+    retry: Option<Retry<'_>>,
+) -> Taken<O::Value, O::Error, O::Lease> {
+    let steps = scope::within(turn.owner(), async {
+        let made = make(&mut turn, operation, seen).await;
+        if let Some(lease) = turn.take_lease() {
+            operation.release(lease).await;
+        }
+        made
+    });
+    let made = match steps.await {
+        Ok(made) => made,
+        Err(caught) => {
+            drop(turn);
+            caught.resume()
+        }
+    };
+    let key = std::sync::Arc::<str>::from(turn.key());
+    Taken::Done(match made {
+        Ok(Some((value, source))) => {
+            if retry.is_some() {
+                turn.flights().failures().lock().forget(&key);
+            }
+            turn.end(|turn| turn.made(value.clone()));
+            Ok(Outcome { value, source })
+        }
+        Ok(None) => return Taken::Elsewhere(turn),
+        Err(error) => {
+            if let Some(retry) = retry {
+                turn.flights().failures().lock().note(&key, retry);
+            }
+            turn.end(|_| Ending::Failed(error.clone()));
+            seen.or_error(&key, error)
+        }
+    })
+}
+
+/// `None` if another process has the right to create.
+async fn make<O: Operation>(
+    turn: &mut Turn<O::Value, O::Error, O::Lease>,
+    operation: &mut O,
+    seen: &mut Seen<O::Value>,
+) -> Result<Option<(O::Value, Source)>, O::Error> {
+    if turn.lease().is_none() {
+        match operation.acquire().await? {
+            Acquired::Unneeded => {}
+            Acquired::Held(lease) => turn.give_lease(lease),
+            Acquired::Elsewhere => return Ok(None),
+        }
+    }
+    turn.begin();
+    match Seen::of(operation.read_again().await?) {
+        Err(value) => {
+            debug!(target: "dogpile.lock", key = turn.key(), "read again: a fresh value is there");
+            return Ok(Some((value, Source::Fresh)));
+        }
+        Ok(now) => *seen = now,
+    }
+    debug!(target: "dogpile.lock", key = turn.key(), "creating the value");
+    let value = operation.create().await?;
+    operation
+        .store(&value, turn.storing(), turn.lease())
+        .await?;
+    Ok(Some((value, Source::Created)))
+}
