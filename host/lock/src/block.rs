@@ -22,8 +22,7 @@ impl Blocking {
     pub(crate) fn deadline(&self, wait: Duration) -> Deadline<'_> {
         Deadline {
             sleeper: self,
-            wait,
-            at: None,
+            patience: Patience::Unused(wait),
         }
     }
 
@@ -74,23 +73,29 @@ impl Wake for Alarm {
 /// From [`Blocking::deadline`].
 pub(crate) struct Deadline<'a> {
     sleeper: &'a Blocking,
-    wait: Duration,
-    /// Some once it was polled; the inner one is missing if it lies too far away.
-    at: Option<Option<Moment>>,
+    patience: Patience,
+}
+
+enum Patience {
+    Unused(Duration),
+    Until(Moment),
+    /// It ends too far away to be written down.
+    Endless,
 }
 
 impl Future for Deadline<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        let wait = self.wait;
-        let at = *self.at.get_or_insert_with(|| Moment::after(wait));
-        match at {
-            Some(moment) if moment.has_come() => Poll::Ready(()),
-            at => {
-                self.sleeper.deadline.set(at);
-                Poll::Pending
-            }
+        if let Patience::Unused(wait) = self.patience {
+            self.patience = Moment::after(wait).map_or(Patience::Endless, Patience::Until);
         }
+        if let Patience::Until(moment) = self.patience {
+            if moment.has_come() {
+                return Poll::Ready(());
+            }
+            self.sleeper.deadline.set(Some(moment));
+        }
+        Poll::Pending
     }
 }

@@ -213,28 +213,28 @@ mod tests {
     #[test]
     fn many_may_wait_for_one() {
         let ([a, b, c], graph) = (owners(), WaitGraph::new());
-        let mut x = None;
-        assert_eq!(graph.wait(b, &mut x, &key("x"), a), Ok(()));
-        assert_eq!(graph.wait(c, &mut x, &key("x"), a), Ok(()));
-        graph.end(x.unwrap());
+        let mut of_x = None;
+        assert_eq!(graph.wait(b, &mut of_x, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(c, &mut of_x, &key("x"), a), Ok(()));
+        graph.end(of_x.unwrap());
         assert!(is_empty(&graph));
     }
 
     #[test]
     fn one_that_waits_for_several_is_found_by_each() {
         let ([a, b, c], graph) = (owners(), WaitGraph::new());
-        let (mut x, mut y) = (None, None);
+        let (mut of_x, mut of_y) = (None, None);
         // c waits for x of a and y of b at once.
-        assert_eq!(graph.wait(c, &mut x, &key("x"), a), Ok(()));
-        assert_eq!(graph.wait(c, &mut y, &key("y"), b), Ok(()));
+        assert_eq!(graph.wait(c, &mut of_x, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(c, &mut of_y, &key("y"), b), Ok(()));
         assert!(graph.wait(a, &mut None, &key("z"), c).is_err());
         assert!(graph.wait(b, &mut None, &key("z"), c).is_err());
-        graph.end(x.unwrap());
-        let mut z = None;
-        assert_eq!(graph.wait(a, &mut z, &key("z"), c), Ok(()));
-        assert!(graph.wait(b, &mut z, &key("z"), c).is_err());
-        graph.end(y.unwrap());
-        graph.end(z.unwrap());
+        graph.end(of_x.unwrap());
+        let mut of_z = None;
+        assert_eq!(graph.wait(a, &mut of_z, &key("z"), c), Ok(()));
+        assert!(graph.wait(b, &mut of_z, &key("z"), c).is_err());
+        graph.end(of_y.unwrap());
+        graph.end(of_z.unwrap());
         assert!(is_empty(&graph));
     }
 
@@ -242,36 +242,36 @@ mod tests {
     fn a_creation_depends_on_those_that_its_creator_begins() {
         let ([a, b, c], graph) = (owners(), WaitGraph::new());
         // The creator of x, a, begins y as b, whose creator asks for x.
-        let y = graph.begin(a, &key("y"), b);
+        let of_y = graph.begin(a, &key("y"), b);
         let refused = graph.wait(b, &mut None, &key("x"), a);
         assert_eq!(refused, Err(["x", "y"].map(str::to_owned).to_vec()));
         // It gave up: c has y now, for others.
-        graph.hand_over(y, c);
-        graph.leave(a, y);
+        graph.hand_over(of_y, c);
+        graph.leave(a, of_y);
         assert_eq!(graph.wait(c, &mut None, &key("x"), a), Ok(()));
     }
 
     #[test]
     fn who_took_over_is_the_one_waited_for() {
         let ([a, b, c], graph) = (owners(), WaitGraph::new());
-        let mut x = None;
-        assert_eq!(graph.wait(c, &mut x, &key("x"), a), Ok(()));
-        graph.hand_over(x.unwrap(), b);
+        let mut of_x = None;
+        assert_eq!(graph.wait(c, &mut of_x, &key("x"), a), Ok(()));
+        graph.hand_over(of_x.unwrap(), b);
         // c creates y: b, now the creator of x, must not wait for it, but a may.
-        let mut y = None;
-        assert!(graph.wait(b, &mut y, &key("y"), c).is_err());
-        assert_eq!(graph.wait(a, &mut y, &key("y"), c), Ok(()));
+        let mut of_y = None;
+        assert!(graph.wait(b, &mut of_y, &key("y"), c).is_err());
+        assert_eq!(graph.wait(a, &mut of_y, &key("y"), c), Ok(()));
     }
 
     #[test]
     fn who_waits_twice_and_leaves_once_is_still_waiting() {
         let ([a, b, _], graph) = (owners(), WaitGraph::new());
-        let mut x = None;
-        assert_eq!(graph.wait(b, &mut x, &key("x"), a), Ok(()));
-        assert_eq!(graph.wait(b, &mut x, &key("x"), a), Ok(()));
-        graph.leave(b, x.unwrap());
+        let mut of_x = None;
+        assert_eq!(graph.wait(b, &mut of_x, &key("x"), a), Ok(()));
+        assert_eq!(graph.wait(b, &mut of_x, &key("x"), a), Ok(()));
+        graph.leave(b, of_x.unwrap());
         assert!(graph.wait(a, &mut None, &key("y"), b).is_err());
-        graph.leave(b, x.unwrap());
+        graph.leave(b, of_x.unwrap());
         assert_eq!(graph.wait(a, &mut None, &key("y"), b), Ok(()));
     }
 }

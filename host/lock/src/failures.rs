@@ -78,7 +78,7 @@ mod tests {
     fn their_number_is_bounded_and_the_one_over_first_goes() {
         let (clock, hand) = Clock::manual(1_000);
         let retry = Retry {
-            after: Duration::from_nanos(1_000_000),
+            after: Duration::from_millis(1),
             clock: &clock,
         };
         let mut failures = Failures::default();

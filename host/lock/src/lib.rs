@@ -38,6 +38,9 @@ mod lock;
 mod multi;
 mod operation;
 mod passage;
+// Its threads and time-outs are the operating system's: the model checker stands in for another process itself.
+#[cfg(not(feature = "model-check"))]
+mod remote;
 mod scope;
 mod sync;
 mod table;
@@ -55,4 +58,6 @@ pub use lock::Lock;
 pub use multi::{MultiOperation, MultiRequest, ToStore};
 pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
+#[cfg(not(feature = "model-check"))]
+pub use remote::{Held, Remote, RemoteMutex};
 pub use turn::{Storing, Turn};

@@ -1,0 +1,82 @@
+//! A lease that is renewed while it is held.
+
+use super::RemoteMutex;
+use super::keeper::Post;
+use parking_lot::Mutex;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A mutex in hand. It is renewed until it is released; dropped instead, it is released by another thread soon.
+pub struct Held<M: RemoteMutex> {
+    pub(super) state: Arc<State<M>>,
+    pub(super) post: Arc<Post<M>>,
+}
+
+pub(super) struct State<M: RemoteMutex> {
+    pub(super) mutex: Arc<M>,
+    /// None once it is on its way back. Locked while the lease is used, so that no two calls have it at once.
+    pub(super) lease: Mutex<Option<M::Lease>>,
+    pub(super) length: Duration,
+    lost: AtomicBool,
+}
+
+impl<M: RemoteMutex> State<M> {
+    pub(super) fn new(mutex: Arc<M>, lease: M::Lease, length: Duration) -> Self {
+        Self {
+            mutex,
+            lease: Mutex::new(Some(lease)),
+            length,
+            lost: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+}
+
+impl<M: RemoteMutex> Held<M> {
+    /// Whether it is known that the lease has passed, and another process may have the mutex.
+    pub fn is_lost(&self) -> bool {
+        self.state.lost.load(Ordering::Acquire)
+    }
+
+    /// Uses the lease, which is not renewed meanwhile. `None` if it is known to be lost.
+    pub fn with<T>(&self, use_lease: impl FnOnce(&M::Lease) -> T) -> Option<T> {
+        let lease = self.state.lease.lock();
+        lease.as_ref().filter(|_| !self.is_lost()).map(use_lease)
+    }
+
+    /// Gives the mutex back. Blocks as it does; nothing is done if the lease is known to be lost.
+    ///
+    /// # Errors
+    /// The mutex's own; it is free when the lease has passed.
+    pub fn release(self) -> Result<(), M::Error> {
+        let lease = self.state.lease.lock().take();
+        match lease {
+            Some(lease) if !self.is_lost() => self.state.mutex.release(lease),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<M: RemoteMutex> Drop for Held<M> {
+    fn drop(&mut self) {
+        let lease = self.state.lease.lock().take();
+        if let Some(lease) = lease
+            && !self.is_lost()
+        {
+            self.post.send_back(Arc::clone(&self.state.mutex), lease);
+        }
+    }
+}
+
+impl<M: RemoteMutex> Debug for Held<M> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("lost", &self.is_lost())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! The thread that renews leases, and gives back those that were dropped.
+
+use super::RemoteMutex;
+use super::held::{Held, State};
+use parking_lot::{Condvar, Mutex};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+use tracing::{debug, error, warn};
+
+/// A lease is renewed when this part of it has passed, and tried again after a tenth where that fails.
+const RENEWAL: u32 = 3;
+const RETRY: u32 = 10;
+
+/// Keeps the leases of one store.
+pub(super) struct Keeper<M: RemoteMutex>(Arc<Post<M>>);
+
+/// What the thread and the holders of leases share.
+pub(super) struct Post<M: RemoteMutex> {
+    desk: Mutex<Desk<M>>,
+    news: Condvar,
+}
+
+struct Desk<M: RemoteMutex> {
+    running: bool,
+    closed: bool,
+    kept: Vec<Kept<M>>,
+    returns: Vec<(Arc<M>, M::Lease)>,
+}
+
+struct Kept<M: RemoteMutex> {
+    state: Weak<State<M>>,
+    renew_at: Instant,
+    passes_at: Instant,
+}
+
+impl<M: RemoteMutex> Keeper<M> {
+    pub(super) fn new() -> Self {
+        let desk = Desk {
+            running: false,
+            closed: false,
+            kept: Vec::new(),
+            returns: Vec::new(),
+        };
+        Self(Arc::new(Post {
+            desk: Mutex::new(desk),
+            news: Condvar::new(),
+        }))
+    }
+
+    /// From now on the lease, which began at `began` at the latest, is renewed.
+    pub(super) fn keep(
+        &self,
+        mutex: Arc<M>,
+        lease: M::Lease,
+        length: Duration,
+        began: Instant,
+    ) -> Held<M> {
+        let state = Arc::new(State::new(mutex, lease, length));
+        let kept = Kept {
+            state: Arc::downgrade(&state),
+            renew_at: began + length / RENEWAL,
+            passes_at: began + length,
+        };
+        let mut desk = self.0.desk.lock();
+        desk.kept.push(kept);
+        Post::start(&self.0, &mut desk);
+        drop(desk);
+        self.0.news.notify_one();
+        Held {
+            state,
+            post: Arc::clone(&self.0),
+        }
+    }
+}
+
+impl<M: RemoteMutex> Drop for Keeper<M> {
+    fn drop(&mut self) {
+        self.0.desk.lock().closed = true;
+        self.0.news.notify_one();
+    }
+}
+
+impl<M: RemoteMutex> Post<M> {
+    /// A lease that its holder does not give back itself.
+    pub(super) fn send_back(self: &Arc<Self>, mutex: Arc<M>, lease: M::Lease) {
+        let mut desk = self.desk.lock();
+        desk.returns.push((mutex, lease));
+        Self::start(self, &mut desk);
+        drop(desk);
+        self.news.notify_one();
+    }
+
+    fn start(post: &Arc<Self>, desk: &mut Desk<M>) {
+        if desk.running {
+            return;
+        }
+        let own = Arc::clone(post);
+        let spawned = thread::Builder::new()
+            .name("dogpile-leases".to_owned())
+            .spawn(move || own.work());
+        match spawned {
+            Ok(_) => desk.running = true,
+            Err(error) => error!(
+                target: "dogpile.lock", %error,
+                "no thread to renew leases on: creations that take longer are not stored"
+            ),
+        }
+    }
+
+    fn work(&self) {
+        let mut desk = self.desk.lock();
+        loop {
+            if let Some((mutex, lease)) = desk.returns.pop() {
+                drop(desk);
+                if let Err(error) = mutex.release(lease) {
+                    warn!(target: "dogpile.lock", %error, "a lease was not given back: it passes by itself");
+                }
+                drop(mutex);
+                desk = self.desk.lock();
+                continue;
+            }
+            desk.kept.retain(|kept| kept.state.strong_count() > 0);
+            if desk.closed && desk.kept.is_empty() {
+                desk.running = false;
+                return;
+            }
+            let Some(next) = desk.kept.iter().map(|kept| kept.renew_at).min() else {
+                self.news.wait(&mut desk);
+                continue;
+            };
+            if next > Instant::now() {
+                let _timed_out = self.news.wait_until(&mut desk, next);
+                continue;
+            }
+            let at = desk.kept.iter().position(|kept| kept.renew_at == next);
+            let mut kept = desk.kept.swap_remove(at.expect("it is the least of them"));
+            drop(desk);
+            let go_on = kept.renew();
+            desk = self.desk.lock();
+            if go_on {
+                desk.kept.push(kept);
+            }
+        }
+    }
+}
+
+impl<M: RemoteMutex> Kept<M> {
+    /// False if there is nothing more to renew.
+    fn renew(&mut self) -> bool {
+        let Some(state) = self.state.upgrade() else {
+            return false;
+        };
+        let began = Instant::now();
+        // Who uses the lease keeps it for the moment.
+        let Some(mut lease) = state.lease.try_lock() else {
+            self.renew_at = began + state.length / RETRY;
+            return true;
+        };
+        let Some(own) = &mut *lease else {
+            return false;
+        };
+        match state.mutex.renew(own) {
+            Ok(true) => {
+                self.renew_at = began + state.length / RENEWAL;
+                self.passes_at = began + state.length;
+                true
+            }
+            Ok(false) => {
+                state.lose();
+                warn!(target: "dogpile.lock", "a lease is lost: what is being created under it is not stored");
+                false
+            }
+            Err(error) if Instant::now() >= self.passes_at => {
+                state.lose();
+                warn!(target: "dogpile.lock", %error, "a lease could not be renewed in time, what is being created under it is not stored");
+                false
+            }
+            Err(error) => {
+                debug!(target: "dogpile.lock", %error, "a lease could not be renewed yet");
+                self.renew_at = began + state.length / RETRY;
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The right to create that other processes respect: leases, which are renewed while a creation takes, and waits for
+//! those that others hold.
+
+mod held;
+mod keeper;
+mod watch;
+
+use std::fmt::{self, Debug, Display, Formatter};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::turn::Turn;
+
+pub use held::Held;
+
+use keeper::Keeper;
+use watch::{Watched, Watchers};
+
+/// A mutex of one key that other processes respect, and that its holder loses when its lease passes without renewal.
+///
+/// Methods may block, and are called from any thread, never two of one lease at once.
+pub trait RemoteMutex: Send + Sync + 'static {
+    /// The proof of holding it.
+    type Lease: Send + 'static;
+    /// Why it could not be asked.
+    type Error: Display + Send + 'static;
+
+    /// Takes it if it is free, without waiting.
+    fn try_acquire(&self, lease: Duration) -> Result<Option<Self::Lease>, Self::Error>;
+
+    /// Comes back when it may be free, after `timeout` at the latest.
+    fn wait(&self, timeout: Duration) -> Result<(), Self::Error>;
+
+    /// Begins the lease anew, with its full length; false if it is lost.
+    fn renew(&self, lease: &mut Self::Lease) -> Result<bool, Self::Error>;
+
+    /// Gives it back, unless the lease is lost.
+    fn release(&self, lease: Self::Lease) -> Result<(), Self::Error>;
+
+    /// Whether anybody holds it.
+    fn is_locked(&self) -> Result<bool, Self::Error>;
+}
+
+/// The leases of one store that this process holds or waits for.
+///
+/// One thread, begun with the first lease, renews all of them each third of their length. Each key that another process
+/// has is waited for by a thread of its own, up to 64 of them; beyond that one thread looks at the rest in turn. Threads
+/// end with the last clone, lease and wait.
+///
+/// A holder that dies is followed within its lease and [`Remote::LONGEST_WAIT`], or as soon as the mutex tells.
+pub struct Remote<M: RemoteMutex>(Arc<Shared<M>>);
+
+struct Shared<M: RemoteMutex> {
+    keeper: Keeper<M>,
+    watchers: Arc<Watchers>,
+}
+
+impl<M: RemoteMutex> Remote<M> {
+    /// How long a wait for another process goes on before it looks for itself.
+    pub const LONGEST_WAIT: Duration = watch::LONGEST_WAIT;
+
+    /// None held, none waited for.
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            keeper: Keeper::new(),
+            watchers: Arc::new(Watchers::default()),
+        }))
+    }
+
+    /// Takes the mutex if it is free, for `lease`, and renews it from then on. Blocks as the mutex does.
+    ///
+    /// # Errors
+    /// The mutex's own.
+    pub fn try_acquire(
+        &self,
+        mutex: &Arc<M>,
+        lease: Duration,
+    ) -> Result<Option<Held<M>>, M::Error> {
+        let began = Instant::now();
+        let taken = mutex.try_acquire(lease)?;
+        Ok(taken.map(|taken| self.0.keeper.keep(Arc::clone(mutex), taken, lease, began)))
+    }
+
+    /// Keeps the turn of a key whose mutex another process holds until that may be over. If somebody waits for the key
+    /// then, the turn goes to the first of them with the mutex in hand; else the next caller finds the key free. Does
+    /// not block.
+    pub fn watch<V, E>(&self, mutex: Arc<M>, lease: Duration, turn: Turn<V, E, Held<M>>)
+    where
+        V: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        let watched = Watched::new(self.clone(), mutex, lease, turn);
+        self.0.watchers.add(Box::new(watched));
+    }
+}
+
+impl<M: RemoteMutex> Clone for Remote<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: RemoteMutex> Default for Remote<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: RemoteMutex> Debug for Remote<M> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").finish_non_exhaustive()
+    }
+}

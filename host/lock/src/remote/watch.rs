@@ -1,0 +1,187 @@
+//! Waiting for the mutexes that other processes hold.
+
+use super::held::Held;
+use super::{Remote, RemoteMutex};
+use crate::turn::Turn;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tracing::{debug, error};
+
+/// How long a wait goes on before it looks for itself whether the mutex is free.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(200);
+
+/// A mutex whose wait comes back sooner than this, though it is not free, is left alone for as long.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+
+/// Keys that are waited for by a thread each.
+const MOST_THREADS: usize = 64;
+
+/// How often the keys beyond these are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A key whose mutex another process holds.
+pub(super) struct Watched<M: RemoteMutex, V, E> {
+    remote: Remote<M>,
+    mutex: Arc<M>,
+    lease: Duration,
+    /// None once it is handed on.
+    turn: Option<Turn<V, E, Held<M>>>,
+}
+
+/// A [`Watched`] of any types.
+pub(super) trait Watch: Send {
+    /// Blocks until the mutex may be free.
+    fn wait(&mut self);
+
+    /// Whether it is over: the turn is handed on.
+    fn look(&mut self) -> bool;
+}
+
+impl<M: RemoteMutex, V, E> Watched<M, V, E> {
+    pub(super) fn new(
+        remote: Remote<M>,
+        mutex: Arc<M>,
+        lease: Duration,
+        turn: Turn<V, E, Held<M>>,
+    ) -> Self {
+        Self {
+            remote,
+            mutex,
+            lease,
+            turn: Some(turn),
+        }
+    }
+
+    fn hand_on(&mut self, held: Option<Held<M>>) -> bool {
+        if let Some(mut turn) = self.turn.take() {
+            if let Some(held) = held {
+                turn.give_lease(held);
+            }
+            drop(turn);
+        }
+        true
+    }
+
+    /// The next one asks for itself, and is told the same.
+    fn unreachable(&mut self, error: &M::Error) -> bool {
+        debug!(target: "dogpile.lock", %error, "the mutex cannot be asked any more");
+        self.hand_on(None)
+    }
+}
+
+impl<M, V, E> Watch for Watched<M, V, E>
+where
+    M: RemoteMutex,
+    V: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    fn wait(&mut self) {
+        let began = Instant::now();
+        if let Err(error) = self.mutex.wait(LONGEST_WAIT) {
+            self.unreachable(&error);
+        }
+        if began.elapsed() < SHORTEST_WAIT {
+            thread::sleep(SHORTEST_WAIT);
+        }
+    }
+
+    fn look(&mut self) -> bool {
+        let Some(turn) = &self.turn else {
+            return true;
+        };
+        if !turn.is_awaited() {
+            return match self.mutex.is_locked() {
+                Ok(true) => false,
+                Ok(false) => self.hand_on(None),
+                Err(error) => self.unreachable(&error),
+            };
+        }
+        match self.remote.try_acquire(&self.mutex, self.lease) {
+            Ok(None) => false,
+            Ok(held) => self.hand_on(held),
+            Err(error) => self.unreachable(&error),
+        }
+    }
+}
+
+/// The threads that wait.
+#[derive(Default)]
+pub(super) struct Watchers(Mutex<Waits>);
+
+#[derive(Default)]
+struct Waits {
+    threads: usize,
+    looking: bool,
+    beyond: Vec<Box<dyn Watch>>,
+}
+
+impl Watchers {
+    pub(super) fn add(self: &Arc<Self>, watch: Box<dyn Watch>) {
+        let mut waits = self.0.lock();
+        if waits.threads < MOST_THREADS {
+            let (counted, mut watch) = (Counted(Arc::clone(self)), watch);
+            let run = move || {
+                let _counted = counted;
+                loop {
+                    watch.wait();
+                    if watch.look() {
+                        break;
+                    }
+                }
+            };
+            waits.threads += 1;
+            drop(waits);
+            spawn("dogpile-wait", run);
+            return;
+        }
+        waits.beyond.push(watch);
+        if !waits.looking {
+            let own = Arc::clone(self);
+            waits.looking = spawn("dogpile-look", move || own.look());
+        }
+        if !waits.looking {
+            // Without a thread they are free at once, and ask again and again.
+            let beyond = std::mem::take(&mut waits.beyond);
+            drop(waits);
+            drop(beyond);
+        }
+    }
+
+    /// Looks at all keys beyond the threads, in turn, until there are none.
+    fn look(&self) {
+        loop {
+            thread::sleep(LOOK);
+            let looked_at = std::mem::take(&mut self.0.lock().beyond);
+            let left: Vec<_> = looked_at
+                .into_iter()
+                .filter_map(|mut watch| (!watch.look()).then_some(watch))
+                .collect();
+            let mut waits = self.0.lock();
+            waits.beyond.extend(left);
+            if waits.beyond.is_empty() {
+                waits.looking = false;
+                return;
+            }
+        }
+    }
+}
+
+/// One of the threads, until it is dropped.
+struct Counted(Arc<Watchers>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.lock().threads -= 1;
+    }
+}
+
+/// What it was to run is dropped if there is no thread.
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
+    if let Err(error) = &spawned {
+        error!(target: "dogpile.lock", %error, "no thread to wait for another process on");
+    }
+    spawned.is_ok()
+}
