@@ -2,24 +2,29 @@
 
 use crate::sync::{self, Arc, AtomicBool, Moment, Ordering, Thread, current_thread};
 use std::cell::Cell;
+use std::fmt::{self, Debug, Formatter};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-/// A thread that sleeps until it is woken or its deadline has come.
-pub(crate) struct Blocking {
+/// Runs the futures of this crate on the caller's own thread, which sleeps while there is nothing to do.
+///
+/// [`Flights::get_or_create`](crate::Flights::get_or_create) does that by itself; this is for who has a future around
+/// it. A future that waits for anything but this crate's own must see to it that its waker is called.
+pub struct Blocking {
     deadline: Cell<Option<Moment>>,
 }
 
 impl Blocking {
-    pub(crate) fn new() -> Self {
+    /// For one call of [`Blocking::on`].
+    pub fn new() -> Self {
         Self {
             deadline: Cell::new(None),
         }
     }
 
     /// Ends when `wait`, counted from its first poll, has passed. Only within this thread's [`Blocking::on`].
-    pub(crate) fn deadline(&self, wait: Duration) -> Deadline<'_> {
+    pub fn deadline(&self, wait: Duration) -> Deadline<'_> {
         Deadline {
             sleeper: self,
             patience: Patience::Unused(wait),
@@ -27,7 +32,7 @@ impl Blocking {
     }
 
     /// Runs the future to its end on this thread.
-    pub(crate) fn on<T>(&self, future: impl Future<Output = T>) -> T {
+    pub fn on<T>(&self, future: impl Future<Output = T>) -> T {
         let alarm = Arc::new(Alarm {
             thread: current_thread(),
             rung: AtomicBool::new(false),
@@ -54,6 +59,18 @@ impl Blocking {
     }
 }
 
+impl Default for Blocking {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Debug for Blocking {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocking").finish_non_exhaustive()
+    }
+}
+
 struct Alarm {
     thread: Thread,
     rung: AtomicBool,
@@ -71,7 +88,7 @@ impl Wake for Alarm {
 }
 
 /// From [`Blocking::deadline`].
-pub(crate) struct Deadline<'a> {
+pub struct Deadline<'a> {
     sleeper: &'a Blocking,
     patience: Patience,
 }
@@ -97,5 +114,11 @@ impl Future for Deadline<'_> {
             self.sleeper.deadline.set(Some(moment));
         }
         Poll::Pending
+    }
+}
+
+impl Debug for Deadline<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadline").finish_non_exhaustive()
     }
 }

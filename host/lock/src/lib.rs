@@ -48,6 +48,7 @@ mod turn;
 mod waiters;
 mod waiting;
 
+pub use block::{Blocking, Deadline};
 pub use circle::WaitGraph;
 pub use clock::{Clock, ManualClock};
 pub use error::LockError;
@@ -59,5 +60,5 @@ pub use multi::{MultiOperation, MultiRequest, ToStore};
 pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
-pub use remote::{Held, Remote, RemoteMutex};
+pub use remote::{Held, Lent, Remote, RemoteMutex};
 pub use turn::{Storing, Turn};

@@ -82,6 +82,12 @@ pub trait MultiOperation {
         values: Vec<ToStore<'_, Self::Value, Self::Error, Self::Lease>>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 
+    /// See [`Operation::is_excused`](crate::Operation::is_excused).
+    fn is_excused(error: &Self::Error) -> bool {
+        let _ = error;
+        true
+    }
+
     /// Gives rights back. Default: the leases are dropped.
     fn release(&mut self, leases: Vec<(usize, Self::Lease)>) -> impl Future<Output = ()> {
         drop(leases);
@@ -240,7 +246,8 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
                     place.outcome = Some(Outcome { value, source });
                 }
                 Ended::Failed(error) => {
-                    place.outcome = Some(place.seen.or_error(place.key, error)?);
+                    let excused = O::is_excused(&error);
+                    place.outcome = Some(place.seen.or_error(place.key, error, excused)?);
                 }
                 Ended::LeftOut => place.left_out = true,
                 Ended::Deleted => return self.enter(number, turns, waits),
@@ -405,11 +412,12 @@ impl<O: MultiOperation> Batch<O> {
                     place.outcome = Some(Outcome { value, source });
                 }
                 (_, Some(error)) => {
-                    if let Some(retry) = passage.retry {
+                    let excused = O::is_excused(error);
+                    if let Some(retry) = passage.retry.filter(|_| excused) {
                         passage.flights.failures().lock().note(place.key, retry);
                     }
                     turn.end(|_| Ending::Failed(error.clone()));
-                    match place.seen.or_error(place.key, error.clone()) {
+                    match place.seen.or_error(place.key, error.clone(), excused) {
                         Ok(outcome) => place.outcome = Some(outcome),
                         Err(error) => result = Err(error),
                     }

@@ -81,6 +81,13 @@ pub trait Operation {
         lease: Option<&Self::Lease>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 
+    /// Whether a stale value may stand in for that error, and creation is left alone for a while after it. Default: yes,
+    /// whatever the error.
+    fn is_excused(error: &Self::Error) -> bool {
+        let _ = error;
+        true
+    }
+
     /// Gives the right back. Default: the lease is dropped.
     fn release(&mut self, lease: Self::Lease) -> impl Future<Output = ()> {
         drop(lease);

@@ -89,9 +89,14 @@ impl<V> Seen<V> {
         Outcome { value, source }
     }
 
-    /// The stale value, or the error for which it stands in.
-    pub(crate) fn or_error<E>(&mut self, key: &str, error: E) -> Result<Outcome<V>, LockError<E>> {
-        if !self.serves_on_error() {
+    /// The stale value, or the error for which it may stand in if that is excused.
+    pub(crate) fn or_error<E>(
+        &mut self,
+        key: &str,
+        error: E,
+        excused: bool,
+    ) -> Result<Outcome<V>, LockError<E>> {
+        if !excused || !self.serves_on_error() {
             return Err(LockError::Creation(error));
         }
         debug!(target: "dogpile.lock", key, "the creation failed, serving the stale value");
@@ -201,7 +206,10 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                         let source = Source::Waited;
                         return Ok(Outcome { value, source });
                     }
-                    Ended::Failed(error) => return seen.or_error(key, error),
+                    Ended::Failed(error) => {
+                        let excused = O::is_excused(&error);
+                        return seen.or_error(key, error, excused);
+                    }
                     Ended::LeftOut | Ended::Deleted => {
                         self.enter(hash, key, !seen.serves_meanwhile())
                     }
@@ -289,11 +297,12 @@ pub(crate) async fn take<O: Operation>(
         }
         Ok(None) => return Taken::Elsewhere(turn),
         Err(error) => {
-            if let Some(retry) = retry {
+            let excused = O::is_excused(&error);
+            if let Some(retry) = retry.filter(|_| excused) {
                 turn.flights().failures().lock().note(&key, retry);
             }
             turn.end(|_| Ending::Failed(error.clone()));
-            seen.or_error(&key, error)
+            seen.or_error(&key, error, excused)
         }
     })
 }

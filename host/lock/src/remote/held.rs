@@ -22,6 +22,23 @@ pub(super) struct State<M: RemoteMutex> {
     lost: AtomicBool,
 }
 
+/// A lease to be used, not to be given back. From [`Held::lend`].
+pub struct Lent<M: RemoteMutex>(Arc<State<M>>);
+
+impl<M: RemoteMutex> Lent<M> {
+    /// Uses the lease, which is not renewed meanwhile. `None` if it is known to be lost, or given back already.
+    pub fn with<T>(&self, use_lease: impl FnOnce(&M::Lease) -> T) -> Option<T> {
+        let lease = self.0.lease.lock();
+        lease.as_ref().filter(|_| !self.0.is_lost()).map(use_lease)
+    }
+}
+
+impl<M: RemoteMutex> Debug for Lent<M> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lent").finish_non_exhaustive()
+    }
+}
+
 impl<M: RemoteMutex> State<M> {
     pub(super) fn new(mutex: Arc<M>, lease: M::Lease, length: Duration) -> Self {
         Self {
@@ -32,6 +49,10 @@ impl<M: RemoteMutex> State<M> {
         }
     }
 
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
     }
@@ -40,13 +61,12 @@ impl<M: RemoteMutex> State<M> {
 impl<M: RemoteMutex> Held<M> {
     /// Whether it is known that the lease has passed, and another process may have the mutex.
     pub fn is_lost(&self) -> bool {
-        self.state.lost.load(Ordering::Acquire)
+        self.state.is_lost()
     }
 
-    /// Uses the lease, which is not renewed meanwhile. `None` if it is known to be lost.
-    pub fn with<T>(&self, use_lease: impl FnOnce(&M::Lease) -> T) -> Option<T> {
-        let lease = self.state.lease.lock();
-        lease.as_ref().filter(|_| !self.is_lost()).map(use_lease)
+    /// The lease for use elsewhere, such as on another thread, for as long as this is held.
+    pub fn lend(&self) -> Lent<M> {
+        Lent(Arc::clone(&self.state))
     }
 
     /// Gives the mutex back. Blocks as it does; nothing is done if the lease is known to be lost.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::turn::Turn;
 
-pub use held::Held;
+pub use held::{Held, Lent};
 
 use keeper::Keeper;
 use watch::{Watched, Watchers};
