@@ -1,16 +1,34 @@
 //! What every part of a host shares.
 
+use std::sync::LazyLock;
+
 use dogpile_lock::{Clock, WaitGraph};
 use parking_lot::Mutex;
 
 use crate::plugins::PluginSet;
+use crate::pool::Pool;
 use crate::registry::{Registry, Snapshot};
+
+/// Threads for calls that can block.
+const CALLS: usize = 32;
+
+/// Threads for creations that nobody waits for, and how many of these may wait for one.
+const REFRESHES: usize = 8;
+const QUEUED_REFRESHES: usize = 1024;
+
+/// The waits between the creations of a process.
+static GRAPH: LazyLock<WaitGraph> = LazyLock::new(WaitGraph::new);
 
 /// The registry, and what regions need to be opened and called.
 pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) clock: &'static Clock,
+    /// Of all hosts: a creator of one may ask another.
     pub(crate) graph: WaitGraph,
+    /// Calls of backends that can block, for callers that must not. Nothing else: no job waits for another.
+    pub(crate) calls: Pool,
+    /// Creations that nobody waits for.
+    pub(crate) refreshes: Pool,
     /// Linked into the program: they stay through every reload.
     pub(crate) linked: PluginSet,
     /// Held while regions are opened and replaced: one change at a time.
@@ -22,7 +40,9 @@ impl Engine {
         Self {
             registry: Registry::new(Snapshot::new(linked.clone())),
             clock,
-            graph: WaitGraph::new(),
+            graph: GRAPH.clone(),
+            calls: Pool::new("dogpile-call", CALLS, usize::MAX),
+            refreshes: Pool::new("dogpile-refresh", REFRESHES, QUEUED_REFRESHES),
             linked,
             change: Mutex::new(()),
         }

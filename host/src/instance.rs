@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dogpile_lock::{Flights, WaitGraph};
-use dogpile_plugin_api::{BackendInstance, Properties, Value};
+use std::time::Duration;
+
+use dogpile_lock::{Flights, Held, Remote, RemoteMutex, WaitGraph};
+use dogpile_plugin_api::{BackendInstance, Key, Lease, Mutex, Properties, Value};
 use serde_json::Map;
 
 use crate::Error;
 use crate::plugins::PluginEntry;
+use crate::spare::Spare;
 
 /// The keys that are being created on one instance.
-pub(crate) type Creations = Flights<Value, Failure>;
+pub(crate) type Creations = Flights<Value, Failure, Held<KeyMutex>>;
 
 /// Why a creation gave no value to those who wait for it.
 #[derive(Clone)]
@@ -34,7 +37,11 @@ impl fmt::Display for Failure {
 pub(crate) struct Instance {
     pub(crate) backend: BackendInstance,
     pub(crate) properties: Properties,
-    pub(crate) creations: Arc<Creations>,
+    pub(crate) creations: Creations,
+    /// The mutexes of keys that other processes respect, where the backend has them.
+    pub(crate) remote: Remote<KeyMutex>,
+    /// What was created while the backend failed.
+    pub(crate) spare: Spare,
     pub(crate) plugin: Arc<PluginEntry>,
     pub(crate) name: String,
     pub(crate) arguments: Map<String, serde_json::Value>,
@@ -51,11 +58,27 @@ impl Instance {
         Self {
             properties: backend.properties(),
             backend,
-            creations: Arc::new(Flights::new(graph.clone())),
+            creations: Flights::new(graph.clone()),
+            remote: Remote::new(),
+            spare: Spare::default(),
             plugin,
             name: name.to_owned(),
             arguments,
         }
+    }
+
+    /// The backend's mutex of a key. It keeps the instance open.
+    pub(crate) fn mutex(
+        self: &Arc<Self>,
+        key: &Key<'_>,
+    ) -> dogpile_plugin_api::Result<Option<Arc<KeyMutex>>> {
+        let mutex = self.backend.mutex(key)?;
+        Ok(mutex.map(|mutex| {
+            Arc::new(KeyMutex {
+                mutex,
+                _instance: Arc::clone(self),
+            })
+        }))
     }
 
     /// Whether an instance of that backend with those arguments would be the same.
@@ -66,6 +89,38 @@ impl Instance {
         arguments: &Map<String, serde_json::Value>,
     ) -> bool {
         self.plugin.same_code(plugin) && self.name == name && self.arguments == *arguments
+    }
+}
+
+/// The mutex of one key in a backend.
+pub(crate) struct KeyMutex {
+    mutex: Box<dyn Mutex>,
+    /// Open until the mutex was called for the last time.
+    _instance: Arc<Instance>,
+}
+
+impl RemoteMutex for KeyMutex {
+    type Lease = Lease;
+    type Error = dogpile_plugin_api::Error;
+
+    fn try_acquire(&self, lease: Duration) -> dogpile_plugin_api::Result<Option<Lease>> {
+        self.mutex.try_acquire(lease)
+    }
+
+    fn wait(&self, timeout: Duration) -> dogpile_plugin_api::Result<()> {
+        self.mutex.wait(timeout)
+    }
+
+    fn renew(&self, lease: &mut Lease) -> dogpile_plugin_api::Result<bool> {
+        self.mutex.renew(lease)
+    }
+
+    fn release(&self, lease: Lease) -> dogpile_plugin_api::Result<()> {
+        self.mutex.release(lease)
+    }
+
+    fn is_locked(&self) -> dogpile_plugin_api::Result<bool> {
+        self.mutex.is_locked()
     }
 }
 

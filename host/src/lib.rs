@@ -48,16 +48,19 @@ mod error;
 mod host;
 mod inner;
 mod instance;
+mod jitter;
 mod keys;
 #[allow(unsafe_code)]
 pub mod loader;
 pub mod manifest;
 mod plugins;
+mod pool;
 mod published;
 mod region;
 mod registry;
 mod reload;
 mod slot;
+mod spare;
 mod status;
 mod stripes;
 
@@ -68,8 +71,9 @@ pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
 pub use self::manifest::{MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
-    Cacheable, Cached, Entry, Expiration, Objects, Payload, Region, ValueMetadata,
+    Background, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects, Payload, Region,
+    ValueMetadata,
 };
 pub use self::reload::{Change, ChangeKind, Reload};
-pub use self::slot::{Invalidation, MissReason, RegionStats};
+pub use self::slot::{Creation, Invalidation, MissReason, RegionStats};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};

@@ -1,7 +1,9 @@
 //! What all regions are at a moment: one immutable snapshot, replaced as a whole.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::Guard;
 use dogpile_lock::Expiry;
@@ -9,6 +11,7 @@ use dogpile_plugin_api::ManglerInstance;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
+use crate::jitter::shortened;
 use crate::manifest::{MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
@@ -29,6 +32,8 @@ pub(crate) struct Configured {
     pub(crate) instance: Arc<Instance>,
     pub(crate) slot: Arc<Slot>,
     pub(crate) expiry: Expiry,
+    /// The expiration time, as short as jitter can make it.
+    pub(crate) surely_fresh: u64,
     pub(crate) config: Arc<RegionConfig>,
     pub(crate) manglers: Arc<[Arc<ManglerInstance>]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
@@ -51,15 +56,17 @@ impl Configured {
         manglers: Arc<[Arc<ManglerInstance>]>,
         origin: Origin,
     ) -> Self {
-        let nanoseconds =
-            |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let expiration_time = config.expiration_time.map_or(u64::MAX, nanoseconds);
         Self {
+            surely_fresh: shortened(expiration_time, config.jitter),
             expiry: Expiry {
-                expiration_time: config.expiration_time.map_or(u64::MAX, nanoseconds),
+                expiration_time,
                 max_stale: match config.max_stale {
                     MaxStale::For(limit) => nanoseconds(limit),
                     MaxStale::Forever => u64::MAX,
                 },
+                stale_if_error: nanoseconds(config.stale_if_error),
             },
             plain_keys: manglers.is_empty() && config.key_prefix.is_empty(),
             instance,
@@ -68,6 +75,13 @@ impl Configured {
             manglers,
             origin,
         }
+    }
+}
+
+impl Configured {
+    /// How long a failed creation is left alone by those who can be served a stale value, if any can.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        (self.expiry.stale_if_error > 0).then_some(self.config.retry_after)
     }
 }
 
@@ -197,6 +211,32 @@ impl Registry {
             slots.add(&region.slot);
         }
         self.current.replace(next)
+    }
+}
+
+/// A region as it is configured now, kept for as long as a call of its backend may take.
+pub(crate) struct Current {
+    snapshot: Arc<Snapshot>,
+    slot: usize,
+}
+
+impl Deref for Current {
+    type Target = Configured;
+
+    fn deref(&self) -> &Configured {
+        self.snapshot
+            .region(self.slot)
+            .expect("it is there, or this would not be")
+    }
+}
+
+impl Registry {
+    /// The region, or [`not_configured`].
+    pub(crate) fn current(&self, slot: &Slot) -> Result<Current> {
+        let snapshot = self.load_full();
+        configured(&snapshot, slot)?;
+        let slot = slot.number;
+        Ok(Current { snapshot, slot })
     }
 }
 

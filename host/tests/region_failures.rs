@@ -7,10 +7,13 @@ mod region_support;
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use dogpile::{ErrorKind, MissReason, OnBackendError, Source};
 
-use region_support::{Board, Fault, all_misses, builder, misses, region, until_waiting};
+use region_support::{
+    Board, Fault, SECOND, TICK, all_misses, builder, misses, region, until_waiting,
+};
 
 const METHODS: [&str; 3] = ["get", "get_fresh", "set"];
 
@@ -18,7 +21,7 @@ const METHODS: [&str; 3] = ["get", "get_fresh", "set"];
 fn a_backend_that_fails_is_as_if_empty() {
     for fault in [Fault::Fail, Fault::Panic] {
         let board = Board::new(&format!("bypass {fault:?}"));
-        let (users, _) = region(board.objects());
+        let (users, _) = region(board.objects().bypass_hold(Duration::ZERO));
         for method in METHODS {
             board.fault(method, Some(fault));
         }
@@ -37,6 +40,27 @@ fn a_backend_that_fails_is_as_if_empty() {
         assert_eq!(users.get::<i32>("1").unwrap().as_deref(), Some(&3));
         assert_eq!(misses(&users, MissReason::BackendError), 3);
     }
+}
+
+#[test]
+fn what_is_created_while_a_backend_fails_is_held_for_a_time_and_no_longer() {
+    let board = Board::new("held");
+    let (users, hand) = region(board.objects().bypass_hold(2 * SECOND));
+    for method in METHODS {
+        board.fault(method, Some(Fault::Fail));
+    }
+    assert_eq!(*users.get_or_create("1", || 1).unwrap(), 1);
+    hand.advance(2 * SECOND - TICK);
+    assert_eq!(*users.get_or_create("1", || 2).unwrap(), 1);
+    assert_eq!(users.get::<i32>("1").unwrap().as_deref(), Some(&1));
+    assert_eq!(misses(&users, MissReason::Bypass), 2);
+    hand.advance(TICK);
+    assert_eq!(*users.get_or_create("1", || 3).unwrap(), 3);
+    users.invalidate(dogpile::Invalidation::Hard);
+    assert_eq!(*users.get_or_create("1", || 4).unwrap(), 4);
+    board.fault("delete", Some(Fault::Fail));
+    users.delete("1").unwrap_err();
+    assert_eq!(*users.get_or_create("1", || 5).unwrap(), 5);
 }
 
 #[test]
@@ -67,7 +91,7 @@ fn a_backend_that_fails_is_still_one_creation_at_a_time() {
 #[test]
 fn a_value_that_cannot_be_stored_goes_to_its_callers() {
     let board = Board::new("set fails");
-    let (users, _) = region(board.objects());
+    let (users, _) = region(board.objects().bypass_hold(Duration::ZERO));
     board.fault("set", Some(Fault::Fail));
     assert_eq!(*users.get_or_create("1", || 1).unwrap(), 1);
     assert!(board.stored("1").is_none());

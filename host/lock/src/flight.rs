@@ -1,6 +1,6 @@
 //! One key being created.
 
-use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
 
 /// What a creation came to, for everyone who waited for it.
 pub(crate) enum Ending<V, E> {
@@ -54,10 +54,10 @@ impl<V, E> Flight<V, E> {
         self.deletions.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Stores, unless there were more deletions than `deletions`; one that comes meanwhile waits for the end of it.
-    pub(crate) fn store<T>(&self, deletions: u64, store: impl FnOnce() -> T) -> Option<T> {
-        let _storing = self.storing.lock();
-        (self.deletions() == deletions).then(store)
+    /// Keeps deletions away while it is held; `None` if there were more than `deletions`.
+    pub(crate) fn hold(&self, deletions: u64) -> Option<MutexGuard<'_, ()>> {
+        let storing = self.storing.lock();
+        (self.deletions() == deletions).then_some(storing)
     }
 
     /// Under the lock of the table that it is removed from, so that a waiter which finds itself off the list sees it.

@@ -86,6 +86,14 @@ impl<V, E, L> Flights<V, E, L> {
         table.find(hash, key).map_or(0, |entry| entry.waiters.len())
     }
 
+    /// The turn to create a key, if nobody has it.
+    pub fn try_turn(&self, hash: u64, key: &str) -> Option<Turn<V, E, L>> {
+        match self.enter(hash, key, false) {
+            Entered::Turn(turn) => Some(turn),
+            _ => None,
+        }
+    }
+
     /// The key is about to be deleted: what is being created under it goes to who waits already, but is not stored, and
     /// who comes later has it created anew. Blocks while the value is being stored. Call it before the deletion itself.
     pub fn delete(&self, hash: u64, key: &str) {

@@ -61,4 +61,4 @@ pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
 pub use remote::{Held, Lent, Remote, RemoteMutex};
-pub use turn::{Storing, Turn};
+pub use turn::{Storing, Turn, Undeleted};

@@ -6,7 +6,7 @@ use crate::flights::{Entered, Flights};
 use crate::operation::{Operation, Outcome};
 use crate::passage::{Seen, Taken, take};
 use crate::scope::Owner;
-use crate::sync::Arc;
+use crate::sync::{Arc, MutexGuard};
 use crate::waiting::Waiting;
 use std::fmt::{self, Debug, Formatter};
 
@@ -186,7 +186,23 @@ impl<V, E> Storing<V, E> {
     /// Runs `store`, which may block, unless the key was deleted since the creation began. A deletion that comes
     /// meanwhile waits for it. Gives `None` if it was not run.
     pub fn run<T>(&self, store: impl FnOnce() -> T) -> Option<T> {
-        self.flight.store(self.deletions, store)
+        let _undeleted = self.hold()?;
+        Some(store())
+    }
+
+    /// As [`Storing::run`], for as long as the outcome is kept: for several keys that are stored together.
+    pub fn hold(&self) -> Option<Undeleted<'_>> {
+        self.flight.hold(self.deletions).map(Undeleted)
+    }
+}
+
+/// Deletions of a key wait while this is kept. From [`Storing::hold`].
+#[must_use = "dropped, it keeps nothing away"]
+pub struct Undeleted<'a>(#[expect(dead_code, reason = "it is kept, not used")] MutexGuard<'a, ()>);
+
+impl Debug for Undeleted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Undeleted")
     }
 }
 

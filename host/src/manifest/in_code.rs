@@ -92,4 +92,49 @@ impl RegionConfig {
         self.value_version = version;
         self
     }
+
+    /// How long past its expiry a value may be served if a creation fails, and how long it is not tried again then.
+    #[must_use]
+    pub fn stale_if_error(mut self, limit: Duration, retry_after: Duration) -> Self {
+        self.stale_if_error = limit;
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// Background creators are run in the background: nobody waits for them while there is a value to serve.
+    #[must_use]
+    pub fn background_refresh(mut self) -> Self {
+        self.background_refresh = true;
+        self
+    }
+
+    /// Background creators are run in the background ahead of the expiry, when that share of the expiration time, from 0
+    /// to 1, has passed.
+    #[must_use]
+    pub fn early_refresh(mut self, share: f64) -> Self {
+        self.early_refresh = Some(share);
+        self
+    }
+
+    /// Expiration times are shorter by up to that share, from 0 to 1, another for each value, so that what was created
+    /// together does not expire together.
+    #[must_use]
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.jitter = share;
+        self
+    }
+
+    /// The lease of a backend's mutex, for how long a creator that died keeps its key. It is renewed while one lives.
+    #[must_use]
+    pub fn lock_timeout(mut self, lease: Duration) -> Self {
+        self.lock_timeout = lease;
+        self
+    }
+
+    /// How long a value that was created while the backend fails is held in the process.
+    #[must_use]
+    pub fn bypass_hold(mut self, time: Duration) -> Self {
+        self.bypass_hold = time;
+        self
+    }
 }

@@ -130,8 +130,22 @@ pub struct RegionConfig {
     pub value_version: u32,
     /// What happens when the backend fails.
     pub on_backend_error: OnBackendError,
+    /// How long past its expiry a value may be served if a creation fails.
+    pub stale_if_error: Duration,
+    /// How long a failed creation is left alone by those who can be served a stale value.
+    pub retry_after: Duration,
+    /// Whether background creators are run in the background.
+    pub background_refresh: bool,
+    /// The share of the expiration time, from 0 to 1, after which background creators are run; `None`: not early.
+    pub early_refresh: Option<f64>,
+    /// The share, from 0 to 1, by which an expiration time may be shorter, another for each value.
+    pub jitter: f64,
     /// How long one caller waits for another's creation; `None`: for ever.
     pub lock_wait: Option<Duration>,
+    /// The lease of a backend's mutex, which is renewed while a creation takes.
+    pub lock_timeout: Duration,
+    /// How long a value that was created while the backend fails is held in the process.
+    pub bypass_hold: Duration,
     /// Whether another region may use the same keys.
     pub shares_keys: bool,
     /// Values that were interpolated, by their path in the region, as they may be shown.
@@ -152,7 +166,14 @@ impl RegionConfig {
             serializer: Serializer::Json,
             value_version: 0,
             on_backend_error: OnBackendError::Bypass,
+            stale_if_error: Duration::ZERO,
+            retry_after: Duration::from_secs(1),
+            background_refresh: false,
+            early_refresh: None,
+            jitter: 0.0,
             lock_wait: None,
+            lock_timeout: Duration::from_secs(30),
+            bypass_hold: Duration::from_secs(1),
             shares_keys: false,
             masked: BTreeMap::new(),
         }
@@ -186,7 +207,14 @@ impl PartialEq for RegionConfig {
             serializer,
             value_version,
             on_backend_error,
+            stale_if_error,
+            retry_after,
+            background_refresh,
+            early_refresh,
+            jitter,
             lock_wait,
+            lock_timeout,
+            bypass_hold,
             shares_keys,
             masked: _,
         } = self;
@@ -200,7 +228,14 @@ impl PartialEq for RegionConfig {
             && *serializer == other.serializer
             && *value_version == other.value_version
             && *on_backend_error == other.on_backend_error
+            && *stale_if_error == other.stale_if_error
+            && *retry_after == other.retry_after
+            && *background_refresh == other.background_refresh
+            && *early_refresh == other.early_refresh
+            && *jitter == other.jitter
             && *lock_wait == other.lock_wait
+            && *lock_timeout == other.lock_timeout
+            && *bypass_hold == other.bypass_hold
             && *shares_keys == other.shares_keys
     }
 }

@@ -13,6 +13,10 @@ use super::read::{Item, Reader, Table};
 const MANGLERS: &str = "write [\"sha1\"], [{ mangler = \"length\", arguments = { max = 250 } }], or \
                         false for none, not even the backend's own";
 
+/// A lease is renewed each third of it, over a network.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+
 impl Reader<'_, '_> {
     /// Reads `[regions.NAME]`. What is wrong is noted, and its default taken.
     pub(super) fn region(&mut self, name: &str, mut table: Table<'_>) -> RegionConfig {
@@ -44,12 +48,18 @@ impl Reader<'_, '_> {
         if let Some(item) = table.take("invalidation") {
             self.word(&item, &["local"], &["shared"]);
         }
+        self.refreshes(&mut table, &mut region);
         let lock_wait = table.take("lock_wait");
         if let Some(item) = &lock_wait {
             region.lock_wait = self.limit(item);
         }
+        let lock_timeout = table.take("lock_timeout");
+        if let Some(item) = &lock_timeout {
+            region.lock_timeout = self.lease(item);
+        }
         if let Some(item) = table.take("arguments") {
-            self.arguments(&item, lock_wait.as_ref(), &mut region);
+            let given = (lock_wait.as_ref(), lock_timeout.as_ref());
+            self.arguments(&item, given, &mut region);
         }
         self.refuse_rest(&table, &REGION);
         region.masked = self
@@ -118,6 +128,15 @@ impl Reader<'_, '_> {
         region.max_stale = region
             .expiration_time
             .map_or(MaxStale::Forever, MaxStale::For);
+        if let Some(item) = table.take("stale_if_error") {
+            region.stale_if_error = self.limit(&item).unwrap_or(Duration::ZERO);
+        }
+        if let Some(item) = table.take("retry_after") {
+            region.retry_after = self.limit(&item).unwrap_or(Duration::ZERO);
+        }
+        if let Some(item) = table.take("bypass_hold") {
+            region.bypass_hold = self.limit(&item).unwrap_or(Duration::ZERO);
+        }
         if let Some(item) = table.take("max_stale") {
             let forever =
                 matches!(item.value.get_ref(), DeValue::String(text) if text == "forever");
@@ -128,6 +147,46 @@ impl Reader<'_, '_> {
                 MaxStale::For(limit.unwrap_or(Duration::ZERO))
             };
         }
+    }
+
+    /// How values are created anew ahead of their callers.
+    fn refreshes(&mut self, table: &mut Table<'_>, region: &mut RegionConfig) {
+        if let Some(item) = table.take("background_refresh") {
+            region.background_refresh = self.boolean(&item).unwrap_or(false);
+        }
+        if let Some(item) = table.take("early_refresh") {
+            region.early_refresh = match item.value.get_ref() {
+                DeValue::Boolean(false) => None,
+                _ => self.share(
+                    &item,
+                    "write a share of the expiration time from 0 to 1, such as 0.8, or false",
+                ),
+            };
+        }
+        if let Some(item) = table.take("jitter") {
+            let share = self.share(
+                &item,
+                "write a share of the expiration time from 0 to 1, such as 0.1",
+            );
+            region.jitter = share.unwrap_or(0.0);
+        }
+    }
+
+    /// The length of a lease: a holder that dies must be followed some time, and one that lives must be able to renew.
+    fn lease(&mut self, item: &Item<'_>) -> Duration {
+        let found = self.findings.len();
+        match self.limit(item) {
+            Some(lease) if lease >= SHORTEST_LEASE => return lease,
+            // It is wrong in another way, and said so.
+            None if self.findings.len() > found => {}
+            _ => self.error(
+                item.span(),
+                format!("`{}` must be a time of at least {SHORTEST_LEASE:?}", item.key),
+                "write how long a creator that died keeps its key: it is renewed while one lives, so \"30s\" is \
+                 enough for creations of any length",
+            ),
+        }
+        DEFAULT_LEASE
     }
 
     fn serializer(&mut self, item: &Item<'_>) -> Serializer {
@@ -199,7 +258,7 @@ impl Reader<'_, '_> {
     fn arguments(
         &mut self,
         item: &Item<'_>,
-        lock_wait: Option<&Item<'_>>,
+        (lock_wait, lock_timeout): (Option<&Item<'_>>, Option<&Item<'_>>),
         region: &mut RegionConfig,
     ) {
         let Some(mut table) =
@@ -208,22 +267,25 @@ impl Reader<'_, '_> {
             return;
         };
         if let Some(item) = table.take("lock_timeout") {
-            self.not_supported_yet(&item, "`lock_timeout`");
+            self.given_once(&item, "is also a key of the region", lock_timeout);
+            region.lock_timeout = self.lease(&item);
         }
         if let Some(item) = table.take("lock_blocking_timeout") {
-            if let Some(first) = lock_wait {
-                let first = self.source.display(first.key_span.start);
-                self.error(
-                    item.key_span.clone(),
-                    format!(
-                        "`lock_blocking_timeout` is another name of `lock_wait`, which is given at \
-                         {first}"
-                    ),
-                    "remove one of them",
-                );
-            }
+            self.given_once(&item, "is another name of `lock_wait`", lock_wait);
             region.lock_wait = self.limit(&item);
         }
         region.arguments = self.json_rest(&table);
+    }
+
+    fn given_once(&mut self, item: &Item<'_>, what: &str, first: Option<&Item<'_>>) {
+        let Some(first) = first else {
+            return;
+        };
+        let first = self.source.display(first.key_span.start);
+        self.error(
+            item.key_span.clone(),
+            format!("`{}` {what}, which is given at {first}", item.key),
+            "remove one of them",
+        );
     }
 }

@@ -32,7 +32,17 @@ impl RegionConfig {
                 put("key_mangler", self.masked_manglers(manglers));
             }
         }
+        put("stale_if_error", display(self.stale_if_error).into());
+        put("retry_after", display(self.retry_after).into());
+        put("background_refresh", self.background_refresh.into());
+        put(
+            "early_refresh",
+            self.early_refresh.map_or(false.into(), Into::into),
+        );
+        put("jitter", self.jitter.into());
         put("lock_wait", timeout(self.lock_wait).into());
+        put("lock_timeout", display(self.lock_timeout).into());
+        put("bypass_hold", display(self.bypass_hold).into());
         put(
             "on_backend_error",
             match self.on_backend_error {
@@ -115,7 +125,14 @@ impl fmt::Debug for RegionConfig {
             .field("serializer", &self.serializer)
             .field("value_version", &self.value_version)
             .field("on_backend_error", &self.on_backend_error)
+            .field("stale_if_error", &self.stale_if_error)
+            .field("retry_after", &self.retry_after)
+            .field("background_refresh", &self.background_refresh)
+            .field("early_refresh", &self.early_refresh)
+            .field("jitter", &self.jitter)
             .field("lock_wait", &self.lock_wait)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("bypass_hold", &self.bypass_hold)
             .field("shares_keys", &self.shares_keys)
             .finish_non_exhaustive()
     }

@@ -32,6 +32,27 @@ impl Reader<'_, '_> {
         value
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn share(&mut self, item: &Item<'_>, remedy: &str) -> Option<f64> {
+        let value = match item.value.get_ref() {
+            DeValue::Integer(integer) => integer.as_str().parse().ok(),
+            DeValue::Float(float) => float.as_str().parse().ok(),
+            _ => {
+                self.wrong_type(item, "a number", remedy);
+                return None;
+            }
+        };
+        let share = value.filter(|share| (0.0..=1.0).contains(share));
+        if share.is_none() {
+            self.error(
+                item.span(),
+                format!("`{}` is no number from 0 to 1", item.key),
+                remedy,
+            );
+        }
+        share
+    }
+
     /// A duration; `None` if it is `"never"`, or wrong.
     pub(super) fn limit(&mut self, item: &Item<'_>) -> Option<Duration> {
         let parsed = match item.value.get_ref() {

@@ -1,9 +1,14 @@
 //! A call with options.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::future::ready;
 
+use super::background::Background;
 use super::call::{Call, Expiration};
 use super::form::Json;
+use super::goal::{Anew, Once};
+use super::way::Way;
 use super::{Cacheable, Cached, Region, creator_failed};
 use crate::Result;
 
@@ -27,7 +32,7 @@ use crate::Result;
 #[must_use = "an entry does nothing until one of its calls is made"]
 pub struct Entry<'a, P = Always> {
     region: &'a Region,
-    key: &'a str,
+    key: Cow<'a, str>,
     call: Call,
     should_cache: P,
 }
@@ -54,7 +59,7 @@ impl<T, P: Fn(&T) -> bool> ShouldCache<T> for P {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(region: &'a Region, key: &'a str) -> Self {
+    pub(super) fn new(region: &'a Region, key: Cow<'a, str>) -> Self {
         Self {
             region,
             key,
@@ -82,6 +87,16 @@ impl<'a, P> Entry<'a, P> {
         }
     }
 
+    /// A creator that may be run on another thread, while this call is served a stale value, or a fresh one that is not
+    /// fresh for much longer. See [`Background::get_or_create`].
+    pub fn background<C>(self, creator: C) -> Background<'a, C, P> {
+        Background::new(self, creator)
+    }
+
+    pub(super) fn into_parts(self) -> (&'a Region, Cow<'a, str>, Call, P) {
+        (self.region, self.key, self.call, self.should_cache)
+    }
+
     /// See [`Region::get_or_create`].
     ///
     /// # Errors
@@ -91,9 +106,8 @@ impl<'a, P> Entry<'a, P> {
     where
         P: ShouldCache<T>,
     {
-        let keep = |value: &T| self.should_cache.should_cache(value);
-        self.region
-            .fetch::<T, Json>(self.key, &self.call, || Ok(creator()), keep)
+        let goal = Once::new(|| ready(Ok(creator())), self.should_cache);
+        self.region.fetch::<T, Json>(&self.key, &self.call, goal)
     }
 
     /// See [`Region::try_get_or_create`].
@@ -108,13 +122,77 @@ impl<'a, P> Entry<'a, P> {
     where
         P: ShouldCache<T>,
     {
-        let keep = |value: &T| self.should_cache.should_cache(value);
-        self.region.fetch::<T, Json>(
-            self.key,
-            &self.call,
-            || creator().map_err(creator_failed),
-            keep,
-        )
+        let create = || ready(creator().map_err(creator_failed));
+        let goal = Once::new(create, self.should_cache);
+        self.region.fetch::<T, Json>(&self.key, &self.call, goal)
+    }
+
+    /// See [`Region::refresh`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn refresh<T: Cacheable>(self, creator: impl FnOnce() -> T) -> Result<Cached<T>>
+    where
+        P: ShouldCache<T>,
+    {
+        let goal = Anew::new(self.region, || ready(Ok(creator())), self.should_cache);
+        self.region.renew::<T, Json>(&self.key, &self.call, goal)
+    }
+
+    /// See [`Region::try_refresh`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_refresh<T: Cacheable, E: Into<Box<dyn StdError + Send + Sync>>>(
+        self,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Cached<T>>
+    where
+        P: ShouldCache<T>,
+    {
+        let create = || ready(creator().map_err(creator_failed));
+        let goal = Anew::new(self.region, create, self.should_cache);
+        self.region.renew::<T, Json>(&self.key, &self.call, goal)
+    }
+
+    /// See [`Region::get_or_create_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_or_create_async<T, C, F>(self, creator: C) -> Result<Cached<T>>
+    where
+        T: Cacheable,
+        C: FnOnce() -> F,
+        F: Future<Output = T>,
+        P: ShouldCache<T>,
+    {
+        let goal = Once::new(|| async { Ok(creator().await) }, self.should_cache);
+        self.region
+            .fetch_async::<T, Json>(&self.key, &self.call, goal)
+            .await
+    }
+
+    /// See [`Region::try_get_or_create_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn try_get_or_create_async<T, E, C, F>(self, creator: C) -> Result<Cached<T>>
+    where
+        T: Cacheable,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        C: FnOnce() -> F,
+        F: Future<Output = Result<T, E>>,
+        P: ShouldCache<T>,
+    {
+        let create = || async { creator().await.map_err(creator_failed) };
+        let goal = Once::new(create, self.should_cache);
+        self.region
+            .fetch_async::<T, Json>(&self.key, &self.call, goal)
+            .await
     }
 
     /// See [`Region::get`].
@@ -123,7 +201,18 @@ impl<'a, P> Entry<'a, P> {
     ///
     /// As there.
     pub fn get<T: Cacheable>(self) -> Result<Option<Cached<T>>> {
-        self.region.look::<T, Json>(self.key, &self.call)
+        self.region.look::<T, Json>(&self.key, &self.call)
+    }
+
+    /// See [`Region::get_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_async<T: Cacheable>(self) -> Result<Option<Cached<T>>> {
+        self.region
+            .look_on::<T, Json>(Way::Pool, &self.key, &self.call)
+            .await
     }
 
     /// See [`Region::set`].
@@ -132,6 +221,17 @@ impl<'a, P> Entry<'a, P> {
     ///
     /// As there.
     pub fn set<T: Cacheable>(self, value: T) -> Result<Cached<T>> {
-        self.region.put::<T, Json>(self.key, &self.call, value)
+        self.region.put::<T, Json>(&self.key, &self.call, value)
+    }
+
+    /// See [`Region::set_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn set_async<T: Cacheable>(self, value: T) -> Result<Cached<T>> {
+        self.region
+            .put_on::<T, Json>(Way::Pool, &self.key, &self.call, value)
+            .await
     }
 }

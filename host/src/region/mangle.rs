@@ -38,6 +38,14 @@ impl<'a> BackendKey<'a> {
         }
     }
 
+    /// The same key, of a text of its own.
+    pub(crate) fn to_owned(&self) -> BackendKey<'static> {
+        BackendKey {
+            text: Cow::Owned(self.text.to_string()),
+            hash: self.hash,
+        }
+    }
+
     #[inline]
     pub(crate) fn key(&self) -> Key<'_> {
         Key::new(&self.text, self.hash)
@@ -53,10 +61,15 @@ impl<'a> BackendKey<'a> {
 
     /// The key for a log, cut if it is long.
     pub(crate) fn shown(&self) -> &str {
-        match self.text.char_indices().nth(SHOWN) {
-            Some((end, _)) => &self.text[..end],
-            None => &self.text,
-        }
+        shown(&self.text)
+    }
+}
+
+/// A key for a log, cut if it is long.
+pub(crate) fn shown(key: &str) -> &str {
+    match key.char_indices().nth(SHOWN) {
+        Some((end, _)) => &key[..end],
+        None => key,
     }
 }
 

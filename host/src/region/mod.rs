@@ -1,40 +1,58 @@
 //! Regions: what an application calls.
 
+mod asynchronous;
+mod background;
 mod cached;
 mod call;
+mod creating;
 mod entry;
 mod envelope;
 mod form;
+mod goal;
+mod key;
 mod mangle;
 mod metadata;
+mod multi;
+mod multi_creating;
 mod objects;
 mod passage;
 mod payload;
 mod ping;
 mod read;
 mod store;
+mod way;
 
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
-use dogpile_lock::{Clock, Source};
-use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind};
+use dogpile_lock::{Blocking, Clock, Source};
+use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key};
+use futures_timer::Delay;
 
+pub use self::background::Background;
 pub use self::cached::Cached;
 pub use self::call::Expiration;
 pub use self::entry::Entry;
 pub use self::form::Cacheable;
+pub use self::key::CacheKey;
 pub(crate) use self::mangle::BackendKey;
 pub use self::metadata::ValueMetadata;
+pub use self::multi::Entries;
 pub use self::objects::Objects;
 pub use self::payload::Payload;
 
 use self::call::Call;
+use self::creating::Goal;
+use self::entry::Always;
 use self::form::{Form, Json};
-use self::passage::{Creator, Passage};
+use self::goal::Once;
+use self::passage::{Passage, Waiting};
+use self::way::Way;
 use crate::engine::Engine;
+use crate::instance::Instance;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
 use crate::slot::{Count, Hold, Invalidation, RegionStats, Slot};
@@ -105,10 +123,11 @@ impl Region {
     #[inline]
     pub fn get_or_create<T: Cacheable>(
         &self,
-        key: impl AsRef<str>,
+        key: impl CacheKey,
         creator: impl FnOnce() -> T,
     ) -> Result<Cached<T>> {
-        self.fetch::<T, Json>(key.as_ref(), &Call::default(), || Ok(creator()), |_| true)
+        let goal = Once::new(|| ready(Ok(creator())), Always);
+        self.fetch::<T, Json>(&key.cache_key(), &Call::default(), goal)
     }
 
     /// Like [`Region::get_or_create`], with a creator that can fail. All who wait for a creation that fails get its
@@ -121,20 +140,43 @@ impl Region {
     #[inline]
     pub fn try_get_or_create<T: Cacheable, E: Into<Box<dyn StdError + Send + Sync>>>(
         &self,
-        key: impl AsRef<str>,
+        key: impl CacheKey,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Cached<T>> {
-        self.fetch::<T, Json>(
-            key.as_ref(),
-            &Call::default(),
-            || creator().map_err(creator_failed),
-            |_| true,
-        )
+        let goal = Once::new(|| ready(creator().map_err(creator_failed)), Always);
+        self.fetch::<T, Json>(&key.cache_key(), &Call::default(), goal)
     }
 
     /// A call with options of its own.
-    pub fn entry<'a>(&'a self, key: &'a str) -> Entry<'a> {
-        Entry::new(self, key)
+    pub fn entry<'a, K: CacheKey + ?Sized>(&'a self, key: &'a K) -> Entry<'a> {
+        Entry::new(self, key.cache_key())
+    }
+
+    /// Creates the value of `key` anew and stores it, whatever is there. A creation under way is waited for first; of
+    /// several refreshes that wait, one creates for all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::get_or_create`].
+    pub fn refresh<T: Cacheable>(
+        &self,
+        key: impl CacheKey,
+        creator: impl FnOnce() -> T,
+    ) -> Result<Cached<T>> {
+        self.entry(&key).refresh(creator)
+    }
+
+    /// As [`Region::refresh`], with a creator that can fail: then what is stored stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::try_get_or_create`].
+    pub fn try_refresh<T: Cacheable, E: Into<Box<dyn StdError + Send + Sync>>>(
+        &self,
+        key: impl CacheKey,
+        creator: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Cached<T>> {
+        self.entry(&key).try_refresh(creator)
     }
 
     /// The fresh value of `key`, if there is one. Never waits for a creation.
@@ -142,8 +184,8 @@ impl Region {
     /// # Errors
     ///
     /// [`ErrorKind::Backend`] if the backend fails and the region's `on_backend_error` is `"fail"`.
-    pub fn get<T: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<Cached<T>>> {
-        self.look::<T, Json>(key.as_ref(), &Call::default())
+    pub fn get<T: Cacheable>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
+        self.look::<T, Json>(&key.cache_key(), &Call::default())
     }
 
     /// Stores `value`, as created now.
@@ -152,22 +194,19 @@ impl Region {
     ///
     /// [`ErrorKind::Serializer`] if it cannot be written; [`ErrorKind::Backend`] if the backend fails and the region's
     /// `on_backend_error` is `"fail"`.
-    pub fn set<T: Cacheable>(&self, key: impl AsRef<str>, value: T) -> Result<Cached<T>> {
-        self.put::<T, Json>(key.as_ref(), &Call::default(), value)
+    pub fn set<T: Cacheable>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
+        self.put::<T, Json>(&key.cache_key(), &Call::default(), value)
     }
 
-    /// Removes `key`; no error if it was not there. A creation of it that is under way stores its value all the same:
-    /// [`Region::invalidate`] outdates that too.
+    /// Removes `key`; no error if it was not there. A creation of it that is under way in this process goes to who waits
+    /// for it already, but is not stored; who comes later has it created anew. What another process is creating is stored
+    /// all the same unless the backend's documentation says otherwise: [`Region::invalidate`] outdates that too.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Backend`], whatever `on_backend_error` says: the caller must know that the value may be there.
-    pub fn delete(&self, key: impl AsRef<str>) -> Result<()> {
-        let snapshot = self.registry().load();
-        let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key.as_ref())?;
-        let deleted = region.instance.backend.delete(&key.key());
-        deleted.map_err(|error| self.backend_error(region, "delete", error))
+    pub fn delete(&self, key: impl CacheKey) -> Result<()> {
+        Blocking::new().on(self.delete_on(Way::Here, &key.cache_key()))
     }
 
     /// Removes everything that the region's backend holds, where the backend can.
@@ -178,6 +217,7 @@ impl Region {
     pub fn clear(&self) -> Result<()> {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
+        region.instance.spare.clear();
         let cleared = region.instance.backend.clear();
         cleared.map_err(|error| self.backend_error(region, "clear", error))
     }
@@ -194,10 +234,11 @@ impl Region {
     /// # Errors
     ///
     /// [`ErrorKind::Backend`] if the backend's mutex cannot be asked.
-    pub fn key_is_locked(&self, key: impl AsRef<str>) -> Result<bool> {
+    pub fn key_is_locked(&self, key: impl CacheKey) -> Result<bool> {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key.as_ref())?;
+        let text = key.cache_key();
+        let key = BackendKey::new(region, &text)?;
         if region
             .instance
             .creations
@@ -216,10 +257,11 @@ impl Region {
     /// # Errors
     ///
     /// [`ErrorKind::Backend`] if the backend fails.
-    pub fn get_value_metadata(&self, key: impl AsRef<str>) -> Result<Option<ValueMetadata>> {
+    pub fn get_value_metadata(&self, key: impl CacheKey) -> Result<Option<ValueMetadata>> {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key.as_ref())?;
+        let text = key.cache_key();
+        let key = BackendKey::new(region, &text)?;
         let got = region.instance.backend.get(&key.key());
         let value = got.map_err(|error| self.backend_error(region, "get", error))?;
         Ok(value.and_then(|value| ValueMetadata::of(&value, self.clock().exact())))
@@ -267,12 +309,11 @@ impl Region {
         &self,
         key: &str,
         call: &Call,
-        create: impl FnOnce() -> Result<T>,
-        should_cache: impl Fn(&T) -> bool,
+        goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin::<T, F>(key, call) {
             Ok(object) => Ok(Cached::new(object, Source::Fresh)),
-            Err(passage) => self.create::<T, F>(*passage, key, call, create, should_cache),
+            Err(passage) => self.create::<T, F>(*passage, key, call, goal),
         }
     }
 
@@ -283,24 +324,71 @@ impl Region {
         passage: Result<Passage<'k, T>>,
         key: &'k str,
         call: &Call,
-        create: impl FnOnce() -> Result<T>,
-        should_cache: impl Fn(&T) -> bool,
+        mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
-        let mut create = Some(create);
-        let create = &mut || {
-            create
-                .take()
-                .expect("the lock creates at most once for a caller")()
+        let blocking = Blocking::new();
+        let waiting = Waiting {
+            way: Way::Here,
+            timer: |wait| blocking.deadline(wait),
         };
-        self.pass::<T, F>(
-            passage?,
-            key,
-            call,
-            &mut Creator {
-                create,
-                should_cache: &should_cache,
-            },
-        )
+        blocking.on(self.pass::<T, F, _, _, _>(passage?, key, call, &mut goal, waiting))
+    }
+
+    /// As `fetch`, for a caller whose thread must not block.
+    async fn fetch_async<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &str,
+        call: &Call,
+        mut goal: impl Goal<T>,
+    ) -> Result<Cached<T>> {
+        match self.begin_on::<T, F>(Way::Pool, key, call).await {
+            Ok(object) => Ok(Cached::new(object, Source::Fresh)),
+            Err(passage) => {
+                let waiting = Waiting {
+                    way: Way::Pool,
+                    timer: Delay::new,
+                };
+                self.pass::<T, F, _, _, _>((*passage)?, key, call, &mut goal, waiting)
+                    .await
+            }
+        }
+    }
+
+    /// Creates whatever is there: nothing is read first.
+    fn renew<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &str,
+        call: &Call,
+        goal: impl Goal<T>,
+    ) -> Result<Cached<T>> {
+        self.create::<T, F>(self.begin_anew(key), key, call, goal)
+    }
+
+    async fn renew_async<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &str,
+        call: &Call,
+        mut goal: impl Goal<T>,
+    ) -> Result<Cached<T>> {
+        let waiting = Waiting {
+            way: Way::Pool,
+            timer: Delay::new,
+        };
+        let passage = self.begin_anew(key)?;
+        self.pass::<T, F, _, _, _>(passage, key, call, &mut goal, waiting)
+            .await
+    }
+
+    async fn look_on<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        way: Way,
+        key: &str,
+        call: &Call,
+    ) -> Result<Option<Cached<T>>> {
+        match self.begin_on::<T, F>(way, key, call).await {
+            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh))),
+            Err(passage) => passage.map(|_| None),
+        }
     }
 
     fn look<T: Send + Sync + 'static, F: Form<T>>(
@@ -314,22 +402,50 @@ impl Region {
         }
     }
 
+    async fn put_on<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        way: Way,
+        key: &str,
+        call: &Call,
+        value: T,
+    ) -> Result<Cached<T>> {
+        let put = async {
+            let region = self.registry().current(self.slot())?;
+            let key = BackendKey::new(&region, key)?;
+            let started = self.slot().invalidations.start(self.clock());
+            let object = store::object(self, &region, &key, call, self.ends_now(started), value);
+            let stored = store::stored_form::<T, F>(self, &region, &key, &object)?;
+            let set = move |instance: &Arc<Instance>, key: &Key<'_>| {
+                creating::set(instance, key, &stored, None)
+            };
+            let outcome = self.call_with_key(way, &region.instance, &key, set).await;
+            self.after_store(&region, &key, object.as_value(), Some(outcome))?;
+            Ok(Cached::new(object, Source::Created))
+        };
+        put.await.map_err(|error| self.ended(error))
+    }
+
     fn put<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
         call: &Call,
         value: T,
     ) -> Result<Cached<T>> {
-        let put = || {
-            let snapshot = self.registry().load();
-            let region = configured(&snapshot, self.slot())?;
-            let key = BackendKey::new(region, key)?;
-            let started = self.slot().invalidations.start(self.clock());
-            let object = store::object(self, region, &key, call, started, value);
-            store::store::<T, F>(self, region, &key, &object)?;
-            Ok(Cached::new(object, Source::Created))
+        Blocking::new().on(self.put_on::<T, F>(Way::Here, key, call, value))
+    }
+
+    async fn delete_on(&self, way: Way, key: &str) -> Result<()> {
+        let region = self.registry().current(self.slot())?;
+        let key = BackendKey::new(&region, key)?;
+        let delete = |instance: &Arc<Instance>, key: &Key<'_>| {
+            instance.creations.delete(key.hash(), key);
+            instance.spare.forget(key);
+            instance.backend.delete(key)
         };
-        put().map_err(|error| self.ended(error))
+        let deleted = self
+            .call_with_key(way, &region.instance, &key, delete)
+            .await;
+        deleted.map_err(|error| self.backend_error(&region, "delete", error))
     }
 
     /// Counts a call that ends with an error.

@@ -1,13 +1,16 @@
 //! A region for values that are not serde types.
 
 use std::error::Error as StdError;
+use std::future::ready;
 use std::sync::atomic::Ordering;
 
 use dogpile_plugin_api::Storage;
 
 use super::call::Call;
+use super::entry::Always;
 use super::form::AsObject;
-use super::{Cached, Region, creator_failed};
+use super::goal::Once;
+use super::{CacheKey, Cached, Region, creator_failed};
 use crate::registry::configured;
 use crate::{Error, ErrorKind, Result};
 
@@ -46,11 +49,12 @@ impl<'a> Objects<'a> {
     /// As there.
     pub fn get_or_create<T: Send + Sync + 'static>(
         &self,
-        key: impl AsRef<str>,
+        key: impl CacheKey,
         creator: impl FnOnce() -> T,
     ) -> Result<Cached<T>> {
+        let goal = Once::new(|| ready(Ok(creator())), Always);
         self.region
-            .fetch::<T, AsObject>(key.as_ref(), &Call::default(), || Ok(creator()), |_| true)
+            .fetch::<T, AsObject>(&key.cache_key(), &Call::default(), goal)
     }
 
     /// See [`Region::try_get_or_create`].
@@ -60,12 +64,12 @@ impl<'a> Objects<'a> {
     /// As there.
     pub fn try_get_or_create<T: Send + Sync + 'static, E: Into<Box<dyn StdError + Send + Sync>>>(
         &self,
-        key: impl AsRef<str>,
+        key: impl CacheKey,
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Cached<T>> {
-        let create = || creator().map_err(creator_failed);
+        let goal = Once::new(|| ready(creator().map_err(creator_failed)), Always);
         self.region
-            .fetch::<T, AsObject>(key.as_ref(), &Call::default(), create, |_| true)
+            .fetch::<T, AsObject>(&key.cache_key(), &Call::default(), goal)
     }
 
     /// See [`Region::get`].
@@ -73,9 +77,9 @@ impl<'a> Objects<'a> {
     /// # Errors
     ///
     /// As there.
-    pub fn get<T: Send + Sync + 'static>(&self, key: impl AsRef<str>) -> Result<Option<Cached<T>>> {
+    pub fn get<T: Send + Sync + 'static>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
         self.region
-            .look::<T, AsObject>(key.as_ref(), &Call::default())
+            .look::<T, AsObject>(&key.cache_key(), &Call::default())
     }
 
     /// See [`Region::set`].
@@ -83,12 +87,8 @@ impl<'a> Objects<'a> {
     /// # Errors
     ///
     /// As there.
-    pub fn set<T: Send + Sync + 'static>(
-        &self,
-        key: impl AsRef<str>,
-        value: T,
-    ) -> Result<Cached<T>> {
+    pub fn set<T: Send + Sync + 'static>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
         self.region
-            .put::<T, AsObject>(key.as_ref(), &Call::default(), value)
+            .put::<T, AsObject>(&key.cache_key(), &Call::default(), value)
     }
 }

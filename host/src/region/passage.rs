@@ -1,40 +1,42 @@
 //! A call that found no fresh value: through the lock, the creator and the store.
 
-use std::marker::PhantomData;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use dogpile_lock::{LockError, Operation, Outcome, Reading, Source};
+use dogpile_lock::{LockError, Outcome, Request, Retry, Source};
 use dogpile_plugin_api::{Object, Value};
 
 use super::Region;
 use super::cached::Cached;
 use super::call::Call;
+use super::creating::{Creating, Goal};
 use super::form::Form;
 use super::mangle::BackendKey;
 use super::read::{Found, Terms, examine, fresh};
-use super::store::{object, store};
+use super::way::Way;
 use crate::instance::{Creations, Failure};
-use crate::registry::{Configured, Snapshot, configured};
+use crate::registry::{Configured, configured};
 use crate::slot::{Count, MissReason};
 use crate::{Error, ErrorKind, Result};
 
-/// What a caller brings: how to create the value, and whether to keep it.
-pub(crate) struct Creator<'a, T> {
-    pub(crate) create: &'a mut dyn FnMut() -> Result<T>,
-    pub(crate) should_cache: &'a dyn Fn(&T) -> bool,
-}
-
 /// A call that has read, and found no fresh value.
 pub(super) struct Passage<'k, T> {
-    creations: Arc<Creations>,
+    creations: Creations,
     key: BackendKey<'k>,
     found: Found<T>,
     wait: Option<Duration>,
+    /// How long a failed creation is left alone, if stale values may stand in for it.
+    retry_after: Option<Duration>,
 }
 
 /// The first read: a fresh value, or what comes then, in a box so that a hit moves no more than a pointer.
 pub(super) type First<'k, T> = Result<Object<T>, Box<Result<Passage<'k, T>>>>;
+
+/// Where and for how long a caller waits.
+pub(super) struct Waiting<S> {
+    pub(super) way: Way,
+    /// Gives a future that ends when a time has passed.
+    pub(super) timer: S,
+}
 
 impl Region {
     /// The first read.
@@ -65,7 +67,9 @@ impl Region {
             },
             other => other,
         };
-        self.judge_first::<T, F>(&pin.release(), key, call, got)
+        let snapshot = pin.release();
+        let region = configured(&snapshot, self.slot());
+        self.judge_first::<T, F>(region, key, call, got)
     }
 
     #[inline(never)]
@@ -78,23 +82,49 @@ impl Region {
         let begun = configured(&snapshot, self.slot()).and_then(|region| {
             let key = BackendKey::new(region, key)?;
             let got = region.instance.backend.get(&key.key());
-            Ok((key, got))
+            Ok((region, key, got))
         });
         match begun {
-            Ok((key, got)) => self.judge_first::<T, F>(&snapshot, key, call, got),
+            Ok((region, key, got)) => self.judge_first::<T, F>(Ok(region), key, call, got),
             Err(error) => Err(Box::new(Err(self.ended(error)))),
         }
+    }
+
+    /// The first read of a caller whose thread may not block.
+    pub(super) async fn begin_on<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        way: Way,
+        key: &'k str,
+        call: &Call,
+    ) -> First<'k, T> {
+        let begun = self.registry().current(self.slot()).and_then(|region| {
+            let key = BackendKey::new(&region, key)?;
+            Ok((region, key))
+        });
+        let (region, key) = match begun {
+            Ok((region, _)) if way == Way::Here || !region.instance.properties.blocking => {
+                return self.begin::<T, F>(key, call);
+            }
+            Ok(begun) => begun,
+            Err(error) => return Err(Box::new(Err(self.ended(error)))),
+        };
+        let got = self
+            .call_with_key(way, &region.instance, &key, |instance, key| {
+                instance.backend.get(key)
+            })
+            .await;
+        self.judge_first::<T, F>(Ok(&region), key, call, got)
     }
 
     #[inline(never)]
     fn judge_first<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
-        snapshot: &Snapshot,
+        region: Result<&Configured>,
         key: BackendKey<'k>,
         call: &Call,
         got: dogpile_plugin_api::Result<Option<Value>>,
     ) -> First<'k, T> {
-        let judged = configured(snapshot, self.slot()).and_then(|region| {
+        let judged = region.and_then(|region| {
             let found = self.judge_read::<T, F>(region, &key, call, got)?;
             Ok((region, found))
         });
@@ -109,7 +139,7 @@ impl Region {
     }
 
     #[inline]
-    fn terms<'a>(&self, region: &'a Configured, call: &Call) -> Terms<'a> {
+    pub(super) fn terms<'a>(&self, region: &'a Configured, call: &Call) -> Terms<'a> {
         Terms {
             region,
             expiration_time: call.expiration_time,
@@ -117,22 +147,38 @@ impl Region {
         }
     }
 
+    /// Without a read, as if nothing was there.
+    pub(super) fn begin_anew<'k, T: Send + Sync + 'static>(
+        &self,
+        key: &'k str,
+    ) -> Result<Passage<'k, T>> {
+        let begun = self.registry().current(self.slot()).and_then(|region| {
+            let key = BackendKey::new(&region, key)?;
+            let found = Found::Miss(MissReason::Absent);
+            Ok(passage(&region, key, found))
+        });
+        begun.map_err(|error| self.ended(error))
+    }
+
     #[cold]
-    fn not_fresh<'k, T>(
+    fn not_fresh<'k, T: Send + Sync + 'static>(
         &self,
         region: &Configured,
         key: BackendKey<'k>,
         found: Found<T>,
     ) -> Passage<'k, T> {
-        if let Found::Stale(_, reason) | Found::Miss(reason) = &found {
+        self.count_miss(&key, &found);
+        passage(region, key, found)
+    }
+
+    pub(super) fn count_miss<T: Send + Sync + 'static>(
+        &self,
+        key: &BackendKey<'_>,
+        found: &Found<T>,
+    ) {
+        if let Some(reason) = found.reason() {
             self.slot().stats.count(reason.count());
             tracing::debug!(target: "dogpile.cache", region = self.name(), key = key.shown(), ?reason, "no fresh value");
-        }
-        Passage {
-            creations: Arc::clone(&region.instance.creations),
-            key,
-            found,
-            wait: region.config.lock_wait,
         }
     }
 
@@ -140,41 +186,59 @@ impl Region {
     ///
     /// The snapshot is taken anew for each backend call. If the region was given another instance meanwhile, the
     /// passage begins again there, unless the value is created already: then it goes to who waits, and is not stored.
-    #[cold]
-    pub(super) fn pass<'k, T: Send + Sync + 'static, F: Form<T>>(
+    pub(super) async fn pass<'k, T, F, G, S, Timer>(
         &self,
         mut passage: Passage<'k, T>,
         key: &'k str,
         call: &Call,
-        creator: &mut Creator<'_, T>,
-    ) -> Result<Cached<T>> {
+        goal: &mut G,
+        waiting: Waiting<Timer>,
+    ) -> Result<Cached<T>>
+    where
+        T: Send + Sync + 'static,
+        F: Form<T>,
+        G: Goal<T>,
+        S: Future<Output = ()>,
+        Timer: Fn(Duration) -> S,
+    {
         let mut mismatched = false;
+        let began = passage.wait.map(|_| Instant::now());
         // A creation that began before this is not what the caller may get any more, though it waits for it.
-        let outdated_before = self.slot().invalidations.outdated().hard;
+        let outdated_before = goal.outdated_before(self);
         loop {
             let Passage {
                 creations,
                 key: backend_key,
                 found,
                 wait,
+                retry_after,
             } = passage;
-            let mut operation = Creating::<T, F> {
-                region: self,
-                creations: &creations,
-                own_key: key,
-                key: &backend_key,
-                call,
-                creator,
-                form: PhantomData,
-            };
             let first = found.into_reading();
-            let outcome = creations.get_or_create(
-                backend_key.hash(),
-                backend_key.text(),
-                first,
-                &mut operation,
-                wait,
+            let mut creating = Creating::<T, F, G>::new(
+                self,
+                &creations,
+                key,
+                &backend_key,
+                call,
+                goal,
+                waiting.way,
             );
+            let left = wait.map(|wait| {
+                wait.saturating_sub(began.map_or(Duration::ZERO, |began| began.elapsed()))
+            });
+            let request = Request {
+                hash: backend_key.hash(),
+                key: backend_key.text(),
+                first,
+                wait: left,
+                retry: retry_after.map(|after| Retry {
+                    after,
+                    clock: self.clock(),
+                }),
+            };
+            let outcome = creations
+                .get_or_create_async(request, &mut creating, &waiting.timer)
+                .await;
             match outcome {
                 Ok(Outcome {
                     value,
@@ -187,16 +251,24 @@ impl Region {
                     Err(_) => return Err(self.mismatch::<T>(key)),
                 },
                 Err(LockError::Creation(Failure::Replaced)) => {}
-                Err(error) => return Err(self.failed(error)),
+                Err(error) => return Err(self.failed(error, wait)),
             }
-            passage = match self.begin::<T, F>(key, call) {
-                Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
-                Err(passage) => (*passage)?,
+            passage = if goal.newer_than() == u64::MAX {
+                self.begin_anew(key)?
+            } else {
+                match self.begin_on::<T, F>(waiting.way, key, call).await {
+                    Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
+                    Err(passage) => (*passage)?,
+                }
             };
         }
     }
 
-    fn passed<T: Send + Sync + 'static>(&self, object: Object<T>, source: Source) -> Cached<T> {
+    pub(super) fn passed<T: Send + Sync + 'static>(
+        &self,
+        object: Object<T>,
+        source: Source,
+    ) -> Cached<T> {
         match source {
             Source::Stale => self.slot().stats.count(Count::Stale),
             Source::Waited => self.slot().stats.count(Count::Wait),
@@ -205,7 +277,8 @@ impl Region {
         Cached::new(object, source)
     }
 
-    /// Judges what a backend call gave. An error counts as a miss, or ends the call, as `on_backend_error` says.
+    /// Judges what a backend call gave. An error counts as a miss, unless the value was held that was created while the
+    /// backend failed; or it ends the call, as `on_backend_error` says.
     pub(super) fn judge_read<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         region: &Configured,
@@ -218,24 +291,46 @@ impl Region {
             Ok(None) => Ok(Found::Miss(MissReason::Absent)),
             Err(error) => {
                 self.backend_failed(region, "get", error)?;
-                Ok(Found::Miss(MissReason::BackendError))
+                let spare = self.spare::<T, F>(region, key, call);
+                Ok(spare.unwrap_or(Found::Miss(MissReason::BackendError)))
             }
         }
     }
 
+    /// The value that was created while the backend failed, and is fresh.
+    pub(super) fn spare<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        region: &Configured,
+        key: &BackendKey<'_>,
+        call: &Call,
+    ) -> Option<Found<T>> {
+        let value = region.instance.spare.get(&key.key(), self.clock())?;
+        let found = examine::<T, F>(value, key.key(), &self.terms(region, call));
+        let fresh = matches!(found, Found::Fresh(_)).then_some(found);
+        if fresh.is_some() {
+            self.slot().stats.count(Count::Bypass);
+        }
+        fresh
+    }
+
     #[cold]
-    fn failed(&self, error: LockError<Failure>) -> Error {
+    pub(super) fn failed(&self, error: LockError<Failure>, wait: Option<Duration>) -> Error {
         let kind = match error {
             LockError::Creation(Failure::Error(error)) => return self.ended(error),
             LockError::Circle(_) => ErrorKind::Circle,
             _ => ErrorKind::LockWait,
+        };
+        // Of the whole call, not of its last wait.
+        let error = match (error, wait) {
+            (LockError::TimedOut(_), Some(wait)) => LockError::TimedOut(wait),
+            (error, _) => error,
         };
         let message = format!("region `{}`: {error}", self.name());
         self.ended(Error::new(kind, message))
     }
 
     #[cold]
-    fn mismatch<T>(&self, key: &str) -> Error {
+    pub(super) fn mismatch<T>(&self, key: &str) -> Error {
         self.ended(Error::new(
             ErrorKind::TypeMismatch,
             format!(
@@ -248,55 +343,12 @@ impl Region {
     }
 }
 
-/// A creation's two steps, as the lock calls them.
-struct Creating<'a, 'c, T, F> {
-    region: &'a Region,
-    creations: &'a Arc<Creations>,
-    /// As the caller spells it, and as the backend did when the passage began.
-    own_key: &'a str,
-    key: &'a BackendKey<'a>,
-    call: &'a Call,
-    creator: &'a mut Creator<'c, T>,
-    form: PhantomData<F>,
-}
-
-impl<T: Send + Sync + 'static, F: Form<T>> Creating<'_, '_, T, F> {
-    /// Whether the region still has the instance and the key that this passage began with.
-    fn is_current(&self, region: &Configured) -> bool {
-        Arc::ptr_eq(&region.instance.creations, self.creations)
-            && BackendKey::new(region, self.own_key).is_ok_and(|key| key.text() == self.key.text())
-    }
-}
-
-impl<T: Send + Sync + 'static, F: Form<T>> Operation for Creating<'_, '_, T, F> {
-    type Value = Value;
-    type Error = Failure;
-
-    fn read_again(&mut self) -> Result<Reading<Value>, Failure> {
-        let snapshot = self.region.registry().load();
-        let region = configured(&snapshot, self.region.slot()).map_err(Failure::Error)?;
-        if !self.is_current(region) {
-            return Err(Failure::Replaced);
-        }
-        let got = region.instance.backend.get_fresh(&self.key.key());
-        let found = self
-            .region
-            .judge_read::<T, F>(region, self.key, self.call, got);
-        Ok(found.map_err(Failure::Error)?.into_reading())
-    }
-
-    fn create(&mut self) -> Result<Value, Failure> {
-        let started = self.region.slot().invalidations.start(self.region.clock());
-        let value = (self.creator.create)().map_err(Failure::Error)?;
-        let keep = (self.creator.should_cache)(&value);
-        self.region.slot().stats.count(Count::Creation);
-        let snapshot = self.region.registry().load();
-        let region = configured(&snapshot, self.region.slot()).map_err(Failure::Error)?;
-        let object = object(self.region, region, self.key, self.call, started, value);
-        // What was created for an instance that is gone is stored nowhere.
-        if keep && self.is_current(region) {
-            store::<T, F>(self.region, region, self.key, &object).map_err(Failure::Error)?;
-        }
-        Ok(object.into_value())
+fn passage<'k, T>(region: &Configured, key: BackendKey<'k>, found: Found<T>) -> Passage<'k, T> {
+    Passage {
+        creations: region.instance.creations.clone(),
+        key,
+        found,
+        wait: region.config.lock_wait,
+        retry_after: region.retry_after(),
     }
 }

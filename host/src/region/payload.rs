@@ -2,6 +2,7 @@
 
 use dogpile_plugin_api::Value;
 
+use super::CacheKey;
 use super::call::Call;
 use super::envelope::Envelope;
 use super::mangle::BackendKey;
@@ -26,10 +27,11 @@ impl Region {
     /// # Errors
     ///
     /// [`ErrorKind::Backend`] if the backend fails; [`ErrorKind::NotObjects`] of an object that is not serialisable.
-    pub fn get_payload(&self, key: impl AsRef<str>) -> Result<Option<Payload>> {
+    pub fn get_payload(&self, key: impl CacheKey) -> Result<Option<Payload>> {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key.as_ref())?;
+        let text = key.cache_key();
+        let key = BackendKey::new(region, &text)?;
         let got = region.instance.backend.get(&key.key());
         let Some(value) = got.map_err(|error| self.backend_error(region, "get", error))? else {
             return Ok(None);
@@ -54,7 +56,7 @@ impl Region {
     /// # Errors
     ///
     /// [`ErrorKind::Serializer`] if it is not JSON; [`ErrorKind::Backend`] if the backend fails.
-    pub fn set_payload(&self, key: impl AsRef<str>, payload: &[u8]) -> Result<()> {
+    pub fn set_payload(&self, key: impl CacheKey, payload: &[u8]) -> Result<()> {
         serde_json::from_slice::<serde::de::IgnoredAny>(payload).map_err(|error| {
             let message = format!(
                 "the value is not JSON, which region `{}` stores: {error}; quote a text: '\"text\"'",
@@ -64,9 +66,10 @@ impl Region {
         })?;
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
-        let key = BackendKey::new(region, key.as_ref())?;
+        let text = key.cache_key();
+        let key = BackendKey::new(region, &text)?;
         let started = self.slot().invalidations.start(self.clock());
-        let metadata = metadata(self, region, &Call::default(), started, 0);
+        let metadata = metadata(region, &Call::default(), self.ends_now(started), 0);
         let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
         bytes.extend_from_slice(payload);
         let value = Value::with(&metadata, key.key(), bytes);

@@ -5,16 +5,27 @@ use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
 use super::envelope::Envelope;
 use super::form::Form;
+use crate::jitter::{chance, shortened};
 use crate::registry::Configured;
 use crate::slot::MissReason;
 
 /// A stored value, judged.
 pub(crate) enum Found<T> {
     Fresh(Object<T>),
-    /// It may be served while another is created; and why it is not fresh.
-    Stale(Object<T>, MissReason),
+    /// It may be served in some cases.
+    Stale(Stale<T>),
     /// Nothing that may be served.
     Miss(MissReason),
+}
+
+/// A value that is not fresh.
+pub(crate) struct Stale<T> {
+    object: Object<T>,
+    reason: MissReason,
+    /// It may be served while another is created.
+    meanwhile: bool,
+    /// It may be served if the creation of another fails.
+    on_error: bool,
 }
 
 impl<T: Send + Sync + 'static> Found<T> {
@@ -22,8 +33,20 @@ impl<T: Send + Sync + 'static> Found<T> {
     pub(crate) fn into_reading(self) -> Reading<Value> {
         match self {
             Self::Fresh(object) => Reading::Fresh(object.into_value()),
-            Self::Stale(object, _) => Reading::Stale(object.into_value()),
+            Self::Stale(stale) => Reading::Stale {
+                value: stale.object.into_value(),
+                meanwhile: stale.meanwhile,
+                on_error: stale.on_error,
+            },
             Self::Miss(_) => Reading::Missing,
+        }
+    }
+
+    /// Why it is not fresh, if it is not.
+    pub(crate) fn reason(&self) -> Option<MissReason> {
+        match self {
+            Self::Fresh(_) => None,
+            Self::Stale(Stale { reason, .. }) | Self::Miss(reason) => Some(*reason),
         }
     }
 }
@@ -37,11 +60,29 @@ pub(crate) struct Terms<'a> {
 }
 
 impl Terms<'_> {
+    /// Whether a value is fresh, however much jitter makes its time shorter.
     #[inline]
-    fn judge(&self, created: u64, started: u64, outdated: &Outdated) -> Freshness {
+    fn is_surely_fresh(&self, created: u64, started: u64, outdated: &Outdated) -> bool {
+        let mut expiry = self.region.expiry;
+        expiry.expiration_time = match self.expiration_time {
+            None => self.region.surely_fresh,
+            Some(time) if self.region.config.jitter > 0.0 => {
+                shortened(time, self.region.config.jitter)
+            }
+            Some(time) => time,
+        };
+        judge(self.now, created, started, &expiry, outdated) == Freshness::Fresh
+    }
+
+    fn judge(&self, created: u64, started: u64, key: u64, outdated: &Outdated) -> Freshness {
         let mut expiry = self.region.expiry;
         if let Some(time) = self.expiration_time {
             expiry.expiration_time = time;
+        }
+        let jitter = self.region.config.jitter;
+        if jitter > 0.0 {
+            let share = jitter * chance(created ^ key);
+            expiry.expiration_time = shortened(expiry.expiration_time, share);
         }
         judge(self.now, created, started, &expiry, outdated)
     }
@@ -58,9 +99,10 @@ pub(crate) fn fresh<T: Send + Sync + 'static>(
         created, started, ..
     } = object.as_value().metadata();
     let outdated = terms.region.slot.invalidations.outdated();
-    match terms.judge(created, started, &outdated) {
-        Freshness::Fresh => Ok(object),
-        _ => Err(object.into_value()),
+    if terms.is_surely_fresh(created, started, &outdated) {
+        Ok(object)
+    } else {
+        Err(object.into_value())
     }
 }
 
@@ -75,7 +117,7 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         let Metadata {
             created, started, ..
         } = value.metadata();
-        let freshness = terms.judge(created, started, &outdated);
+        let freshness = terms.judge(created, started, key.hash(), &outdated);
         return match Object::from_value(value) {
             Ok(object) => found(freshness, || Ok(object)),
             Err(_) => Found::Miss(MissReason::Type),
@@ -95,7 +137,7 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         keep_until,
         ..
     } = envelope;
-    found(terms.judge(created, started, &outdated), || {
+    found(terms.judge(created, started, key.hash(), &outdated), || {
         let decoded = F::decode(payload).ok_or(MissReason::Damaged)?;
         let metadata = Metadata {
             created,
@@ -118,8 +160,17 @@ fn found<T>(
     match freshness {
         Freshness::Unusable(why) => Found::Miss(reason(why)),
         Freshness::Fresh => object().map_or_else(Found::Miss, Found::Fresh),
-        Freshness::Stale(why) => {
-            object().map_or_else(Found::Miss, |object| Found::Stale(object, reason(why)))
-        }
+        Freshness::Stale {
+            reason: why,
+            meanwhile,
+            on_error,
+        } => object().map_or_else(Found::Miss, |object| {
+            Found::Stale(Stale {
+                object,
+                reason: reason(why),
+                meanwhile,
+                on_error,
+            })
+        }),
     }
 }

@@ -10,35 +10,39 @@ use super::mangle::BackendKey;
 use crate::Result;
 use crate::registry::Configured;
 
+/// When a creation started, and when it ended.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) started: u64,
+    pub(super) created: u64,
+}
+
+impl Region {
+    /// Of a creation that ends now.
+    pub(super) fn ends_now(&self, started: u64) -> Times {
+        let created = self.clock().exact();
+        Times { started, created }
+    }
+}
+
 /// A value as an object: with its times, and with its weight if it is stored like that.
 pub(super) fn object<T: Send + Sync + 'static>(
     handle: &Region,
     region: &Configured,
     key: &BackendKey<'_>,
     call: &Call,
-    started: u64,
+    times: Times,
     value: T,
 ) -> Object<T> {
     let weight = match region.instance.properties.storage {
         Storage::Objects => handle.slot().weigh(&value),
         Storage::Bytes => 0,
     };
-    Object::new(
-        &metadata(handle, region, call, started, weight),
-        key.key(),
-        value,
-    )
+    Object::new(&metadata(region, call, times, weight), key.key(), value)
 }
 
-/// Of a value whose creation ends now.
-pub(super) fn metadata(
-    handle: &Region,
-    region: &Configured,
-    call: &Call,
-    started: u64,
-    weight: u32,
-) -> Metadata {
-    let created = handle.clock().exact().max(started);
+pub(super) fn metadata(region: &Configured, call: &Call, times: Times, weight: u32) -> Metadata {
+    let Times { started, created } = times;
     Metadata {
         created,
         started,
@@ -52,27 +56,26 @@ fn keep_until(region: &Configured, call: &Call, created: u64) -> u64 {
     let expiration_time = call
         .expiration_time
         .unwrap_or(region.expiry.expiration_time);
+    let longest = region.expiry.max_stale.max(region.expiry.stale_if_error);
     created
         .checked_add(expiration_time)
-        .and_then(|expires| expires.checked_add(region.expiry.max_stale))
+        .and_then(|expires| expires.checked_add(longest))
         .unwrap_or(0)
 }
 
-/// Stores an object as it is, or its bytes in dogpile's envelope, as the backend wants. A backend that fails is
-/// counted and logged, or ends the call, as `on_backend_error` says.
-pub(super) fn store<T: Send + Sync + 'static, F: Form<T>>(
+/// An object as it is, or as bytes in dogpile's envelope, as the backend wants it.
+pub(super) fn stored_form<T: Send + Sync + 'static, F: Form<T>>(
     handle: &Region,
     region: &Configured,
     key: &BackendKey<'_>,
     object: &Object<T>,
-) -> Result<()> {
-    let backend = &region.instance.backend;
-    let stored = match region.instance.properties.storage {
+) -> Result<Value> {
+    match region.instance.properties.storage {
         Storage::Objects => {
             if let Some(encoder) = F::ENCODER {
                 handle.slot().learn::<T>(encoder);
             }
-            backend.set(&key.key(), object.as_value())
+            Ok(object.as_value().clone())
         }
         Storage::Bytes => {
             let metadata = Metadata {
@@ -81,11 +84,7 @@ pub(super) fn store<T: Send + Sync + 'static, F: Form<T>>(
             };
             let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
             F::encode(object, &mut bytes)?;
-            backend.set(&key.key(), &Value::with(&metadata, key.key(), bytes))
+            Ok(Value::with(&metadata, key.key(), bytes))
         }
-    };
-    match stored {
-        Ok(()) => Ok(()),
-        Err(error) => handle.backend_failed(region, "set", error),
     }
 }

@@ -120,7 +120,17 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ("serializer", a.serializer != b.serializer),
         ("value_version", a.value_version != b.value_version),
         ("on_backend_error", a.on_backend_error != b.on_backend_error),
+        ("stale_if_error", a.stale_if_error != b.stale_if_error),
+        ("retry_after", a.retry_after != b.retry_after),
+        (
+            "background_refresh",
+            a.background_refresh != b.background_refresh,
+        ),
+        ("early_refresh", a.early_refresh != b.early_refresh),
+        ("jitter", a.jitter.to_bits() != b.jitter.to_bits()),
         ("lock_wait", a.lock_wait != b.lock_wait),
+        ("lock_timeout", a.lock_timeout != b.lock_timeout),
+        ("bypass_hold", a.bypass_hold != b.bypass_hold),
     ] {
         if differs {
             because.push(key.to_owned());

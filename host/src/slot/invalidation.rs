@@ -25,7 +25,7 @@ pub(crate) struct Invalidations {
     soft: AtomicU64,
     /// The largest time given to a start or an invalidation.
     latest: AtomicU64,
-    /// The largest time given to an invalidation.
+    /// The largest time given to an invalidation or a mark.
     last: AtomicU64,
 }
 
@@ -46,11 +46,17 @@ impl Invalidations {
         started
     }
 
-    /// Outdates all values whose creation has started.
-    pub(crate) fn invalidate(&self, clock: &Clock, how: Invalidation) {
+    /// A time after all creations that have started, and before all that start from now on.
+    pub(crate) fn mark(&self, clock: &Clock) -> u64 {
         let now = now(clock);
         let at = self.latest.fetch_max(now, Ordering::SeqCst).max(now);
         self.last.fetch_max(at, Ordering::SeqCst);
+        at
+    }
+
+    /// Outdates all values whose creation has started.
+    pub(crate) fn invalidate(&self, clock: &Clock, how: Invalidation) {
+        let at = self.mark(clock);
         let last = match how {
             Invalidation::Hard => &self.hard,
             Invalidation::Soft => &self.soft,

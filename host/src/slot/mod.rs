@@ -1,6 +1,7 @@
 //! What stays of a region over all its configurations.
 
 mod invalidation;
+mod runner;
 mod stats;
 
 use std::any::{Any, TypeId};
@@ -15,6 +16,8 @@ use crate::Result;
 
 pub use self::invalidation::Invalidation;
 pub(crate) use self::invalidation::{Invalidations, STEP};
+pub use self::runner::Creation;
+pub(crate) use self::runner::Runner;
 pub(crate) use self::stats::{Count, Stats};
 pub use self::stats::{MissReason, RegionStats};
 
@@ -28,6 +31,7 @@ pub(crate) struct Slot {
     pub(crate) stats: Stats,
     pub(crate) invalidations: Invalidations,
     pub(crate) weigher: RwLock<Option<Weigher>>,
+    pub(crate) runner: RwLock<Option<Runner>>,
     encoders: RwLock<HashMap<TypeId, Encoder>>,
     /// Whether `objects()` was used, so that the region cannot move to a backend of bytes.
     pub(crate) objects: AtomicBool,
@@ -52,6 +56,7 @@ impl Slot {
             stats: Stats::new(),
             invalidations: Invalidations::default(),
             weigher: RwLock::new(None),
+            runner: RwLock::new(None),
             encoders: RwLock::default(),
             objects: AtomicBool::new(false),
             declared: AtomicBool::new(false),

@@ -24,11 +24,13 @@ pub(crate) enum Count {
     Version,
     Type,
     BackendError,
+    Bypass,
+    RefusedRefresh,
     /// A hit of a call that had its stripe pinned: never counted otherwise.
     PinnedHit,
 }
 
-const COUNTS: usize = 16;
+const COUNTS: usize = 24;
 
 /// Counters, one stripe for a thread or a few, so that threads do not share a cache line on every hit. Each number is
 /// exact; numbers read while calls are under way may not add up.
@@ -76,6 +78,7 @@ impl Stats {
             creations: self.sum(Count::Creation),
             waits: self.sum(Count::Wait),
             errors: self.sum(Count::Error),
+            refused_refreshes: self.sum(Count::RefusedRefresh),
         }
     }
 }
@@ -96,6 +99,8 @@ pub struct RegionStats {
     pub waits: u64,
     /// Calls that ended with an error.
     pub errors: u64,
+    /// Background creations that were not begun, because too many wait already.
+    pub refused_refreshes: u64,
 }
 
 /// Why a read found no fresh value.
@@ -119,10 +124,12 @@ pub enum MissReason {
     Type,
     /// The backend failed.
     BackendError,
+    /// The backend failed, and the value was served that was created while it did (`bypass_hold`).
+    Bypass,
 }
 
 impl MissReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Absent,
         Self::Expired,
         Self::Invalidated,
@@ -131,6 +138,7 @@ impl MissReason {
         Self::Version,
         Self::Type,
         Self::BackendError,
+        Self::Bypass,
     ];
 
     /// Its name in status and metrics.
@@ -144,6 +152,7 @@ impl MissReason {
             Self::Version => "version",
             Self::Type => "type",
             Self::BackendError => "backend_error",
+            Self::Bypass => "bypass",
         }
     }
 
@@ -157,6 +166,7 @@ impl MissReason {
             Self::Version => Count::Version,
             Self::Type => Count::Type,
             Self::BackendError => Count::BackendError,
+            Self::Bypass => Count::Bypass,
         }
     }
 }

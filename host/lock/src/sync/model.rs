@@ -2,12 +2,12 @@
 //! whether a moment has come is a free choice, and a panic is caught before guards act, because shuttle does not
 //! schedule while a thread panics.
 
+pub(crate) use shuttle::sync::MutexGuard;
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use shuttle::thread::{Thread, current as current_thread, park};
 
 use crate::scope::Owner;
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::sync::MutexGuard;
 use shuttle::thread;
 use std::any::Any;
 use std::cell::Cell;

@@ -1,6 +1,6 @@
 //! The primitives of a normal build.
 
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use std::thread::{Thread, current as current_thread, park};
 

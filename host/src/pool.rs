@@ -1,0 +1,196 @@
+//! A bounded pool of threads that may block.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use parking_lot::{Condvar, Mutex};
+
+/// How long a thread waits for work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Threads are made as they are needed, up to a number, and end when there was nothing to do for a while. What is queued
+/// when the pool is dropped is still done.
+pub(crate) struct Pool(Arc<Shared>);
+
+struct Shared {
+    name: &'static str,
+    threads: usize,
+    queue: usize,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Pool {
+    /// At most `threads` threads, and at most `queue` jobs that wait for one.
+    pub(crate) fn new(name: &'static str, threads: usize, queue: usize) -> Self {
+        Self(Arc::new(Shared {
+            name,
+            threads,
+            queue,
+            state: Mutex::default(),
+            work: Condvar::new(),
+        }))
+    }
+
+    /// Runs it on a thread of the pool, whose panic is the caller's. If the future is dropped, it is run all the same.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let (give, given) = oneshot::channel();
+        let job = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            // Who does not wait any more does not want it.
+            let _unwanted = give.send(outcome);
+        };
+        if let Err(job) = self.submit(Box::new(job)) {
+            // There is no thread, or too much to do: the caller's own has to do.
+            job();
+        }
+        match given.await {
+            Ok(Ok(value)) => value,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => unreachable!("a job that was taken is run, and sends before it ends"),
+        }
+    }
+
+    /// Queues a job, or gives it back if the queue is full or there is no thread to be had.
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Job> {
+        let mut state = self.0.state.lock();
+        if state.jobs.len() >= self.0.queue {
+            return Err(job);
+        }
+        state.jobs.push_back(job);
+        if state.idle >= state.jobs.len() {
+            drop(state);
+            self.0.work.notify_one();
+            return Ok(());
+        }
+        if state.threads < self.0.threads {
+            let own = Arc::clone(&self.0);
+            let thread = thread::Builder::new().name(self.0.name.to_owned());
+            match thread.spawn(move || own.work()) {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => {
+                    tracing::error!(target: "dogpile.cache", pool = self.0.name, %error, "no thread for the pool");
+                    let job = state.jobs.pop_back();
+                    return Err(job.expect("it was put there just now"));
+                }
+                // Those that there are will come to it.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.state.lock().closed = true;
+        self.0.work.notify_all();
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                // A job that panics has nobody to tell but the panic hook; the thread goes on.
+                let _panicked = catch_unwind(AssertUnwindSafe(job));
+                state = self.state.lock();
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            state.idle += 1;
+            let idle = self.work.wait_for(&mut state, IDLE);
+            state.idle -= 1;
+            if idle.timed_out() && state.jobs.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use dogpile_lock::Blocking;
+
+    use super::*;
+
+    #[test]
+    fn as_many_jobs_as_threads_run_at_once_and_no_more() {
+        let pool = Pool::new("test", 3, 100);
+        let (together, most, at_work) = (
+            Arc::new(Barrier::new(3)),
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let (done, ended) = mpsc::channel();
+        for _ in 0..12 {
+            let (together, most, at_work) = (together.clone(), most.clone(), at_work.clone());
+            let done = done.clone();
+            let job = move || {
+                let now = at_work.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                // Only three that run at once get past it.
+                together.wait();
+                at_work.fetch_sub(1, Ordering::SeqCst);
+                done.send(()).unwrap();
+            };
+            assert!(pool.submit(Box::new(job)).is_ok());
+        }
+        for _ in 0..12 {
+            ended.recv().unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_job_back() {
+        let pool = Pool::new("test", 1, 1);
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let job = move || {
+            begun.send(()).unwrap();
+            may_go_on.recv().unwrap();
+        };
+        assert!(pool.submit(Box::new(job)).is_ok());
+        has_begun.recv().unwrap();
+        assert!(pool.submit(Box::new(|| {})).is_ok());
+        assert!(pool.submit(Box::new(|| {})).is_err());
+        go_on.send(()).unwrap();
+    }
+
+    #[test]
+    fn a_panic_is_the_callers_and_the_pool_goes_on() {
+        let pool = Pool::new("test", 1, 10);
+        let blocking = Blocking::new();
+        let panics = pool.run(|| -> u32 { panic!("on purpose") });
+        let caught = catch_unwind(AssertUnwindSafe(|| blocking.on(panics)));
+        assert!(caught.is_err());
+        assert_eq!(blocking.on(pool.run(|| 7)), 7);
+    }
+}

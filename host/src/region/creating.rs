@@ -1,0 +1,329 @@
+//! One caller's creation of one key, as the lock calls it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dogpile_lock::{Acquired, Held, Lent, Operation, Reading, Storing, Turn};
+use dogpile_plugin_api::{Guarded, Key, Object, Value};
+
+use super::Region;
+use super::call::Call;
+use super::form::Form;
+use super::mangle::BackendKey;
+use super::store::{object, stored_form};
+use super::way::Way;
+use crate::Result;
+use crate::instance::{Creations, Failure, Instance, KeyMutex};
+use crate::registry::{Configured, Current};
+use crate::slot::Count;
+
+/// The turn of a key in a region.
+pub(super) type KeyTurn = Turn<Value, Failure, Held<KeyMutex>>;
+
+/// What a caller wants of a creation.
+pub(super) trait Goal<T> {
+    /// Creates. Called at most once.
+    fn create(&mut self) -> impl Future<Output = Result<T>>;
+
+    /// Whether the value is to be stored.
+    fn should_cache(&self, value: &T) -> bool;
+
+    /// May take the turn of a creation that nobody need wait for.
+    fn take_away(&mut self, turn: KeyTurn) -> Option<KeyTurn> {
+        Some(turn)
+    }
+
+    /// What began to be created at that time or before is not what the caller wants.
+    fn outdated_before(&self, region: &Region) -> u64 {
+        region.slot().invalidations.outdated().hard
+    }
+
+    /// What is found when it is read again is good enough only if its creation ended after that time. `u64::MAX`: nothing
+    /// is.
+    fn newer_than(&self) -> u64 {
+        0
+    }
+}
+
+/// The creation's steps.
+pub(super) struct Creating<'a, T, F, G> {
+    region: &'a Region,
+    creations: &'a Creations,
+    /// As the caller spells it, and as the backend did when the passage began.
+    own_key: &'a str,
+    key: &'a BackendKey<'a>,
+    call: &'a Call,
+    goal: &'a mut G,
+    way: Way,
+    /// The mutex that another process holds.
+    mutex: Option<Arc<KeyMutex>>,
+    keep: bool,
+    types: PhantomData<fn() -> (T, F)>,
+}
+
+impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G> {
+    pub(super) fn new(
+        region: &'a Region,
+        creations: &'a Creations,
+        own_key: &'a str,
+        key: &'a BackendKey<'a>,
+        call: &'a Call,
+        goal: &'a mut G,
+        way: Way,
+    ) -> Self {
+        Self {
+            region,
+            creations,
+            own_key,
+            key,
+            call,
+            goal,
+            way,
+            mutex: None,
+            keep: true,
+            types: PhantomData,
+        }
+    }
+
+    fn current(&self) -> Result<Current, Failure> {
+        let registry = self.region.registry();
+        registry.current(self.region.slot()).map_err(Failure::Error)
+    }
+
+    /// The region, if it still has the instance and the key that this passage began with.
+    fn unreplaced(&self) -> Result<Current, Failure> {
+        let region = self.current()?;
+        if is_current(&region, self.creations, self.own_key, self.key) {
+            Ok(region)
+        } else {
+            Err(Failure::Replaced)
+        }
+    }
+}
+
+/// Whether the region has the instance of those creations and spells the key so.
+pub(super) fn is_current(
+    region: &Configured,
+    creations: &Creations,
+    own_key: &str,
+    key: &BackendKey<'_>,
+) -> bool {
+    region.instance.creations.is_same(creations)
+        && BackendKey::new(region, own_key).is_ok_and(|own| own.text() == key.text())
+}
+
+impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_, T, F, G> {
+    type Value = Value;
+    type Error = Failure;
+    type Lease = Held<KeyMutex>;
+
+    async fn acquire(&mut self) -> Result<Acquired<Held<KeyMutex>>, Failure> {
+        let region = self.unreplaced()?;
+        let lease = region.config.lock_timeout;
+        let call = move |instance: &Arc<Instance>, key: &Key<'_>| acquire(instance, key, lease);
+        let asked = self
+            .region
+            .call_with_key(self.way, &region.instance, self.key, call)
+            .await;
+        match asked {
+            Ok((acquired, mutex)) => {
+                self.mutex = mutex;
+                Ok(acquired)
+            }
+            Err(error) => self
+                .region
+                .backend_failed(&region, "mutex", error)
+                .map(|()| Acquired::Unneeded)
+                .map_err(Failure::Error),
+        }
+    }
+
+    fn watch(&mut self, turn: KeyTurn) {
+        // Without its region the key is free: who asks next is told.
+        if let (Some(mutex), Ok(region)) = (self.mutex.take(), self.current()) {
+            let lease = region.config.lock_timeout;
+            region.instance.remote.watch(mutex, lease, turn);
+        }
+    }
+
+    fn take_away(&mut self, turn: KeyTurn) -> Option<KeyTurn> {
+        self.goal.take_away(turn)
+    }
+
+    async fn read_again(&mut self) -> Result<Reading<Value>, Failure> {
+        let region = self.unreplaced()?;
+        let newer_than = self.goal.newer_than();
+        if newer_than == u64::MAX {
+            return Ok(Reading::Missing);
+        }
+        let got = self
+            .region
+            .call_with_key(self.way, &region.instance, self.key, |instance, key| {
+                instance.backend.get_fresh(key)
+            })
+            .await;
+        let found = self
+            .region
+            .judge_read::<T, F>(&region, self.key, self.call, got);
+        Ok(match found.map_err(Failure::Error)?.into_reading() {
+            Reading::Fresh(value) if value.metadata().created <= newer_than => Reading::Missing,
+            reading => reading,
+        })
+    }
+
+    async fn create(&mut self) -> Result<Value, Failure> {
+        let started = self.region.slot().invalidations.start(self.region.clock());
+        let value = self.goal.create().await.map_err(Failure::Error)?;
+        self.keep = self.goal.should_cache(&value);
+        self.region.slot().stats.count(Count::Creation);
+        let region = self.current()?;
+        let times = self.region.ends_now(started);
+        let object = object(self.region, &region, self.key, self.call, times, value);
+        Ok(object.into_value())
+    }
+
+    async fn store(
+        &mut self,
+        value: &Value,
+        storing: Storing<Value, Failure>,
+        lease: Option<&Held<KeyMutex>>,
+    ) -> Result<(), Failure> {
+        let region = self.current()?;
+        // What was created for an instance that is gone is stored nowhere.
+        if !self.keep || !is_current(&region, self.creations, self.own_key, self.key) {
+            return Ok(());
+        }
+        let Some(stored) = self
+            .region
+            .to_store::<T, F>(&region, self.key, value)
+            .map_err(Failure::Error)?
+        else {
+            return Ok(());
+        };
+        let lease = lease.map(Held::lend);
+        let call = move |instance: &Arc<Instance>, key: &Key<'_>| {
+            storing.run(|| set(instance, key, &stored, lease.as_ref()))
+        };
+        let outcome = self
+            .region
+            .call_with_key(self.way, &region.instance, self.key, call)
+            .await;
+        self.region
+            .after_store(&region, self.key, value, outcome)
+            .map_err(Failure::Error)
+    }
+
+    /// A stale value stands in for an error, not for a backend that is gone.
+    fn is_excused(error: &Failure) -> bool {
+        matches!(error, Failure::Error(_))
+    }
+
+    async fn release(&mut self, held: Held<KeyMutex>) {
+        let Ok(region) = self.current() else {
+            return;
+        };
+        let release = move || held.release();
+        let released = self
+            .region
+            .call_instance(self.way, &region.instance, release)
+            .await;
+        if let Err(error) = released {
+            self.region.not_released(&error);
+        }
+    }
+}
+
+/// The answer of a key's mutex, and the mutex itself if another process has it.
+type Asked = (Acquired<Held<KeyMutex>>, Option<Arc<KeyMutex>>);
+
+/// Asks for a key's mutex.
+pub(super) fn acquire(
+    instance: &Arc<Instance>,
+    key: &Key<'_>,
+    lease: Duration,
+) -> dogpile_plugin_api::Result<Asked> {
+    let Some(mutex) = instance.mutex(key)? else {
+        return Ok((Acquired::Unneeded, None));
+    };
+    Ok(match instance.remote.try_acquire(&mutex, lease)? {
+        Some(held) => (Acquired::Held(held), None),
+        None => (Acquired::Elsewhere, Some(mutex)),
+    })
+}
+
+/// What became of a store.
+pub(super) type Stored = dogpile_plugin_api::Result<Guarded>;
+
+/// Stores under a lease, if one was needed.
+pub(super) fn set(
+    instance: &Instance,
+    key: &Key<'_>,
+    value: &Value,
+    lease: Option<&Lent<KeyMutex>>,
+) -> Stored {
+    match lease {
+        None => instance.backend.set(key, value).map(|()| Guarded::Stored),
+        Some(lease) => lease
+            .with(|lease| instance.backend.set_guarded(key, value, lease))
+            .unwrap_or(Ok(Guarded::LeaseLost)),
+    }
+}
+
+impl Region {
+    /// The value as it is to be stored; `None` if it is outdated already.
+    pub(super) fn to_store<T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        region: &Configured,
+        key: &BackendKey<'_>,
+        value: &Value,
+    ) -> Result<Option<Value>> {
+        if value.metadata().started <= self.slot().invalidations.outdated().hard {
+            return Ok(None);
+        }
+        let object = Object::<T>::from_value(value.clone());
+        let object = object.expect("it was made as one in `create`");
+        stored_form::<T, F>(self, region, key, &object).map(Some)
+    }
+
+    /// What follows from a store; `None`: the key was deleted meanwhile, and nothing was stored.
+    pub(super) fn after_store(
+        &self,
+        region: &Configured,
+        key: &BackendKey<'_>,
+        value: &Value,
+        outcome: Option<Stored>,
+    ) -> Result<()> {
+        match outcome {
+            Some(Ok(Guarded::Stored)) => Ok(()),
+            None => {
+                tracing::debug!(
+                    target: "dogpile.cache", region = self.name(), key = key.shown(),
+                    "deleted while it was created, not stored"
+                );
+                Ok(())
+            }
+            Some(Ok(Guarded::LeaseLost)) => {
+                tracing::warn!(
+                    target: "dogpile.cache", region = self.name(), key = key.shown(),
+                    "the lease passed before the value was there, not stored: raise `lock_timeout` if this happens \
+                     without a process that was stopped"
+                );
+                Ok(())
+            }
+            Some(Err(error)) => {
+                let config = &region.config;
+                let spare = &region.instance.spare;
+                spare.hold(&key.key(), value, config.bypass_hold, self.clock());
+                self.backend_failed(region, "set", error)
+            }
+        }
+    }
+
+    pub(super) fn not_released(&self, error: &dogpile_plugin_api::Error) {
+        tracing::warn!(
+            target: "dogpile.cache", region = self.name(), %error,
+            "a key's mutex was not released: it is free when its lease has passed"
+        );
+    }
+}

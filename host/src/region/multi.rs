@@ -1,0 +1,591 @@
+//! Calls with several keys.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::future::ready;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dogpile_lock::{Blocking, LockError, MultiRequest, Outcome, Reading, Retry, Source};
+use dogpile_plugin_api::{Key, Object, Value};
+use futures_timer::Delay;
+
+use super::call::{Call, Expiration};
+use super::entry::{Always, ShouldCache};
+use super::form::Json;
+use super::mangle::BackendKey;
+use super::multi_creating::{CreatingMulti, set_multi};
+use super::passage::Waiting;
+use super::read::Found;
+use super::store::{object, stored_form};
+use super::way::Way;
+use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
+use crate::Result;
+use crate::instance::{Failure, Instance};
+use crate::registry::{Configured, Current};
+use crate::slot::Count;
+
+/// Several keys with the options of one call, from [`Region::entries`].
+#[must_use = "entries do nothing until one of their calls is made"]
+pub struct Entries<'a, K, P = Always> {
+    region: &'a Region,
+    keys: &'a [K],
+    call: Call,
+    should_cache: P,
+}
+
+/// The keys of a call, each once, in the order of their own bytes: dogpile's, in which it takes its locks.
+pub(super) struct Keys<'a, K> {
+    pub(super) all: Vec<OwnKey<'a, K>>,
+    /// For each key of the caller, where it is in `all`.
+    places: Vec<usize>,
+}
+
+/// One key of the caller's, as it spells it.
+pub(super) struct OwnKey<'a, K> {
+    pub(super) key: &'a K,
+    pub(super) text: Cow<'a, str>,
+}
+
+impl<'a, K: CacheKey> Keys<'a, K> {
+    fn of(keys: &'a [K]) -> Self {
+        let mut all: Vec<OwnKey<'a, K>> = keys
+            .iter()
+            .map(|key| OwnKey {
+                key,
+                text: key.cache_key(),
+            })
+            .collect();
+        all.sort_by(|one, other| one.text.cmp(&other.text));
+        all.dedup_by(|one, other| one.text == other.text);
+        let mut places = Vec::with_capacity(keys.len());
+        for key in keys {
+            let text = key.cache_key();
+            let place = all.binary_search_by(|other| other.text.cmp(&text));
+            places.push(place.expect("every key is among all keys"));
+        }
+        Self { all, places }
+    }
+
+    /// In the caller's order, with its repetitions.
+    fn in_order<T: Clone>(&self, values: &[T]) -> Vec<T> {
+        let places = self.places.iter();
+        places.map(|place| values[*place].clone()).collect()
+    }
+
+    /// As the backend sees them.
+    fn backend_keys(&self, region: &Configured) -> Result<Vec<BackendKey<'_>>> {
+        let keys = self.all.iter();
+        keys.map(|key| BackendKey::new(region, &key.text)).collect()
+    }
+}
+
+impl Region {
+    /// Several keys, with options.
+    pub fn entries<'a, K: CacheKey>(&'a self, keys: &'a [K]) -> Entries<'a, K> {
+        Entries {
+            region: self,
+            keys,
+            call: Call::default(),
+            should_cache: Always,
+        }
+    }
+
+    /// The fresh values of `keys`, in their order, `None` for each that there is not. Never waits for a creation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::get`].
+    pub fn get_multi<T: Cacheable, K: CacheKey>(
+        &self,
+        keys: &[K],
+    ) -> Result<Vec<Option<Cached<T>>>> {
+        self.entries(keys).get()
+    }
+
+    /// Stores several values, all as created now, with one call of the backend.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::set`].
+    pub fn set_multi<T: Cacheable, K: CacheKey>(
+        &self,
+        entries: impl IntoIterator<Item = (K, T)>,
+    ) -> Result<()> {
+        Blocking::new().on(self.put_all(Way::Here, entries))
+    }
+
+    /// Removes several keys; no error for those that were not there. See [`Region::delete`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn delete_multi<K: CacheKey>(&self, keys: &[K]) -> Result<()> {
+        Blocking::new().on(self.delete_all(Way::Here, keys))
+    }
+
+    /// The fresh values of `keys`; those that are missing are created, with the promises of [`Region::get_or_create`]
+    /// key by key, whoever else asks for some of them alone or with others.
+    ///
+    /// The creator gets the keys that nobody else is creating, each once, and gives pairs of key and value. What it leaves
+    /// out is not stored, and `None` in the outcome; what it was not asked for is not used. The outcome is in the order of
+    /// `keys`. The creator is called again only for keys whose other creator gave up.
+    ///
+    /// # Errors
+    ///
+    /// As there, for the whole call; what was created is stored all the same.
+    pub fn get_or_create_multi<T: Cacheable, K: CacheKey + Clone, I>(
+        &self,
+        keys: &[K],
+        creator: impl FnMut(&[K]) -> I,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        I: IntoIterator<Item = (K, T)>,
+    {
+        self.entries(keys).get_or_create(creator)
+    }
+
+    /// As [`Region::get_or_create_multi`], with a creator that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`ErrorKind::Creator`](crate::ErrorKind::Creator).
+    pub fn try_get_or_create_multi<T: Cacheable, K: CacheKey + Clone, E, I>(
+        &self,
+        keys: &[K],
+        creator: impl FnMut(&[K]) -> Result<I, E>,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        I: IntoIterator<Item = (K, T)>,
+    {
+        self.entries(keys).try_get_or_create(creator)
+    }
+
+    /// See [`Region::get_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_multi_async<T: Cacheable, K: CacheKey>(
+        &self,
+        keys: &[K],
+    ) -> Result<Vec<Option<Cached<T>>>> {
+        let keys = Keys::of(keys);
+        self.look_all(Way::Pool, &keys, &Call::default()).await
+    }
+
+    /// See [`Region::set_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn set_multi_async<T: Cacheable, K: CacheKey>(
+        &self,
+        entries: impl IntoIterator<Item = (K, T)>,
+    ) -> Result<()> {
+        self.put_all(Way::Pool, entries).await
+    }
+
+    /// See [`Region::delete_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn delete_multi_async<K: CacheKey>(&self, keys: &[K]) -> Result<()> {
+        self.delete_all(Way::Pool, keys).await
+    }
+
+    /// See [`Region::get_or_create_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_or_create_multi_async<T, K, C, F, I>(
+        &self,
+        keys: &[K],
+        creator: C,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        K: CacheKey + Clone,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = I>,
+        I: IntoIterator<Item = (K, T)>,
+    {
+        self.entries(keys).get_or_create_async(creator).await
+    }
+
+    /// See [`Region::try_get_or_create_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn try_get_or_create_multi_async<T, K, E, C, F, I>(
+        &self,
+        keys: &[K],
+        creator: C,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        K: CacheKey + Clone,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I, E>>,
+        I: IntoIterator<Item = (K, T)>,
+    {
+        self.entries(keys).try_get_or_create_async(creator).await
+    }
+
+    async fn delete_all<K: CacheKey>(&self, way: Way, keys: &[K]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let region = self.registry().current(self.slot())?;
+        let keys = Keys::of(keys);
+        let keys = keys.backend_keys(&region)?;
+        let keys: Vec<_> = keys.iter().collect();
+        let deleted = self
+            .call_with_keys(way, &region.instance, &keys, |instance, keys| {
+                for key in keys {
+                    instance.creations.delete(key.hash(), key);
+                    instance.spare.forget(key);
+                }
+                instance.backend.delete_multi(keys)
+            })
+            .await;
+        deleted.map_err(|error| self.backend_error(&region, "delete_multi", error))
+    }
+
+    async fn put_all<T: Cacheable, K: CacheKey>(
+        &self,
+        way: Way,
+        entries: impl IntoIterator<Item = (K, T)>,
+    ) -> Result<()> {
+        let put = async {
+            let region = self.registry().current(self.slot())?;
+            let started = self.slot().invalidations.start(self.clock());
+            let (mut keys, mut values, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+            // All were created at one time.
+            let times = self.ends_now(started);
+            for (key, value) in entries {
+                let text = key.cache_key();
+                let key = BackendKey::new(&region, &text)?.to_owned();
+                let made = object(self, &region, &key, &Call::default(), times, value);
+                stored.push(stored_form::<T, Json>(self, &region, &key, &made)?);
+                values.push(made.into_value());
+                keys.push(key);
+            }
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let refs: Vec<_> = keys.iter().collect();
+            let set =
+                move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_multi(instance, keys, stored);
+            let outcome = self.call_with_keys(way, &region.instance, &refs, set).await;
+            self.after_set_multi(&region, keys.iter().zip(&values), outcome)
+        };
+        put.await.map_err(|error| self.ended(error))
+    }
+
+    /// The first read of several keys.
+    async fn read_all<T: Cacheable>(
+        &self,
+        way: Way,
+        region: &Current,
+        keys: &[BackendKey<'_>],
+        call: &Call,
+    ) -> Result<Vec<Found<T>>> {
+        let refs: Vec<_> = keys.iter().collect();
+        let got = self
+            .call_with_keys(way, &region.instance, &refs, |instance, keys| {
+                instance.backend.get_multi(keys)
+            })
+            .await;
+        let found = self.judge_all::<T, Json>(region, keys.iter(), call, got)?;
+        for (key, found) in keys.iter().zip(&found) {
+            match found {
+                Found::Fresh(_) => self.slot().stats.count(Count::Hit),
+                found => self.count_miss(key, found),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn look_all<T: Cacheable, K: CacheKey>(
+        &self,
+        way: Way,
+        keys: &Keys<'_, K>,
+        call: &Call,
+    ) -> Result<Vec<Option<Cached<T>>>> {
+        let look = async {
+            let region = self.registry().current(self.slot())?;
+            let backend_keys = keys.backend_keys(&region)?;
+            if backend_keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let found = self.read_all::<T>(way, &region, &backend_keys, call);
+            let found = found.await?.into_iter().map(|found| match found {
+                Found::Fresh(object) => Some(Cached::new(object, Source::Fresh)),
+                _ => None,
+            });
+            Ok(keys.in_order(&found.collect::<Vec<_>>()))
+        };
+        look.await.map_err(|error| self.ended(error))
+    }
+}
+
+impl<'a, K: CacheKey, P> Entries<'a, K, P> {
+    /// See [`Entry::expiration_time`](super::Entry::expiration_time).
+    pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
+        self.call.expire(time.into());
+        self
+    }
+
+    /// Each created value is stored only if this says so. Callers get it all the same.
+    pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entries<'a, K, Q> {
+        Entries {
+            region: self.region,
+            keys: self.keys,
+            call: self.call,
+            should_cache,
+        }
+    }
+
+    /// See [`Region::get_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get<T: Cacheable>(self) -> Result<Vec<Option<Cached<T>>>> {
+        let keys = Keys::of(self.keys);
+        Blocking::new().on(self.region.look_all(Way::Here, &keys, &self.call))
+    }
+
+    /// See [`Region::get_or_create_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get_or_create<T: Cacheable, I>(
+        self,
+        mut creator: impl FnMut(&[K]) -> I,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        K: Clone,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+    {
+        self.block(|keys: Vec<K>| ready(Ok(creator(&keys))))
+    }
+
+    /// See [`Region::try_get_or_create_multi`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_get_or_create<T: Cacheable, E, I>(
+        self,
+        mut creator: impl FnMut(&[K]) -> Result<I, E>,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        K: Clone,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+    {
+        self.block(|keys: Vec<K>| ready(creator(&keys).map_err(creator_failed)))
+    }
+
+    /// See [`Region::get_or_create_multi_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_or_create_async<T, C, F, I>(
+        self,
+        mut creator: C,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        K: Clone,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = I>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+    {
+        let waiting = Waiting {
+            way: Way::Pool,
+            timer: Delay::new,
+        };
+        let create = |keys| {
+            let created = creator(keys);
+            async { Ok(created.await) }
+        };
+        self.fetch(create, waiting).await
+    }
+
+    /// See [`Region::try_get_or_create_multi_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn try_get_or_create_async<T, E, C, F, I>(
+        self,
+        mut creator: C,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        K: Clone,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I, E>>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+    {
+        let waiting = Waiting {
+            way: Way::Pool,
+            timer: Delay::new,
+        };
+        let create = |keys| {
+            let created = creator(keys);
+            async { created.await.map_err(creator_failed) }
+        };
+        self.fetch(create, waiting).await
+    }
+
+    fn block<T, C, F, I>(self, creator: C) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        K: Clone,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I>>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+    {
+        let blocking = Blocking::new();
+        let waiting = Waiting {
+            way: Way::Here,
+            timer: |wait| blocking.deadline(wait),
+        };
+        blocking.on(self.fetch(creator, waiting))
+    }
+
+    /// The whole passage. It begins again if the region was given another instance meanwhile, or if what was waited for
+    /// is outdated or of another type.
+    async fn fetch<T, C, F, I, Timer, S>(
+        self,
+        mut creator: C,
+        waiting: Waiting<Timer>,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        K: Clone,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I>>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+        S: Future<Output = ()>,
+        Timer: Fn(Duration) -> S,
+    {
+        let region = self.region;
+        let keys = Keys::of(self.keys);
+        if keys.all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (began, mut mismatched) = (Instant::now(), false);
+        let outdated_before = region.slot().invalidations.outdated().hard;
+        let ended = |error| region.ended(error);
+        loop {
+            let current = region.registry().current(region.slot()).map_err(ended)?;
+            let backend_keys = keys.backend_keys(&current).map_err(ended)?;
+            let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
+            let first: Vec<_> = found
+                .await
+                .map_err(ended)?
+                .into_iter()
+                .map(Found::into_reading)
+                .collect();
+            let wait = current.config.lock_wait;
+            let request = MultiRequest {
+                keys: asked(&backend_keys, first),
+                wait: wait.map(|wait| wait.saturating_sub(began.elapsed())),
+                retry: current.retry_after().map(|after| Retry {
+                    after,
+                    clock: region.clock(),
+                }),
+            };
+            let creations = current.instance.creations.clone();
+            drop(current);
+            let mut creating = CreatingMulti::<T, Json, _, _, _>::new(
+                region,
+                &creations,
+                (&keys.all, &backend_keys),
+                &self.call,
+                &mut creator,
+                &self.should_cache,
+                waiting.way,
+            );
+            let outcome = creations
+                .get_or_create_multi_async(request, &mut creating, &waiting.timer)
+                .await;
+            let outcomes = match outcome {
+                Ok(outcomes) => outcomes,
+                Err(LockError::Creation(Failure::Replaced)) => continue,
+                Err(error) => return Err(region.failed(error, wait)),
+            };
+            let is_outdated = |outcome: &Outcome<Value>| {
+                outcome.source == Source::Waited
+                    && outcome.value.metadata().started <= outdated_before
+            };
+            if outcomes.iter().flatten().any(is_outdated) {
+                continue;
+            }
+            match typed(region, outcomes) {
+                Ok(cached) => return Ok(keys.in_order(&cached)),
+                Err(_) if !mismatched => mismatched = true,
+                Err(at) => return Err(region.mismatch::<T>(&keys.all[at].text)),
+            }
+        }
+    }
+}
+
+fn asked<'a>(
+    keys: &'a [BackendKey<'_>],
+    first: Vec<Reading<Value>>,
+) -> Vec<(u64, &'a str, Reading<Value>)> {
+    let keys = keys.iter().zip(first);
+    keys.map(|(key, reading)| (key.hash(), key.text(), reading))
+        .collect()
+}
+
+/// Or which of them is of another type.
+fn typed<T: Send + Sync + 'static>(
+    region: &Region,
+    outcomes: Vec<Option<Outcome<Value>>>,
+) -> Result<Vec<Option<Cached<T>>>, usize> {
+    let mut objects = Vec::with_capacity(outcomes.len());
+    for (at, outcome) in outcomes.into_iter().enumerate() {
+        objects.push(match outcome {
+            None => None,
+            Some(Outcome { value, source }) => {
+                Some((Object::from_value(value).map_err(|_| at)?, source))
+            }
+        });
+    }
+    let objects = objects.into_iter();
+    Ok(objects
+        .map(|object| object.map(|(object, source)| region.passed(object, source)))
+        .collect())
+}
+
+/// Values by key, of what a creator gave.
+pub(super) fn by_key<K: CacheKey, T>(
+    given: impl IntoIterator<Item = (K, T)>,
+) -> HashMap<String, T> {
+    let given = given.into_iter();
+    given
+        .map(|(key, value)| (key.cache_key().into_owned(), value))
+        .collect()
+}

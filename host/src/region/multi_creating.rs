@@ -1,0 +1,329 @@
+//! One caller's creation of several keys, as the lock calls it.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use dogpile_lock::{Acquired, Held, Lent, MultiOperation, Reading, Storing, ToStore};
+use dogpile_plugin_api::{Guarded, Key, Value};
+
+use super::call::Call;
+use super::creating::{KeyTurn, Stored, acquire, is_current, set};
+use super::entry::ShouldCache;
+use super::form::Form;
+use super::mangle::BackendKey;
+use super::multi::{OwnKey, by_key};
+use super::read::Found;
+use super::store::object;
+use super::way::Way;
+use super::{CacheKey, Region};
+use crate::Result;
+use crate::instance::{Creations, Failure, Instance, KeyMutex};
+use crate::registry::{Configured, Current};
+use crate::slot::{Count, MissReason};
+
+/// The creation's steps.
+pub(super) struct CreatingMulti<'a, T, F, K, C, P> {
+    region: &'a Region,
+    creations: &'a Creations,
+    own_keys: &'a [OwnKey<'a, K>],
+    keys: &'a [BackendKey<'a>],
+    call: &'a Call,
+    creator: &'a mut C,
+    should_cache: &'a P,
+    way: Way,
+    /// The mutexes that other processes hold, by the number of their key.
+    mutexes: HashMap<usize, Arc<KeyMutex>>,
+    /// Whether what was created under a key is to be stored.
+    keep: Vec<bool>,
+    types: PhantomData<fn() -> (T, F)>,
+}
+
+impl<'a, T, F, K, C, P> CreatingMulti<'a, T, F, K, C, P> {
+    pub(super) fn new(
+        region: &'a Region,
+        creations: &'a Creations,
+        (own_keys, keys): (&'a [OwnKey<'a, K>], &'a [BackendKey<'a>]),
+        call: &'a Call,
+        creator: &'a mut C,
+        should_cache: &'a P,
+        way: Way,
+    ) -> Self {
+        Self {
+            region,
+            creations,
+            own_keys,
+            keys,
+            call,
+            creator,
+            should_cache,
+            way,
+            mutexes: HashMap::new(),
+            keep: vec![true; keys.len()],
+            types: PhantomData,
+        }
+    }
+
+    fn current(&self) -> Result<Current, Failure> {
+        let registry = self.region.registry();
+        registry.current(self.region.slot()).map_err(Failure::Error)
+    }
+
+    /// All keys are spelled by one configuration: one of them tells.
+    fn is_current(&self, region: &Configured, number: usize) -> bool {
+        let (own, key) = (&self.own_keys[number].text, &self.keys[number]);
+        is_current(region, self.creations, own, key)
+    }
+
+    fn unreplaced(&self, number: usize) -> Result<Current, Failure> {
+        let region = self.current()?;
+        if self.is_current(&region, number) {
+            Ok(region)
+        } else {
+            Err(Failure::Replaced)
+        }
+    }
+
+    fn keys_of(&self, numbers: impl Iterator<Item = usize>) -> Vec<&BackendKey<'a>> {
+        numbers.map(|number| &self.keys[number]).collect()
+    }
+}
+
+impl<T, F, K, C, P, Made, I> MultiOperation for CreatingMulti<'_, T, F, K, C, P>
+where
+    T: Send + Sync + 'static,
+    F: Form<T>,
+    K: CacheKey + Clone,
+    C: FnMut(Vec<K>) -> Made,
+    Made: Future<Output = Result<I>>,
+    I: IntoIterator<Item = (K, T)>,
+    P: ShouldCache<T>,
+{
+    type Value = Value;
+    type Error = Failure;
+    type Lease = Held<KeyMutex>;
+
+    async fn acquire(&mut self, number: usize) -> Result<Acquired<Held<KeyMutex>>, Failure> {
+        let region = self.unreplaced(number)?;
+        let lease = region.config.lock_timeout;
+        let call = move |instance: &Arc<Instance>, key: &Key<'_>| acquire(instance, key, lease);
+        let asked = self
+            .region
+            .call_with_key(self.way, &region.instance, &self.keys[number], call)
+            .await;
+        match asked {
+            Ok((acquired, mutex)) => {
+                self.mutexes.extend(mutex.map(|mutex| (number, mutex)));
+                Ok(acquired)
+            }
+            Err(error) => self
+                .region
+                .backend_failed(&region, "mutex", error)
+                .map(|()| Acquired::Unneeded)
+                .map_err(Failure::Error),
+        }
+    }
+
+    fn watch(&mut self, number: usize, turn: KeyTurn) {
+        // Without its region the key is free: who asks next is told.
+        if let (Some(mutex), Ok(region)) = (self.mutexes.remove(&number), self.current()) {
+            let lease = region.config.lock_timeout;
+            region.instance.remote.watch(mutex, lease, turn);
+        }
+    }
+
+    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<Value>>, Failure> {
+        let region = self.unreplaced(numbers[0])?;
+        let keys = self.keys_of(numbers.iter().copied());
+        // Backends with replicas have no way to ask the primary for several keys at once.
+        let got = self
+            .region
+            .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
+                let keys = keys.iter();
+                keys.map(|key| instance.backend.get_fresh(key)).collect()
+            })
+            .await;
+        let found = self
+            .region
+            .judge_all::<T, F>(&region, keys.into_iter(), self.call, got)
+            .map_err(Failure::Error)?;
+        Ok(found.into_iter().map(Found::into_reading).collect())
+    }
+
+    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<Value>>, Failure> {
+        let started = self.region.slot().invalidations.start(self.region.clock());
+        let wanted = numbers
+            .iter()
+            .map(|number| self.own_keys[*number].key.clone());
+        let created = (self.creator)(wanted.collect()).await;
+        let mut given = by_key(created.map_err(Failure::Error)?);
+        let region = self.current()?;
+        let times = self.region.ends_now(started);
+        let mut values = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let value = given.remove(&*self.own_keys[*number].text);
+            values.push(value.map(|value| {
+                self.keep[*number] = self.should_cache.should_cache(&value);
+                self.region.slot().stats.count(Count::Creation);
+                let key = &self.keys[*number];
+                object(self.region, &region, key, self.call, times, value).into_value()
+            }));
+        }
+        if !given.is_empty() {
+            tracing::debug!(
+                target: "dogpile.cache", region = self.region.name(), values = given.len(),
+                "the creator gave values for keys that it was not asked for, which are not used"
+            );
+        }
+        Ok(values)
+    }
+
+    async fn store(
+        &mut self,
+        values: Vec<ToStore<'_, Value, Failure, Held<KeyMutex>>>,
+    ) -> Result<(), Failure> {
+        let region = self.current()?;
+        let (mut numbers, mut made, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+        for to_store in values {
+            let number = to_store.number;
+            // What was created for an instance that is gone is stored nowhere.
+            if !self.keep[number] || !self.is_current(&region, number) {
+                continue;
+            }
+            let form = self
+                .region
+                .to_store::<T, F>(&region, &self.keys[number], to_store.value);
+            if let Some(form) = form.map_err(Failure::Error)? {
+                numbers.push(number);
+                made.push(to_store.value.clone());
+                stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
+            }
+        }
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let keys = self.keys_of(numbers.into_iter());
+        let call =
+            move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_all(instance, keys, &stores);
+        let outcomes = self
+            .region
+            .call_with_keys(self.way, &region.instance, &keys, call)
+            .await;
+        for ((key, value), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
+            self.region
+                .after_store(&region, key, value, outcome)
+                .map_err(Failure::Error)?;
+        }
+        Ok(())
+    }
+
+    /// A stale value stands in for an error, not for a backend that is gone.
+    fn is_excused(error: &Failure) -> bool {
+        matches!(error, Failure::Error(_))
+    }
+
+    async fn release(&mut self, leases: Vec<(usize, Held<KeyMutex>)>) {
+        let Ok(region) = self.current() else {
+            return;
+        };
+        let release = move || {
+            let leases = leases.into_iter();
+            leases
+                .filter_map(|(_, held)| held.release().err())
+                .collect::<Vec<_>>()
+        };
+        let failed = self
+            .region
+            .call_instance(self.way, &region.instance, release)
+            .await;
+        for error in failed {
+            self.region.not_released(&error);
+        }
+    }
+}
+
+/// A value to be stored, and what it is stored under.
+type Store = (Value, Storing<Value, Failure>, Option<Lent<KeyMutex>>);
+
+/// Stores created values: with one call, but for those under a lease, which are guarded one by one.
+fn set_all(instance: &Instance, keys: &[Key<'_>], stores: &[Store]) -> Vec<Option<Stored>> {
+    let held: Vec<_> = stores
+        .iter()
+        .map(|(_, storing, _)| storing.hold())
+        .collect();
+    let each = || keys.iter().zip(stores).zip(&held);
+    let together: Vec<_> = each()
+        .filter(|((_, (_, _, lease)), held)| held.is_some() && lease.is_none())
+        .map(|((key, (value, ..)), _)| (*key, value.clone()))
+        .collect();
+    let outcome = if together.is_empty() {
+        Ok(())
+    } else {
+        instance.backend.set_multi(&together)
+    };
+    each()
+        .map(|((key, (value, _, lease)), held)| {
+            held.as_ref()?;
+            Some(match lease {
+                None => outcome.clone().map(|()| Guarded::Stored),
+                lease => set(instance, key, value, lease.as_ref()),
+            })
+        })
+        .collect()
+}
+
+/// Stores several values.
+pub(super) fn set_multi(
+    instance: &Instance,
+    keys: &[Key<'_>],
+    values: Vec<Value>,
+) -> dogpile_plugin_api::Result<()> {
+    let entries: Vec<_> = keys.iter().copied().zip(values).collect();
+    instance.backend.set_multi(&entries)
+}
+
+impl Region {
+    /// As `judge_read`, of several keys. An error is one of all of them.
+    pub(super) fn judge_all<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        region: &Configured,
+        keys: impl Iterator<Item = &'k BackendKey<'k>>,
+        call: &Call,
+        got: dogpile_plugin_api::Result<Vec<Option<Value>>>,
+    ) -> Result<Vec<Found<T>>> {
+        match got {
+            Ok(values) => keys
+                .zip(values)
+                .map(|(key, value)| self.judge_read::<T, F>(region, key, call, Ok(value)))
+                .collect(),
+            Err(error) => {
+                self.backend_failed(region, "get_multi", error)?;
+                Ok(keys
+                    .map(|key| {
+                        self.spare::<T, F>(region, key, call)
+                            .unwrap_or(Found::Miss(MissReason::BackendError))
+                    })
+                    .collect())
+            }
+        }
+    }
+
+    pub(super) fn after_set_multi<'k>(
+        &self,
+        region: &Configured,
+        values: impl Iterator<Item = (&'k BackendKey<'static>, &'k Value)>,
+        outcome: dogpile_plugin_api::Result<()>,
+    ) -> Result<()> {
+        let Err(error) = outcome else {
+            return Ok(());
+        };
+        for (key, value) in values {
+            let hold = region.config.bypass_hold;
+            region
+                .instance
+                .spare
+                .hold(&key.key(), value, hold, self.clock());
+        }
+        self.backend_failed(region, "set_multi", error)
+    }
+}
