@@ -8,7 +8,7 @@
     reason = "no expiration time need be exact to the nanosecond if it is chosen by chance"
 )]
 pub(crate) fn shortened(time: u64, share: f64) -> u64 {
-    if time == u64::MAX {
+    if time == u64::MAX || share == 0.0 {
         return time;
     }
     time.saturating_sub((time as f64 * share) as u64)

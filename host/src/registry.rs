@@ -79,6 +79,12 @@ impl Configured {
 }
 
 impl Configured {
+    /// Whether expiration times are shorter by chance.
+    #[inline]
+    pub(crate) fn has_jitter(&self) -> bool {
+        self.surely_fresh != self.expiry.expiration_time
+    }
+
     /// How long a failed creation is left alone by those who can be served a stale value, if any can.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         (self.expiry.stale_if_error > 0).then_some(self.config.retry_after)

@@ -90,15 +90,26 @@ pub fn judge(
     expiry: &Expiry,
     outdated: &Outdated,
 ) -> Freshness {
-    // Most values are fresh and were created before the clock's last tick.
-    if let Some(age) = now.checked_sub(created)
-        && age <= expiry.expiration_time
-        && started > outdated.hard
-        && started > outdated.soft
-    {
+    if is_plainly_fresh(now, created, started, expiry.expiration_time, outdated) {
         return Freshness::Fresh;
     }
     judge_closely(now, created, started, expiry, outdated)
+}
+
+/// Whether a value is fresh beyond all doubt, as most are: cheap, and false for some that [`judge`] finds fresh, such as
+/// those that were created since the clock's last tick.
+#[inline]
+pub fn is_plainly_fresh(
+    now: u64,
+    created: u64,
+    started: u64,
+    expiration_time: u64,
+    outdated: &Outdated,
+) -> bool {
+    now.checked_sub(created)
+        .is_some_and(|age| age <= expiration_time)
+        && started > outdated.hard
+        && started > outdated.soft
 }
 
 #[cold]

@@ -41,10 +41,27 @@ pub(super) struct Waiting<S> {
 impl Region {
     /// The first read.
     ///
-    /// A hit on an object under a plain key is judged here, in line with its caller and with the snapshot pinned; all
-    /// else by `judge_first`.
-    #[inline]
+    /// Most calls have no terms of their own, which is known where they are made: they are spared the question.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "else the question is asked here after all, on every hit"
+    )]
     pub(super) fn begin<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        key: &'k str,
+        call: &Call,
+    ) -> First<'k, T> {
+        match call.expiration_time {
+            None => self.begin_by::<T, F, false>(key, call),
+            Some(_) => self.begin_by::<T, F, true>(key, call),
+        }
+    }
+
+    /// A hit on an object under a plain key is judged here, in line with its caller and with the snapshot pinned; all
+    /// else by `judge_first`. `OWN`: the call has an expiration time of its own.
+    #[inline(never)]
+    fn begin_by<'k, T: Send + Sync + 'static, F: Form<T>, const OWN: bool>(
         &self,
         key: &'k str,
         call: &Call,
@@ -58,7 +75,7 @@ impl Region {
         };
         let key = BackendKey::plain(key);
         let got = match region.instance.backend.get(&key.key()) {
-            Ok(Some(value)) => match fresh::<T>(value, &self.terms(region, call)) {
+            Ok(Some(value)) => match fresh::<T, OWN>(value, &self.terms(region, call)) {
                 Ok(object) => {
                     self.slot().stats.count_pinned_hit(&pin);
                     return Ok(object);

@@ -1,6 +1,6 @@
 //! From what a backend gave to a value of the caller's type, and whether it may be served.
 
-use dogpile_lock::{Freshness, Outdated, Reading, Reason, judge};
+use dogpile_lock::{Freshness, Outdated, Reading, Reason, is_plainly_fresh, judge};
 use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
 use super::envelope::Envelope;
@@ -60,18 +60,20 @@ pub(crate) struct Terms<'a> {
 }
 
 impl Terms<'_> {
-    /// Whether a value is fresh, however much jitter makes its time shorter.
+    /// Whether a value is fresh beyond doubt, however much jitter makes its time shorter.
     #[inline]
-    fn is_surely_fresh(&self, created: u64, started: u64, outdated: &Outdated) -> bool {
-        let mut expiry = self.region.expiry;
-        expiry.expiration_time = match self.expiration_time {
-            None => self.region.surely_fresh,
-            Some(time) if self.region.config.jitter > 0.0 => {
-                shortened(time, self.region.config.jitter)
-            }
-            Some(time) => time,
+    fn is_surely_fresh<const OWN: bool>(
+        &self,
+        created: u64,
+        started: u64,
+        outdated: &Outdated,
+    ) -> bool {
+        let time = match self.expiration_time {
+            Some(time) if OWN && !self.region.has_jitter() => time,
+            Some(_) if OWN => return false,
+            _ => self.region.surely_fresh,
         };
-        judge(self.now, created, started, &expiry, outdated) == Freshness::Fresh
+        is_plainly_fresh(self.now, created, started, time, outdated)
     }
 
     fn judge(&self, created: u64, started: u64, key: u64, outdated: &Outdated) -> Freshness {
@@ -88,9 +90,10 @@ impl Terms<'_> {
     }
 }
 
-/// The object in `value`, if it is one of the caller's type and fresh; else the value, for [`examine`].
+/// The object in `value`, if it is one of the caller's type and fresh; else the value, for [`examine`]. `OWN`: the terms
+/// are the call's own.
 #[inline]
-pub(crate) fn fresh<T: Send + Sync + 'static>(
+pub(crate) fn fresh<T: Send + Sync + 'static, const OWN: bool>(
     value: Value,
     terms: &Terms<'_>,
 ) -> Result<Object<T>, Value> {
@@ -99,7 +102,7 @@ pub(crate) fn fresh<T: Send + Sync + 'static>(
         created, started, ..
     } = object.as_value().metadata();
     let outdated = terms.region.slot.invalidations.outdated();
-    if terms.is_surely_fresh(created, started, &outdated) {
+    if terms.is_surely_fresh::<OWN>(created, started, &outdated) {
         Ok(object)
     } else {
         Err(object.into_value())
