@@ -132,3 +132,66 @@ fn what_is_past_its_keep_until_is_unwanted() {
     );
     assert!(!forever.is_unwanted(u64::MAX));
 }
+
+#[repr(align(64))]
+struct Wide(u8);
+
+#[test]
+fn an_extra_travels_with_its_object_whatever_their_sizes() {
+    fn check<T: Send + Sync + 'static>(make: impl Fn() -> T, same: impl Fn(&T) -> bool) {
+        for length in [0, 1, 7, 8, 63, 64] {
+            let text = "k".repeat(length);
+            let object = Object::with_extra(&METADATA, key(&text), make(), String::from("extra"));
+            assert!(same(&object));
+            let value = object.into_value();
+            assert_eq!(value.extra::<String>().map(String::as_str), Some("extra"));
+            assert_eq!(value.extra::<Vec<u8>>(), None);
+            assert_eq!(value.key(), text);
+            let value = Object::<T>::from_value_without_extra(value)
+                .err()
+                .expect("it has one");
+            assert!(same(&Object::<T>::from_value(value).expect("it is one")));
+        }
+    }
+    check(|| (), |()| true);
+    check(|| 7_u8, |byte| *byte == 7);
+    check(|| String::from("text"), |text| text == "text");
+    check(|| Wide(5), |wide| wide.0 == 5);
+}
+
+#[test]
+fn other_values_have_no_extra() {
+    let object = Object::new(&METADATA, key("k"), 7_u64).into_value();
+    assert_eq!(object.extra::<u64>(), None);
+    assert_eq!(*Object::<u64>::from_value_without_extra(object).unwrap(), 7);
+    let bytes = Value::copied(&METADATA, key("k"), &[0; 200]);
+    assert_eq!(bytes.extra::<u64>(), None);
+    assert!(Object::<u64>::from_value_without_extra(bytes).is_err());
+}
+
+#[test]
+fn an_object_and_its_extra_are_dropped_once_even_if_the_object_panics() {
+    struct Counted {
+        _count: Arc<()>,
+        panics: bool,
+    }
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            assert!(!self.panics, "as the test wants it");
+        }
+    }
+    for panics in [false, true] {
+        let count = Arc::new(());
+        let object = Counted {
+            _count: Arc::clone(&count),
+            panics,
+        };
+        let value =
+            Object::with_extra(&METADATA, key("k"), object, Arc::clone(&count)).into_value();
+        let other = value.clone();
+        drop(value);
+        assert_eq!(Arc::strong_count(&count), 3);
+        drop(other);
+        assert_eq!(Arc::strong_count(&count), 1, "{panics}");
+    }
+}

@@ -31,6 +31,7 @@ pub struct Header {
     pub(crate) started: u64,
     pub(crate) keep_until: u64,
     pub(crate) key_length: u32,
+    /// Of bytes, how many they are; of an object, where its extra starts, in bytes from the header's start, or 0.
     pub(crate) length: u32,
     pub(crate) weight: u32,
     pub(crate) kind: u8,

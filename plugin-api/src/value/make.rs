@@ -20,6 +20,25 @@ pub(super) const fn vtable<T: Send + Sync + 'static>() -> &'static ValueVtable {
     }
 }
 
+/// The table of objects of type `T` that carry an `E`.
+const fn vtable_with_extra<T: Send + Sync + 'static, E: Send + Sync + 'static>()
+-> &'static ValueVtable {
+    const {
+        &ValueVtable {
+            destroy: destroy_with_extra::<T, E>,
+            image: &raw const IMAGE,
+            is: is::<T>,
+        }
+    }
+}
+
+/// What an object carries beside itself, behind it, with its type in front.
+#[repr(C)]
+struct Extra<E> {
+    type_id: TypeId,
+    extra: E,
+}
+
 unsafe extern "C" fn is<T: 'static>(type_id: *const ()) -> bool {
     // SAFETY: called only within one image, by `Value::holds`, with the address of a `TypeId`.
     unsafe { *type_id.cast::<TypeId>() == TypeId::of::<T>() }
@@ -57,25 +76,66 @@ static INLINE: ValueVtable = ValueVtable {
 };
 
 unsafe extern "C" fn destroy_with<T>(header: *mut Header) {
+    // SAFETY: the last reference is gone, a `T` lies behind the key, and this is the layout that `allocate` was called
+    // with.
+    unsafe {
+        let layout = payload_layout::<T>((*header).key_length as usize);
+        destroy(header, layout, || payload::<T>(header).drop_in_place());
+    }
+}
+
+unsafe extern "C" fn destroy_with_extra<T, E>(header: *mut Header) {
+    // SAFETY: as in `destroy_with`; an `Extra<E>` lies where the layout says. It is dropped even if the `T` panics.
+    unsafe {
+        let (layout, offset) = extra_layout::<T, E>((*header).key_length as usize);
+        destroy(header, layout, || {
+            let _extra = DropInPlace(header.byte_add(offset).cast::<Extra<E>>());
+            payload::<T>(header).drop_in_place();
+        });
+    }
+}
+
+struct DropInPlace<E>(*mut E);
+
+impl<E> Drop for DropInPlace<E> {
+    fn drop(&mut self) {
+        // SAFETY: made in `destroy_with_extra` alone, of what lives there.
+        unsafe { self.0.drop_in_place() }
+    }
+}
+
+/// Where the payload of type `T` lies.
+///
+/// # Safety
+///
+/// The header was written by `allocate`, with room for a `T` behind the key.
+unsafe fn payload<T>(header: *mut Header) -> *mut T {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let key = (*header).key_length as usize;
+        align_up::<T>(header.cast::<u8>().add(HEADER_LENGTH as usize + key))
+    }
+}
+
+/// Drops what a value holds and frees its memory, even if the drop panics.
+///
+/// # Safety
+///
+/// The last reference is gone, and this is the layout that `allocate` was called with.
+unsafe fn destroy(header: *mut Header, layout: Layout, drop_payload: impl FnOnce()) {
     struct Free(*mut Header, Layout);
     impl Drop for Free {
         fn drop(&mut self) {
-            // SAFETY: the last reference is gone, and this is the layout that `allocate` was called with.
+            // SAFETY: the promise of `destroy`'s caller.
             unsafe { dealloc(self.0.cast(), self.1) }
         }
     }
-    // SAFETY: the last reference is gone; a `T` lies behind the key. The memory is freed even if its drop panics.
-    unsafe {
-        let key = (*header).key_length as usize;
-        let free = Free(header, payload_layout::<T>(key));
-        let payload = align_up::<T>(header.cast::<u8>().add(HEADER_LENGTH as usize + key));
-        let dropped =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| payload.drop_in_place()));
-        drop(free);
-        if let Err(payload) = dropped {
-            let message = panics::message(payload);
-            tracing::error!(target: "dogpile", "the drop of a cached value panicked, its memory was freed: {message}");
-        }
+    let free = Free(header, layout);
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(drop_payload));
+    drop(free);
+    if let Err(payload) = dropped {
+        let message = panics::message(payload);
+        tracing::error!(target: "dogpile", "the drop of a cached value panicked, its memory was freed: {message}");
     }
 }
 
@@ -90,6 +150,12 @@ fn payload_layout<T>(key: usize) -> Layout {
     let padding = start.next_multiple_of(align_of::<T>()) - start;
     Layout::from_size_align(start + padding + size_of::<T>(), align)
         .expect("lengths are below 4 GiB each")
+}
+
+/// With an `Extra<E>` behind the payload, and where that is.
+fn extra_layout<T, E>(key: usize) -> (Layout, usize) {
+    let extended = payload_layout::<T>(key).extend(Layout::new::<Extra<E>>());
+    extended.expect("lengths are below 4 GiB each")
 }
 
 /// Allocates and writes header and key.
@@ -181,14 +247,49 @@ pub(super) fn with_payload<T: Send + Sync + 'static>(
         length,
     );
     // SAFETY: the layout has room for an aligned `T` behind the key.
+    unsafe { self::payload::<T>(header.as_ptr()).write(payload) };
+    Value { header }
+}
+
+/// Puts `object` behind the key, and `extra` behind that.
+pub(super) fn with_extra<T: Send + Sync + 'static, E: Send + Sync + 'static>(
+    metadata: &Metadata,
+    key: Key<'_>,
+    object: T,
+    extra: E,
+) -> Value {
+    let (layout, offset) = extra_layout::<T, E>(key.len());
+    let vtable = vtable_with_extra::<T, E>();
+    let header = allocate(layout, vtable, kind::OBJECT, metadata, key, offset);
+    let extra = Extra {
+        type_id: TypeId::of::<E>(),
+        extra,
+    };
+    // SAFETY: the layout has room for an aligned `T` behind the key, and for an aligned `Extra<E>` at the offset.
     unsafe {
-        let behind = header
+        payload::<T>(header.as_ptr()).write(object);
+        header
             .as_ptr()
-            .cast::<u8>()
-            .add(HEADER_LENGTH as usize + key.len());
-        align_up::<T>(behind).write(payload);
+            .byte_add(offset)
+            .cast::<Extra<E>>()
+            .write(extra);
     }
     Value { header }
+}
+
+/// The extra at `pointer`, if it is an `E`.
+///
+/// # Safety
+///
+/// [`with_extra`] of this image wrote it there, and it lives for `'a`.
+pub(super) unsafe fn extra_at<'a, E: 'static>(pointer: *const u8) -> Option<&'a E> {
+    // SAFETY: the caller's promise; the type's mark stands in front, whatever the type.
+    unsafe {
+        if *pointer.cast::<TypeId>() != TypeId::of::<E>() {
+            return None;
+        }
+        Some(&(*pointer.cast::<Extra<E>>()).extra)
+    }
 }
 
 impl Value {

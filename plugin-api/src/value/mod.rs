@@ -164,23 +164,57 @@ impl Value {
         }
     }
 
+    /// What the object carries beside itself, if it is an `E`; see [`Object::with_extra`]. `None` of bytes, and of
+    /// objects that another image made.
+    pub fn extra<E: Send + Sync + 'static>(&self) -> Option<&E> {
+        if !self.is_own_object() || !self.has_extra() {
+            return None;
+        }
+        // SAFETY: this image's objects have a length only if `with_extra` made them: it is where the extra starts.
+        unsafe {
+            let start = self.header.as_ptr().cast::<u8>();
+            make::extra_at(start.add(self.header().length as usize))
+        }
+    }
+
     /// Whether this image made it as an object of type `T`.
     #[inline]
     fn holds<T: Send + Sync + 'static>(&self) -> bool {
-        let header = self.header();
-        // Only objects of type `T` have this table.
-        if std::ptr::eq(header.vtable, make::vtable::<T>()) {
-            return true;
-        }
-        if header.kind != kind::OBJECT {
-            return false;
-        }
-        // The same type can have several tables, one in each codegen unit.
+        self.has_table_of::<T>() || self.is_of_type::<T>()
+    }
+
+    /// Whether this image made it as an object of type `T` that carries no extra. Of most objects their table tells
+    /// both.
+    #[inline]
+    fn holds_only<T: Send + Sync + 'static>(&self) -> bool {
+        self.has_table_of::<T>() || (self.is_of_type::<T>() && !self.has_extra())
+    }
+
+    /// Only objects of type `T` without extra have this table.
+    #[inline]
+    fn has_table_of<T: Send + Sync + 'static>(&self) -> bool {
+        std::ptr::eq(self.header().vtable, make::vtable::<T>())
+    }
+
+    /// The same type can have several tables: one in each codegen unit, and others for those with an extra.
+    #[inline]
+    fn is_of_type<T: Send + Sync + 'static>(&self) -> bool {
+        let wanted = TypeId::of::<T>();
         // SAFETY: a vtable is a static of an image that is never unloaded; `is` is called only if that is this one.
-        unsafe {
-            let (vtable, wanted) = (&*header.vtable, TypeId::of::<T>());
-            std::ptr::eq(vtable.image, &raw const IMAGE) && (vtable.is)((&raw const wanted).cast())
-        }
+        self.is_own_object() && unsafe { ((*self.header().vtable).is)((&raw const wanted).cast()) }
+    }
+
+    #[inline]
+    fn is_own_object(&self) -> bool {
+        let header = self.header();
+        // SAFETY: a vtable is a static of an image that is never unloaded.
+        let image = unsafe { (*header.vtable).image };
+        header.kind == kind::OBJECT && std::ptr::eq(image, &raw const IMAGE)
+    }
+
+    #[inline]
+    fn has_extra(&self) -> bool {
+        self.header().length != 0
     }
 
     /// Gives the reference away as a pointer, for [`Value::from_raw`].

@@ -28,6 +28,38 @@ impl<T: Send + Sync + 'static> Object<T> {
         }
     }
 
+    /// As [`Object::new`], with something beside the object that travels with it: [`Value::extra`] reads it. Meant for
+    /// what few values have, so that those without it pay nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the key is 4 GiB or longer.
+    pub fn with_extra<E: Send + Sync + 'static>(
+        metadata: &Metadata,
+        key: Key<'_>,
+        object: T,
+        extra: E,
+    ) -> Self {
+        Self {
+            value: make::with_extra(metadata, key, object, extra),
+            holds: PhantomData,
+        }
+    }
+
+    /// The value as an object of type `T` that carries no extra; gives the value back if it is anything else. As quick
+    /// as [`Object::from_value`].
+    #[inline]
+    pub fn from_value_without_extra(value: Value) -> Result<Self, Value> {
+        if value.holds_only::<T>() {
+            Ok(Self {
+                value,
+                holds: PhantomData,
+            })
+        } else {
+            Err(value)
+        }
+    }
+
     /// The value as an object of type `T`; gives the value back if it is bytes, another type, or made elsewhere.
     #[inline]
     pub fn from_value(value: Value) -> Result<Self, Value> {
