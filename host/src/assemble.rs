@@ -62,6 +62,20 @@ impl Refused {
 }
 
 impl Configured {
+    /// The error of a region that is to share its invalidations through a storage which nobody else sees.
+    fn refuse_sharing(&self) -> Option<Refused> {
+        let refused = self.shares_invalidations() && !self.instance.properties.shared;
+        refused.then(|| Refused {
+            kind: ErrorKind::Configuration,
+            place: vec!["invalidation".to_owned()],
+            message: format!(
+                "invalidations cannot be shared through `{}`, which other processes do not see",
+                self.config.backend
+            ),
+            remedy: "write \"local\", or remove `invalidation`".to_owned(),
+        })
+    }
+
     /// The error of a region whose backend cannot hold the objects that the program keeps in it.
     pub(crate) fn refuse_objects(&self) -> Option<Refused> {
         let refused = self.instance.properties.storage == Storage::Bytes
@@ -94,7 +108,7 @@ impl Assembly<'_> {
             manglers,
             self.origin,
         );
-        match region.refuse_objects() {
+        match region.refuse_objects().or_else(|| region.refuse_sharing()) {
             Some(refused) => Err(refused),
             None => Ok(region),
         }

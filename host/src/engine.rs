@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::plugins::PluginSet;
 use crate::pool::Pool;
+use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
 
 /// Threads for calls that can block.
@@ -31,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) refreshes: Pool,
     /// Linked into the program: they stay through every reload.
     pub(crate) linked: PluginSet,
+    /// Follows the records of invalidations.
+    pub(crate) poller: Poller,
     /// Held while regions are opened and replaced: one change at a time.
     pub(crate) change: Mutex<()>,
 }
@@ -44,6 +47,7 @@ impl Engine {
             calls: Pool::new("dogpile-call", CALLS, usize::MAX),
             refreshes: Pool::new("dogpile-refresh", REFRESHES, QUEUED_REFRESHES),
             linked,
+            poller: Poller::default(),
             change: Mutex::new(()),
         }
     }

@@ -46,6 +46,10 @@ pub enum ErrorKind {
     Serializer,
     /// A value that is not serialisable was given to a region whose backend holds bytes.
     NotObjects,
+    /// A soft invalidation of a region whose values never expire.
+    NoExpirationTime,
+    /// The program's own invalidation strategy failed; it is the error's source.
+    Strategy,
     /// Callers of one key want it as different types.
     TypeMismatch,
     /// The running host could not be asked, or refused.

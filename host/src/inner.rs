@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::assemble::Assembly;
 use crate::engine::Engine;
 use crate::manifest::RegionConfig;
+use crate::records::{Poller, first_read};
 use crate::region::Region;
 use crate::registry::{Origin, Slots, Snapshot};
 use crate::reload::Follower;
@@ -82,14 +83,25 @@ impl Inner {
             .map_err(|refused| refused.into_error(&name))?;
         let mut next = (*current).clone();
         next.put(region);
+        let first = first_read(&current, &next, OPEN_TIMEOUT);
         let mut slots = registry.slots();
+        first.take_in(self.engine.clock);
         registry.replace(&mut slots, next);
+        drop(slots);
+        Poller::follow(&self.engine);
         Ok(self.handle(slot))
     }
 
     fn handle(self: &Arc<Self>, slot: Arc<Slot>) -> Region {
         let host: Arc<dyn Any + Send + Sync> = Arc::clone(self) as _;
         Region::new(slot, Arc::clone(&self.engine), host)
+    }
+}
+
+/// The thread that polls ends first: it may hold a backend, which who drops the host closes.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.engine.poller.stop();
     }
 }
 

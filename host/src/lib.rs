@@ -27,6 +27,8 @@
 //!   error, with no second read.
 //! - No caller with a value that may be served waits: see [`RegionConfig::max_stale`].
 //! - A fresh hit is one call of the backend; a miss at most two reads and one write.
+//! - An invalidation holds in this process when its call returns. Where other processes see what a region's backend
+//!   stores, they see it within the region's `invalidation_interval`: see [`Region::invalidate`].
 //! - A reload changes all regions at once or none. Calls under way finish on what they began with.
 //!
 //! # What is not
@@ -56,6 +58,7 @@ pub mod manifest;
 mod plugins;
 mod pool;
 mod published;
+mod records;
 mod region;
 mod registry;
 mod reload;
@@ -63,17 +66,18 @@ mod slot;
 mod spare;
 mod status;
 mod stripes;
+mod wire_time;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};
 
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
-pub use self::manifest::{MaxStale, OnBackendError, RegionConfig};
+pub use self::manifest::{InvalidationScope, MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
     Background, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects, Payload, Region,
     ValueMetadata,
 };
 pub use self::reload::{Change, ChangeKind, Reload};
-pub use self::slot::{Creation, Invalidation, MissReason, RegionStats};
+pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
 use crate::jitter::shortened;
-use crate::manifest::{MaxStale, RegionConfig};
+use crate::manifest::{InvalidationScope, MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
 use crate::slot::Slot;
@@ -83,6 +83,14 @@ impl Configured {
     #[inline]
     pub(crate) fn has_jitter(&self) -> bool {
         self.surely_fresh != self.expiry.expiration_time
+    }
+
+    /// Whether other processes are told of its invalidations, and tell of theirs.
+    pub(crate) fn shares_invalidations(&self) -> bool {
+        match self.config.invalidation {
+            Some(scope) => scope == InvalidationScope::Shared,
+            None => self.instance.properties.shared,
+        }
     }
 
     /// How long a failed creation is left alone by those who can be served a stale value, if any can.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, RUSTC_VERSION};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,14 @@ pub struct RegionStatus {
     pub waits: u64,
     /// Calls that ended with an error.
     pub errors: u64,
+    /// Who knows of its invalidations: `local`, `shared`, or `strategy` where the program has its own.
+    pub invalidation: String,
+    /// When it was last invalidated hard, as far as this process knows, by RFC 3339.
+    pub hard_invalidated_at: Option<String>,
+    /// When it was last invalidated soft.
+    pub soft_invalidated_at: Option<String>,
+    /// How many tags are known to have been invalidated, of those that are told apart.
+    pub invalidated_tags: usize,
 }
 
 /// Everything known of a plugin.
@@ -152,6 +161,8 @@ fn plugin_status(entry: &PluginEntry) -> PluginStatus {
 fn region_status(region: &Configured) -> RegionStatus {
     let stats = region.slot.stats.read();
     let reason = |(reason, count): (MissReason, u64)| (reason.name().to_owned(), count);
+    let invalidated = region.slot.invalidations.in_force();
+    let marks = invalidated.marks();
     RegionStatus {
         name: region.config.name.clone(),
         backend: region.config.backend.name.clone(),
@@ -163,7 +174,21 @@ fn region_status(region: &Configured) -> RegionStatus {
         creations: stats.creations,
         waits: stats.waits,
         errors: stats.errors,
+        invalidation: match (invalidated.strategy(), region.shares_invalidations()) {
+            (Some(_), _) => "strategy",
+            (None, true) => "shared",
+            (None, false) => "local",
+        }
+        .to_owned(),
+        hard_invalidated_at: time(marks.region().hard),
+        soft_invalidated_at: time(marks.region().soft),
+        invalidated_tags: marks.tags(),
     }
+}
+
+fn time(nanoseconds: u64) -> Option<String> {
+    let time = UNIX_EPOCH + Duration::from_nanos(nanoseconds);
+    (nanoseconds != 0).then(|| humantime::format_rfc3339_micros(time).to_string())
 }
 
 fn described(entry: &PluginEntry) -> PluginDescription {

@@ -72,7 +72,7 @@ fn who_comes_after_a_hard_invalidation_does_not_get_what_was_begun_before() {
             })
         });
         has_begun.recv().unwrap();
-        users.invalidate(Invalidation::Hard);
+        users.invalidate(Invalidation::Hard).unwrap();
         let late = scope.spawn(move || users.get_or_create("a", || 2));
         // Whether it waits by now or comes later, it must have the new value.
         go_on.send(()).unwrap();

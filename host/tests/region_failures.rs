@@ -56,7 +56,7 @@ fn what_is_created_while_a_backend_fails_is_held_for_a_time_and_no_longer() {
     assert_eq!(misses(&users, MissReason::Bypass), 2);
     hand.advance(TICK);
     assert_eq!(*users.get_or_create("1", || 3).unwrap(), 3);
-    users.invalidate(dogpile::Invalidation::Hard);
+    users.invalidate(dogpile::Invalidation::Hard).unwrap();
     assert_eq!(*users.get_or_create("1", || 4).unwrap(), 4);
     board.fault("delete", Some(Fault::Fail));
     users.delete("1").unwrap_err();

@@ -7,7 +7,7 @@ mod region_support;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use dogpile::{Invalidation, ManualClock, MissReason, Region, RegionConfig, Source};
+use dogpile::{ErrorKind, Invalidation, ManualClock, MissReason, Region, RegionConfig, Source};
 
 use region_support::{
     SECOND, START, TICK, all_misses, beside_a_creation, builder, memory, misses, region,
@@ -24,7 +24,7 @@ fn after_a_hard_invalidation_callers_wait_for_new_values() {
     let (users, hand) = memory();
     users.set("hard", 1).unwrap();
     hand.advance(SECOND);
-    users.invalidate(Invalidation::Hard);
+    users.invalidate(Invalidation::Hard).unwrap();
     assert!(users.get::<i32>("hard").unwrap().is_none());
     let waited = beside_a_creation(&users, "hard", true);
     assert_eq!(waited, (2, Source::Waited));
@@ -37,7 +37,7 @@ fn after_a_soft_invalidation_old_values_are_served_while_new_ones_are_created() 
     let (users, hand) = memory();
     users.set("soft", 1).unwrap();
     hand.advance(SECOND);
-    users.invalidate(Invalidation::Soft);
+    users.invalidate(Invalidation::Soft).unwrap();
     assert!(users.get::<i32>("soft").unwrap().is_none());
     let served = beside_a_creation(&users, "soft", false);
     assert_eq!(served, (1, Source::Stale));
@@ -54,7 +54,7 @@ fn a_hard_invalidation_outweighs_a_soft_one() {
         let (users, _) = memory();
         users.set("1", 1).unwrap();
         for how in order {
-            users.invalidate(how);
+            users.invalidate(how).unwrap();
         }
         // Had it still been served, a creator would have it too.
         let made = users.try_get_or_create("1", || users.get_or_create("1", || 2).map(|two| *two));
@@ -63,14 +63,24 @@ fn a_hard_invalidation_outweighs_a_soft_one() {
 }
 
 #[test]
-fn values_that_never_expire_can_be_invalidated() {
+fn values_that_never_expire_can_be_invalidated_hard_only() {
     let (users, _) = region(RegionConfig::on("users", "memory"));
-    users.set("never soft", 1).unwrap();
-    users.invalidate(Invalidation::Soft);
-    let served = beside_a_creation(&users, "never soft", false);
-    assert_eq!(served, (1, Source::Stale));
-    users.invalidate(Invalidation::Hard);
-    assert!(users.get::<i32>("never soft").unwrap().is_none());
+    users.set("1", 1).unwrap();
+    for refused in [
+        users.invalidate(Invalidation::Soft),
+        users.invalidate_tags(["tag"], Invalidation::Soft),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoExpirationTime);
+        let text = error.to_string();
+        assert!(
+            text.contains("`users`") && text.contains("`expiration_time`"),
+            "{text}"
+        );
+    }
+    assert!(users.get::<i32>("1").unwrap().is_some());
+    users.invalidate(Invalidation::Hard).unwrap();
+    assert!(users.get::<i32>("1").unwrap().is_none());
 }
 
 #[test]
@@ -80,7 +90,7 @@ fn before_and_after_are_told_apart_within_one_tick() {
             hand.set(START * 1_000_000_000 + tick * 37);
             for how in [Invalidation::Hard, Invalidation::Soft] {
                 users.set("1", 1).unwrap();
-                users.invalidate(how);
+                users.invalidate(how).unwrap();
                 let old = users.get::<i32>("1").unwrap();
                 assert!(old.is_none(), "{how:?} at {tick}");
                 users.get_or_create("1", || 2).unwrap();
@@ -96,7 +106,7 @@ fn a_clock_that_goes_back_hides_no_new_value_and_shows_no_old_one() {
     for (users, hand) in both() {
         users.set("1", 1).unwrap();
         hand.set((START - 5) * 1_000_000_000);
-        users.invalidate(Invalidation::Hard);
+        users.invalidate(Invalidation::Hard).unwrap();
         assert!(users.get::<i32>("1").unwrap().is_none());
         users.set("1", 2).unwrap();
         assert_eq!(users.get::<i32>("1").unwrap().as_deref(), Some(&2));
@@ -108,7 +118,7 @@ fn what_was_begun_before_a_hard_invalidation_goes_to_its_callers_only() {
     for (users, hand) in both() {
         let made = users.get_or_create("1", || {
             hand.advance(TICK);
-            users.invalidate(Invalidation::Hard);
+            users.invalidate(Invalidation::Hard).unwrap();
             hand.advance(TICK);
             1
         });
@@ -129,7 +139,7 @@ fn an_invalidation_concerns_its_region_alone() {
     let [users, orders] = ["users", "orders"].map(|name| host.region(name).unwrap());
     users.set("1", 1).unwrap();
     orders.set("1", 1).unwrap();
-    users.invalidate(Invalidation::Hard);
+    users.invalidate(Invalidation::Hard).unwrap();
     assert!(users.get::<i32>("1").unwrap().is_none());
     assert!(orders.get::<i32>("1").unwrap().is_some());
 }
@@ -140,7 +150,7 @@ fn an_invalidation_reads_and_removes_nothing() {
     let (users, _) = region(board.objects());
     users.set("1", 1).unwrap();
     board.calls();
-    users.invalidate(Invalidation::Hard);
+    users.invalidate(Invalidation::Hard).unwrap();
     assert!(board.calls().is_empty());
     assert!(users.get_value_metadata("1").unwrap().is_some());
 }
@@ -161,7 +171,7 @@ fn invalidations_beside_creations_leave_no_value_from_before() {
         }
         for _ in 0..500 {
             let now = version.fetch_add(1, Ordering::SeqCst) + 1;
-            users.invalidate(Invalidation::Hard);
+            users.invalidate(Invalidation::Hard).unwrap();
             create().unwrap();
             let found = users.get::<u64>("1").unwrap();
             if found.is_none_or(|found| *found < now) {

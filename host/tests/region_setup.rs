@@ -58,6 +58,8 @@ fn a_region_that_is_not_configured_says_so_in_every_call() {
         users.key_is_locked("1").err(),
         users.get_value_metadata("1").err(),
         users.backend_stats().err(),
+        users.invalidate(Invalidation::Hard).err(),
+        users.invalidate_tags(["tag"], Invalidation::Hard).err(),
         users.objects().err(),
     ];
     for error in errors {
@@ -68,7 +70,6 @@ fn a_region_that_is_not_configured_says_so_in_every_call() {
             &parts,
         );
     }
-    users.invalidate(Invalidation::Hard);
     users.set_weigher(|_: &i32| 1);
     assert_eq!(users.stats().hits, 0);
 }
@@ -258,7 +259,7 @@ fn handles_keep_regions_working_and_the_last_one_closes_the_backend_once() {
     let clone = users.clone();
     drop(users);
     assert_eq!(*clone.get_or_create("1", || 1).unwrap(), 1);
-    clone.invalidate(Invalidation::Hard);
+    clone.invalidate(Invalidation::Hard).unwrap();
     assert_eq!(*clone.get_or_create("1", || 2).unwrap(), 2);
     let held = clone.get::<i32>("1").unwrap().unwrap();
     board.calls();
@@ -284,7 +285,7 @@ fn hosts_are_independent() {
     one.set("1", 1).unwrap();
     assert!(other.get::<i32>("1").unwrap().is_none());
     other.set("1", 2).unwrap();
-    one.invalidate(Invalidation::Hard);
+    one.invalidate(Invalidation::Hard).unwrap();
     assert!(other.get::<i32>("1").unwrap().is_some());
     assert_eq!((one.stats().hits, other.stats().hits), (0, 1));
 }

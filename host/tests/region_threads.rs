@@ -122,7 +122,7 @@ fn numbers_are_exact_over_eight_threads() {
                         .get_or_create(&key, || *users.get_or_create(&key, || 0_u64).unwrap() + 1);
                     assert_eq!(*made.unwrap(), 2);
                 }
-                turn(&|| users.invalidate(Invalidation::Hard));
+                turn(&|| users.invalidate(Invalidation::Hard).unwrap());
                 for key in keys() {
                     assert!(users.get::<u64>(&key).unwrap().is_none());
                 }

@@ -88,7 +88,9 @@ pub trait Backend: Send + Sync + Sized + 'static {
         false
     }
 
-    /// Whether other processes see the same entries. Asked once, after `open`. Default: yes.
+    /// Whether other processes see the same entries. Then the host keeps a record of invalidations among them, under
+    /// `{key_prefix}_dogpile_inv:{region}`, which it reads each `invalidation_interval`. Asked once, after `open`.
+    /// Default: yes.
     fn shared(&self) -> bool {
         true
     }

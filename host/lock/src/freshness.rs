@@ -90,26 +90,26 @@ pub fn judge(
     expiry: &Expiry,
     outdated: &Outdated,
 ) -> Freshness {
-    if is_plainly_fresh(now, created, started, expiry.expiration_time, outdated) {
+    let outdated_at = outdated.hard.max(outdated.soft);
+    if is_plainly_fresh(now, created, started, expiry.expiration_time, outdated_at) {
         return Freshness::Fresh;
     }
     judge_closely(now, created, started, expiry, outdated)
 }
 
 /// Whether a value is fresh beyond all doubt, as most are: cheap, and false for some that [`judge`] finds fresh, such as
-/// those that were created since the clock's last tick.
+/// those that were created since the clock's last tick. `outdated_at` is the time of the last invalidation of any kind.
 #[inline]
 pub fn is_plainly_fresh(
     now: u64,
     created: u64,
     started: u64,
     expiration_time: u64,
-    outdated: &Outdated,
+    outdated_at: u64,
 ) -> bool {
     now.checked_sub(created)
         .is_some_and(|age| age <= expiration_time)
-        && started > outdated.hard
-        && started > outdated.soft
+        && started > outdated_at
 }
 
 #[cold]

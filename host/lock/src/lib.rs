@@ -54,7 +54,9 @@ pub use clock::{Clock, ManualClock};
 pub use error::LockError;
 pub use failures::Retry;
 pub use flights::Flights;
-pub use freshness::{Expiry, Freshness, Outdated, Reason, is_plainly_fresh, judge};
+pub use freshness::{
+    Expiry, FUTURE_TOLERANCE, Freshness, Outdated, Reason, is_plainly_fresh, judge,
+};
 pub use lock::Lock;
 pub use multi::{MultiOperation, MultiRequest, ToStore};
 pub use operation::{Acquired, Operation, Outcome, Reading, Source};

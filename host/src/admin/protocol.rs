@@ -65,13 +65,15 @@ pub(super) enum Answer {
 }
 
 /// A value's metadata, in nanoseconds, the times since 1970.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Times {
     cached_time: u64,
     started_time: u64,
     age: u64,
     keep_until: Option<u64>,
     value_version: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -122,6 +124,7 @@ impl From<&ValueMetadata> for Times {
             age: nanoseconds(metadata.age),
             keep_until: metadata.keep_until.map(since),
             value_version: metadata.value_version,
+            tags: metadata.tags.clone(),
         }
     }
 }
@@ -135,6 +138,7 @@ impl From<Times> for ValueMetadata {
             age: Duration::from_nanos(times.age),
             keep_until: times.keep_until.map(time),
             value_version: times.value_version,
+            tags: times.tags,
         }
     }
 }
@@ -177,6 +181,7 @@ mod tests {
             age: Duration::from_millis(12),
             keep_until: Some(UNIX_EPOCH + Duration::from_millis(1_700_000_100_500)),
             value_version: 3,
+            tags: vec!["a".to_owned()],
         };
         assert_eq!(ValueMetadata::from(Times::from(&metadata)), metadata);
     }

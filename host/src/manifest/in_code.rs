@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::model::{
-    BackendRef, KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig,
+    BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
+    RegionConfig,
 };
 
 /// Setters, to configure a region in code. Fields can be set as well.
@@ -83,6 +84,21 @@ impl RegionConfig {
     #[must_use]
     pub fn lock_wait(mut self, limit: Duration) -> Self {
         self.lock_wait = Some(limit);
+        self
+    }
+
+    /// Who knows of its invalidations. Without, every process does where others see what the backend stores.
+    #[must_use]
+    pub fn invalidation(mut self, scope: InvalidationScope) -> Self {
+        self.invalidation = Some(scope);
+        self
+    }
+
+    /// How often the record of shared invalidations is read, and so how late those of other processes are seen. At
+    /// least every millisecond.
+    #[must_use]
+    pub fn invalidation_interval(mut self, interval: Duration) -> Self {
+        self.invalidation_interval = interval;
         self
     }
 

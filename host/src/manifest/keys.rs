@@ -72,6 +72,7 @@ pub(super) const REGION: Keys = Keys {
         "bypass_hold",
         "shares_keys",
         "invalidation",
+        "invalidation_interval",
     ],
     not_yet: &[
         "proxies",
@@ -79,7 +80,6 @@ pub(super) const REGION: Keys = Keys {
         "hang_after",
         "call_timeout",
         "replace_foreign",
-        "invalidation_interval",
         "require_healthy",
     ],
     hints: &[

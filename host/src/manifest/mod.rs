@@ -34,8 +34,8 @@ use serde_json::{Map, Value, json};
 
 pub use error::{ManifestError, ManifestErrors, Severity};
 pub use model::{
-    BackendRef, HostConfig, KeyManglers, ManglerConfig, MaxStale, OnBackendError, PluginConfig,
-    RegionConfig, Serializer,
+    BackendRef, HostConfig, InvalidationScope, KeyManglers, ManglerConfig, MaxStale,
+    OnBackendError, PluginConfig, RegionConfig, Serializer,
 };
 
 use read::Places;

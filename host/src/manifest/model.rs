@@ -104,6 +104,16 @@ pub enum OnBackendError {
     Fail,
 }
 
+/// Who knows of a region's invalidations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidationScope {
+    /// This process, as with dogpile.
+    Local,
+    /// Every process that uses the region: the storage holds a record, which each reads every
+    /// `invalidation_interval`.
+    Shared,
+}
+
 /// `[regions.NAME]`.
 ///
 /// Two are equal if they mean the same, wherever their values came from. `Debug` shows no text of
@@ -148,6 +158,10 @@ pub struct RegionConfig {
     pub bypass_hold: Duration,
     /// Whether another region may use the same keys.
     pub shares_keys: bool,
+    /// Who knows of its invalidations; `None`: every process, where others see what the backend stores, else this one.
+    pub invalidation: Option<InvalidationScope>,
+    /// How often the record of shared invalidations is read; at least every millisecond.
+    pub invalidation_interval: Duration,
     /// Values that were interpolated, by their path in the region, as they may be shown.
     pub(super) masked: BTreeMap<Vec<String>, String>,
 }
@@ -175,6 +189,8 @@ impl RegionConfig {
             lock_timeout: Duration::from_secs(30),
             bypass_hold: Duration::from_secs(1),
             shares_keys: false,
+            invalidation: None,
+            invalidation_interval: Duration::from_secs(1),
             masked: BTreeMap::new(),
         }
     }
@@ -216,6 +232,8 @@ impl PartialEq for RegionConfig {
             lock_timeout,
             bypass_hold,
             shares_keys,
+            invalidation,
+            invalidation_interval,
             masked: _,
         } = self;
         *name == other.name
@@ -237,5 +255,7 @@ impl PartialEq for RegionConfig {
             && *lock_timeout == other.lock_timeout
             && *bypass_hold == other.bypass_hold
             && *shares_keys == other.shares_keys
+            && *invalidation == other.invalidation
+            && *invalidation_interval == other.invalidation_interval
     }
 }

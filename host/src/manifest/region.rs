@@ -6,7 +6,8 @@ use toml::de::DeValue;
 use super::check::is_name;
 use super::keys::{MANGLER, REGION};
 use super::model::{
-    BackendRef, KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig, Serializer,
+    BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
+    RegionConfig, Serializer,
 };
 use super::read::{Item, Reader, Table};
 
@@ -46,7 +47,16 @@ impl Reader<'_, '_> {
             region.shares_keys = self.boolean(&item).unwrap_or(false);
         }
         if let Some(item) = table.take("invalidation") {
-            self.word(&item, &["local"], &["shared"]);
+            region.invalidation = match self.word(&item, &["local", "shared"], &[]) {
+                Some("local") => Some(InvalidationScope::Local),
+                Some("shared") => Some(InvalidationScope::Shared),
+                _ => None,
+            };
+        }
+        if let Some(item) = table.take("invalidation_interval")
+            && let Some(interval) = self.interval(&item)
+        {
+            region.invalidation_interval = interval;
         }
         self.refreshes(&mut table, &mut region);
         let lock_wait = table.take("lock_wait");

@@ -4,7 +4,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::duration::display;
-use super::model::{KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig};
+use super::model::{
+    InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig,
+};
 use super::redact::{names_a_secret, without_user_information};
 
 impl RegionConfig {
@@ -53,6 +55,19 @@ impl RegionConfig {
         put("serializer", "json".into());
         put("value_version", self.value_version.into());
         put("shares_keys", self.shares_keys.into());
+        match self.invalidation {
+            None => {}
+            Some(InvalidationScope::Local) => {
+                put("invalidation", "local".into());
+            }
+            Some(InvalidationScope::Shared) => {
+                put("invalidation", "shared".into());
+            }
+        }
+        put(
+            "invalidation_interval",
+            display(self.invalidation_interval).into(),
+        );
         if !self.arguments.is_empty() {
             let mut path = vec!["arguments".to_owned()];
             put("arguments", self.masked_table(&self.arguments, &mut path));
@@ -134,6 +149,8 @@ impl fmt::Debug for RegionConfig {
             .field("lock_timeout", &self.lock_timeout)
             .field("bypass_hold", &self.bypass_hold)
             .field("shares_keys", &self.shares_keys)
+            .field("invalidation", &self.invalidation)
+            .field("invalidation_interval", &self.invalidation_interval)
             .finish_non_exhaustive()
     }
 }

@@ -104,6 +104,20 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A duration longer than none at all.
+    pub(super) fn interval(&mut self, item: &Item<'_>) -> Option<Duration> {
+        let findings = self.findings.len();
+        let limit = self.limit(item).filter(|limit| !limit.is_zero());
+        if limit.is_none() && self.findings.len() == findings {
+            self.error(
+                item.span(),
+                format!("`{}` can be neither 0 nor \"never\"", item.key),
+                duration::FORMS,
+            );
+        }
+        limit
+    }
+
     /// One of some words; those of the format that this version does not know are refused.
     pub(super) fn word<'w>(
         &mut self,

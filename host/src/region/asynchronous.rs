@@ -31,7 +31,7 @@ impl Region {
         F: Future<Output = T>,
     {
         let goal = Once::new(|| async { Ok(creator().await) }, Always);
-        self.fetch_async::<T, Json>(&key.cache_key(), &Call::default(), goal)
+        self.fetch_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 
@@ -52,7 +52,7 @@ impl Region {
         F: Future<Output = Result<T, E>>,
     {
         let goal = Once::new(|| async { creator().await.map_err(creator_failed) }, Always);
-        self.fetch_async::<T, Json>(&key.cache_key(), &Call::default(), goal)
+        self.fetch_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 
@@ -62,7 +62,7 @@ impl Region {
     ///
     /// As there.
     pub async fn get_async<T: Cacheable>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
-        self.look_on::<T, Json>(Way::Pool, &key.cache_key(), &Call::default())
+        self.look_on::<T, Json>(Way::Pool, &key.cache_key(), Call::PLAIN)
             .await
     }
 
@@ -72,7 +72,7 @@ impl Region {
     ///
     /// As there.
     pub async fn set_async<T: Cacheable>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
-        self.put_on::<T, Json>(Way::Pool, &key.cache_key(), &Call::default(), value)
+        self.put_on::<T, Json>(Way::Pool, &key.cache_key(), Call::PLAIN, value)
             .await
     }
 
@@ -97,7 +97,7 @@ impl Region {
         F: Future<Output = T>,
     {
         let goal = Anew::new(self, || async { Ok(creator().await) }, Always);
-        self.renew_async::<T, Json>(&key.cache_key(), &Call::default(), goal)
+        self.renew_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 
@@ -119,7 +119,7 @@ impl Region {
     {
         let create = || async { creator().await.map_err(creator_failed) };
         let goal = Anew::new(self, create, Always);
-        self.renew_async::<T, Json>(&key.cache_key(), &Call::default(), goal)
+        self.renew_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 }

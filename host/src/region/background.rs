@@ -78,7 +78,7 @@ where
     let mut goal = Deferred::<'_, T, F, C, P> {
         region,
         key: &key,
-        call,
+        call: call.clone(),
         once: Some(Once::new(creator, should_cache)),
         newer_than: 0,
         types: PhantomData,
@@ -170,7 +170,7 @@ where
         let Some(once) = self.once.take() else {
             return;
         };
-        let (region, key, call) = (self.region.clone(), self.key.to_owned(), self.call);
+        let (region, key, call) = (self.region.clone(), self.key.to_owned(), self.call.clone());
         let newer_than = self.newer_than;
         let job = Box::new(move || run::<T, F, C, P>(&region, &key, &call, once, newer_than, turn));
         let slot = self.region.slot();

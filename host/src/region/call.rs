@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::slot::Tags;
+
 /// When the value of one call expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiration {
@@ -18,13 +20,21 @@ impl From<Duration> for Expiration {
 }
 
 /// The options of a call.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Call {
     /// In nanoseconds; none: the region's.
     pub(crate) expiration_time: Option<u64>,
+    /// Of what it stores.
+    pub(crate) tags: Tags,
 }
 
 impl Call {
+    /// Without options. A static, so that a hit has nothing to drop.
+    pub(crate) const PLAIN: &Self = &Self {
+        expiration_time: None,
+        tags: Tags::NONE,
+    };
+
     pub(crate) fn expire(&mut self, expiration: Expiration) {
         self.expiration_time = Some(match expiration {
             Expiration::Never => u64::MAX,

@@ -12,6 +12,7 @@ use super::call::Call;
 use super::form::Form;
 use super::mangle::BackendKey;
 use super::store::{object, stored_form};
+use super::tagged::is_hard_outdated;
 use super::way::Way;
 use crate::Result;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
@@ -35,8 +36,8 @@ pub(super) trait Goal<T> {
     }
 
     /// What began to be created at that time or before is not what the caller wants.
-    fn outdated_before(&self, region: &Region) -> u64 {
-        region.slot().invalidations.outdated().hard
+    fn since(&self) -> u64 {
+        0
     }
 
     /// What is found when it is read again is good enough only if its creation ended after that time. `u64::MAX`: nothing
@@ -278,7 +279,7 @@ impl Region {
         key: &BackendKey<'_>,
         value: &Value,
     ) -> Result<Option<Value>> {
-        if value.metadata().started <= self.slot().invalidations.outdated().hard {
+        if is_hard_outdated(value, &self.slot().invalidations.in_force()) {
             return Ok(None);
         }
         let object = Object::<T>::from_value(value.clone());

@@ -11,6 +11,7 @@ use super::goal::{Anew, Once};
 use super::way::Way;
 use super::{Cacheable, Cached, Region, creator_failed};
 use crate::Result;
+use crate::slot::Tags;
 
 /// One key with the options of one call, from [`Region::entry`].
 ///
@@ -74,6 +75,27 @@ impl<'a, P> Entry<'a, P> {
     /// `set`, says how long a backend keeps the new one. It is not stored with the value.
     pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
         self.call.expire(time.into());
+        self
+    }
+
+    /// The value that this call creates or sets has these tags: [`Region::invalidate_tags`] outdates it by each of
+    /// them. They are stored with it, so that others see them too. What a call reads is judged by the tags that it was
+    /// stored with, whatever the call says.
+    ///
+    /// ```
+    /// # use dogpile::{Host, Invalidation, RegionConfig};
+    /// # let host = Host::builder()
+    /// #     .plugin(dogpile_plugin_memory::plugin())
+    /// #     .region(RegionConfig::on("pages", "memory"))
+    /// #     .build()?;
+    /// # let pages = host.region("pages")?;
+    /// pages.entry("cart:42").tags(["user:42", "carts"]).set(7)?;
+    /// pages.invalidate_tags(["user:42"], Invalidation::Hard)?;
+    /// assert!(pages.get::<i32>("cart:42")?.is_none());
+    /// # Ok::<(), dogpile::Error>(())
+    /// ```
+    pub fn tags<T: Into<Box<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.call.tags = Tags::new(tags);
         self
     }
 

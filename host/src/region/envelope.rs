@@ -2,27 +2,26 @@
 //!
 //! `ct` is when creation ended, in Unix seconds; `v` is 2, the version of the format. Keys of ours, which Python
 //! ignores: `st` (when creation started; left out when equal to `ct`), `vv` (`value_version`; left out when 0), `ku`
-//! (`keep_until`; left out when never). The JSON holds no `|`, at the first of which Python splits.
+//! (`keep_until`; left out when never), `tags` (an array of strings; left out when there are none). The JSON holds no
+//! `|`, at the first of which Python splits: in a tag it is written `\u007c`.
 
 use dogpile_plugin_api::Metadata;
 use serde::{Deserialize, Serialize};
 
-use crate::slot::{MissReason, STEP};
+use crate::slot::{MissReason, Tags};
+use crate::wire_time::{nanoseconds, seconds};
 
 /// The version of the format, the only one that there is.
 const FORMAT: u32 = 2;
 
-/// A second in steps of starts and invalidations: whole numbers of these come back from the floats as they were.
-const SECOND: f64 = 1e6;
-const _: () = assert!(STEP == 1000);
-
 /// What the envelope says, in nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) created: u64,
     pub(crate) started: u64,
     pub(crate) keep_until: u64,
     pub(crate) value_version: u32,
+    pub(crate) tags: Tags,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +34,8 @@ struct Wire {
     vv: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ku: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Box<str>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -43,7 +44,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Envelope {
-    pub(crate) fn of(metadata: &Metadata, value_version: u32) -> Self {
+    pub(crate) fn of(metadata: &Metadata, value_version: u32, tags: Tags) -> Self {
         let Metadata {
             created,
             started,
@@ -55,6 +56,7 @@ impl Envelope {
             started,
             keep_until,
             value_version,
+            tags,
         }
     }
 
@@ -66,10 +68,15 @@ impl Envelope {
             st: (self.started != self.created).then(|| seconds(self.started)),
             vv: self.value_version,
             ku: (self.keep_until != 0).then(|| seconds(self.keep_until)),
+            tags: self.tags.iter().map(Into::into).collect(),
         };
-        let mut header = serde_json::to_vec(&wire).expect("numbers are always serialisable");
-        header.push(b'|');
-        header
+        let mut header = serde_json::to_string(&wire).expect("these are always serialisable");
+        if !self.tags.is_empty() {
+            // JSON has none outside of strings.
+            header = header.replace('|', r"\u007c");
+        }
+        header.push('|');
+        header.into_bytes()
     }
 
     /// Splits what is stored into envelope and payload.
@@ -90,32 +97,16 @@ impl Envelope {
             started: wire.st.map_or(created, nanoseconds),
             keep_until: wire.ku.map_or(0, nanoseconds),
             value_version: wire.vv,
+            tags: Tags::new(wire.tags),
         };
         Ok((envelope, &payload[1..]))
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "dogpile's times are floats: exact to a microsecond until 2106"
-)]
-fn seconds(nanoseconds: u64) -> f64 {
-    (nanoseconds / STEP) as f64 / SECOND
-}
-
-/// Negative numbers, and what is not one, count as 1970; the cast saturates.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturating is meant"
-)]
-fn nanoseconds(seconds: f64) -> u64 {
-    ((seconds * SECOND).round() as u64).saturating_mul(STEP)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slot::STEP;
 
     #[test]
     fn an_envelope_is_as_dogpile_writes_it() {
@@ -123,19 +114,19 @@ mod tests {
         let plain = Envelope {
             created: at,
             started: at,
-            keep_until: 0,
-            value_version: 0,
+            ..Envelope::default()
         };
         assert_eq!(plain.header(), br#"{"ct":1700000000.25,"v":2}|"#);
         let full = Envelope {
             started: at - 250_000_000,
             keep_until: at + 500_000_000,
             value_version: 3,
+            tags: Tags::new(["b|\"", "a", "b|\""]),
             ..plain
         };
         assert_eq!(
             String::from_utf8(full.header()).unwrap(),
-            r#"{"ct":1700000000.25,"v":2,"st":1700000000.0,"vv":3,"ku":1700000000.75}|"#
+            r#"{"ct":1700000000.25,"v":2,"st":1700000000.0,"vv":3,"ku":1700000000.75,"tags":["a","b\u007c\""]}|"#
         );
         assert_eq!(Envelope::split(&full.header()), Ok((full, &b""[..])));
     }

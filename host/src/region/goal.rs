@@ -65,8 +65,8 @@ where
         self.once.should_cache(value)
     }
 
-    fn outdated_before(&self, region: &Region) -> u64 {
-        self.since.max(region.slot().invalidations.outdated().hard)
+    fn since(&self) -> u64 {
+        self.since
     }
 
     fn newer_than(&self) -> u64 {

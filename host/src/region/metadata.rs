@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dogpile_plugin_api::Value;
 
 use super::envelope::Envelope;
+use super::tagged::tags;
 
 /// What is known of a stored value, fresh or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ValueMetadata {
     /// When its creation ended (dogpile's `ct`).
@@ -20,13 +21,15 @@ pub struct ValueMetadata {
     pub keep_until: Option<SystemTime>,
     /// The `value_version` it was stored with; of objects, which know none, 0.
     pub value_version: u32,
+    /// The tags it was stored with, in the order of their letters.
+    pub tags: Vec<String>,
 }
 
 impl ValueMetadata {
     /// `None` if dogpile did not write it.
     pub(crate) fn of(value: &Value, now: u64) -> Option<Self> {
         let envelope = if value.is_object() {
-            Envelope::of(&value.metadata(), 0)
+            Envelope::of(&value.metadata(), 0, tags(value).clone())
         } else {
             Envelope::split(value.as_bytes()?).ok()?.0
         };
@@ -37,6 +40,7 @@ impl ValueMetadata {
             age: Duration::from_nanos(now.saturating_sub(envelope.created)),
             keep_until: (envelope.keep_until != 0).then(|| time(envelope.keep_until)),
             value_version: envelope.value_version,
+            tags: envelope.tags.iter().map(str::to_owned).collect(),
         })
     }
 }

@@ -9,6 +9,7 @@ mod entry;
 mod envelope;
 mod form;
 mod goal;
+mod invalidate;
 mod key;
 mod mangle;
 mod metadata;
@@ -20,6 +21,7 @@ mod payload;
 mod ping;
 mod read;
 mod store;
+mod tagged;
 mod way;
 
 use std::any::Any;
@@ -55,7 +57,7 @@ use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
-use crate::slot::{Count, Hold, Invalidation, RegionStats, Slot};
+use crate::slot::{Count, Hold, RegionStats, Slot};
 use crate::{Error, ErrorKind, Result};
 
 /// A handle to a region: a cache with a backend, an expiration time and a dogpile lock for each key.
@@ -127,7 +129,7 @@ impl Region {
         creator: impl FnOnce() -> T,
     ) -> Result<Cached<T>> {
         let goal = Once::new(|| ready(Ok(creator())), Always);
-        self.fetch::<T, Json>(&key.cache_key(), &Call::default(), goal)
+        self.fetch::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
     }
 
     /// Like [`Region::get_or_create`], with a creator that can fail. All who wait for a creation that fails get its
@@ -144,7 +146,7 @@ impl Region {
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Cached<T>> {
         let goal = Once::new(|| ready(creator().map_err(creator_failed)), Always);
-        self.fetch::<T, Json>(&key.cache_key(), &Call::default(), goal)
+        self.fetch::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
     }
 
     /// A call with options of its own.
@@ -185,7 +187,7 @@ impl Region {
     ///
     /// [`ErrorKind::Backend`] if the backend fails and the region's `on_backend_error` is `"fail"`.
     pub fn get<T: Cacheable>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
-        self.look::<T, Json>(&key.cache_key(), &Call::default())
+        self.look::<T, Json>(&key.cache_key(), Call::PLAIN)
     }
 
     /// Stores `value`, as created now.
@@ -195,7 +197,7 @@ impl Region {
     /// [`ErrorKind::Serializer`] if it cannot be written; [`ErrorKind::Backend`] if the backend fails and the region's
     /// `on_backend_error` is `"fail"`.
     pub fn set<T: Cacheable>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
-        self.put::<T, Json>(&key.cache_key(), &Call::default(), value)
+        self.put::<T, Json>(&key.cache_key(), Call::PLAIN, value)
     }
 
     /// Removes `key`; no error if it was not there. A creation of it that is under way in this process goes to who waits
@@ -220,13 +222,6 @@ impl Region {
         region.instance.spare.clear();
         let cleared = region.instance.backend.clear();
         cleared.map_err(|error| self.backend_error(region, "clear", error))
-    }
-
-    /// Outdates every value of the region whose creation has started, in this process: nothing is removed, nothing
-    /// is read. Soft: they are served while new ones are created. Hard: callers wait for the new ones.
-    pub fn invalidate(&self, how: Invalidation) {
-        self.slot().invalidations.invalidate(self.clock(), how);
-        tracing::debug!(target: "dogpile.cache", region = self.name(), ?how, "invalidated");
     }
 
     /// Whether somebody creates `key` at this moment: in this process or, where the backend has a mutex, anywhere.

@@ -19,12 +19,13 @@ use super::multi_creating::{CreatingMulti, set_multi};
 use super::passage::Waiting;
 use super::read::Found;
 use super::store::{object, stored_form};
+use super::tagged::is_hard_outdated;
 use super::way::Way;
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
 use crate::instance::{Failure, Instance};
 use crate::registry::{Configured, Current};
-use crate::slot::Count;
+use crate::slot::{Count, Tags};
 
 /// Several keys with the options of one call, from [`Region::entries`].
 #[must_use = "entries do nothing until one of their calls is made"]
@@ -173,7 +174,7 @@ impl Region {
         keys: &[K],
     ) -> Result<Vec<Option<Cached<T>>>> {
         let keys = Keys::of(keys);
-        self.look_all(Way::Pool, &keys, &Call::default()).await
+        self.look_all(Way::Pool, &keys, Call::PLAIN).await
     }
 
     /// See [`Region::set_multi`].
@@ -272,7 +273,7 @@ impl Region {
             for (key, value) in entries {
                 let text = key.cache_key();
                 let key = BackendKey::new(&region, &text)?.to_owned();
-                let made = object(self, &region, &key, &Call::default(), times, value);
+                let made = object(self, &region, &key, Call::PLAIN, times, value);
                 stored.push(stored_form::<T, Json>(self, &region, &key, &made)?);
                 values.push(made.into_value());
                 keys.push(key);
@@ -340,6 +341,12 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
     /// See [`Entry::expiration_time`](super::Entry::expiration_time).
     pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
         self.call.expire(time.into());
+        self
+    }
+
+    /// See [`Entry::tags`](super::Entry::tags).
+    pub fn tags<L: Into<Box<str>>>(mut self, tags: impl IntoIterator<Item = L>) -> Self {
+        self.call.tags = Tags::new(tags);
         self
     }
 
@@ -495,7 +502,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
             return Ok(Vec::new());
         }
         let (began, mut mismatched) = (Instant::now(), false);
-        let outdated_before = region.slot().invalidations.outdated().hard;
+        let in_force = region.slot().invalidations.in_force();
         let ended = |error| region.ended(error);
         loop {
             let current = region.registry().current(region.slot()).map_err(ended)?;
@@ -536,8 +543,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
                 Err(error) => return Err(region.failed(error, wait)),
             };
             let is_outdated = |outcome: &Outcome<Value>| {
-                outcome.source == Source::Waited
-                    && outcome.value.metadata().started <= outdated_before
+                outcome.source == Source::Waited && is_hard_outdated(&outcome.value, &in_force)
             };
             if outcomes.iter().flatten().any(is_outdated) {
                 continue;

@@ -54,7 +54,7 @@ impl<'a> Objects<'a> {
     ) -> Result<Cached<T>> {
         let goal = Once::new(|| ready(Ok(creator())), Always);
         self.region
-            .fetch::<T, AsObject>(&key.cache_key(), &Call::default(), goal)
+            .fetch::<T, AsObject>(&key.cache_key(), Call::PLAIN, goal)
     }
 
     /// See [`Region::try_get_or_create`].
@@ -69,7 +69,7 @@ impl<'a> Objects<'a> {
     ) -> Result<Cached<T>> {
         let goal = Once::new(|| ready(creator().map_err(creator_failed)), Always);
         self.region
-            .fetch::<T, AsObject>(&key.cache_key(), &Call::default(), goal)
+            .fetch::<T, AsObject>(&key.cache_key(), Call::PLAIN, goal)
     }
 
     /// See [`Region::get`].
@@ -79,7 +79,7 @@ impl<'a> Objects<'a> {
     /// As there.
     pub fn get<T: Send + Sync + 'static>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
         self.region
-            .look::<T, AsObject>(&key.cache_key(), &Call::default())
+            .look::<T, AsObject>(&key.cache_key(), Call::PLAIN)
     }
 
     /// See [`Region::set`].
@@ -89,6 +89,6 @@ impl<'a> Objects<'a> {
     /// As there.
     pub fn set<T: Send + Sync + 'static>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
         self.region
-            .put::<T, AsObject>(&key.cache_key(), &Call::default(), value)
+            .put::<T, AsObject>(&key.cache_key(), Call::PLAIN, value)
     }
 }

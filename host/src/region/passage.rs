@@ -12,6 +12,7 @@ use super::creating::{Creating, Goal};
 use super::form::Form;
 use super::mangle::BackendKey;
 use super::read::{Found, Terms, examine, fresh};
+use super::tagged::is_hard_outdated;
 use super::way::Way;
 use crate::instance::{Creations, Failure};
 use crate::registry::{Configured, configured};
@@ -221,7 +222,8 @@ impl Region {
         let mut mismatched = false;
         let began = passage.wait.map(|_| Instant::now());
         // A creation that began before this is not what the caller may get any more, though it waits for it.
-        let outdated_before = goal.outdated_before(self);
+        let in_force = self.slot().invalidations.in_force();
+        let since = goal.since();
         loop {
             let Passage {
                 creations,
@@ -260,7 +262,7 @@ impl Region {
                 Ok(Outcome {
                     value,
                     source: Source::Waited,
-                }) if value.metadata().started <= outdated_before => {}
+                }) if value.metadata().started <= since || is_hard_outdated(&value, &in_force) => {}
                 Ok(Outcome { value, source }) => match Object::from_value(value) {
                     Ok(object) => return Ok(self.passed(object, source)),
                     // The caller waited for created it as another type: what is stored is read once more.

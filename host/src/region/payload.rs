@@ -9,6 +9,7 @@ use super::mangle::BackendKey;
 use super::store::metadata;
 use super::{Region, ValueMetadata};
 use crate::registry::configured;
+use crate::slot::Tags;
 use crate::{Error, ErrorKind, Result};
 
 /// A stored value as bytes.
@@ -69,8 +70,8 @@ impl Region {
         let text = key.cache_key();
         let key = BackendKey::new(region, &text)?;
         let started = self.slot().invalidations.start(self.clock());
-        let metadata = metadata(region, &Call::default(), self.ends_now(started), 0);
-        let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
+        let metadata = metadata(region, Call::PLAIN, self.ends_now(started), 0);
+        let mut bytes = Envelope::of(&metadata, region.config.value_version, Tags::NONE).header();
         bytes.extend_from_slice(payload);
         let value = Value::with(&metadata, key.key(), bytes);
         let stored = region.instance.backend.set(&key.key(), &value);

@@ -5,6 +5,7 @@ use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
 use super::envelope::Envelope;
 use super::form::Form;
+use super::tagged::{object, tags};
 use crate::jitter::{chance, shortened};
 use crate::registry::Configured;
 use crate::slot::MissReason;
@@ -62,18 +63,13 @@ pub(crate) struct Terms<'a> {
 impl Terms<'_> {
     /// Whether a value is fresh beyond doubt, however much jitter makes its time shorter.
     #[inline]
-    fn is_surely_fresh<const OWN: bool>(
-        &self,
-        created: u64,
-        started: u64,
-        outdated: &Outdated,
-    ) -> bool {
+    fn is_surely_fresh<const OWN: bool>(&self, created: u64, started: u64, gate: u64) -> bool {
         let time = match self.expiration_time {
             Some(time) if OWN && !self.region.has_jitter() => time,
             Some(_) if OWN => return false,
             _ => self.region.surely_fresh,
         };
-        is_plainly_fresh(self.now, created, started, time, outdated)
+        is_plainly_fresh(self.now, created, started, time, gate)
     }
 
     fn judge(&self, created: u64, started: u64, key: u64, outdated: &Outdated) -> Freshness {
@@ -90,19 +86,20 @@ impl Terms<'_> {
     }
 }
 
-/// The object in `value`, if it is one of the caller's type and fresh; else the value, for [`examine`]. `OWN`: the terms
-/// are the call's own.
+/// The object in `value`, if it is one of the caller's type without tags and clearly fresh; else the value, for
+/// [`examine`]. `OWN`: the terms are the call's own.
 #[inline]
 pub(crate) fn fresh<T: Send + Sync + 'static, const OWN: bool>(
     value: Value,
     terms: &Terms<'_>,
 ) -> Result<Object<T>, Value> {
-    let object = Object::<T>::from_value(value)?;
+    let object = Object::<T>::from_value_without_extra(value)?;
     let Metadata {
         created, started, ..
     } = object.as_value().metadata();
-    let outdated = terms.region.slot.invalidations.outdated();
-    if terms.is_surely_fresh::<OWN>(created, started, &outdated) {
+    // What started before the gate may be fresh all the same: `examine` looks closely.
+    let gate = terms.region.slot.invalidations.gate();
+    if terms.is_surely_fresh::<OWN>(created, started, gate) {
         Ok(object)
     } else {
         Err(object.into_value())
@@ -115,11 +112,12 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
     key: Key<'_>,
     terms: &Terms<'_>,
 ) -> Found<T> {
-    let outdated = terms.region.slot.invalidations.outdated();
+    let invalidations = &terms.region.slot.invalidations;
     if value.is_object() {
         let Metadata {
             created, started, ..
         } = value.metadata();
+        let outdated = invalidations.outdated(created, started, tags(&value));
         let freshness = terms.judge(created, started, key.hash(), &outdated);
         return match Object::from_value(value) {
             Ok(object) => found(freshness, || Ok(object)),
@@ -138,8 +136,10 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         created,
         started,
         keep_until,
+        tags,
         ..
     } = envelope;
+    let outdated = invalidations.outdated(created, started, &tags);
     found(terms.judge(created, started, key.hash(), &outdated), || {
         let decoded = F::decode(payload).ok_or(MissReason::Damaged)?;
         let metadata = Metadata {
@@ -148,13 +148,13 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
             keep_until,
             weight: 0,
         };
-        Ok(Object::new(&metadata, key, decoded))
+        Ok(object(&metadata, key, decoded, &tags))
     })
 }
 
 fn found<T>(
     freshness: Freshness,
-    object: impl FnOnce() -> Result<Object<T>, MissReason>,
+    usable: impl FnOnce() -> Result<Object<T>, MissReason>,
 ) -> Found<T> {
     let reason = |reason| match reason {
         Reason::Expired | Reason::FutureCreation => MissReason::Expired,
@@ -162,12 +162,12 @@ fn found<T>(
     };
     match freshness {
         Freshness::Unusable(why) => Found::Miss(reason(why)),
-        Freshness::Fresh => object().map_or_else(Found::Miss, Found::Fresh),
+        Freshness::Fresh => usable().map_or_else(Found::Miss, Found::Fresh),
         Freshness::Stale {
             reason: why,
             meanwhile,
             on_error,
-        } => object().map_or_else(Found::Miss, |object| {
+        } => usable().map_or_else(Found::Miss, |object| {
             Found::Stale(Stale {
                 object,
                 reason: reason(why),

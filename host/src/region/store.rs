@@ -7,6 +7,7 @@ use super::call::Call;
 use super::envelope::Envelope;
 use super::form::Form;
 use super::mangle::BackendKey;
+use super::tagged;
 use crate::Result;
 use crate::registry::Configured;
 
@@ -38,7 +39,8 @@ pub(super) fn object<T: Send + Sync + 'static>(
         Storage::Objects => handle.slot().weigh(&value),
         Storage::Bytes => 0,
     };
-    Object::new(&metadata(region, call, times, weight), key.key(), value)
+    let metadata = metadata(region, call, times, weight);
+    tagged::object(&metadata, key.key(), value, &call.tags)
 }
 
 pub(super) fn metadata(region: &Configured, call: &Call, times: Times, weight: u32) -> Metadata {
@@ -82,7 +84,8 @@ pub(super) fn stored_form<T: Send + Sync + 'static, F: Form<T>>(
                 weight: handle.slot().weigh::<T>(object),
                 ..object.as_value().metadata()
             };
-            let mut bytes = Envelope::of(&metadata, region.config.value_version).header();
+            let tags = tagged::tags(object.as_value()).clone();
+            let mut bytes = Envelope::of(&metadata, region.config.value_version, tags).header();
             F::encode(object, &mut bytes)?;
             Ok(Value::with(&metadata, key.key(), bytes))
         }

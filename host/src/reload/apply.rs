@@ -15,8 +15,9 @@ use crate::engine::Engine;
 use crate::loader::{self, LoadError, Loader};
 use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
+use crate::records::first_read;
 use crate::registry::{Configured, Origin, Slots, Snapshot};
-use crate::slot::{Invalidation, Slot};
+use crate::slot::{Invalidation, Slot, Target};
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -44,6 +45,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     for region in regions {
         next.put(region);
     }
+    let first = first_read(&current, &next, open_timeout(manifest));
     let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
     errors.extend(keeps_objects(manifest, &next));
@@ -58,6 +60,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
             changes,
         });
     }
+    first.take_in(engine.clock);
     let old = engine.registry.replace(&mut slots, next);
     drop(slots);
     let new = engine.registry.load_full();
@@ -71,6 +74,10 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     })
 }
 
+fn open_timeout(manifest: &Manifest) -> Duration {
+    manifest.host().open_timeout.unwrap_or(FOR_EVER)
+}
+
 /// Objects do not carry the `value_version` that bytes do, so those of an instance that stays are invalidated.
 fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
     for region in new.regions() {
@@ -79,10 +86,8 @@ fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
                 && old.config.value_version != region.config.value_version
         });
         if stays && region.instance.properties.storage == Storage::Objects {
-            region
-                .slot
-                .invalidations
-                .invalidate(engine.clock, Invalidation::Hard);
+            let invalidations = &region.slot.invalidations;
+            invalidations.invalidate(engine.clock, &[Target::Region], Invalidation::Hard, false);
         }
     }
 }
@@ -253,7 +258,7 @@ fn open(
         plugins,
         current,
         graph: &engine.graph,
-        open_timeout: manifest.host().open_timeout.unwrap_or(FOR_EVER),
+        open_timeout: open_timeout(manifest),
         origin: Origin::Manifest,
         shared: RefCell::new(current.shared_instances()),
     };

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::engine::Engine;
 use crate::loader;
 use crate::manifest::{Manifest, ManifestErrors};
+use crate::records::Poller;
 use crate::{Error, ErrorKind, Result};
 
 pub use self::outcome::Reload;
@@ -99,6 +100,7 @@ impl Follower {
                 state.applied = Some(SystemTime::now());
                 state.error = None;
                 drop(state);
+                Poller::follow(&self.engine);
                 for warning in manifest.warnings() {
                     tracing::warn!(target: "dogpile.reload", "{warning}");
                 }

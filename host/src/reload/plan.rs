@@ -129,6 +129,11 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ("early_refresh", a.early_refresh != b.early_refresh),
         ("jitter", a.jitter.to_bits() != b.jitter.to_bits()),
         ("lock_wait", a.lock_wait != b.lock_wait),
+        ("invalidation", a.invalidation != b.invalidation),
+        (
+            "invalidation_interval",
+            a.invalidation_interval != b.invalidation_interval,
+        ),
         ("lock_timeout", a.lock_timeout != b.lock_timeout),
         ("bypass_hold", a.bypass_hold != b.bypass_hold),
     ] {

@@ -3,6 +3,7 @@
 mod invalidation;
 mod runner;
 mod stats;
+mod tags;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -14,12 +15,13 @@ use parking_lot::RwLock;
 
 use crate::Result;
 
-pub use self::invalidation::Invalidation;
-pub(crate) use self::invalidation::{Invalidations, STEP};
+pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
+pub use self::invalidation::{Invalidation, InvalidationStrategy};
 pub use self::runner::Creation;
 pub(crate) use self::runner::Runner;
 pub(crate) use self::stats::{Count, Stats};
 pub use self::stats::{MissReason, RegionStats};
+pub(crate) use self::tags::Tags;
 
 /// How often failures of a backend are logged, in nanoseconds.
 const LOG_PERIOD: u64 = 1_000_000_000;

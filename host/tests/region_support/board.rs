@@ -65,6 +65,11 @@ impl Board {
         self.objects().argument("bytes", true)
     }
 
+    /// As bytes that other processes see: instances on one board stand for them.
+    pub(crate) fn shared(&self) -> RegionConfig {
+        self.bytes().argument("shared", true)
+    }
+
     /// What was called since this was last asked, such as `get user:1`.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().calls)
@@ -106,7 +111,8 @@ impl Board {
         drop(old);
     }
 
-    pub(super) fn remove(&self, key: &str) {
+    /// Removes an entry, as an eviction does.
+    pub(crate) fn remove(&self, key: &str) {
         let old = self.lock().entries.remove(key);
         drop(old);
     }

@@ -18,6 +18,9 @@ pub(crate) struct SpyArguments {
     /// Whether it wants bytes.
     #[serde(default)]
     bytes: bool,
+    /// Whether it says that other processes see what it stores.
+    #[serde(default)]
+    shared: bool,
     /// The mangler that it asks for.
     #[serde(default)]
     mangler: Option<String>,
@@ -70,6 +73,10 @@ impl Backend for Spy {
         } else {
             Storage::Objects
         }
+    }
+
+    fn shared(&self) -> bool {
+        self.arguments.shared
     }
 
     fn key_mangler(&self) -> Option<&str> {

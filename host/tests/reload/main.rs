@@ -3,6 +3,7 @@
 mod change;
 mod close;
 mod create;
+mod invalidation;
 mod plan;
 mod plugin_file;
 mod probe;

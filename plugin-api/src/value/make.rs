@@ -277,14 +277,15 @@ pub(super) fn with_extra<T: Send + Sync + 'static, E: Send + Sync + 'static>(
     Value { header }
 }
 
-/// The extra at `pointer`, if it is an `E`.
+/// The extra of an object, if it is an `E`.
 ///
 /// # Safety
 ///
-/// [`with_extra`] of this image wrote it there, and it lives for `'a`.
-pub(super) unsafe fn extra_at<'a, E: 'static>(pointer: *const u8) -> Option<&'a E> {
+/// [`with_extra`] of this image made the object, which lives for `'a`.
+pub(super) unsafe fn extra_of<'a, E: 'static>(header: *const Header) -> Option<&'a E> {
     // SAFETY: the caller's promise; the type's mark stands in front, whatever the type.
     unsafe {
+        let pointer = header.byte_add((*header).length as usize);
         if *pointer.cast::<TypeId>() != TypeId::of::<E>() {
             return None;
         }

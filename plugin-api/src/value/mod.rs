@@ -170,11 +170,8 @@ impl Value {
         if !self.is_own_object() || !self.has_extra() {
             return None;
         }
-        // SAFETY: this image's objects have a length only if `with_extra` made them: it is where the extra starts.
-        unsafe {
-            let start = self.header.as_ptr().cast::<u8>();
-            make::extra_at(start.add(self.header().length as usize))
-        }
+        // SAFETY: this image's objects have a length only if `with_extra` made them.
+        unsafe { make::extra_of(self.header.as_ptr()) }
     }
 
     /// Whether this image made it as an object of type `T`.

@@ -11,6 +11,7 @@ const ROOT: &str = "host/src/";
 const ORDER: &[&[&str]] = &[
     &["loader", "manifest", "slot"],
     &["registry"],
+    &["records"],
     &["region", "assemble"],
     &["reload"],
     &["inner"],

@@ -55,8 +55,13 @@ fn as_text(metadata: &ValueMetadata, size: usize) -> String {
         || "never".to_owned(),
         |time| format_rfc3339_nanos(time).to_string(),
     );
+    // Escaped, so that a tag with a line end cannot pass for another line.
+    let tags = match &metadata.tags[..] {
+        [] => String::new(),
+        tags => format!("tags: {}\n", tags.join(", ").escape_debug()),
+    };
     format!(
-        "cached_time: {}\nstarted_time: {}\nage: {}\nkeep_until: {keep_until}\nvalue_version: {}\nsize: {}\n",
+        "cached_time: {}\nstarted_time: {}\nage: {}\nkeep_until: {keep_until}\nvalue_version: {}\n{tags}size: {}\n",
         format_rfc3339_nanos(metadata.cached_time),
         format_rfc3339_nanos(metadata.started_time),
         humantime::format_duration(Duration::from_millis(milliseconds(metadata.age))),
@@ -72,6 +77,7 @@ fn as_json(metadata: &ValueMetadata, size: usize) -> serde_json::Value {
         "age_seconds": metadata.age.as_secs_f64(),
         "keep_until": metadata.keep_until.map(|time| format_rfc3339_nanos(time).to_string()),
         "value_version": metadata.value_version,
+        "tags": metadata.tags,
         "size": size,
     })
 }

@@ -1,0 +1,114 @@
+//! Invalidation in the program's own way.
+
+#![forbid(unsafe_code)]
+
+mod region_support;
+
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use dogpile::{ErrorKind, Invalidation, InvalidationStrategy, MissReason, RegionConfig, Source};
+
+use region_support::{Board, SECOND, after, beside_a_creation, memory, misses, region};
+
+/// Outdates what was created before a moment, in one of the ways.
+#[derive(Default)]
+struct Before {
+    line: Mutex<Option<(SystemTime, Invalidation)>>,
+    asked: AtomicUsize,
+    fails: bool,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<Before>);
+
+impl InvalidationStrategy for Shared {
+    fn invalidate(&self, how: Invalidation) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        if self.0.fails {
+            return Err("not today".into());
+        }
+        *self.0.line.lock().unwrap() = Some((after(10), how));
+        Ok(())
+    }
+
+    fn outdates(&self, created: SystemTime, started: SystemTime) -> Option<Invalidation> {
+        assert!(started <= created);
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let line = *self.0.line.lock().unwrap();
+        line.filter(|(line, _)| created < *line).map(|(_, how)| how)
+    }
+}
+
+#[test]
+fn a_strategy_of_the_programs_own_decides_what_is_outdated() {
+    let (users, hand) = memory();
+    let strategy = Shared(Arc::default());
+    users.set_invalidation_strategy(strategy.clone());
+    users.set("hard", 1).unwrap();
+    users.entry("tagged").tags(["red"]).set(1).unwrap();
+    assert_eq!(users.get::<i32>("hard").unwrap().as_deref(), Some(&1));
+    assert_eq!(
+        (users.stats().hits, strategy.0.asked.load(Ordering::SeqCst)),
+        (1, 1)
+    );
+    users.invalidate(Invalidation::Hard).unwrap();
+    for key in ["hard", "tagged"] {
+        assert!(users.get::<i32>(key).unwrap().is_none());
+    }
+    assert_eq!(misses(&users, MissReason::Invalidated), 2);
+    // It says what is outdated, not the time of the call: what is created now is, too.
+    users.set("hard", 1).unwrap();
+    assert!(users.get::<i32>("hard").unwrap().is_none());
+    hand.advance(11 * SECOND);
+    users.set("hard", 1).unwrap();
+    assert!(users.get::<i32>("hard").unwrap().is_some());
+    users.entry("tagged").tags(["red"]).set(1).unwrap();
+    users.invalidate_tags(["red"], Invalidation::Hard).unwrap();
+    assert!(users.get::<i32>("tagged").unwrap().is_none());
+}
+
+#[test]
+fn a_strategy_can_outdate_softly() {
+    let (users, hand) = memory();
+    users.set("softly", 1).unwrap();
+    users.set_invalidation_strategy(Shared(Arc::default()));
+    users.invalidate(Invalidation::Soft).unwrap();
+    hand.advance(11 * SECOND);
+    assert_eq!(
+        beside_a_creation(&users, "softly", false),
+        (1, Source::Stale)
+    );
+}
+
+#[test]
+fn what_was_invalidated_before_a_strategy_stays_so() {
+    let (users, _) = memory();
+    users.set("1", 1).unwrap();
+    users.invalidate(Invalidation::Hard).unwrap();
+    users.set_invalidation_strategy(Shared(Arc::default()));
+    assert!(users.get::<i32>("1").unwrap().is_none());
+}
+
+#[test]
+fn a_strategy_that_fails_is_told_and_the_storage_is_not_asked() {
+    let board = Board::new("strategy");
+    let (users, _) = region(board.shared());
+    users.set_invalidation_strategy(Shared(Arc::new(Before {
+        fails: true,
+        ..Before::default()
+    })));
+    let error = users.invalidate(Invalidation::Hard).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Strategy);
+    let text = error.to_string();
+    assert!(
+        text.contains("`users`") && text.contains("not today"),
+        "{text}"
+    );
+    assert!(board.stored("_dogpile_inv:users").is_none());
+    let (users, _) = region(RegionConfig::on("users", "memory"));
+    users.set_invalidation_strategy(Shared(Arc::default()));
+    let soft = users.invalidate(Invalidation::Soft).unwrap_err();
+    assert_eq!(soft.kind(), ErrorKind::NoExpirationTime);
+}
