@@ -150,3 +150,17 @@ fn objects_that_are_not_serialisable_are_read_as_others_are() {
     assert_eq!(payload.bytes, b"\"text\"");
     assert_eq!(payload.metadata.tags, ["red"]);
 }
+
+#[test]
+fn several_keys_can_be_given_tags_at_once() {
+    for (users, _) in both() {
+        let keys = ["a", "b"];
+        let create =
+            |missing: &[&'static str]| missing.iter().map(|key| (*key, 1)).collect::<Vec<_>>();
+        let created = users.entries(&keys).tags(["red"]).get_or_create(create);
+        assert_eq!(created.unwrap().len(), 2);
+        assert!(keys.iter().all(|key| is_fresh(&users, key)));
+        users.invalidate_tags(["red"], Invalidation::Hard).unwrap();
+        assert!(!keys.iter().any(|key| is_fresh(&users, key)));
+    }
+}

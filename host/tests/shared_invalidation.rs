@@ -15,6 +15,7 @@ use std::time::Duration;
 use dogpile::{
     ErrorKind, Host, Invalidation, InvalidationScope, ManualClock, Region, RegionConfig,
 };
+use dogpile_lock::Blocking;
 use region_support::{Board, Fault, SECOND, START, builder, until};
 
 const RECORD: &str = "_dogpile_inv:users";
@@ -264,6 +265,28 @@ fn tags_are_shared_as_regions_are() {
     }
     board.remove(RECORD);
     until(|| board.stored(RECORD).is_some());
+}
+
+#[test]
+fn an_asynchronous_caller_is_not_blocked_by_the_record() {
+    let board = Board::new("asynchronous");
+    let (_host, users, _) = host(users(&board, SELDOM));
+    users.entry("1").tags(["red"]).set(1).unwrap();
+    users.set("2", 1).unwrap();
+    until_polled(&board, 2);
+    let here = thread::current().id();
+    board.hook(move |call| assert_ne!(thread::current().id(), here, "{call}"));
+    let tags = users.invalidate_tags_async(["red"], Invalidation::Hard);
+    Blocking::new().on(tags).unwrap();
+    let all = users.invalidate_async(Invalidation::Soft);
+    Blocking::new().on(all).unwrap();
+    board.hook(|_| {});
+    let record = board.text(RECORD);
+    assert!(
+        !record.contains("\"soft\":0.0,") && record.contains("\"red\""),
+        "{record}"
+    );
+    assert!(!is_fresh(&users, "1") && !is_fresh(&users, "2"));
 }
 
 #[test]

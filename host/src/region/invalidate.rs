@@ -35,7 +35,8 @@ impl Region {
         Blocking::new().on(self.invalidate_on(Way::Here, how))
     }
 
-    /// See [`Region::invalidate`]. It holds in this process when the future is first polled to its first wait.
+    /// See [`Region::invalidate`]. In this process it holds before the future first waits; the record is written on a
+    /// thread that may block.
     ///
     /// # Errors
     ///
