@@ -50,7 +50,7 @@ fn what_is_created_while_a_backend_fails_is_held_for_a_time_and_no_longer() {
         board.fault(method, Some(Fault::Fail));
     }
     assert_eq!(*users.get_or_create("1", || 1).unwrap(), 1);
-    hand.advance(2 * SECOND - TICK);
+    hand.advance(SECOND.saturating_add(SECOND).saturating_sub(TICK));
     assert_eq!(*users.get_or_create("1", || 2).unwrap(), 1);
     assert_eq!(users.get::<i32>("1").unwrap().as_deref(), Some(&1));
     assert_eq!(misses(&users, MissReason::Bypass), 2);
