@@ -39,7 +39,9 @@
 //! # Logging
 //!
 //! Through `tracing`: targets `dogpile.cache` (misses, backends that fail), `dogpile.lock` (who creates, who waits),
-//! `dogpile.reload` (outcomes), `dogpile.admin`, and `dogpile::plugin` (what plugins log). A fresh hit logs nothing.
+//! `dogpile.reload` (outcomes), `dogpile.admin`, and `dogpile::plugin` (what plugins log). At debug level a miss tells
+//! region, key and reason, a creation is a span around its creator, and its end tells how long it took, in seconds. Keys
+//! are cut after 300 characters. A fresh hit logs nothing.
 
 #![deny(unsafe_code)]
 

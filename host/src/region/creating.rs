@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dogpile_lock::{Acquired, Held, Lent, Operation, Reading, Storing, Turn};
 use dogpile_plugin_api::{Guarded, Key, Object, Value};
+use tracing::Instrument;
 
 use super::Region;
 use super::call::Call;
@@ -175,11 +176,21 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
 
     async fn create(&mut self) -> Result<Value, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
-        let value = self.goal.create().await.map_err(Failure::Error)?;
+        let span = tracing::debug_span!(
+            target: "dogpile.cache", "creation", region = self.region.name(), key = self.key.shown()
+        );
+        let created = async { self.goal.create().await }
+            .instrument(span.clone())
+            .await;
+        let value = created.map_err(Failure::Error)?;
         self.keep = self.goal.should_cache(&value);
         self.region.slot().stats.count(Count::Creation);
         let region = self.current()?;
         let times = self.region.ends_now(started);
+        tracing::debug!(
+            target: "dogpile.cache", parent: &span, region = self.region.name(), key = self.key.shown(),
+            seconds = times.seconds(), "created"
+        );
         let object = object(self.region, &region, self.key, self.call, times, value);
         Ok(object.into_value())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dogpile_lock::{Acquired, Held, Lent, MultiOperation, Reading, Storing, ToStore};
 use dogpile_plugin_api::{Guarded, Key, Value};
+use tracing::Instrument;
 
 use super::call::Call;
 use super::creating::{KeyTurn, Stored, acquire, is_current, set};
@@ -155,10 +156,19 @@ where
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
-        let created = (self.creator)(wanted.collect()).await;
+        let span = tracing::debug_span!(
+            target: "dogpile.cache", "creation", region = self.region.name(), keys = numbers.len()
+        );
+        let created = (self.creator)(wanted.collect())
+            .instrument(span.clone())
+            .await;
         let mut given = by_key(created.map_err(Failure::Error)?);
         let region = self.current()?;
         let times = self.region.ends_now(started);
+        tracing::debug!(
+            target: "dogpile.cache", parent: &span, region = self.region.name(), keys = numbers.len(),
+            seconds = times.seconds(), "created"
+        );
         let mut values = Vec::with_capacity(numbers.len());
         for number in numbers {
             let value = given.remove(&*self.own_keys[*number].text);

@@ -1,5 +1,7 @@
 //! Putting a value where the backend keeps it.
 
+use std::time::Duration;
+
 use dogpile_plugin_api::{Metadata, Object, Storage, Value};
 
 use super::Region;
@@ -16,6 +18,13 @@ use crate::registry::Configured;
 pub(super) struct Times {
     pub(super) started: u64,
     pub(super) created: u64,
+}
+
+impl Times {
+    /// How long the creation took.
+    pub(super) fn seconds(self) -> f64 {
+        Duration::from_nanos(self.created.saturating_sub(self.started)).as_secs_f64()
+    }
 }
 
 impl Region {
