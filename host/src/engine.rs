@@ -1,6 +1,7 @@
 //! What every part of a host shares.
 
-use std::sync::LazyLock;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 
 use dogpile_lock::{Clock, WaitGraph};
 use parking_lot::Mutex;
@@ -9,6 +10,9 @@ use crate::plugins::PluginSet;
 use crate::pool::Pool;
 use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
+
+/// Starts a task.
+pub(crate) type Spawner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
 /// Threads for calls that can block.
 const CALLS: usize = 32;
@@ -30,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) calls: Pool,
     /// Creations that nobody waits for.
     pub(crate) refreshes: Pool,
+    /// Starts tasks of the program's runtime, for asynchronous creations that nobody waits for.
+    pub(crate) spawner: Option<Spawner>,
     /// Linked into the program: they stay through every reload.
     pub(crate) linked: PluginSet,
     /// Follows the records of invalidations.
@@ -39,13 +45,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(linked: PluginSet, clock: &'static Clock) -> Self {
+    pub(crate) fn new(linked: PluginSet, clock: &'static Clock, spawner: Option<Spawner>) -> Self {
         Self {
             registry: Registry::new(Snapshot::new(linked.clone())),
             clock,
             graph: GRAPH.clone(),
             calls: Pool::new("dogpile-call", CALLS, usize::MAX),
             refreshes: Pool::new("dogpile-refresh", REFRESHES, QUEUED_REFRESHES),
+            spawner,
             linked,
             poller: Poller::default(),
             change: Mutex::new(()),

@@ -1,13 +1,14 @@
 //! The host: what owns regions, plugins and their threads.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use dogpile_lock::Clock;
 use dogpile_plugin_api::{Backend, Plugin};
 
 use crate::admin::{self, AdminSocket};
-use crate::engine::Engine;
+use crate::engine::{Engine, Spawner};
 use crate::inner::Inner;
 use crate::loader;
 use crate::manifest::RegionConfig;
@@ -36,6 +37,7 @@ pub struct HostBuilder {
     watch: bool,
     admin_socket: AdminSocket,
     clock: Clock,
+    spawner: Option<Spawner>,
 }
 
 impl Host {
@@ -48,6 +50,7 @@ impl Host {
             watch: true,
             admin_socket: AdminSocket::Off,
             clock: Clock::system(),
+            spawner: None,
         }
     }
 
@@ -158,6 +161,17 @@ impl HostBuilder {
         self
     }
 
+    /// Starts tasks on the program's runtime, for asynchronous creators in the background
+    /// ([`Entry::background_async`](crate::Entry::background_async)): `|task| drop(tokio::spawn(task))`. Without it
+    /// these are run by the callers themselves.
+    pub fn spawner(
+        mut self,
+        spawner: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.spawner = Some(Arc::new(spawner));
+        self
+    }
+
     /// Opens everything.
     ///
     /// # Errors
@@ -170,7 +184,7 @@ impl HostBuilder {
         for plugin in self.plugins {
             linked.add(Arc::new(link(plugin, clock)?));
         }
-        let engine = Arc::new(Engine::new(linked, clock));
+        let engine = Arc::new(Engine::new(linked, clock, self.spawner));
         // The process may change its folder; its manifest stays the same.
         let manifest = self.manifest.map(std::path::absolute).transpose();
         let manifest = manifest.map_err(|error| {

@@ -77,8 +77,8 @@ pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
 pub use self::manifest::{InvalidationScope, MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
-    Background, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects, Payload, Region,
-    ValueMetadata,
+    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects,
+    Payload, Region, ValueMetadata,
 };
 pub use self::reload::{Change, ChangeKind, Reload};
 pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::future::ready;
 
-use super::background::Background;
+use super::background::{Background, BackgroundAsync};
 use super::call::{Call, Expiration};
 use super::form::Json;
 use super::goal::{Anew, Once};
@@ -113,6 +113,12 @@ impl<'a, P> Entry<'a, P> {
     /// fresh for much longer. See [`Background::get_or_create`].
     pub fn background<C>(self, creator: C) -> Background<'a, C, P> {
         Background::new(self, creator)
+    }
+
+    /// An asynchronous creator that may be run as a task of its own, while this call is served a stale value, or a fresh
+    /// one that is not fresh for much longer. See [`BackgroundAsync::get_or_create`].
+    pub fn background_async<C>(self, creator: C) -> BackgroundAsync<'a, C, P> {
+        BackgroundAsync::new(self, creator)
     }
 
     pub(super) fn into_parts(self) -> (&'a Region, Cow<'a, str>, Call, P) {

@@ -13,7 +13,7 @@ pub trait Cacheable: Serialize + DeserializeOwned + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Cacheable for T {}
 
 /// The way between a `T` and a payload.
-pub(crate) trait Form<T> {
+pub(crate) trait Form<T>: 'static {
     /// Writes stored objects for who does not know `T`, if there is a way.
     const ENCODER: Option<Encoder>;
 

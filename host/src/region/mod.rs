@@ -5,6 +5,7 @@ mod background;
 mod cached;
 mod call;
 mod creating;
+mod deferred;
 mod entry;
 mod envelope;
 mod form;
@@ -34,7 +35,7 @@ use dogpile_lock::{Blocking, Clock, Source};
 use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key};
 use futures_timer::Delay;
 
-pub use self::background::Background;
+pub use self::background::{Background, BackgroundAsync};
 pub use self::cached::Cached;
 pub use self::call::Expiration;
 pub use self::entry::Entry;

@@ -91,4 +91,48 @@ impl<'a> Objects<'a> {
         self.region
             .put::<T, AsObject>(&key.cache_key(), Call::PLAIN, value)
     }
+
+    /// See [`Region::get_or_create_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_or_create_async<T, C, F>(
+        &self,
+        key: impl CacheKey,
+        creator: C,
+    ) -> Result<Cached<T>>
+    where
+        T: Send + Sync + 'static,
+        C: FnOnce() -> F,
+        F: Future<Output = T>,
+    {
+        let goal = Once::new(|| async { Ok(creator().await) }, Always);
+        self.region
+            .fetch_async::<T, AsObject>(&key.cache_key(), Call::PLAIN, goal)
+            .await
+    }
+
+    /// See [`Region::try_get_or_create_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn try_get_or_create_async<T, E, C, F>(
+        &self,
+        key: impl CacheKey,
+        creator: C,
+    ) -> Result<Cached<T>>
+    where
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        C: FnOnce() -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        let create = || async { creator().await.map_err(creator_failed) };
+        let goal = Once::new(create, Always);
+        self.region
+            .fetch_async::<T, AsObject>(&key.cache_key(), Call::PLAIN, goal)
+            .await
+    }
 }

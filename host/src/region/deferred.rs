@@ -1,0 +1,238 @@
+//! Creations that are put off to a thread or a task of their own.
+
+use std::future::Ready;
+use std::marker::PhantomData;
+
+use dogpile_lock::Blocking;
+
+use super::Region;
+use super::call::Call;
+use super::creating::{Creating, Goal, KeyTurn};
+use super::entry::ShouldCache;
+use super::form::Form;
+use super::goal::Once;
+use super::mangle::{BackendKey, shown};
+use super::way::Way;
+use crate::Result;
+use crate::jitter::shortened;
+use crate::slot::{Count, Creation};
+
+/// A creation that may be put off.
+pub(super) struct Deferred<'a, T, F, C, P, W> {
+    region: &'a Region,
+    key: &'a str,
+    call: &'a Call,
+    /// None once it was put off.
+    once: Option<Once<C, P>>,
+    types: PhantomData<fn() -> (T, F)>,
+    whither: PhantomData<W>,
+}
+
+/// Where creations are put off to.
+pub(super) trait Whither<T, F, C, P> {
+    /// Whether a stale value is enough to put one off.
+    fn takes(region: &Region) -> bool;
+
+    /// Takes it, or gives it up, and counts it.
+    fn take(job: Job<C, P>);
+}
+
+/// Another thread: the region's runner, or the host's pool.
+pub(super) struct Thread;
+
+impl<T, F, C, P> Whither<T, F, C, P> for Thread
+where
+    T: Send + Sync + 'static,
+    F: Form<T>,
+    C: FnOnce() -> Ready<Result<T>> + Send + 'static,
+    P: ShouldCache<T> + Send + 'static,
+{
+    fn takes(region: &Region) -> bool {
+        region.slot().runner.read().is_some() || region.refreshes_in_background()
+    }
+
+    fn take(job: Job<C, P>) {
+        let (region, key) = (job.region.clone(), job.key.clone());
+        let runner = region.slot().runner.read().clone();
+        let run = Box::new(move || Blocking::new().on(job.run::<T, F, _>(Way::Here)));
+        if let Some(runner) = runner {
+            runner(Creation::new(region.name(), &key, run));
+        } else if region.engine.refreshes.submit(run).is_err() {
+            region.slot().stats.count(Count::RefusedRefresh);
+            tracing::debug!(
+                target: "dogpile.cache", region = region.name(), key = shown(&key),
+                "too many creations wait for a thread, the old value stays"
+            );
+        }
+    }
+}
+
+/// A task of the program's runtime.
+pub(super) struct Task;
+
+impl<T, F, C, Made, P> Whither<T, F, C, P> for Task
+where
+    T: Send + Sync + 'static,
+    F: Form<T>,
+    C: FnOnce() -> Made + Send + 'static,
+    Made: Future<Output = Result<T>> + Send + 'static,
+    P: ShouldCache<T> + Send + Sync + 'static,
+{
+    fn takes(region: &Region) -> bool {
+        region.engine.spawner.is_some() && region.refreshes_in_background()
+    }
+
+    fn take(job: Job<C, P>) {
+        let spawner = job.region.engine.spawner.clone();
+        if let Some(spawner) = spawner {
+            spawner(Box::pin(job.run::<T, F, _>(Way::Pool)));
+        }
+    }
+}
+
+impl<T, F, C, Made, P, W> Goal<T> for Deferred<'_, T, F, C, P, W>
+where
+    C: FnOnce() -> Made,
+    Made: Future<Output = Result<T>>,
+    P: ShouldCache<T>,
+    W: Whither<T, F, C, P>,
+{
+    fn create(&mut self) -> impl Future<Output = Result<T>> {
+        let once = self.once.as_mut();
+        once.expect("what was put off is not created here").create()
+    }
+
+    fn should_cache(&self, value: &T) -> bool {
+        self.once
+            .as_ref()
+            .is_some_and(|once| once.should_cache(value))
+    }
+
+    fn take_away(&mut self, turn: KeyTurn) -> Option<KeyTurn> {
+        if !W::takes(self.region) {
+            return Some(turn);
+        }
+        self.put_off(turn, 0);
+        None
+    }
+}
+
+impl<'a, T, F, C, P, W: Whither<T, F, C, P>> Deferred<'a, T, F, C, P, W> {
+    pub(super) fn new(region: &'a Region, key: &'a str, call: &'a Call, once: Once<C, P>) -> Self {
+        Self {
+            region,
+            key,
+            call,
+            once: Some(once),
+            types: PhantomData,
+            whither: PhantomData,
+        }
+    }
+
+    /// Creates in the background if the value, whose creation ended at `created`, is fresh for not much longer.
+    pub(super) fn refresh_early(&mut self, created: u64) -> Result<()> {
+        let region = self.region.registry().current(self.region.slot())?;
+        let Some(share) = region.config.early_refresh else {
+            return Ok(());
+        };
+        let own = self.call.expiration_time;
+        let time = own.unwrap_or(region.expiry.expiration_time);
+        let age = self.region.clock().coarse().saturating_sub(created);
+        if time == u64::MAX || age <= shortened(time, 1.0 - share) {
+            return Ok(());
+        }
+        let key = BackendKey::new(&region, self.key)?;
+        if let Some(turn) = region.instance.creations.try_turn(key.hash(), key.text()) {
+            self.put_off(turn, created);
+        }
+        Ok(())
+    }
+
+    fn put_off(&mut self, turn: KeyTurn, newer_than: u64) {
+        if let Some(once) = self.once.take() {
+            W::take(Job {
+                region: self.region.clone(),
+                key: self.key.to_owned(),
+                call: self.call.clone(),
+                goal: PutOff { once, newer_than },
+                turn,
+            });
+        }
+    }
+}
+
+/// A creation that was put off, with the turn of a caller that has gone.
+pub(super) struct Job<C, P> {
+    region: Region,
+    key: String,
+    call: Call,
+    goal: PutOff<C, P>,
+    turn: KeyTurn,
+}
+
+impl<C, P> Job<C, P> {
+    async fn run<T, F, Made>(self, way: Way)
+    where
+        T: Send + Sync + 'static,
+        F: Form<T>,
+        C: FnOnce() -> Made,
+        Made: Future<Output = Result<T>>,
+        P: ShouldCache<T>,
+    {
+        let Self {
+            region,
+            key,
+            call,
+            mut goal,
+            turn,
+        } = self;
+        let run = async {
+            let current = region.registry().current(region.slot())?;
+            let backend_key = BackendKey::new(&current, &key)?;
+            let creations = current.instance.creations.clone();
+            drop(current);
+            let mut creating = Creating::<T, F, _>::new(
+                &region,
+                &creations,
+                &key,
+                &backend_key,
+                &call,
+                &mut goal,
+                way,
+            );
+            let created = turn.run(&mut creating).await;
+            created.map_err(|error| region.failed(error, None))
+        };
+        if let Err(error) = run.await {
+            tracing::warn!(
+                target: "dogpile.cache", region = region.name(), key = shown(&key), %error,
+                "a creation in the background failed"
+            );
+        }
+    }
+}
+
+/// What is wanted of a creation that was put off.
+struct PutOff<C, P> {
+    once: Once<C, P>,
+    newer_than: u64,
+}
+
+impl<T, C, F, P> Goal<T> for PutOff<C, P>
+where
+    C: FnOnce() -> F,
+    F: Future<Output = Result<T>>,
+    P: ShouldCache<T>,
+{
+    fn create(&mut self) -> impl Future<Output = Result<T>> {
+        self.once.create()
+    }
+
+    fn should_cache(&self, value: &T) -> bool {
+        self.once.should_cache(value)
+    }
+
+    fn newer_than(&self) -> u64 {
+        self.newer_than
+    }
+}
