@@ -92,7 +92,7 @@ fn payload_layout<T>(key: usize) -> Layout {
         .expect("lengths are below 4 GiB each")
 }
 
-/// Allocates and writes header and key.
+/// Allocates and writes header and key, of a value which holds `beside` bytes of memory elsewhere.
 fn allocate(
     layout: Layout,
     vtable: &'static ValueVtable,
@@ -100,6 +100,7 @@ fn allocate(
     metadata: &Metadata,
     key: Key<'_>,
     length: usize,
+    beside: usize,
 ) -> NonNull<Header> {
     let size = layout.size();
     // SAFETY: the layout holds at least a header.
@@ -112,7 +113,6 @@ fn allocate(
         handle_alloc_error(layout)
     };
     let weight = if metadata.weight == 0 {
-        let beside = if kind == kind::EXTERNAL { length } else { 0 };
         u32::try_from(size.saturating_add(beside)).unwrap_or(u32::MAX)
     } else {
         metadata.weight
@@ -152,6 +152,7 @@ fn inline(kind: u8, metadata: &Metadata, key: Key<'_>, bytes: &[u8]) -> NonNull<
         metadata,
         key,
         bytes.len(),
+        0,
     );
     // SAFETY: the layout has room for the bytes behind the key.
     unsafe {
@@ -164,12 +165,13 @@ fn inline(kind: u8, metadata: &Metadata, key: Key<'_>, bytes: &[u8]) -> NonNull<
     header
 }
 
-/// Puts `payload` behind the key.
+/// Puts `payload`, which holds `beside` bytes of memory elsewhere, behind the key.
 pub(super) fn with_payload<T: Send + Sync + 'static>(
     kind: u8,
     metadata: &Metadata,
     key: Key<'_>,
     length: usize,
+    beside: usize,
     payload: T,
 ) -> Value {
     let header = allocate(
@@ -179,6 +181,7 @@ pub(super) fn with_payload<T: Send + Sync + 'static>(
         metadata,
         key,
         length,
+        beside,
     );
     // SAFETY: the layout has room for an aligned `T` behind the key.
     unsafe {
@@ -203,7 +206,8 @@ impl Value {
         }
     }
 
-    /// Takes over `bytes` without copying them, for `key`.
+    /// Takes over `bytes` without copying them, for `key`. What their allocation has to spare stays with the value and
+    /// counts in its weight: shrink them before, or use [`Value::copied`], if a backend may keep it.
     ///
     /// # Panics
     ///
@@ -221,6 +225,7 @@ impl Value {
             metadata,
             key,
             length,
+            bytes.capacity(),
             OwnedExternal(external),
         )
     }
