@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dogpile_lock::WaitGraph;
-use dogpile_plugin_api::{ErrorKind as PluginErrorKind, ManglerInstance, Storage};
+use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Storage};
 use serde_json::{Map, Value};
 
 use crate::instance::Instance;
 use crate::loader::{self, OpenError};
+use crate::mangler::Mangler;
 use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginSet, Unresolved};
 use crate::registry::{Configured, Origin, Snapshot};
@@ -155,7 +156,7 @@ impl Assembly<'_> {
         &self,
         config: &RegionConfig,
         instance: &Instance,
-    ) -> Result<Arc<[Arc<ManglerInstance>]>, Refused> {
+    ) -> Result<Arc<[Mangler]>, Refused> {
         let named: Vec<ManglerConfig> = match &config.key_mangler {
             KeyManglers::Off => Vec::new(),
             KeyManglers::Named(manglers) => manglers.clone(),
@@ -176,15 +177,19 @@ impl Assembly<'_> {
         named.iter().map(|mangler| self.mangler(mangler)).collect()
     }
 
-    fn mangler(&self, config: &ManglerConfig) -> Result<Arc<ManglerInstance>, Refused> {
+    fn mangler(&self, config: &ManglerConfig) -> Result<Mangler, Refused> {
         let found = self.plugins.mangler(&config.name);
         let (plugin, name) = found.map_err(|error| Refused::unresolved("key_mangler", error))?;
         let json = config.arguments.to_string();
         let opened =
             loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        opened
-            .map(Arc::new)
-            .map_err(|error| not_opened("key_mangler", &plugin.name, name, error))
+        let instance =
+            opened.map_err(|error| not_opened("key_mangler", &plugin.name, name, error))?;
+        Ok(Mangler {
+            instance,
+            plugin: Arc::clone(plugin),
+            name: name.to_owned(),
+        })
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 use dogpile_lock::Expiry;
-use dogpile_plugin_api::ManglerInstance;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
 use crate::jitter::shortened;
+use crate::mangler::Mangler;
 use crate::manifest::{MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
@@ -35,7 +35,7 @@ pub(crate) struct Configured {
     /// The expiration time, as short as jitter can make it.
     pub(crate) surely_fresh: u64,
     pub(crate) config: Arc<RegionConfig>,
-    pub(crate) manglers: Arc<[Arc<ManglerInstance>]>,
+    pub(crate) manglers: Arc<[Mangler]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
     pub(crate) plain_keys: bool,
     pub(crate) origin: Origin,
@@ -53,7 +53,7 @@ impl Configured {
         config: Arc<RegionConfig>,
         slot: Arc<Slot>,
         instance: Arc<Instance>,
-        manglers: Arc<[Arc<ManglerInstance>]>,
+        manglers: Arc<[Mangler]>,
         origin: Origin,
     ) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -223,14 +223,27 @@ fn a_backends_own_mangler_is_used_unless_others_are_named_or_none_is_wanted() {
 }
 
 #[test]
-fn a_mangler_that_fails_is_an_error_that_names_it() {
+fn a_mangler_that_fails_or_panics_is_an_error_that_names_it_and_its_plugin() {
     let board = Board::new("mangler fails");
     let (users, _) = region(board.objects().key_mangler("backwards"));
     let made = users.get_or_create("palindrome", || -> i32 { unreachable!() });
     told(
         made,
         ErrorKind::Plugin,
-        &["`users`", "mangler", "it would be the same"],
+        &[
+            "`users`",
+            "key mangler `backwards` of plugin `dogpile`",
+            "it would be the same",
+        ],
+    );
+    told(
+        users.delete("drow"),
+        ErrorKind::Plugin,
+        &[
+            "key mangler `backwards` of plugin `dogpile`",
+            "what is a drow?",
+            "replace it, or give the region another key mangler",
+        ],
     );
     assert_eq!(*users.get_or_create("other", || 1).unwrap(), 1);
 }
