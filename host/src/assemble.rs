@@ -62,6 +62,33 @@ impl Refused {
     }
 }
 
+impl Snapshot {
+    /// The errors of regions that would use the same keys unnoticed, with both regions of each.
+    pub(crate) fn refuse_same_keys(&self) -> impl Iterator<Item = ([&Configured; 2], Refused)> {
+        let pairs = self.on_the_same_keys().into_iter();
+        pairs.map(|(one, other)| {
+            let shown = |region: &Configured| {
+                let place = match region.origin {
+                    Origin::Code => " (configured in code)",
+                    Origin::Manifest => "",
+                };
+                format!("`{}`{place}", region.config.name)
+            };
+            let refused = Refused {
+                kind: ErrorKind::Configuration,
+                place: vec!["key_prefix".to_owned()],
+                message: format!(
+                    "regions {} and {} would use the same keys of the same storage",
+                    shown(one),
+                    shown(other)
+                ),
+                remedy: "give one of them a `key_prefix`, or say `shares_keys` in both".to_owned(),
+            };
+            ([one, other], refused)
+        })
+    }
+}
+
 impl Configured {
     /// The error of a region whose backend cannot hold the objects that the program keeps in it.
     pub(crate) fn refuse_objects(&self) -> Option<Refused> {
@@ -189,6 +216,7 @@ impl Assembly<'_> {
             instance,
             plugin: Arc::clone(plugin),
             name: name.to_owned(),
+            arguments: config.arguments.clone(),
         })
     }
 }

@@ -82,6 +82,9 @@ impl Inner {
             .map_err(|refused| refused.into_error(&name))?;
         let mut next = (*current).clone();
         next.put(region);
+        if let Some((_, refused)) = next.refuse_same_keys().next() {
+            return Err(refused.into_error(&name));
+        }
         let mut slots = registry.slots();
         registry.replace(&mut slots, next);
         Ok(self.handle(slot))

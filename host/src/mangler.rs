@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dogpile_plugin_api::{ManglerInstance, Result};
+use serde_json::Value;
 
 use crate::plugins::PluginEntry;
 
@@ -12,11 +13,19 @@ pub(crate) struct Mangler {
     pub(crate) instance: ManglerInstance,
     pub(crate) plugin: Arc<PluginEntry>,
     pub(crate) name: String,
+    pub(crate) arguments: Value,
 }
 
 impl Mangler {
     pub(crate) fn mangle(&self, key: &str) -> Result<String> {
         self.instance.mangle(key)
+    }
+
+    /// Whether both make the same of every key.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.plugin.same_code(&other.plugin)
+            && self.name == other.name
+            && self.arguments == other.arguments
     }
 }
 

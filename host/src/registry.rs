@@ -79,6 +79,20 @@ impl Configured {
 }
 
 impl Configured {
+    /// Whether entries of both lie under the same keys of one storage.
+    fn has_the_keys_of(&self, other: &Self) -> bool {
+        let (own, others) = (&self.instance, &other.instance);
+        own.properties.shared
+            && own.serves(&others.plugin, &others.name, &others.arguments)
+            && self.config.key_prefix == other.config.key_prefix
+            && self.manglers.len() == other.manglers.len()
+            && self
+                .manglers
+                .iter()
+                .zip(&*other.manglers)
+                .all(|(own, others)| own.is_same(others))
+    }
+
     /// How long a failed creation is left alone by those who can be served a stale value, if any can.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         (self.expiry.stale_if_error > 0).then_some(self.config.retry_after)
@@ -118,6 +132,23 @@ impl Snapshot {
     pub(crate) fn shared_instances(&self) -> Vec<Arc<Instance>> {
         let sharing = self.regions().filter(|region| region.config.shares_keys);
         sharing.map(|region| Arc::clone(&region.instance)).collect()
+    }
+
+    /// Pairs of regions whose entries lie under the same keys of a storage that instances share, unless both say that
+    /// they share them; in the order of their names.
+    pub(crate) fn on_the_same_keys(&self) -> Vec<(&Configured, &Configured)> {
+        let mut regions: Vec<&Configured> = self.regions().collect();
+        regions.sort_by(|one, other| one.config.name.cmp(&other.config.name));
+        let mut pairs = Vec::new();
+        for (at, one) in regions.iter().enumerate() {
+            let others = regions[at + 1..].iter();
+            let found = others.filter(|other| {
+                let meant = one.config.shares_keys && other.config.shares_keys;
+                !meant && one.has_the_keys_of(other)
+            });
+            pairs.extend(found.map(|other| (*one, *other)));
+        }
+        pairs
     }
 
     /// Whether any region is served by `instance`.

@@ -56,6 +56,14 @@ impl RegionConfig {
         self
     }
 
+    /// Another region may use the same keys of the same storage, if it says so too: they share one instance of the
+    /// backend, and with it their creations.
+    #[must_use]
+    pub fn shares_keys(mut self) -> Self {
+        self.shares_keys = true;
+        self
+    }
+
     /// Adds a key mangler, without arguments.
     #[must_use]
     pub fn key_mangler(mut self, name: impl Into<String>) -> Self {

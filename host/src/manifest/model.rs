@@ -178,19 +178,6 @@ impl RegionConfig {
             masked: BTreeMap::new(),
         }
     }
-
-    /// Whether entries of both regions would lie under the same keys of the same backend.
-    pub fn same_keys(&self, other: &Self) -> bool {
-        let same_plugin = match (&self.backend.plugin, &other.backend.plugin) {
-            (Some(mine), Some(theirs)) => mine == theirs,
-            _ => true,
-        };
-        same_plugin
-            && self.backend.name == other.backend.name
-            && self.arguments == other.arguments
-            && self.key_prefix == other.key_prefix
-            && self.key_mangler == other.key_mangler
-    }
 }
 
 impl PartialEq for RegionConfig {
