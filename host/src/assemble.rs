@@ -90,18 +90,45 @@ impl Snapshot {
 }
 
 impl Configured {
-    /// The error of a region whose backend cannot hold the objects that the program keeps in it.
-    pub(crate) fn refuse_objects(&self) -> Option<Refused> {
+    /// The error of a region whose backend cannot hold the objects that the program keeps in it; `old` is the region
+    /// as it was.
+    pub(crate) fn refuse_objects(&self, old: Option<&Self>) -> Option<Refused> {
         let refused = self.instance.properties.storage == Storage::Bytes
             && self.slot.objects.load(Ordering::SeqCst);
-        refused.then(|| Refused {
-            kind: ErrorKind::NotObjects,
-            place: vec!["backend".to_owned()],
-            message: format!(
-                "the program keeps objects that are not serialisable in this region, and `{}` holds bytes",
-                self.config.backend
+        if !refused {
+            return None;
+        }
+        let (own, backend) = (&self.instance, &self.config.backend);
+        let same_backend = old.filter(|old| {
+            let old = &old.instance;
+            own.plugin.same_code(&old.plugin) && own.name == old.name
+        });
+        let differing = same_backend.map(|old| old.config.differing_arguments(&self.config));
+        let names: Vec<&str> = differing.into_iter().flatten().collect();
+        let (place, why, remedy) = match names[..] {
+            [] => (
+                vec!["backend"],
+                format!("`{backend}` holds bytes"),
+                "use a backend that holds objects, such as `memory`".to_owned(),
             ),
-            remedy: "use a backend that holds objects, such as `memory`".to_owned(),
+            [name] => (
+                vec!["arguments", name],
+                format!("with this `{backend}` holds bytes"),
+                format!("leave `{name}` as it was"),
+            ),
+            _ => (
+                vec!["arguments"],
+                format!("with these `{backend}` holds bytes"),
+                format!("leave one of these as it was: `{}`", names.join("`, `")),
+            ),
+        };
+        Some(Refused {
+            kind: ErrorKind::NotObjects,
+            place: place.into_iter().map(str::to_owned).collect(),
+            message: format!(
+                "the program keeps objects that are not serialisable in this region, and {why}"
+            ),
+            remedy,
         })
     }
 }
@@ -122,7 +149,7 @@ impl Assembly<'_> {
             manglers,
             self.origin,
         );
-        match region.refuse_objects() {
+        match region.refuse_objects(self.current.region(slot.number)) {
             Some(refused) => Err(refused),
             None => Ok(region),
         }

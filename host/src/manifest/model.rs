@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,6 +177,16 @@ impl RegionConfig {
             shares_keys: false,
             masked: BTreeMap::new(),
         }
+    }
+
+    /// The names of the arguments that one has and the other has not, or not with the same value.
+    pub(crate) fn differing_arguments<'a>(&'a self, other: &'a Self) -> BTreeSet<&'a str> {
+        let (own, others) = (&self.arguments, &other.arguments);
+        let names = own.keys().chain(others.keys());
+        names
+            .filter(|name| own.get(*name) != others.get(*name))
+            .map(String::as_str)
+            .collect()
     }
 }
 

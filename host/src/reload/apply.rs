@@ -47,7 +47,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     }
     let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
-    errors.extend(keeps_objects(manifest, &next));
+    errors.extend(keeps_objects(manifest, &current, &next));
     if let Err(refused) = refuse(manifest, &mut errors) {
         discard(next);
         return Err(refused);
@@ -341,10 +341,11 @@ fn held_region(manifest: &Manifest, slots: &Slots, name: &str) -> Option<Manifes
 /// Regions that began to keep objects while their new backend was opened.
 fn keeps_objects<'a>(
     manifest: &'a Manifest,
+    current: &'a Snapshot,
     next: &'a Snapshot,
 ) -> impl Iterator<Item = ManifestError> + 'a {
     next.regions().filter_map(|region| {
-        let refused = region.refuse_objects()?;
+        let refused = region.refuse_objects(current.region(region.slot.number))?;
         Some(refused_at(manifest, &region.config.name, refused))
     })
 }
