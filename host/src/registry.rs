@@ -62,7 +62,7 @@ impl Configured {
             surely_fresh: shortened(expiration_time, config.jitter),
             expiry: Expiry {
                 expiration_time,
-                max_stale: match config.max_stale {
+                max_stale: match config.resolved_max_stale() {
                     MaxStale::For(limit) => nanoseconds(limit),
                     MaxStale::Forever => u64::MAX,
                 },

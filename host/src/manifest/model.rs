@@ -117,7 +117,8 @@ pub struct RegionConfig {
     /// When a value expires, from the end of its creation; `None`: never.
     pub expiration_time: Option<Duration>,
     /// How long an expired value may still be served while a new one is created.
-    pub max_stale: MaxStale,
+    /// `None`: as long as the expiration time, or for ever if there is none.
+    pub max_stale: Option<MaxStale>,
     /// Put before every mangled key.
     pub key_prefix: String,
     /// What is done to keys.
@@ -159,7 +160,7 @@ impl RegionConfig {
             name: name.into(),
             backend,
             expiration_time: None,
-            max_stale: MaxStale::Forever,
+            max_stale: None,
             key_prefix: String::new(),
             key_mangler: KeyManglers::Backend,
             arguments: Map::new(),
@@ -177,6 +178,14 @@ impl RegionConfig {
             shares_keys: false,
             masked: BTreeMap::new(),
         }
+    }
+
+    /// How long an expired value may still be served, with the default worked out.
+    pub fn resolved_max_stale(&self) -> MaxStale {
+        self.max_stale.unwrap_or_else(|| {
+            self.expiration_time
+                .map_or(MaxStale::Forever, MaxStale::For)
+        })
     }
 
     /// The names of the arguments that one has and the other has not, or not with the same value.
@@ -197,7 +206,7 @@ impl PartialEq for RegionConfig {
             name,
             backend,
             expiration_time,
-            max_stale,
+            max_stale: _,
             key_prefix,
             key_mangler,
             arguments,
@@ -218,7 +227,7 @@ impl PartialEq for RegionConfig {
         *name == other.name
             && *backend == other.backend
             && *expiration_time == other.expiration_time
-            && *max_stale == other.max_stale
+            && self.resolved_max_stale() == other.resolved_max_stale()
             && *key_prefix == other.key_prefix
             && *key_mangler == other.key_mangler
             && *arguments == other.arguments

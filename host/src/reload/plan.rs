@@ -114,7 +114,10 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
     let (a, b) = (old.config, new.config);
     for (key, differs) in [
         ("expiration_time", a.expiration_time != b.expiration_time),
-        ("max_stale", a.max_stale != b.max_stale),
+        (
+            "max_stale",
+            a.resolved_max_stale() != b.resolved_max_stale(),
+        ),
         ("key_prefix", a.key_prefix != b.key_prefix),
         ("key_mangler", a.key_mangler != b.key_mangler),
         ("serializer", a.serializer != b.serializer),
