@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dogpile_lock::WaitGraph;
-use dogpile_plugin_api::{ErrorKind as PluginErrorKind, ManglerInstance, Storage};
+use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Storage};
 use serde_json::{Map, Value};
 
 use crate::instance::Instance;
 use crate::loader::{self, OpenError};
+use crate::mangler::Mangler;
 use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
 use crate::plugins::{PluginEntry, PluginSet, Unresolved};
 use crate::registry::{Configured, Origin, Snapshot};
@@ -61,6 +62,33 @@ impl Refused {
     }
 }
 
+impl Snapshot {
+    /// The errors of regions that would use the same keys unnoticed, with both regions of each.
+    pub(crate) fn refuse_same_keys(&self) -> impl Iterator<Item = ([&Configured; 2], Refused)> {
+        let pairs = self.on_the_same_keys().into_iter();
+        pairs.map(|(one, other)| {
+            let shown = |region: &Configured| {
+                let place = match region.origin {
+                    Origin::Code => " (configured in code)",
+                    Origin::Manifest => "",
+                };
+                format!("`{}`{place}", region.config.name)
+            };
+            let refused = Refused {
+                kind: ErrorKind::Configuration,
+                place: vec!["key_prefix".to_owned()],
+                message: format!(
+                    "regions {} and {} would use the same keys of the same storage",
+                    shown(one),
+                    shown(other)
+                ),
+                remedy: "give one of them a `key_prefix`, or say `shares_keys` in both".to_owned(),
+            };
+            ([one, other], refused)
+        })
+    }
+}
+
 impl Configured {
     /// The error of a region that is to share its invalidations through a storage which nobody else sees.
     fn refuse_sharing(&self) -> Option<Refused> {
@@ -76,18 +104,45 @@ impl Configured {
         })
     }
 
-    /// The error of a region whose backend cannot hold the objects that the program keeps in it.
-    pub(crate) fn refuse_objects(&self) -> Option<Refused> {
+    /// The error of a region whose backend cannot hold the objects that the program keeps in it; `old` is the region
+    /// as it was.
+    pub(crate) fn refuse_objects(&self, old: Option<&Self>) -> Option<Refused> {
         let refused = self.instance.properties.storage == Storage::Bytes
             && self.slot.objects.load(Ordering::SeqCst);
-        refused.then(|| Refused {
-            kind: ErrorKind::NotObjects,
-            place: vec!["backend".to_owned()],
-            message: format!(
-                "the program keeps objects that are not serialisable in this region, and `{}` holds bytes",
-                self.config.backend
+        if !refused {
+            return None;
+        }
+        let (own, backend) = (&self.instance, &self.config.backend);
+        let same_backend = old.filter(|old| {
+            let old = &old.instance;
+            own.plugin.same_code(&old.plugin) && own.name == old.name
+        });
+        let differing = same_backend.map(|old| old.config.differing_arguments(&self.config));
+        let names: Vec<&str> = differing.into_iter().flatten().collect();
+        let (place, why, remedy) = match names[..] {
+            [] => (
+                vec!["backend"],
+                format!("`{backend}` holds bytes"),
+                "use a backend that holds objects, such as `memory`".to_owned(),
             ),
-            remedy: "use a backend that holds objects, such as `memory`".to_owned(),
+            [name] => (
+                vec!["arguments", name],
+                format!("with this `{backend}` holds bytes"),
+                format!("leave `{name}` as it was"),
+            ),
+            _ => (
+                vec!["arguments"],
+                format!("with these `{backend}` holds bytes"),
+                format!("leave one of these as it was: `{}`", names.join("`, `")),
+            ),
+        };
+        Some(Refused {
+            kind: ErrorKind::NotObjects,
+            place: place.into_iter().map(str::to_owned).collect(),
+            message: format!(
+                "the program keeps objects that are not serialisable in this region, and {why}"
+            ),
+            remedy,
         })
     }
 }
@@ -108,7 +163,8 @@ impl Assembly<'_> {
             manglers,
             self.origin,
         );
-        match region.refuse_objects().or_else(|| region.refuse_sharing()) {
+        let objects = region.refuse_objects(self.current.region(slot.number));
+        match objects.or_else(|| region.refuse_sharing()) {
             Some(refused) => Err(refused),
             None => Ok(region),
         }
@@ -169,7 +225,7 @@ impl Assembly<'_> {
         &self,
         config: &RegionConfig,
         instance: &Instance,
-    ) -> Result<Arc<[Arc<ManglerInstance>]>, Refused> {
+    ) -> Result<Arc<[Mangler]>, Refused> {
         let named: Vec<ManglerConfig> = match &config.key_mangler {
             KeyManglers::Off => Vec::new(),
             KeyManglers::Named(manglers) => manglers.clone(),
@@ -190,15 +246,20 @@ impl Assembly<'_> {
         named.iter().map(|mangler| self.mangler(mangler)).collect()
     }
 
-    fn mangler(&self, config: &ManglerConfig) -> Result<Arc<ManglerInstance>, Refused> {
+    fn mangler(&self, config: &ManglerConfig) -> Result<Mangler, Refused> {
         let found = self.plugins.mangler(&config.name);
         let (plugin, name) = found.map_err(|error| Refused::unresolved("key_mangler", error))?;
         let json = config.arguments.to_string();
         let opened =
             loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        opened
-            .map(Arc::new)
-            .map_err(|error| not_opened("key_mangler", &plugin.name, name, error))
+        let instance =
+            opened.map_err(|error| not_opened("key_mangler", &plugin.name, name, error))?;
+        Ok(Mangler {
+            instance,
+            plugin: Arc::clone(plugin),
+            name: name.to_owned(),
+            arguments: config.arguments.clone(),
+        })
     }
 }
 

@@ -84,7 +84,8 @@ impl Host {
     /// # Errors
     ///
     /// [`ErrorKind::RegionAlreadyConfigured`]; [`ErrorKind::PluginNotFound`]; [`ErrorKind::Plugin`] if the backend
-    /// refuses its arguments or does not open.
+    /// refuses its arguments or does not open; [`ErrorKind::Configuration`] if another region, of code or of the
+    /// manifest, has the same keys of the same storage, and not both say [`RegionConfig::shares_keys`].
     pub fn configure(&self, config: RegionConfig) -> Result<Region> {
         self.inner.configure(config)
     }

@@ -83,6 +83,9 @@ impl Inner {
             .map_err(|refused| refused.into_error(&name))?;
         let mut next = (*current).clone();
         next.put(region);
+        if let Some((_, refused)) = next.refuse_same_keys().next() {
+            return Err(refused.into_error(&name));
+        }
         let first = first_read(&current, &next, OPEN_TIMEOUT);
         let mut slots = registry.slots();
         first.take_in(self.engine.clock);

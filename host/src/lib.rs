@@ -56,6 +56,7 @@ mod jitter;
 mod keys;
 #[allow(unsafe_code)]
 pub mod loader;
+mod mangler;
 pub mod manifest;
 mod plugins;
 mod pool;

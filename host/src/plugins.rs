@@ -1,5 +1,6 @@
 //! The plugins of a host, and which of them offers what.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,6 +44,17 @@ impl PluginEntry {
             (Some(own), Some(others)) => own.image == others.image,
             (None, None) => self.name == other.name,
             _ => false,
+        }
+    }
+}
+
+/// For errors: its name, and its file if it has one.
+impl fmt::Display for PluginEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plugin `{}`", self.name)?;
+        match &self.file {
+            Some(file) => write!(f, " ({})", file.path.display()),
+            None => Ok(()),
         }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 use dogpile_lock::Expiry;
-use dogpile_plugin_api::ManglerInstance;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
 use crate::jitter::shortened;
+use crate::mangler::Mangler;
 use crate::manifest::{InvalidationScope, MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
@@ -35,7 +35,7 @@ pub(crate) struct Configured {
     /// The expiration time, as short as jitter can make it.
     pub(crate) surely_fresh: u64,
     pub(crate) config: Arc<RegionConfig>,
-    pub(crate) manglers: Arc<[Arc<ManglerInstance>]>,
+    pub(crate) manglers: Arc<[Mangler]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
     pub(crate) plain_keys: bool,
     pub(crate) origin: Origin,
@@ -53,7 +53,7 @@ impl Configured {
         config: Arc<RegionConfig>,
         slot: Arc<Slot>,
         instance: Arc<Instance>,
-        manglers: Arc<[Arc<ManglerInstance>]>,
+        manglers: Arc<[Mangler]>,
         origin: Origin,
     ) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -62,7 +62,7 @@ impl Configured {
             surely_fresh: shortened(expiration_time, config.jitter),
             expiry: Expiry {
                 expiration_time,
-                max_stale: match config.max_stale {
+                max_stale: match config.resolved_max_stale() {
                     MaxStale::For(limit) => nanoseconds(limit),
                     MaxStale::Forever => u64::MAX,
                 },
@@ -91,6 +91,20 @@ impl Configured {
             Some(scope) => scope == InvalidationScope::Shared,
             None => self.instance.properties.shared,
         }
+    }
+
+    /// Whether entries of both lie under the same keys of one storage.
+    fn has_the_keys_of(&self, other: &Self) -> bool {
+        let (own, others) = (&self.instance, &other.instance);
+        own.properties.shared
+            && own.serves(&others.plugin, &others.name, &others.arguments)
+            && self.config.key_prefix == other.config.key_prefix
+            && self.manglers.len() == other.manglers.len()
+            && self
+                .manglers
+                .iter()
+                .zip(&*other.manglers)
+                .all(|(own, others)| own.is_same(others))
     }
 
     /// How long a failed creation is left alone by those who can be served a stale value, if any can.
@@ -132,6 +146,23 @@ impl Snapshot {
     pub(crate) fn shared_instances(&self) -> Vec<Arc<Instance>> {
         let sharing = self.regions().filter(|region| region.config.shares_keys);
         sharing.map(|region| Arc::clone(&region.instance)).collect()
+    }
+
+    /// Pairs of regions whose entries lie under the same keys of a storage that instances share, unless both say that
+    /// they share them; in the order of their names.
+    pub(crate) fn on_the_same_keys(&self) -> Vec<(&Configured, &Configured)> {
+        let mut regions: Vec<&Configured> = self.regions().collect();
+        regions.sort_by(|one, other| one.config.name.cmp(&other.config.name));
+        let mut pairs = Vec::new();
+        for (at, one) in regions.iter().enumerate() {
+            let others = regions[at + 1..].iter();
+            let found = others.filter(|other| {
+                let meant = one.config.shares_keys && other.config.shares_keys;
+                !meant && one.has_the_keys_of(other)
+            });
+            pairs.extend(found.map(|other| (*one, *other)));
+        }
+        pairs
     }
 
     /// Whether any region is served by `instance`.

@@ -28,18 +28,17 @@ impl RegionConfig {
     }
 
     /// Values expire so long after their creation. They may be served stale for as long again, unless
-    /// [`RegionConfig::max_stale`] is called after this.
+    /// [`RegionConfig::max_stale`] says otherwise.
     #[must_use]
     pub fn expiration_time(mut self, time: Duration) -> Self {
         self.expiration_time = Some(time);
-        self.max_stale = MaxStale::For(time);
         self
     }
 
     /// How long past its expiry a value may be served while a new one is created.
     #[must_use]
     pub fn max_stale(mut self, limit: MaxStale) -> Self {
-        self.max_stale = limit;
+        self.max_stale = Some(limit);
         self
     }
 
@@ -54,6 +53,14 @@ impl RegionConfig {
     #[must_use]
     pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.key_prefix = prefix.into();
+        self
+    }
+
+    /// Another region may use the same keys of the same storage, if it says so too: they share one instance of the
+    /// backend, and with it their creations.
+    #[must_use]
+    pub fn shares_keys(mut self) -> Self {
+        self.shares_keys = true;
         self
     }
 
@@ -152,5 +159,33 @@ impl RegionConfig {
     pub fn bypass_hold(mut self, time: Duration) -> Self {
         self.bypass_hold = time;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn the_order_of_setters_does_not_matter() {
+        let region = || RegionConfig::on("users", "memory");
+        let strict = MaxStale::For(Duration::ZERO);
+        let one = region().max_stale(strict).expiration_time(MINUTE);
+        let other = region().expiration_time(MINUTE).max_stale(strict);
+        assert_eq!(one.resolved_max_stale(), strict);
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn values_are_served_stale_as_long_as_they_were_fresh_unless_it_is_said() {
+        let region = RegionConfig::on("users", "memory");
+        assert_eq!(region.resolved_max_stale(), MaxStale::Forever);
+        let timed = region.expiration_time(MINUTE);
+        assert_eq!(timed.resolved_max_stale(), MaxStale::For(MINUTE));
+        // The same thing, said.
+        assert_eq!(timed.clone().max_stale(MaxStale::For(MINUTE)), timed);
+        assert_ne!(timed.clone().max_stale(MaxStale::Forever), timed);
     }
 }

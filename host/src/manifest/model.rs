@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -127,7 +127,8 @@ pub struct RegionConfig {
     /// When a value expires, from the end of its creation; `None`: never.
     pub expiration_time: Option<Duration>,
     /// How long an expired value may still be served while a new one is created.
-    pub max_stale: MaxStale,
+    /// `None`: as long as the expiration time, or for ever if there is none.
+    pub max_stale: Option<MaxStale>,
     /// Put before every mangled key.
     pub key_prefix: String,
     /// What is done to keys.
@@ -173,7 +174,7 @@ impl RegionConfig {
             name: name.into(),
             backend,
             expiration_time: None,
-            max_stale: MaxStale::Forever,
+            max_stale: None,
             key_prefix: String::new(),
             key_mangler: KeyManglers::Backend,
             arguments: Map::new(),
@@ -195,17 +196,22 @@ impl RegionConfig {
         }
     }
 
-    /// Whether entries of both regions would lie under the same keys of the same backend.
-    pub fn same_keys(&self, other: &Self) -> bool {
-        let same_plugin = match (&self.backend.plugin, &other.backend.plugin) {
-            (Some(mine), Some(theirs)) => mine == theirs,
-            _ => true,
-        };
-        same_plugin
-            && self.backend.name == other.backend.name
-            && self.arguments == other.arguments
-            && self.key_prefix == other.key_prefix
-            && self.key_mangler == other.key_mangler
+    /// How long an expired value may still be served, with the default worked out.
+    pub fn resolved_max_stale(&self) -> MaxStale {
+        self.max_stale.unwrap_or_else(|| {
+            self.expiration_time
+                .map_or(MaxStale::Forever, MaxStale::For)
+        })
+    }
+
+    /// The names of the arguments that one has and the other has not, or not with the same value.
+    pub(crate) fn differing_arguments<'a>(&'a self, other: &'a Self) -> BTreeSet<&'a str> {
+        let (own, others) = (&self.arguments, &other.arguments);
+        let names = own.keys().chain(others.keys());
+        names
+            .filter(|name| own.get(*name) != others.get(*name))
+            .map(String::as_str)
+            .collect()
     }
 }
 
@@ -216,7 +222,7 @@ impl PartialEq for RegionConfig {
             name,
             backend,
             expiration_time,
-            max_stale,
+            max_stale: _,
             key_prefix,
             key_mangler,
             arguments,
@@ -239,7 +245,7 @@ impl PartialEq for RegionConfig {
         *name == other.name
             && *backend == other.backend
             && *expiration_time == other.expiration_time
-            && *max_stale == other.max_stale
+            && self.resolved_max_stale() == other.resolved_max_stale()
             && *key_prefix == other.key_prefix
             && *key_mangler == other.key_mangler
             && *arguments == other.arguments

@@ -135,9 +135,6 @@ impl Reader<'_, '_> {
                 "set it, or write expiration_time = \"never\" to say that this is meant",
             ),
         }
-        region.max_stale = region
-            .expiration_time
-            .map_or(MaxStale::Forever, MaxStale::For);
         if let Some(item) = table.take("stale_if_error") {
             region.stale_if_error = self.limit(&item).unwrap_or(Duration::ZERO);
         }
@@ -150,12 +147,12 @@ impl Reader<'_, '_> {
         if let Some(item) = table.take("max_stale") {
             let forever =
                 matches!(item.value.get_ref(), DeValue::String(text) if text == "forever");
-            region.max_stale = if forever {
+            region.max_stale = Some(if forever {
                 MaxStale::Forever
             } else {
                 let limit = self.limit(&item);
                 MaxStale::For(limit.unwrap_or(Duration::ZERO))
-            };
+            });
         }
     }
 

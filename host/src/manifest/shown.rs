@@ -19,7 +19,7 @@ impl RegionConfig {
         put("expiration_time", timeout(self.expiration_time).into());
         put(
             "max_stale",
-            match self.max_stale {
+            match self.resolved_max_stale() {
                 MaxStale::For(limit) => display(limit).into(),
                 MaxStale::Forever => "forever".into(),
             },
@@ -133,7 +133,7 @@ impl fmt::Debug for RegionConfig {
             .field("name", &self.name)
             .field("backend", &self.backend)
             .field("expiration_time", &self.expiration_time)
-            .field("max_stale", &self.max_stale)
+            .field("max_stale", &self.resolved_max_stale())
             .field("key_prefix", &self.masked_prefix())
             .field("key_mangler", &self.key_mangler)
             .field("arguments", &WithoutText(&arguments))

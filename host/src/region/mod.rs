@@ -499,16 +499,7 @@ impl Region {
         error: dogpile_plugin_api::Error,
     ) -> Error {
         let instance = &region.instance;
-        let plugin = &instance.plugin;
-        let file = plugin
-            .file
-            .as_ref()
-            .map(|file| format!(" ({})", file.path.display()));
-        let file = file.unwrap_or_default();
-        let served = format!(
-            "backend `{}` of plugin `{}`{file}",
-            instance.name, plugin.name
-        );
+        let served = format!("backend `{}` of {}", instance.name, instance.plugin);
         let remedy = match error.kind() {
             PluginErrorKind::Panic => {
                 "; the fault is the plugin's: replace it, or give the region another backend"

@@ -29,10 +29,6 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     let mut errors = Vec::new();
     let plugins = load(engine, manifest, &current, &mut errors);
     let regions = open(engine, manifest, &current, &plugins, &mut errors);
-    if let Err(refused) = refuse(manifest, &mut errors) {
-        discard(regions);
-        return Err(refused);
-    }
     let new: Vec<_> = regions.iter().map(sketch).collect();
     let changes = plan(&listed(&current), &new);
     let mut next = Snapshot::new(plugins);
@@ -45,10 +41,15 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     for region in regions {
         next.put(region);
     }
+    errors.extend(on_the_same_keys(manifest, &next));
+    if let Err(refused) = refuse(manifest, &mut errors) {
+        discard(next);
+        return Err(refused);
+    }
     let first = first_read(&current, &next, open_timeout(manifest));
     let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
-    errors.extend(keeps_objects(manifest, &next));
+    errors.extend(keeps_objects(manifest, &current, &next));
     if let Err(refused) = refuse(manifest, &mut errors) {
         discard(next);
         return Err(refused);
@@ -274,7 +275,6 @@ fn open(
             Err(refused) => errors.push(refused_at(manifest, name, refused)),
         }
     }
-    errors.extend(sharing(manifest, &regions));
     regions
 }
 
@@ -308,26 +308,15 @@ fn code_twice<'a>(
     })
 }
 
-/// Pairs of regions whose entries would lie under the same keys of a storage that instances share.
-fn sharing<'a>(
+/// Regions of the manifest that would use the same keys as others, of the manifest or of the program.
+fn on_the_same_keys<'a>(
     manifest: &'a Manifest,
-    regions: &'a [Configured],
+    next: &'a Snapshot,
 ) -> impl Iterator<Item = ManifestError> + 'a {
-    let shared = |name: &str| {
-        regions
-            .iter()
-            .any(|region| region.config.name == name && region.instance.properties.shared)
-    };
-    let pairs = manifest
-        .sharing()
-        .into_iter()
-        .filter(move |(one, other)| shared(one) && shared(other));
-    pairs.map(|(one, other)| {
-        manifest.error_at_key(
-            &["regions", &other],
-            format!("regions `{one}` and `{other}` would use the same keys of the same storage"),
-            "give one of them a `key_prefix`, or say `shares_keys = true` in both",
-        )
+    next.refuse_same_keys().filter_map(|(pair, refused)| {
+        let mut pair = pair.into_iter();
+        let listed = pair.rfind(|region| region.origin == Origin::Manifest)?;
+        Some(refused_at(manifest, &listed.config.name, refused))
     })
 }
 
@@ -357,10 +346,11 @@ fn held_region(manifest: &Manifest, slots: &Slots, name: &str) -> Option<Manifes
 /// Regions that began to keep objects while their new backend was opened.
 fn keeps_objects<'a>(
     manifest: &'a Manifest,
+    current: &'a Snapshot,
     next: &'a Snapshot,
 ) -> impl Iterator<Item = ManifestError> + 'a {
     next.regions().filter_map(|region| {
-        let refused = region.refuse_objects()?;
+        let refused = region.refuse_objects(current.region(region.slot.number))?;
         Some(refused_at(manifest, &region.config.name, refused))
     })
 }

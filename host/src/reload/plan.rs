@@ -1,10 +1,8 @@
 //! What a new manifest changes: a pure comparison, which does nothing.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::manifest::RegionConfig;
 
@@ -103,7 +101,9 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
     if old.config.backend.name != new.config.backend.name {
         because.push("backend".to_owned());
     }
-    because.extend(differing(&old.config.arguments, &new.config.arguments));
+    // The names, not the values, which may be secrets.
+    let arguments = old.config.differing_arguments(new.config);
+    because.extend(arguments.iter().map(|name| format!("arguments.{name}")));
     // Its instance is shared with other regions from now on, or no more.
     if old.config.shares_keys != new.config.shares_keys {
         because.push("shares_keys".to_owned());
@@ -114,7 +114,10 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
     let (a, b) = (old.config, new.config);
     for (key, differs) in [
         ("expiration_time", a.expiration_time != b.expiration_time),
-        ("max_stale", a.max_stale != b.max_stale),
+        (
+            "max_stale",
+            a.resolved_max_stale() != b.resolved_max_stale(),
+        ),
         ("key_prefix", a.key_prefix != b.key_prefix),
         ("key_mangler", a.key_mangler != b.key_mangler),
         ("serializer", a.serializer != b.serializer),
@@ -147,14 +150,6 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ChangeKind::Changed
     };
     change(new, kind, because)
-}
-
-/// The names, not the values, which may be secrets.
-fn differing(old: &Map<String, Value>, new: &Map<String, Value>) -> BTreeSet<String> {
-    let keys = old.keys().chain(new.keys());
-    keys.filter(|key| old.get(*key) != new.get(*key))
-        .map(|key| format!("arguments.{key}"))
-        .collect()
 }
 
 #[cfg(test)]

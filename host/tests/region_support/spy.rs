@@ -159,6 +159,7 @@ impl KeyMangler for Backwards {
 
     fn mangle(&self, key: &str) -> Result<String> {
         match key {
+            "drow" => panic!("what is a drow?"),
             "palindrome" => Err(Error::unsupported("it would be the same")),
             _ => Ok(key.chars().rev().collect()),
         }

@@ -17,7 +17,7 @@ mod raw;
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 
-pub use self::header::{ABI_EPOCH, MAGIC, PluginHeader, SYMBOL_PREFIX, layout};
+pub use self::header::{ABI_EPOCH, ABI_STABLE_VERSION, MAGIC, PluginHeader, SYMBOL_PREFIX, layout};
 pub(crate) use self::raw::Raw;
 pub use self::raw::RawValue;
 pub use crate::value::{Header as ValueHeader, ValueVtable};
