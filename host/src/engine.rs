@@ -1,6 +1,6 @@
 //! What every part of a host shares.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use dogpile_lock::{Clock, WaitGraph};
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use crate::plugins::PluginSet;
 use crate::pool::Pool;
 use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
+use crate::watched::Mender;
 
 /// Threads for calls that can block.
 const CALLS: usize = 32;
@@ -36,10 +37,11 @@ pub(crate) struct Engine {
     pub(crate) poller: Poller,
     /// Held while regions are opened and replaced: one change at a time.
     pub(crate) change: Mutex<()>,
+    pub(crate) mender: Arc<dyn Mender>,
 }
 
 impl Engine {
-    pub(crate) fn new(linked: PluginSet, clock: &'static Clock) -> Self {
+    pub(crate) fn new(linked: PluginSet, clock: &'static Clock, mender: Arc<dyn Mender>) -> Self {
         Self {
             registry: Registry::new(Snapshot::new(linked.clone())),
             clock,
@@ -49,6 +51,14 @@ impl Engine {
             linked,
             poller: Poller::default(),
             change: Mutex::new(()),
+            mender,
         }
+    }
+}
+
+/// The threads that mend are told before the backends are closed.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.mender.close();
     }
 }

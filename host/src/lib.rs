@@ -49,6 +49,7 @@ pub mod admin;
 mod assemble;
 mod engine;
 mod error;
+mod health;
 mod host;
 mod inner;
 mod instance;
@@ -57,6 +58,7 @@ mod keys;
 #[allow(unsafe_code)]
 pub mod loader;
 pub mod manifest;
+mod mend;
 mod plugins;
 mod pool;
 mod published;
@@ -68,7 +70,9 @@ mod slot;
 mod spare;
 mod status;
 mod stripes;
+mod watched;
 mod wire_time;
+mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dogpile::RegionConfig;
-use dogpile_plugin_api::{Error, Result, Value};
+use dogpile_plugin_api::{Error, ErrorKind, Result, Value};
 
 /// Every board ever made, by its name, which is how an instance finds its own.
 static BOARDS: Mutex<Vec<Arc<Board>>> = Mutex::new(Vec::new());
@@ -30,6 +30,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Fail,
+    Refuse,
     Panic,
 }
 
@@ -141,6 +142,10 @@ impl Board {
         match fault {
             None => Ok(()),
             Some(Fault::Fail) => Err(Error::unavailable(format!("no {method} today"))),
+            Some(Fault::Refuse) => Err(Error::new(
+                ErrorKind::Refused,
+                format!("{method} is not for such keys"),
+            )),
             Some(Fault::Panic) => panic!("{method} fell over"),
         }
     }

@@ -68,7 +68,7 @@ pub(crate) fn all_misses(region: &Region) -> Vec<(MissReason, u64)> {
 }
 
 /// Waits for what another thread of the test is about to do.
-pub(crate) fn until(condition: impl Fn() -> bool) {
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::yield_now();
     }

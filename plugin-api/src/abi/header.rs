@@ -8,7 +8,7 @@ use super::PluginTableRef;
 pub const MAGIC: [u8; 8] = *b"dogpile\x01";
 
 /// Counted up with every incompatible change of the boundary. While plugin-api is 0.x, equality is demanded.
-pub const ABI_EPOCH: u32 = 1;
+pub const ABI_EPOCH: u32 = 2;
 
 /// What the name of the exported symbol starts with; the package's name follows.
 pub const SYMBOL_PREFIX: &str = "__dogpile_plugin_";
