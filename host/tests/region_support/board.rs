@@ -71,6 +71,19 @@ impl Board {
         self.bytes().argument("shared", true)
     }
 
+    /// A proxy for a region on any backend, which is watched here under a name.
+    pub(crate) fn around(&self, config: RegionConfig, name: &str) -> RegionConfig {
+        config.proxy_with("noted", self.noted(name))
+    }
+
+    /// The arguments of such a proxy.
+    pub(crate) fn noted(&self, name: &str) -> [(String, serde_json::Value); 2] {
+        [
+            ("board".to_owned(), (&*self.name).into()),
+            ("name".to_owned(), name.into()),
+        ]
+    }
+
     /// What was called since this was last asked, such as `get user:1`.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().calls)
@@ -128,7 +141,7 @@ impl Board {
     }
 
     /// Notes a call, which goes wrong if the test wants it so.
-    pub(super) fn call(&self, method: &'static str, key: &str) -> Result<()> {
+    pub(super) fn call(&self, method: &str, key: &str) -> Result<()> {
         let call = format!("{method} {key}");
         let call = call.trim_end();
         let hook = self.hook.lock().unwrap().clone();

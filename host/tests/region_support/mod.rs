@@ -7,6 +7,7 @@
 )]
 
 mod board;
+mod noted;
 mod spy;
 mod waiters;
 

@@ -9,6 +9,7 @@ use dogpile_plugin_api::{
 };
 
 use super::board::Board;
+use super::noted::Noted;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(crate = "serde")]
@@ -179,4 +180,5 @@ impl KeyMangler for Backwards {
 export_plugin! {
     backends: { "spy" => Spy }
     manglers: { "brackets" => Brackets, "backwards" => Backwards }
+    proxies: { "noted" => Noted }
 }
