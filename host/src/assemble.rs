@@ -226,10 +226,7 @@ impl Assembly<'_> {
             KeyManglers::Off => Vec::new(),
             KeyManglers::Named(manglers) => manglers.clone(),
             KeyManglers::Backend => {
-                let own = instance.backend.key_mangler();
-                let own = own.map_err(|error| {
-                    refused_by_plugin("backend", &instance.plugin.name, &instance.name, &error)
-                })?;
+                let own = instance.key_mangler.clone();
                 let empty = || Value::Object(Map::new());
                 own.into_iter()
                     .map(|name| ManglerConfig {

@@ -42,6 +42,8 @@ impl fmt::Display for Failure {
 pub(crate) struct Instance {
     pub(crate) backend: Watched,
     pub(crate) properties: Properties,
+    /// Asked once, as the properties are.
+    pub(crate) key_mangler: Option<String>,
     /// An instance that is reopened hands them to its successor, and a backend to its proxies: it is the same storage.
     pub(crate) creations: Creations,
     /// The mutexes of keys that other processes respect, where the backend has them.
@@ -98,7 +100,7 @@ impl Recipe<'_> {
         mender: &Arc<dyn Mender>,
     ) -> Result<Arc<Instance>, OpenError> {
         let raw = self.open_raw(timeout, None)?;
-        Ok(self.instance(raw, None, Kept::new(graph), mender))
+        self.instance(raw, None, Kept::new(graph), mender)
     }
 
     /// Opens a proxy around `inner`, within `timeout`.
@@ -112,7 +114,7 @@ impl Recipe<'_> {
             backoff: Arc::default(),
             ..Kept::of(inner)
         };
-        Ok(self.instance(raw, Some(inner), kept, inner.backend.mender()))
+        self.instance(raw, Some(inner), kept, inner.backend.mender())
     }
 
     fn open_raw(
@@ -137,9 +139,17 @@ impl Recipe<'_> {
         inner: Option<&Arc<Instance>>,
         kept: Kept,
         mender: &Arc<dyn Mender>,
-    ) -> Arc<Instance> {
-        Arc::new_cyclic(|owner| Instance {
+    ) -> Result<Arc<Instance>, OpenError> {
+        let key_mangler = match raw.key_mangler() {
+            Ok(name) => name,
+            Err(error) => {
+                loader::close_unused(raw);
+                return Err(OpenError::Failed(error));
+            }
+        };
+        Ok(Arc::new_cyclic(|owner| Instance {
             properties: raw.properties(),
+            key_mangler,
             backend: Watched::new(raw, owner, Arc::clone(mender)),
             creations: kept.creations,
             remote: Remote::new(),
@@ -149,7 +159,7 @@ impl Recipe<'_> {
             arguments: self.arguments.clone(),
             backoff: kept.backoff,
             inner: inner.cloned(),
-        })
+        }))
     }
 }
 
@@ -197,7 +207,7 @@ impl Instance {
             arguments: &self.arguments,
         };
         let raw = recipe.open_raw(timeout, inner)?;
-        Ok(recipe.instance(raw, inner, Kept::of(self), self.backend.mender()))
+        recipe.instance(raw, inner, Kept::of(self), self.backend.mender())
     }
 
     /// How long to wait before the next attempt to mend it.

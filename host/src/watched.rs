@@ -116,10 +116,6 @@ impl Watched {
         self.call(BackendInstance::stats)
     }
 
-    pub(crate) fn key_mangler(&self) -> Result<Option<String>> {
-        self.call(BackendInstance::key_mangler)
-    }
-
     pub(crate) fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
         let mutex = self.call(|raw| raw.mutex(key))?;
         Ok(mutex.map(|mutex| self.watched(mutex, Self::failed)))

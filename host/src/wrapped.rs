@@ -77,7 +77,7 @@ impl AnyBackend for Wrapped {
     }
 
     fn key_mangler(&self) -> Result<Option<String>> {
-        self.call(BackendInstance::key_mangler)
+        Ok(self.0.key_mangler.clone())
     }
 
     fn properties(&self) -> Properties {

@@ -62,13 +62,14 @@ pub fn open_backend(
 ) -> Result<BackendInstance, OpenError> {
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_backend(&owned, &arguments, &host);
-    within(timeout, name, open, close_late)
+    within(timeout, name, open, close_unused)
 }
 
+/// Closes what nobody calls any more before it was called at all.
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
-fn close_late(late: BackendInstance) {
-    if let Err(error) = late.close() {
-        tracing::warn!(target: "dogpile", %error, "a backend that was opened too late failed to close");
+pub(crate) fn close_unused(opened: BackendInstance) {
+    if let Err(error) = opened.close() {
+        tracing::warn!(target: "dogpile", %error, "a backend that was opened for nothing failed to close");
     }
 }
 
@@ -83,7 +84,7 @@ pub fn open_proxy(
 ) -> Result<BackendInstance, OpenError> {
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_proxy(&owned, &arguments, &host, inner);
-    within(timeout, name, open, close_late)
+    within(timeout, name, open, close_unused)
 }
 
 /// Opens the plugin's key mangler `name`, as [`open_backend`] does.

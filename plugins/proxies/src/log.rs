@@ -150,7 +150,7 @@ fn found(value: &Option<Value>) -> String {
 
 fn sized(value: &Value) -> String {
     match value.as_bytes() {
-        Some(bytes) => format!("{} bytes", bytes.len()),
+        Some(bytes) => format!("{} B", bytes.len()),
         None => String::from("an object"),
     }
 }
