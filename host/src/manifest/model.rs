@@ -114,7 +114,7 @@ pub enum Serializer {
     Json,
 }
 
-/// What happens when the backend fails.
+/// What happens when the backend fails, and while it is not called: its breaker is open, or it is reopened after a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnBackendError {
     /// As if the value were missing.

@@ -6,9 +6,9 @@
 //! | `zstd` | `level` (3), `min_size` (256) | compresses values of `min_size` bytes or more, with Zstandard |
 //!
 //! `zstd` wants bytes, so a region with it is one of bytes whatever its backend holds. A compressed value is a plain
-//! Zstandard frame of all that would be stored without the proxy, envelope included; one that is not compressed stays
-//! as it is. So values from before the proxy are read, and other programs can decode those of after it. Without the
-//! proxy, compressed values are misses.
+//! Zstandard frame of all that would be stored without the proxy, envelope included, and weighs what it takes, whatever
+//! the program's weigher says; one that is not compressed stays as it is. So values from before the proxy are read, and
+//! other programs can decode those of after it. Without the proxy, compressed values are misses.
 
 #![forbid(unsafe_code)]
 

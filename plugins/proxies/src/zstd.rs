@@ -4,7 +4,7 @@ use dogpile_plugin_api::schemars;
 use dogpile_plugin_api::serde::{self, Deserialize};
 use dogpile_plugin_api::tracing;
 use dogpile_plugin_api::{
-    Error, ErrorKind, Guarded, HostContext, JsonSchema, Key, Lease, Proxied, Proxy, Result,
+    Error, ErrorKind, Guarded, HostContext, JsonSchema, Key, Lease, Metadata, Proxied, Proxy, Result,
     Storage, Value,
 };
 
@@ -56,8 +56,17 @@ impl Zstd {
         if packed.len() >= bytes.len() && !must {
             return Ok(value.clone());
         }
-        Ok(Value::with(&value.metadata(), *key, packed))
+        Ok(in_place_of(value, key, packed))
     }
+}
+
+/// A value with the times of another. It weighs what it takes itself.
+fn in_place_of(value: &Value, key: &Key<'_>, bytes: Vec<u8>) -> Value {
+    let metadata = Metadata {
+        weight: 0,
+        ..value.metadata()
+    };
+    Value::with(&metadata, *key, bytes)
 }
 
 /// What was stored as `value`.
@@ -66,7 +75,7 @@ fn unpacked(key: &Key<'_>, value: Value) -> Value {
         return value;
     };
     match decoded(frame) {
-        Ok(bytes) => Value::with(&value.metadata(), *key, bytes),
+        Ok(bytes) => in_place_of(&value, key, bytes),
         // The host finds that it did not write that.
         Err(error) => {
             tracing::debug!(%error, "a stored value begins as a Zstandard frame, and is none");

@@ -147,3 +147,35 @@ fn a_check_changes_nothing_for_a_running_host() {
     assert_eq!(server.get("/").source(), "fresh");
     assert_eq!(folder.dogpile(&["status"]).status, Some(0));
 }
+
+#[test]
+fn proxies_must_be_offered_and_take_their_arguments() {
+    let manifest = PAGES.replace(
+        "expiration_time",
+        "proxies = [\"zstd\", { proxy = \"proxies/log\", arguments = { level = \"info\" } }]\nexpiration_time",
+    );
+    let manifest = manifest.replace("[plugins.memory]", "[plugins.memory]\n[plugins.proxies]");
+    let folder = Folder::new(&manifest);
+    folder.add_plugin("proxies");
+    for arguments in [&["check"][..], &["check", "--no-connect"]] {
+        folder
+            .dogpile(arguments)
+            .is(0, "ok: 1 region, 2 plugins\n", "");
+    }
+    folder.write(
+        "dogpile.toml",
+        &manifest.replace("\"zstd\"", "\"zstandard\""),
+    );
+    for arguments in [&["check"][..], &["check", "--no-connect"]] {
+        let run = folder.dogpile(arguments);
+        assert_eq!(run.status, Some(1));
+        let error = "no plugin offers the proxy `zstandard`";
+        assert!(run.stderr.contains(error), "{run:?}");
+    }
+    folder.write("dogpile.toml", &manifest.replace("\"info\"", "\"loud\""));
+    let run = folder.dogpile(&["check"]);
+    assert!(
+        run.stderr.contains("`log` refuses its arguments"),
+        "{run:?}"
+    );
+}
