@@ -178,13 +178,12 @@ impl Assembly<'_> {
                 inner.is_some_and(|inner| Arc::ptr_eq(inner, &instance))
             };
             let kept = |link: &&Arc<Instance>| is_around(link) && link.serves(&recipe);
-            instance = match self.current.instances().find(kept) {
-                Some(link) => Arc::clone(link),
-                None => {
-                    let opened = recipe.wrap(self.open_timeout, &instance);
-                    let place = format!("{place}.arguments");
-                    opened.map_err(|error| not_opened(&place, &plugin.name, name, error))?
-                }
+            instance = if let Some(link) = self.current.instances().find(kept) {
+                Arc::clone(link)
+            } else {
+                let opened = recipe.wrap(self.open_timeout, &instance);
+                let place = format!("{place}.arguments");
+                opened.map_err(|error| not_opened(&place, &plugin.name, name, error))?
             };
         }
         Ok(instance)

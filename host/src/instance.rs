@@ -222,9 +222,10 @@ impl Instance {
 
     /// Its own state, or that it stands on something that is retired.
     pub(crate) fn state(self: &Arc<Self>) -> State {
-        match self.links().any(|link| link.backend.health().is_retired()) {
-            true => State::Retired,
-            false => self.backend.health().state(),
+        if self.links().any(|link| link.backend.health().is_retired()) {
+            State::Retired
+        } else {
+            self.backend.health().state()
         }
     }
 

@@ -57,7 +57,7 @@ impl Mender for Workshop {
         let snapshot = engine.registry.load();
         let called = snapshot
             .regions()
-            .filter(|region| std::ptr::eq(&*region.instance, instance));
+            .filter(|region| std::ptr::eq(Arc::as_ptr(&region.instance), instance));
         called.map(|region| region.slot.stats.hits()).sum()
     }
 
@@ -151,7 +151,7 @@ impl Job {
             return false;
         }
         let successor = instance.reopen(instance.inner.as_ref(), timeouts.open);
-        match successor.and_then(|successor| self.succeed(instance, successor)) {
+        match successor.and_then(|successor| self.succeed(instance, &successor)) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(target: "dogpile.cache", %error, "{} panicked, and does not open again yet", instance.title());
@@ -161,10 +161,16 @@ impl Job {
     }
 
     /// Puts the successor in the instance's place, with new proxies around it where there were some.
-    fn succeed(&self, instance: &Arc<Instance>, successor: Arc<Instance>) -> Result<(), OpenError> {
+    fn succeed(
+        &self,
+        instance: &Arc<Instance>,
+        successor: &Arc<Instance>,
+    ) -> Result<(), OpenError> {
         let Some(engine) = self.engine.upgrade() else {
             return Ok(());
         };
+        // Dropped after the lock: it may close what was opened for nothing.
+        let mut known = vec![(Arc::clone(instance), Arc::clone(successor))];
         let _change = engine.change.lock();
         let current = engine.registry.load_full();
         // A reload came first.
@@ -174,7 +180,6 @@ impl Job {
         let mut next = Snapshot::clone(&current);
         drop(current);
         let timeout = next.timeouts.open;
-        let mut known = vec![(Arc::clone(instance), Arc::clone(&successor))];
         for region in next.regions_mut() {
             region.instance = renewed(&region.instance, &mut known, timeout)?;
         }

@@ -141,11 +141,8 @@ fn cut<'a>(keys: impl Iterator<Item = &'a str>) -> String {
     text
 }
 
-fn found(value: &Option<Value>) -> String {
-    match value {
-        Some(value) => sized(value),
-        None => String::from("nothing"),
-    }
+fn found(value: Option<&Value>) -> String {
+    value.map_or_else(|| String::from("nothing"), sized)
 }
 
 fn sized(value: &Value) -> String {
@@ -178,11 +175,21 @@ impl Proxy for Log {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
-        self.one("get", key, |inner| inner.get(key), found)
+        self.one(
+            "get",
+            key,
+            |inner| inner.get(key),
+            |got| found(got.as_ref()),
+        )
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
-        self.one("get_fresh", key, |inner| inner.get_fresh(key), found)
+        self.one(
+            "get_fresh",
+            key,
+            |inner| inner.get_fresh(key),
+            |got| found(got.as_ref()),
+        )
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {

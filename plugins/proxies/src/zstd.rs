@@ -4,8 +4,8 @@ use dogpile_plugin_api::schemars;
 use dogpile_plugin_api::serde::{self, Deserialize};
 use dogpile_plugin_api::tracing;
 use dogpile_plugin_api::{
-    Error, ErrorKind, Guarded, HostContext, JsonSchema, Key, Lease, Metadata, Proxied, Proxy, Result,
-    Storage, Value,
+    Error, ErrorKind, Guarded, HostContext, JsonSchema, Key, Lease, Metadata, Proxied, Proxy,
+    Result, Storage, Value,
 };
 
 /// What every frame begins with (RFC 8878, 3.1.1). A value that begins with it is always compressed once more, so what

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl Visit for Line {
         match field.name() {
             "message" => self.text = format!("{value:?}{}", self.text),
             "elapsed" => self.timed = true,
-            name => self.text += &format!(" {name}={value:?}"),
+            name => write!(self.text, " {name}={value:?}").unwrap(),
         }
     }
 }
