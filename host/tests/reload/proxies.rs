@@ -44,7 +44,7 @@ fn other_proxies_go_around_the_same_backend() {
 fn a_proxy_stays_open_around_what_did_not_change() {
     let proxied = format!(
         "{}proxies = [\"through\"]\n",
-        probed("stays", "tag = \"a\"")
+        probed("proxy stays", "tag = \"a\"")
     );
     let site = Site::new(&proxied);
     let host = site.open_unwatched();
@@ -53,7 +53,7 @@ fn a_proxy_stays_open_around_what_did_not_change() {
     site.save(&proxied.replace("100", "200"));
     host.reload().unwrap();
     assert_eq!(probed.get::<i32>("a").unwrap().as_deref(), Some(&1));
-    let log = Log::named("stays");
+    let log = Log::named("proxy stays");
     assert_eq!((log.opened(), log.closes()), (1, vec![0]));
     // Another backend is closed after the proxy around it.
     site.save(&proxied.replace("\"a\"", "\"b\""));
@@ -112,7 +112,7 @@ fn a_proxy_that_is_not_there_or_refuses_its_arguments_is_marked() {
 
 #[test]
 fn a_new_backend_must_answer_on_a_reload_and_not_at_the_start() {
-    let log = "must answer";
+    let log = "proxies: must answer";
     let site = Site::new(&probed(log, "ping = \"fail\""));
     let host = site.open_unwatched();
     let probe = host.region("probed").unwrap();
@@ -149,7 +149,7 @@ fn a_new_backend_must_answer_on_a_reload_and_not_at_the_start() {
 
 #[test]
 fn a_backend_can_be_made_to_answer_at_the_start_too() {
-    let log = "at the start";
+    let log = "proxies: at the start";
     let healthy = |ping: &str| {
         let region = probed(log, &format!("ping = \"{ping}\""));
         Site::new(&format!("{region}require_healthy = true\n"))
@@ -169,7 +169,7 @@ fn a_backend_can_be_made_to_answer_at_the_start_too() {
 
 #[test]
 fn a_ping_that_hangs_does_not_hold_a_reload_up() {
-    let log = "hangs";
+    let log = "proxies: hangs";
     let site = Site::new(&probed(log, ""));
     let host = site.open_unwatched();
     let watched = Log::named(log);
@@ -189,7 +189,7 @@ fn a_ping_that_hangs_does_not_hold_a_reload_up() {
 
 #[test]
 fn a_reload_replaces_a_backend_that_is_being_reopened() {
-    let log = "replaced";
+    let log = "proxies: replaced";
     let site = Site::new(&probed(log, "tag = \"a\""));
     let host = site.open_unwatched();
     let probe = host.region("probed").unwrap();
@@ -212,7 +212,7 @@ fn a_reload_replaces_a_backend_that_is_being_reopened() {
 
 #[test]
 fn a_reload_keeps_a_backend_that_is_being_reopened() {
-    let log = "kept";
+    let log = "proxies: kept";
     let site = Site::new(&probed(log, "tag = \"a\""));
     let host = site.open_unwatched();
     let probe = host.region("probed").unwrap();
