@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::schemars;
-use dogpile_plugin_api::serde::{self, Deserialize};
+use dogpile_plugin_api::serde::{self, Deserialize, Serialize};
 use dogpile_plugin_api::tracing::{self, event};
 use dogpile_plugin_api::{
     BackendStats, Guarded, HostContext, JsonSchema, Key, Lease, Mutex, Proxied, Proxy, Result,
@@ -28,7 +28,7 @@ pub struct LogArguments {
 }
 
 /// The level of a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "serde", rename_all = "lowercase")]
 #[schemars(crate = "schemars")]
 #[expect(missing_docs, reason = "the words of every logger")]

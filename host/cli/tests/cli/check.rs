@@ -78,7 +78,8 @@ fn plugins_that_cannot_be_loaded_are_all_named() {
 fn a_plugin_that_kills_the_process_is_reported_with_its_signal() {
     let folder =
         Folder::new(&PAGES.replace("[plugins.memory]", "[plugins.memory]\n[plugins.fatal]"));
-    folder.write("fatal.c", FATAL);
+    let epoch = dogpile_plugin_api::abi::ABI_EPOCH.to_string();
+    folder.write("fatal.c", &FATAL.replace("EPOCH", &epoch));
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-o"])
         .arg(folder.path("plugins/libdogpile_plugin_fatal.so"))
@@ -107,7 +108,7 @@ const struct {
     char api_version[24], abi_stable_version[24], rustc[64];
     void (*layout)(void), (*table)(void);
 } header __asm__("__dogpile_plugin_fatal") = {
-    {'d', 'o', 'g', 'p', 'i', 'l', 'e', 1}, 1, 152, 1, 0, "0.1.0", "0.11.3", "cc", nothing, nothing,
+    {'d', 'o', 'g', 'p', 'i', 'l', 'e', 1}, EPOCH, 152, 1, 0, "0.1.0", "0.11.3", "cc", nothing, nothing,
 };
 
 __attribute__((constructor)) static void die(void) { raise(SIGSEGV); }
