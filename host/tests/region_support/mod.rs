@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dogpile::{Clock, Host, HostBuilder, ManualClock, MissReason, Region, RegionConfig, Source};
 
 pub(crate) use self::board::{Board, Fault};
-pub(crate) use self::waiters::until_waiting;
+pub(crate) use self::waiters::{records, until_waiting};
 
 /// Where the clock of every test stands at first, in seconds since 1970: later than the system's clock, so that no
 /// backend takes values for outlived by that.
