@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dogpile_lock::WaitGraph;
 use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Storage};
 use serde_json::{Map, Value};
 
-use crate::instance::Instance;
+use crate::engine::Engine;
+use crate::instance::{Instance, Recipe};
 use crate::loader::{self, OpenError};
 use crate::mangler::Mangler;
 use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
-use crate::plugins::{PluginEntry, PluginSet, Unresolved};
+use crate::plugins::{PluginSet, Unresolved};
 use crate::registry::{Configured, Origin, Snapshot};
 use crate::slot::Slot;
 use crate::{Error, ErrorKind};
@@ -23,9 +23,11 @@ pub(crate) struct Assembly<'a> {
     pub(crate) plugins: &'a PluginSet,
     /// Instances of regions that keep their backend and arguments are taken from here.
     pub(crate) current: &'a Snapshot,
-    pub(crate) graph: &'a WaitGraph,
+    pub(crate) engine: &'a Engine,
     pub(crate) open_timeout: Duration,
     pub(crate) origin: Origin,
+    /// Whether the regions replace others, so that by default they must answer first.
+    pub(crate) is_reload: bool,
     /// Instances of regions that share their keys, at first the current ones.
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
 }
@@ -55,7 +57,7 @@ impl Refused {
     fn unresolved(place: &str, unresolved: Unresolved) -> Self {
         Self {
             kind: ErrorKind::PluginNotFound,
-            place: vec![place.to_owned()],
+            place: path(place),
             message: unresolved.message,
             remedy: unresolved.remedy,
         }
@@ -154,7 +156,9 @@ impl Assembly<'_> {
         config: &Arc<RegionConfig>,
         slot: &Arc<Slot>,
     ) -> Result<Configured, Refused> {
-        let instance = self.instance(config, slot)?;
+        let base = self.base(config, slot)?;
+        let instance = self.wrapped(config, &base)?;
+        self.healthy(config, &instance)?;
         let manglers = self.manglers(config, &instance)?;
         let region = Configured::new(
             Arc::clone(config),
@@ -170,31 +174,32 @@ impl Assembly<'_> {
         }
     }
 
-    /// The region's current instance if it is still the one asked for, or a new one. Regions that share their keys
-    /// share one instance, so that they share their locks.
-    fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refused> {
+    /// The region's current backend if it is still the one asked for, or a new one. Regions that share their keys
+    /// share one, so that they share their locks.
+    fn base(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refused> {
         let found = self.plugins.backend(&config.backend);
-        let plugin = found.map_err(|error| Refused::unresolved("backend", error))?;
-        let (name, arguments) = (&config.backend.name, &config.arguments);
+        let recipe = Recipe {
+            plugin: found.map_err(|error| Refused::unresolved("backend", error))?,
+            name: &config.backend.name,
+            arguments: &config.arguments,
+        };
         let mut shared = self.shared.borrow_mut();
         if config.shares_keys
-            && let Some(instance) = shared
-                .iter()
-                .find(|shared| shared.serves(plugin, name, arguments))
+            && let Some(instance) = shared.iter().find(|shared| shared.serves(&recipe))
         {
             return Ok(Arc::clone(instance));
         }
         let is_kept = |current: &&Configured| {
             current.config.shares_keys == config.shares_keys
-                && current.instance.serves(plugin, name, arguments)
+                && current.instance.base().serves(&recipe)
         };
         // A region that joins others takes the instance that they have, rather than give them a new one.
         let others = config.shares_keys.then(|| self.current.regions());
         let own = self.current.region(slot.number);
         let mut candidates = own.into_iter().chain(others.into_iter().flatten());
         let instance = match candidates.find(is_kept) {
-            Some(current) => Arc::clone(&current.instance),
-            None => Arc::new(self.open(plugin, name, arguments)?),
+            Some(current) => Arc::clone(current.instance.base()),
+            None => self.open(&recipe)?,
         };
         if config.shares_keys {
             shared.push(Arc::clone(&instance));
@@ -202,23 +207,69 @@ impl Assembly<'_> {
         Ok(instance)
     }
 
-    fn open(
+    fn open(&self, recipe: &Recipe<'_>) -> Result<Arc<Instance>, Refused> {
+        let Engine { graph, mender, .. } = self.engine;
+        let opened = recipe.open(self.open_timeout, graph, mender);
+        opened.map_err(|error| not_opened("arguments", &recipe.plugin.name, recipe.name, error))
+    }
+
+    /// The region's proxies around its backend, the first outermost. Those that are open around the same are kept.
+    fn wrapped(
         &self,
-        plugin: &Arc<PluginEntry>,
-        name: &str,
-        arguments: &Map<String, Value>,
-    ) -> Result<Instance, Refused> {
-        let json = Value::Object(arguments.clone()).to_string();
-        let opened =
-            loader::open_backend(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        let backend = opened.map_err(|error| not_opened("arguments", &plugin.name, name, error))?;
-        Ok(Instance::new(
-            Arc::clone(plugin),
-            name,
-            arguments.clone(),
-            backend,
-            self.graph,
-        ))
+        config: &RegionConfig,
+        base: &Arc<Instance>,
+    ) -> Result<Arc<Instance>, Refused> {
+        let mut instance = Arc::clone(base);
+        for (index, proxy) in config.proxies.iter().enumerate().rev() {
+            let place = format!("proxies.{index}");
+            let found = self.plugins.proxy(&proxy.name);
+            let (plugin, name) = found.map_err(|error| Refused::unresolved(&place, error))?;
+            let recipe = Recipe {
+                plugin,
+                name,
+                arguments: &proxy.arguments,
+            };
+            let is_around = |link: &Instance| {
+                let inner = link.inner.as_ref();
+                inner.is_some_and(|inner| Arc::ptr_eq(inner, &instance))
+            };
+            let kept = |link: &&Arc<Instance>| is_around(link) && link.serves(&recipe);
+            instance = if let Some(link) = self.current.instances().find(kept) {
+                Arc::clone(link)
+            } else {
+                let opened = recipe.wrap(self.open_timeout, &instance);
+                let place = format!("{place}.arguments");
+                opened.map_err(|error| not_opened(&place, &plugin.name, name, error))?
+            };
+        }
+        Ok(instance)
+    }
+
+    /// Whether a new instance answers, if the region wants to know.
+    fn healthy(&self, config: &RegionConfig, instance: &Arc<Instance>) -> Result<(), Refused> {
+        if !config.require_healthy.unwrap_or(self.is_reload) || self.current.uses(instance) {
+            return Ok(());
+        }
+        let pinged = Arc::clone(instance);
+        let ping = move || pinged.backend.ping();
+        let answer = loader::within(self.open_timeout, &instance.name, ping, drop);
+        let place = match config.require_healthy {
+            Some(_) => "require_healthy",
+            None => "backend",
+        };
+        answer.map_err(|error| Refused {
+            kind: ErrorKind::Plugin,
+            place: vec![place.to_owned()],
+            message: match error {
+                OpenError::Failed(error) => format!("{} does not answer: {error}", instance.title()),
+                OpenError::TimedOut { timeout, .. } => {
+                    format!("{} has not answered a ping within {timeout:?}", instance.title())
+                }
+                OpenError::NoThread(error) => format!("there is no thread to ping it on: {error}"),
+            },
+            remedy: "see that what it connects to is up, or write `require_healthy = false` to use it all the same"
+                .to_owned(),
+        })
     }
 
     fn manglers(
@@ -230,10 +281,7 @@ impl Assembly<'_> {
             KeyManglers::Off => Vec::new(),
             KeyManglers::Named(manglers) => manglers.clone(),
             KeyManglers::Backend => {
-                let own = instance.backend.key_mangler();
-                let own = own.map_err(|error| {
-                    refused_by_plugin("backend", &instance.plugin.name, &instance.name, &error)
-                })?;
+                let own = instance.key_mangler.clone();
                 let empty = || Value::Object(Map::new());
                 own.into_iter()
                     .map(|name| ManglerConfig {
@@ -263,12 +311,17 @@ impl Assembly<'_> {
     }
 }
 
+/// Keys and numbers, joined by dots.
+fn path(place: &str) -> Vec<String> {
+    place.split('.').map(str::to_owned).collect()
+}
+
 fn not_opened(place: &str, plugin: &str, name: &str, error: OpenError) -> Refused {
     match error {
         OpenError::Failed(error) => refused_by_plugin(place, plugin, name, &error),
         other => Refused {
             kind: ErrorKind::Plugin,
-            place: vec![place.to_owned()],
+            place: path(place),
             message: format!("`{name}` of plugin `{plugin}` did not open"),
             remedy: other.to_string(),
         },
@@ -281,7 +334,7 @@ fn refused_by_plugin(
     name: &str,
     error: &dogpile_plugin_api::Error,
 ) -> Refused {
-    let mut path = vec![place.to_owned()];
+    let mut path = path(place);
     let (message, remedy) = match error.kind() {
         PluginErrorKind::Arguments => {
             path.extend(

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dogpile_lock::Clock;
-use dogpile_plugin_api::{Backend, Plugin};
+use dogpile_plugin_api::{Backend, Plugin, Proxy};
 
 use crate::admin::{self, AdminSocket};
-use crate::engine::{Engine, Spawner};
+use crate::engine::Spawner;
 use crate::inner::Inner;
 use crate::loader;
 use crate::manifest::RegionConfig;
+use crate::mend;
 use crate::plugins::{PluginEntry, PluginSet};
 use crate::region::Region;
 use crate::reload::{Follower, Reload};
@@ -20,8 +21,10 @@ use crate::{Error, ErrorKind, Result};
 
 /// Regions, the plugins that serve them, and the manifest they follow.
 ///
-/// Two hosts in a process are independent. Handles to regions keep what they need alive; dropping the host and the
-/// last handle stops its threads and closes its backends, on the thread that drops them.
+/// Two hosts in a process are independent. Handles to regions keep what they need alive. Dropping the host ends its
+/// admin socket; when the last handle is gone too, its threads end (first that which watches the manifest, then those
+/// that reopen and ping backends), and then its backends are closed, on the thread that drops them. No thread is waited
+/// for: one that is in the middle of opening a backend closes what it opened.
 pub struct Host {
     inner: Arc<Inner>,
     /// Answers the `dogpile` command for as long as this is kept.
@@ -132,6 +135,11 @@ impl HostBuilder {
         self.plugin(Plugin::of_backend::<B>(name))
     }
 
+    /// Registers a proxy of the program's own under a name, without a crate that exports it.
+    pub fn proxy<P: Proxy>(self, name: &'static str) -> Self {
+        self.plugin(Plugin::of_proxy::<P>(name))
+    }
+
     /// Configures a region in code.
     pub fn region(mut self, config: RegionConfig) -> Self {
         self.regions.push(config);
@@ -185,7 +193,7 @@ impl HostBuilder {
         for plugin in self.plugins {
             linked.add(Arc::new(link(plugin, clock)?));
         }
-        let engine = Arc::new(Engine::new(linked, clock, self.spawner));
+        let engine = mend::engine(linked, clock, self.spawner);
         // The process may change its folder; its manifest stays the same.
         let manifest = self.manifest.map(std::path::absolute).transpose();
         let manifest = manifest.map_err(|error| {

@@ -29,6 +29,9 @@
 //! - A fresh hit is one call of the backend; a miss at most two reads and one write.
 //! - An invalidation holds in this process when its call returns. Where other processes see what a region's backend
 //!   stores, they see it within the region's `invalidation_interval`: see [`Region::invalidate`].
+//! - A backend that panics is reopened, and one that fails 5 times in a row within 30 seconds (its *breaker* opens) is
+//!   left alone until it answers a ping: after 100 ms, and then after pauses twice as long each, up to 30 s. Until then
+//!   no call waits for it: see [`OnBackendError`].
 //! - A reload changes all regions at once or none. Calls under way finish on what they began with.
 //!
 //! # What is not
@@ -49,6 +52,7 @@ pub mod admin;
 mod assemble;
 mod engine;
 mod error;
+mod health;
 mod host;
 mod inner;
 mod instance;
@@ -58,6 +62,7 @@ mod keys;
 pub mod loader;
 mod mangler;
 pub mod manifest;
+mod mend;
 mod plugins;
 mod pool;
 mod published;
@@ -69,7 +74,9 @@ mod slot;
 mod spare;
 mod status;
 mod stripes;
+mod watched;
 mod wire_time;
+mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};

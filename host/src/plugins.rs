@@ -59,6 +59,14 @@ impl fmt::Display for PluginEntry {
     }
 }
 
+/// `plugin/name`, or a bare name.
+fn split(wanted: &str) -> (Option<&str>, &str) {
+    match wanted.split_once('/') {
+        Some((plugin, name)) => (Some(plugin), name),
+        None => (None, wanted),
+    }
+}
+
 /// The plugins of one generation.
 #[derive(Clone, Default)]
 pub(crate) struct PluginSet {
@@ -103,14 +111,26 @@ impl PluginSet {
         &self,
         wanted: &'n str,
     ) -> Result<(&Arc<PluginEntry>, &'n str), Unresolved> {
-        let (plugin, name) = match wanted.split_once('/') {
-            Some((plugin, name)) => (Some(plugin), name),
-            None => (None, wanted),
-        };
+        let (plugin, name) = split(wanted);
         let entry = self.one("key mangler", plugin, name, |info| {
             info.manglers
                 .iter()
                 .map(|mangler| mangler.name.as_str())
+                .collect()
+        })?;
+        Ok((entry, name))
+    }
+
+    /// The plugin that offers a proxy, by `name` or `plugin/name`, and its bare name.
+    pub(crate) fn proxy<'n>(
+        &self,
+        wanted: &'n str,
+    ) -> Result<(&Arc<PluginEntry>, &'n str), Unresolved> {
+        let (plugin, name) = split(wanted);
+        let entry = self.one("proxy", plugin, name, |info| {
+            info.proxies
+                .iter()
+                .map(|proxy| proxy.name.as_str())
                 .collect()
         })?;
         Ok((entry, name))

@@ -23,7 +23,26 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Snapshot {
     pub(crate) generation: u64,
     pub(crate) plugins: PluginSet,
+    pub(crate) timeouts: Timeouts,
     regions: Vec<Option<Configured>>,
+}
+
+/// How long is waited for plugins.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// For one to open.
+    pub(crate) open: Duration,
+    /// For the last calls of one that was replaced; none: for ever.
+    pub(crate) drain: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            open: Duration::from_secs(10),
+            drain: Some(Duration::from_secs(30)),
+        }
+    }
 }
 
 /// A region as configured.
@@ -95,9 +114,9 @@ impl Configured {
 
     /// Whether entries of both lie under the same keys of one storage.
     fn has_the_keys_of(&self, other: &Self) -> bool {
-        let (own, others) = (&self.instance, &other.instance);
+        let (own, others) = (self.instance.base(), other.instance.base());
         own.properties.shared
-            && own.serves(&others.plugin, &others.name, &others.arguments)
+            && own.serves(&others.recipe())
             && self.config.key_prefix == other.config.key_prefix
             && self.manglers.len() == other.manglers.len()
             && self
@@ -119,6 +138,7 @@ impl Snapshot {
         Self {
             generation: 0,
             plugins,
+            timeouts: Timeouts::default(),
             regions: Vec::new(),
         }
     }
@@ -138,14 +158,17 @@ impl Snapshot {
         self.regions.iter().flatten()
     }
 
+    /// All instances: what regions call, and what that was opened around.
     pub(crate) fn instances(&self) -> impl Iterator<Item = &Arc<Instance>> {
-        self.regions().map(|region| &region.instance)
+        self.regions().flat_map(|region| region.instance.links())
     }
 
-    /// The instances of regions that share their keys.
+    /// The backends of regions that share their keys, under their proxies.
     pub(crate) fn shared_instances(&self) -> Vec<Arc<Instance>> {
         let sharing = self.regions().filter(|region| region.config.shares_keys);
-        sharing.map(|region| Arc::clone(&region.instance)).collect()
+        sharing
+            .map(|region| Arc::clone(region.instance.base()))
+            .collect()
     }
 
     /// Pairs of regions whose entries lie under the same keys of a storage that instances share, unless both say that
@@ -165,9 +188,26 @@ impl Snapshot {
         pairs
     }
 
-    /// Whether any region is served by `instance`.
+    /// Whether any region is served by `instance`, through proxies or not.
     pub(crate) fn uses(&self, instance: &Arc<Instance>) -> bool {
         self.instances().any(|own| Arc::ptr_eq(own, instance))
+    }
+
+    /// How often this snapshot alone holds an instance: for its regions, and for the proxies around it, which hold it
+    /// twice.
+    pub(crate) fn holders(&self, instance: &Arc<Instance>) -> usize {
+        let is_it = |link: &Arc<Instance>| Arc::ptr_eq(link, instance);
+        let called = self.regions().filter(|region| is_it(&region.instance));
+        let around = |link: &&Arc<Instance>| link.inner.as_ref().is_some_and(is_it);
+        let mut proxies: Vec<_> = self.instances().filter(around).map(Arc::as_ptr).collect();
+        proxies.sort_unstable();
+        proxies.dedup();
+        called.count() + 2 * proxies.len()
+    }
+
+    /// All regions, to be given other instances.
+    pub(crate) fn regions_mut(&mut self) -> impl Iterator<Item = &mut Configured> {
+        self.regions.iter_mut().flatten()
     }
 
     pub(crate) fn put(&mut self, region: Configured) {

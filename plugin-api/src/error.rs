@@ -1,5 +1,6 @@
 //! What can go wrong in a plugin.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -18,7 +19,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     #[serde(skip, default = "ErrorKind::other")]
     kind: ErrorKind,
-    message: String,
+    message: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
 }
@@ -42,6 +43,9 @@ pub enum ErrorKind {
     Panic = 5,
     /// The plugin broke the contract of the boundary, such as by answering with a kind of value that does not exist.
     Contract = 6,
+    /// The host makes no calls to the backend for now: it failed too often, or is being reopened after a panic. A proxy
+    /// may get this from what it wraps, and passes it on; plugins never make it.
+    Suspended = 7,
 }
 
 impl ErrorKind {
@@ -57,6 +61,7 @@ impl ErrorKind {
             4 => Self::Refused,
             5 => Self::Panic,
             6 => Self::Contract,
+            7 => Self::Suspended,
             _ => Self::Other,
         }
     }
@@ -67,7 +72,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.to_string(),
+            message: Cow::Owned(message.to_string()),
             place: None,
         }))
     }
@@ -76,7 +81,7 @@ impl Error {
     pub fn argument(place: impl Into<String>, message: impl fmt::Display) -> Self {
         Self(Box::new(Inner {
             kind: ErrorKind::Arguments,
-            message: message.to_string(),
+            message: Cow::Owned(message.to_string()),
             place: Some(place.into()),
         }))
     }
@@ -89,6 +94,15 @@ impl Error {
     /// This backend cannot do that.
     pub fn unsupported(message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Unsupported, message)
+    }
+
+    /// The backend is not called for now. Made by hosts, for each call that they do not make: cheaply.
+    pub fn suspended(message: &'static str) -> Self {
+        Self(Box::new(Inner {
+            kind: ErrorKind::Suspended,
+            message: Cow::Borrowed(message),
+            place: None,
+        }))
     }
 
     /// What sort of failure it is.
@@ -118,7 +132,7 @@ impl Error {
         let bytes = value.as_bytes().unwrap_or_default();
         let mut inner = serde_json::from_slice::<Inner>(bytes).unwrap_or_else(|_| Inner {
             kind: ErrorKind::Other,
-            message: String::from_utf8_lossy(bytes).into_owned(),
+            message: Cow::Owned(String::from_utf8_lossy(bytes).into_owned()),
             place: None,
         });
         inner.kind = ErrorKind::from_code(value.code());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::model::{
     BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
-    RegionConfig,
+    ProxyConfig, RegionConfig,
 };
 
 /// Setters, to configure a region in code. Fields can be set as well.
@@ -77,6 +77,33 @@ impl RegionConfig {
                 self.key_mangler = KeyManglers::Named(vec![mangler]);
             }
         }
+        self
+    }
+
+    /// Adds a proxy, without arguments, inside of those that were added before: the first is the outermost.
+    #[must_use]
+    pub fn proxy(self, name: impl Into<String>) -> Self {
+        self.proxy_with(name, Map::new())
+    }
+
+    /// Adds a proxy with arguments, as [`RegionConfig::proxy`] does without.
+    #[must_use]
+    pub fn proxy_with(
+        mut self,
+        name: impl Into<String>,
+        arguments: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self {
+        self.proxies.push(ProxyConfig {
+            name: name.into(),
+            arguments: arguments.into_iter().collect(),
+        });
+        self
+    }
+
+    /// Whether the backend must answer a ping before the region is configured. Default: it need not.
+    #[must_use]
+    pub fn require_healthy(mut self, must: bool) -> Self {
+        self.require_healthy = Some(must);
         self
     }
 

@@ -87,6 +87,25 @@ impl fmt::Debug for ManglerConfig {
     }
 }
 
+/// One named proxy.
+#[derive(Clone, PartialEq)]
+pub struct ProxyConfig {
+    /// Its name, or `plugin/name` where two plugins offer the same.
+    pub name: String,
+    /// Its arguments; empty if none were given.
+    pub arguments: Map<String, Value>,
+}
+
+impl fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments = Value::Object(self.arguments.clone());
+        f.debug_struct("ProxyConfig")
+            .field("name", &self.name)
+            .field("arguments", &WithoutText(&arguments))
+            .finish()
+    }
+}
+
 /// How values become bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,7 +114,7 @@ pub enum Serializer {
     Json,
 }
 
-/// What happens when the backend fails.
+/// What happens when the backend fails, and while it is not called: its breaker is open, or it is reopened after a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnBackendError {
     /// As if the value were missing.
@@ -133,6 +152,8 @@ pub struct RegionConfig {
     pub key_prefix: String,
     /// What is done to keys.
     pub key_mangler: KeyManglers,
+    /// What stands between the region and its backend, the outermost first.
+    pub proxies: Vec<ProxyConfig>,
     /// The backend's arguments, without those that the host takes itself.
     pub arguments: Map<String, Value>,
     /// How values become bytes.
@@ -163,6 +184,8 @@ pub struct RegionConfig {
     pub invalidation: Option<InvalidationScope>,
     /// How often the record of shared invalidations is read; at least every millisecond.
     pub invalidation_interval: Duration,
+    /// Whether a new backend must answer a ping before it is taken into use; `None`: on a reload, not at the start.
+    pub require_healthy: Option<bool>,
     /// Values that were interpolated, by their path in the region, as they may be shown.
     pub(super) masked: BTreeMap<Vec<String>, String>,
 }
@@ -177,6 +200,7 @@ impl RegionConfig {
             max_stale: None,
             key_prefix: String::new(),
             key_mangler: KeyManglers::Backend,
+            proxies: Vec::new(),
             arguments: Map::new(),
             serializer: Serializer::Json,
             value_version: 0,
@@ -192,6 +216,7 @@ impl RegionConfig {
             shares_keys: false,
             invalidation: None,
             invalidation_interval: Duration::from_secs(1),
+            require_healthy: None,
             masked: BTreeMap::new(),
         }
     }
@@ -225,6 +250,7 @@ impl PartialEq for RegionConfig {
             max_stale: _,
             key_prefix,
             key_mangler,
+            proxies,
             arguments,
             serializer,
             value_version,
@@ -240,6 +266,7 @@ impl PartialEq for RegionConfig {
             shares_keys,
             invalidation,
             invalidation_interval,
+            require_healthy,
             masked: _,
         } = self;
         *name == other.name
@@ -248,6 +275,7 @@ impl PartialEq for RegionConfig {
             && self.resolved_max_stale() == other.resolved_max_stale()
             && *key_prefix == other.key_prefix
             && *key_mangler == other.key_mangler
+            && *proxies == other.proxies
             && *arguments == other.arguments
             && *serializer == other.serializer
             && *value_version == other.value_version
@@ -263,5 +291,6 @@ impl PartialEq for RegionConfig {
             && *shares_keys == other.shares_keys
             && *invalidation == other.invalidation
             && *invalidation_interval == other.invalidation_interval
+            && *require_healthy == other.require_healthy
     }
 }

@@ -475,7 +475,9 @@ impl Region {
         error: dogpile_plugin_api::Error,
     ) -> Result<()> {
         let fail = region.config.on_backend_error == OnBackendError::Fail;
-        let log = self.slot().may_log(self.clock().coarse());
+        // What takes a backend out is logged once, not each call that is not made.
+        let suspended = error.kind() == PluginErrorKind::Suspended;
+        let log = !suspended && self.slot().may_log(self.clock().coarse());
         // A dead backend costs no text on each call.
         if !fail && !log {
             return Ok(());
@@ -498,18 +500,18 @@ impl Region {
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Error {
-        let instance = &region.instance;
-        let served = format!("backend `{}` of {}", instance.name, instance.plugin);
-        let remedy = match error.kind() {
-            PluginErrorKind::Panic => {
-                "; the fault is the plugin's: replace it, or give the region another backend"
+        let (name, served) = (self.name(), region.instance.title());
+        let message = match error.kind() {
+            PluginErrorKind::Suspended => {
+                let why = region.instance.why_out();
+                format!("region `{name}`: {served} is not called: {why}")
             }
-            _ => "",
+            PluginErrorKind::Panic => format!(
+                "region `{name}`: {served} failed in {method}: {error}; the fault is the plugin's: replace it, or \
+                 give the region another backend"
+            ),
+            _ => format!("region `{name}`: {served} failed in {method}: {error}"),
         };
-        let message = format!(
-            "region `{}`: {served} failed in {method}: {error}{remedy}",
-            self.name()
-        );
         Error::with_source(ErrorKind::Backend, message, error)
     }
 }

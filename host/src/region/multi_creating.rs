@@ -14,6 +14,7 @@ use super::entry::ShouldCache;
 use super::form::Form;
 use super::mangle::BackendKey;
 use super::multi::{OwnKey, by_key};
+use super::passage::unread;
 use super::read::Found;
 use super::store::object;
 use super::way::Way;
@@ -21,7 +22,7 @@ use super::{CacheKey, Region};
 use crate::Result;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
-use crate::slot::{Count, MissReason};
+use crate::slot::Count;
 
 /// The creation's steps.
 pub(super) struct CreatingMulti<'a, T, F, K, C, P> {
@@ -307,11 +308,12 @@ impl Region {
                 .map(|(key, value)| self.judge_read::<T, F>(region, key, call, Ok(value)))
                 .collect(),
             Err(error) => {
+                let reason = unread(&error);
                 self.backend_failed(region, "get_multi", error)?;
                 Ok(keys
                     .map(|key| {
                         self.spare::<T, F>(region, key, call)
-                            .unwrap_or(Found::Miss(MissReason::BackendError))
+                            .unwrap_or(Found::Miss(reason))
                     })
                     .collect())
             }

@@ -12,11 +12,12 @@ use super::reaper::{discard, retire};
 use crate::ErrorKind;
 use crate::assemble::{Assembly, Refused};
 use crate::engine::Engine;
+use crate::instance::Instance;
 use crate::loader::{self, LoadError, Loader};
-use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, RegionConfig};
+use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, ProxyConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::records::first_read;
-use crate::registry::{Configured, Origin, Slots, Snapshot};
+use crate::registry::{Configured, Origin, Slots, Snapshot, Timeouts};
 use crate::slot::{Invalidation, Slot, Target};
 
 /// As long as a duration may be in a manifest.
@@ -24,14 +25,31 @@ const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// Loads, opens and checks everything aside, and replaces the snapshot once; or changes nothing. All errors are
 /// found, not the first. The caller holds the host's change lock.
-pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+pub(super) fn apply(
+    engine: &Engine,
+    manifest: &Manifest,
+    is_reload: bool,
+) -> Result<Reload, ManifestErrors> {
     let current = engine.registry.load_full();
     let mut errors = Vec::new();
     let plugins = load(engine, manifest, &current, &mut errors);
-    let regions = open(engine, manifest, &current, &plugins, &mut errors);
+    // Without its plugin a region's error would be a consequence, not a cause.
+    let all_loaded = errors.is_empty();
+    errors.extend(code_twice(manifest, &current));
+    let assembly = Assembly {
+        plugins: &plugins,
+        current: &current,
+        engine,
+        open_timeout: timeouts(manifest).open,
+        origin: Origin::Manifest,
+        is_reload,
+        shared: RefCell::new(current.shared_instances()),
+    };
+    let regions = open(&assembly, manifest, all_loaded, &mut errors);
     let new: Vec<_> = regions.iter().map(sketch).collect();
     let changes = plan(&listed(&current), &new);
     let mut next = Snapshot::new(plugins);
+    next.timeouts = timeouts(manifest);
     for region in current
         .regions()
         .filter(|region| region.origin == Origin::Code)
@@ -46,7 +64,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
         discard(next);
         return Err(refused);
     }
-    let first = first_read(&current, &next, open_timeout(manifest));
+    let first = first_read(&current, &next, next.timeouts.open);
     let mut slots = engine.registry.slots();
     errors.extend(held(manifest, &current, &next, &slots));
     errors.extend(keeps_objects(manifest, &current, &next));
@@ -67,7 +85,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     let new = engine.registry.load_full();
     drop(current);
     outdate_other_versions(engine, &old, &new);
-    retire(old, &new, manifest.host().drain_timeout);
+    retire(old, &new, new.timeouts.drain);
     Ok(Reload {
         generation: new.generation,
         changed: true,
@@ -75,15 +93,18 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     })
 }
 
-fn open_timeout(manifest: &Manifest) -> Duration {
-    manifest.host().open_timeout.unwrap_or(FOR_EVER)
+fn timeouts(manifest: &Manifest) -> Timeouts {
+    Timeouts {
+        open: manifest.host().open_timeout.unwrap_or(FOR_EVER),
+        drain: manifest.host().drain_timeout,
+    }
 }
 
 /// Objects do not carry the `value_version` that bytes do, so those of an instance that stays are invalidated.
 fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
     for region in new.regions() {
         let stays = old.region(region.slot.number).is_some_and(|old| {
-            Arc::ptr_eq(&old.instance, &region.instance)
+            Arc::ptr_eq(old.instance.base(), region.instance.base())
                 && old.config.value_version != region.config.value_version
         });
         if stays && region.instance.properties.storage == Storage::Objects {
@@ -120,20 +141,27 @@ pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, Ma
         }
     }
     refuse(manifest, &mut errors)?;
-    let code_of = |region: &RegionConfig| {
-        // Which plugin offers a backend is known of those that are loaded; of a new one, by its first load.
-        let serving = current.plugins.backend(&region.backend).ok();
-        let serving = serving.map(|entry| &entry.name);
-        let name = region.backend.plugin.as_ref().or(serving)?;
-        let code = codes.iter().find(|(plugin, _)| plugin == name);
-        code.map(|(_, code)| code.as_str())
+    // Which plugin offers something is known of those that are loaded; of a new one, by its first load.
+    let code_of = |named: Option<&str>, serving: Option<&Arc<PluginEntry>>| {
+        let name = named.or(serving.map(|entry| &*entry.name));
+        let code = codes.iter().find(|(plugin, _)| Some(*plugin) == name);
+        code.map_or("", |(_, code)| code.as_str())
+    };
+    let code_of_proxy = |proxy: &ProxyConfig| {
+        let named = proxy.name.split_once('/').map(|(plugin, _)| plugin);
+        let serving = current.plugins.proxy(&proxy.name).ok();
+        code_of(named, serving.map(|(entry, _)| entry))
     };
     let next: Vec<Sketch<'_>> = manifest
         .regions()
         .values()
         .map(|config| Sketch {
             config,
-            code: code_of(config).unwrap_or(""),
+            code: code_of(
+                config.backend.plugin.as_deref(),
+                current.plugins.backend(&config.backend).ok(),
+            ),
+            proxies: config.proxies.iter().map(code_of_proxy).collect(),
         })
         .collect();
     let changes = plan(&listed(&current), &next);
@@ -246,27 +274,15 @@ fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> 
 
 /// All regions of the manifest, opened beside the current ones.
 fn open(
-    engine: &Engine,
+    assembly: &Assembly<'_>,
     manifest: &Manifest,
-    current: &Snapshot,
-    plugins: &PluginSet,
+    all_loaded: bool,
     errors: &mut Vec<ManifestError>,
 ) -> Vec<Configured> {
-    // Without its plugin a region's error would be a consequence, not a cause.
-    let all_loaded = errors.is_empty();
-    errors.extend(code_twice(manifest, current));
-    let assembly = Assembly {
-        plugins,
-        current,
-        graph: &engine.graph,
-        open_timeout: open_timeout(manifest),
-        origin: Origin::Manifest,
-        shared: RefCell::new(current.shared_instances()),
-    };
     let mut regions = Vec::new();
     for (name, config) in manifest.regions() {
-        let slot = engine.registry.slots().get_or_reserve(name);
-        if is_in_code(current, &slot) {
+        let slot = assembly.engine.registry.slots().get_or_reserve(name);
+        if is_in_code(assembly.current, &slot) {
             continue;
         }
         match assembly.region(&Arc::new(config.clone()), &slot) {
@@ -363,9 +379,15 @@ fn listed(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
     listed.map(sketch).collect()
 }
 
+fn proxies(region: &Configured) -> impl Iterator<Item = &Arc<Instance>> {
+    let links = region.instance.links();
+    links.filter(|link| link.inner.is_some())
+}
+
 fn sketch(region: &Configured) -> Sketch<'_> {
     Sketch {
         config: &region.config,
-        code: region.instance.plugin.code(),
+        code: region.instance.base().plugin.code(),
+        proxies: proxies(region).map(|link| link.plugin.code()).collect(),
     }
 }

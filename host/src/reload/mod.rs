@@ -20,6 +20,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use self::outcome::Reload;
 pub use self::plan::{Change, ChangeKind};
+pub(crate) use self::reaper::retire;
 
 /// Follows a manifest: applies it when told to, and by itself when it changes.
 pub(crate) struct Follower {
@@ -87,8 +88,9 @@ impl Follower {
     /// The caller holds the change lock.
     fn apply(&self, attempt: Attempt) -> Result<Reload> {
         let began = Instant::now();
+        let is_reload = self.state.lock().applied.is_some();
         let outcome = attempt.manifest.and_then(|manifest| {
-            let reload = apply::apply(&self.engine, &manifest)?;
+            let reload = apply::apply(&self.engine, &manifest, is_reload)?;
             Ok((reload, manifest))
         });
         let mut state = self.state.lock();

@@ -58,11 +58,13 @@ impl fmt::Display for Change {
 }
 
 /// A region as far as the plan looks at it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Sketch<'a> {
     pub(crate) config: &'a RegionConfig,
     /// The code of the plugin that serves it: a file's digest, or a name.
     pub(crate) code: &'a str,
+    /// That of its proxies' plugins, the outermost first.
+    pub(crate) proxies: Vec<&'a str>,
 }
 
 /// Compares two generations, both in the order of their names.
@@ -120,6 +122,10 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ),
         ("key_prefix", a.key_prefix != b.key_prefix),
         ("key_mangler", a.key_mangler != b.key_mangler),
+        (
+            "proxies",
+            a.proxies != b.proxies || old.proxies != new.proxies,
+        ),
         ("serializer", a.serializer != b.serializer),
         ("value_version", a.value_version != b.value_version),
         ("on_backend_error", a.on_backend_error != b.on_backend_error),
@@ -139,6 +145,7 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ),
         ("lock_timeout", a.lock_timeout != b.lock_timeout),
         ("bypass_hold", a.bypass_hold != b.bypass_hold),
+        ("require_healthy", a.require_healthy != b.require_healthy),
     ] {
         if differs {
             because.push(key.to_owned());
@@ -164,11 +171,19 @@ mod tests {
     ) -> Vec<(String, ChangeKind, Vec<String>)> {
         let old: Vec<_> = old
             .iter()
-            .map(|config| Sketch { config, code: "1" })
+            .map(|config| Sketch {
+                config,
+                code: "1",
+                proxies: Vec::new(),
+            })
             .collect();
         let new: Vec<_> = new
             .iter()
-            .map(|(config, code)| Sketch { config, code })
+            .map(|(config, code)| Sketch {
+                config,
+                code,
+                proxies: Vec::new(),
+            })
             .collect();
         plan(&old, &new)
             .into_iter()
@@ -232,10 +247,12 @@ mod tests {
             &[Sketch {
                 config: &old,
                 code: "1",
+                proxies: Vec::new(),
             }],
             &[Sketch {
                 config: &new,
                 code: "1",
+                proxies: Vec::new(),
             }],
         );
         assert!(!format!("{} {changes:?}", changes[0]).contains("canary"));

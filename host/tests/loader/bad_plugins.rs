@@ -99,7 +99,7 @@ fn a_plugin_of_another_layout_is_refused_and_not_mapped_twice() {
     assert!(
         error
             .message()
-            .contains("`PluginTable`: 8 bytes against 32, 1 guaranteed fields against 4"),
+            .contains("`PluginTable`: 8 bytes against 40, 1 guaranteed fields against 5"),
         "{error}"
     );
     assert!(error.message().len() < 300, "{error}");

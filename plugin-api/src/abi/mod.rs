@@ -41,12 +41,20 @@ pub struct PluginTable {
         backend_given: &mut ROption<RawBackend>,
     ) -> RawValue,
     /// Opens a key mangler by name; `arguments` are JSON.
-    #[sabi(last_prefix_field)]
     pub open_mangler: extern "C" fn(
         name: RStr<'_>,
         arguments: RStr<'_>,
         host_borrowed: &RawHost,
         mangler_given: &mut ROption<RawMangler>,
+    ) -> RawValue,
+    /// Opens a proxy by name; `arguments` are JSON. The plugin destroys `inner_given`, even if it does not open.
+    #[sabi(last_prefix_field)]
+    pub open_proxy: extern "C" fn(
+        name: RStr<'_>,
+        arguments: RStr<'_>,
+        host_borrowed: &RawHost,
+        inner_given: RawBackend,
+        proxy_given: &mut ROption<RawBackend>,
     ) -> RawValue,
 }
 

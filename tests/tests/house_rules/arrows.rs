@@ -14,6 +14,7 @@ const ORDER: &[&[&str]] = &[
     &["records"],
     &["region", "assemble"],
     &["reload"],
+    &["mend"],
     &["inner"],
     &["admin"],
     &["host"],

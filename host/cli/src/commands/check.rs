@@ -125,13 +125,17 @@ fn wanted(region: &RegionConfig) -> Vec<Wanted<'_>> {
     );
     let mut wanted = vec![("backend", "backend", backend)];
     if let KeyManglers::Named(manglers) = &region.key_mangler {
-        wanted.extend(manglers.iter().map(|mangler| {
-            let split = mangler.name.split_once('/');
-            let named = split.map_or((None, mangler.name.as_str()), |(plugin, name)| {
-                (Some(plugin), name)
-            });
-            ("key_mangler", "key mangler", named)
-        }));
+        let named = manglers.iter().map(|mangler| split(&mangler.name));
+        wanted.extend(named.map(|named| ("key_mangler", "key mangler", named)));
     }
+    let named = region.proxies.iter().map(|proxy| split(&proxy.name));
+    wanted.extend(named.map(|named| ("proxies", "proxy", named)));
     wanted
+}
+
+fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((plugin, name)) => (Some(plugin), name),
+        None => (None, name),
+    }
 }

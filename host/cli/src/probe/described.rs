@@ -1,7 +1,7 @@
 //! What is known of a plugin.
 
 use dogpile::loader::{Inspected, Loaded};
-use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo};
+use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub(crate) struct Described {
     pub(crate) sha256: String,
     pub(crate) backends: Vec<BackendInfo>,
     pub(crate) manglers: Vec<ManglerInfo>,
+    pub(crate) proxies: Vec<ProxyInfo>,
 }
 
 impl Described {
@@ -26,6 +27,7 @@ impl Described {
             sha256: file.digest,
             backends: Vec::new(),
             manglers: Vec::new(),
+            proxies: Vec::new(),
         }
     }
 
@@ -38,13 +40,15 @@ impl Described {
             sha256: loaded.digest,
             backends: info.backends,
             manglers: info.manglers,
+            proxies: info.proxies,
         }
     }
 
-    /// Whether it has a `backend` or a `key mangler` of that name.
+    /// Whether it has a `backend`, a `key mangler` or a `proxy` of that name.
     pub(crate) fn offers(&self, what: &str, name: &str) -> bool {
         match what {
             "backend" => self.backends.iter().any(|one| one.name == name),
+            "proxy" => self.proxies.iter().any(|one| one.name == name),
             _ => self.manglers.iter().any(|one| one.name == name),
         }
     }
