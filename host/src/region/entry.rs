@@ -99,6 +99,13 @@ impl<'a, P> Entry<'a, P> {
         self
     }
 
+    /// The caller gets what it creates, whatever fails in the cache: reading and storing are as if the region's
+    /// `on_backend_error` were `"bypass"`, and a value that cannot be serialised is not stored.
+    pub(crate) fn bypass(mut self) -> Self {
+        self.call.bypass = true;
+        self
+    }
+
     /// A created value is stored only if this says so. Callers who waited for it get it all the same.
     pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entry<'a, Q> {
         Entry {

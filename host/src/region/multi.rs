@@ -285,7 +285,7 @@ impl Region {
             let set =
                 move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_multi(instance, keys, stored);
             let outcome = self.call_with_keys(way, &region.instance, &refs, set).await;
-            self.after_set_multi(&region, keys.iter().zip(&values), outcome)
+            self.after_set_multi(&region, &Call::default(), keys.iter().zip(&values), outcome)
         };
         put.await.map_err(|error| self.ended(error))
     }

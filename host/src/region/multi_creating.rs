@@ -119,7 +119,7 @@ where
             }
             Err(error) => self
                 .region
-                .backend_failed(&region, "mutex", error)
+                .backend_failed(&region, self.call, "mutex", error)
                 .map(|()| Acquired::Unneeded)
                 .map_err(Failure::Error),
         }
@@ -202,7 +202,7 @@ where
             }
             let form = self
                 .region
-                .to_store::<T, F>(&region, &self.keys[number], to_store.value);
+                .to_store::<T, F>(&region, self.call, &self.keys[number], to_store.value);
             if let Some(form) = form.map_err(Failure::Error)? {
                 numbers.push(number);
                 made.push(to_store.value.clone());
@@ -221,7 +221,7 @@ where
             .await;
         for ((key, value), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
-                .after_store(&region, key, value, outcome)
+                .after_store(&region, self.call, key, value, outcome)
                 .map_err(Failure::Error)?;
         }
         Ok(())
@@ -307,7 +307,7 @@ impl Region {
                 .map(|(key, value)| self.judge_read::<T, F>(region, key, call, Ok(value)))
                 .collect(),
             Err(error) => {
-                self.backend_failed(region, "get_multi", error)?;
+                self.backend_failed(region, call, "get_multi", error)?;
                 Ok(keys
                     .map(|key| {
                         self.spare::<T, F>(region, key, call)
@@ -321,6 +321,7 @@ impl Region {
     pub(super) fn after_set_multi<'k>(
         &self,
         region: &Configured,
+        call: &Call,
         values: impl Iterator<Item = (&'k BackendKey<'static>, &'k Value)>,
         outcome: dogpile_plugin_api::Result<()>,
     ) -> Result<()> {
@@ -334,6 +335,6 @@ impl Region {
                 .spare
                 .hold(&key.key(), value, hold, self.clock());
         }
-        self.backend_failed(region, "set_multi", error)
+        self.backend_failed(region, call, "set_multi", error)
     }
 }

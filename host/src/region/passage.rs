@@ -309,7 +309,7 @@ impl Region {
             Ok(Some(value)) => Ok(examine::<T, F>(value, key.key(), &self.terms(region, call))),
             Ok(None) => Ok(Found::Miss(MissReason::Absent)),
             Err(error) => {
-                self.backend_failed(region, "get", error)?;
+                self.backend_failed(region, call, "get", error)?;
                 let spare = self.spare::<T, F>(region, key, call);
                 Ok(spare.unwrap_or(Found::Miss(MissReason::BackendError)))
             }

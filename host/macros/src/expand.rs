@@ -1,0 +1,87 @@
+//! From an attribute and its function to what is written in their place.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{Error, ItemFn, Result};
+
+use crate::function::Function;
+use crate::options::{Kind, Options};
+use crate::{multi, single};
+
+/// What takes the function's place. With an error, that is the function as it was, so that nothing else fails too.
+pub(crate) fn attribute(options: TokenStream, item: TokenStream, kind: Kind) -> TokenStream {
+    match expand(options, item.clone(), kind) {
+        Ok(written) => written,
+        Err(error) => {
+            let error = error.into_compile_error();
+            quote!(#error #item)
+        }
+    }
+}
+
+fn expand(options: TokenStream, item: TokenStream, kind: Kind) -> Result<TokenStream> {
+    let options = Options::parse(options, kind)?;
+    let item: ItemFn = syn::parse2(item).map_err(|error| {
+        let attribute = kind.attribute();
+        Error::new(
+            error.span(),
+            format!("`{attribute}` stands on a function or a method with a body ({error})"),
+        )
+    })?;
+    let function = Function::of(item, &options, kind)?;
+    match kind {
+        Kind::Single => single::expand(&function, &options),
+        Kind::Multi => multi::expand(&function, &options),
+    }
+}
+
+/// The path of what the written code calls.
+pub(crate) fn private(options: &Options) -> TokenStream {
+    match &options.dogpile {
+        Some(dogpile) => quote!(#dogpile::__private),
+        None => quote!(::dogpile::__private),
+    }
+}
+
+/// The wrapper and what stands beside it: in a type of the function's name, or in the same `impl` block.
+pub(crate) fn together(
+    function: &Function,
+    wrapper: &TokenStream,
+    beside: &[TokenStream],
+) -> TokenStream {
+    if function.associated {
+        return quote!(#wrapper #(#beside)*);
+    }
+    let everywhere = &function.attributes.everywhere;
+    let (vis, name) = (&function.item.vis, &function.item.sig.ident);
+    let doc = format!("What belongs to the cached function [`{name}`](fn@{name}).");
+    quote! {
+        #wrapper
+        #(#everywhere)*
+        #[doc = #doc]
+        #[allow(non_camel_case_types, dead_code)]
+        #vis enum #name {}
+        #(#everywhere)*
+        impl #name { #(#beside)* }
+    }
+}
+
+/// The hidden function that tells who is called.
+pub(crate) fn site(function: &Function, options: &Options, private: &TokenStream) -> TokenStream {
+    let everywhere = &function.attributes.everywhere;
+    let hidden = function.companion("__site");
+    let name = function.item.sig.ident.unraw().to_string();
+    let namespace = match &options.namespace {
+        Some(namespace) => quote!(::core::option::Option::Some(#namespace)),
+        None => quote!(::core::option::Option::None),
+    };
+    quote! {
+        #(#everywhere)*
+        #[doc(hidden)]
+        fn #hidden() -> &'static #private::Site {
+            static SITE: #private::Site = #private::Site::new(::core::module_path!(), #name, #namespace);
+            &SITE
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Calls of functions of one key.
+
+use super::errors::{Errors, Returned, SharedError, forget};
+use super::place::Place;
+use crate::key_generator::Site;
+use crate::region::{Cacheable, Cached};
+use crate::{Error, Result};
+
+/// The cached value, or what `original` gives. If the cache fails, `original` runs without it.
+pub fn call<T: Cacheable>(
+    site: &Site,
+    place: Result<Place<'_>>,
+    keep: impl Fn(&T) -> bool,
+    original: impl FnOnce() -> T,
+) -> Cached<T> {
+    let mut original = Some(original);
+    let outcome = place.and_then(|place| {
+        let entry = place.entry().bypass().should_cache(keep);
+        entry.get_or_create(|| taken(&mut original)())
+    });
+    outcome.unwrap_or_else(|error| {
+        site.warn(&error);
+        Cached::uncached(taken(&mut original)())
+    })
+}
+
+/// The same, of a function that can fail.
+pub fn try_call<T: Cacheable, E: SharedError>(
+    site: &Site,
+    place: Result<Place<'_>>,
+    keep: impl Fn(&T) -> bool,
+    errors: impl Errors<E>,
+    original: impl FnOnce() -> Result<T, E>,
+) -> Result<Cached<T>, E> {
+    let mut original = Some(original);
+    let outcome = place.and_then(|place| {
+        let entry = place.entry().bypass().should_cache(keep);
+        entry.try_get_or_create(|| match errors.find(&place) {
+            Some(kept) => Err(Returned(kept)),
+            None => taken(&mut original)().map_err(|error| {
+                errors.keep(&place, &error);
+                Returned(error)
+            }),
+        })
+    });
+    outcome.or_else(|error| match returned(&error) {
+        Some(returned) => Err(returned),
+        None => {
+            site.warn(&error);
+            taken(&mut original)().map(Cached::uncached)
+        }
+    })
+}
+
+/// What `original` gives, which is stored.
+pub fn refresh<T: Cacheable>(
+    site: &Site,
+    place: Result<Place<'_>>,
+    keep: impl Fn(&T) -> bool,
+    original: impl FnOnce() -> T,
+) -> Cached<T> {
+    let mut original = Some(original);
+    let outcome = place.and_then(|place| {
+        let entry = place.entry().bypass().should_cache(keep);
+        entry.refresh(|| taken(&mut original)())
+    });
+    outcome.unwrap_or_else(|error| {
+        site.warn(&error);
+        Cached::uncached(taken(&mut original)())
+    })
+}
+
+/// The same, of a function that can fail: an error leaves the stored value as it is.
+pub fn try_refresh<T: Cacheable, E: SharedError>(
+    site: &Site,
+    place: Result<Place<'_>>,
+    keep: impl Fn(&T) -> bool,
+    errors: impl Errors<E>,
+    original: impl FnOnce() -> Result<T, E>,
+) -> Result<Cached<T>, E> {
+    let mut original = Some(original);
+    let outcome = place.and_then(|place| {
+        let entry = place.entry().bypass().should_cache(keep);
+        entry.try_refresh(|| match taken(&mut original)() {
+            Ok(value) => {
+                errors.forget(&place);
+                Ok(value)
+            }
+            Err(error) => {
+                errors.keep(&place, &error);
+                Err(Returned(error))
+            }
+        })
+    });
+    outcome.or_else(|error| match returned(&error) {
+        Some(returned) => Err(returned),
+        None => {
+            site.warn(&error);
+            taken(&mut original)().map(Cached::uncached)
+        }
+    })
+}
+
+/// The fresh value, if there is one.
+pub fn get<T: Cacheable>(place: Result<Place<'_>>) -> Result<Option<Cached<T>>> {
+    place?.entry().get()
+}
+
+/// Stores a value; `of_error`: an error may be kept beside it, which is forgotten.
+pub fn set<T: Cacheable>(place: Result<Place<'_>>, value: T, of_error: bool) -> Result<()> {
+    let place = place?;
+    if of_error {
+        forget(&place)?;
+    }
+    place.entry().set(value).map(drop)
+}
+
+/// Removes the value and, if one may be kept, the error.
+pub fn invalidate(place: Result<Place<'_>>, of_error: bool) -> Result<()> {
+    let place = place?;
+    if of_error {
+        forget(&place)?;
+    }
+    place.region.delete(&place.key)
+}
+
+/// The function's own error in the cache's, if it is that.
+pub(super) fn returned<E: SharedError>(error: &Error) -> Option<E> {
+    error
+        .creator::<Returned<E>>()
+        .map(|returned| returned.0.clone())
+}
+
+/// The cache gives an error only to callers whose creator it has not run, or whose creator's error it is.
+pub(super) fn taken<F>(original: &mut Option<F>) -> F {
+    original
+        .take()
+        .expect("a call that created a value returns it")
+}
