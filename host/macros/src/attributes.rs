@@ -29,6 +29,12 @@ impl Attributes {
             inside,
         }
     }
+
+    /// Whether there is anything at all.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
+        let attributes = self.everywhere.iter();
+        attributes.filter(|attribute| is_one_of(attribute, &["cfg", "cfg_attr"]))
+    }
 }
 
 fn is_one_of(attribute: &Attribute, names: &[&str]) -> bool {

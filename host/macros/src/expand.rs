@@ -1,6 +1,6 @@
 //! From an attribute and its function to what is written in their place.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::{Error, ItemFn, Result};
@@ -47,23 +47,22 @@ pub(crate) fn private(options: &Options) -> TokenStream {
 /// The wrapper and what stands beside it: in a type of the function's name, or in the same `impl` block.
 pub(crate) fn together(
     function: &Function,
+    private: &TokenStream,
     wrapper: &TokenStream,
     beside: &[TokenStream],
 ) -> TokenStream {
     if function.associated {
         return quote!(#wrapper #(#beside)*);
     }
-    let everywhere = &function.attributes.everywhere;
+    let conditions = function.attributes.conditions();
     let (vis, name) = (&function.item.vis, &function.item.sig.ident);
     let doc = format!("What belongs to the cached function [`{name}`](fn@{name}).");
     quote! {
         #wrapper
-        #(#everywhere)*
-        #[doc = #doc]
-        #[allow(non_camel_case_types, dead_code)]
-        #vis enum #name {}
-        #(#everywhere)*
-        impl #name { #(#beside)* }
+        #(#conditions)*
+        #private::in_an_impl_block_this_needs_the_option_associated! {
+            #doc {#vis} #name { #(#beside)* }
+        }
     }
 }
 
@@ -84,4 +83,13 @@ pub(crate) fn site(function: &Function, options: &Options, private: &TokenStream
             &SITE
         }
     }
+}
+
+/// The same tokens, all at one place of the user's: where an error about what they say belongs.
+pub(crate) fn at(span: Span, tokens: &TokenStream) -> TokenStream {
+    let tokens = tokens.clone().into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    tokens.collect()
 }

@@ -30,7 +30,7 @@ pub(crate) fn expand(function: &Function, options: &Options) -> Result<TokenStre
         written.invalidate(),
         written.refresh(),
     ];
-    Ok(together(function, &wrapper, &beside))
+    Ok(together(function, &written.private, &wrapper, &beside))
 }
 
 struct Multi<'a> {

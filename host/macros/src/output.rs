@@ -1,6 +1,6 @@
 //! What a function returns, and what its cached form does.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
 use syn::{
@@ -14,6 +14,8 @@ pub(crate) struct Output {
     /// What a call that ends well gives: the `T` of a `Result<T, E>`.
     pub(crate) success: Type,
     pub(crate) is_result: bool,
+    /// The `E` of a `Result<T, E>`, where the type says it.
+    pub(crate) error: Option<Type>,
 }
 
 impl Output {
@@ -36,10 +38,19 @@ impl Output {
         };
         check(&success)?;
         Ok(Self {
+            error: types_of(&declared)
+                .get(1)
+                .filter(|_| is_result)
+                .map(|error| (*error).clone()),
             declared,
             success,
             is_result,
         })
+    }
+
+    /// Where the type of an error is written, or the nearest to it.
+    pub(crate) fn error_span(&self) -> Span {
+        self.error.as_ref().unwrap_or(&self.declared).span()
     }
 
     /// The declared type, with another in the place of what a call that ends well gives.

@@ -1,11 +1,12 @@
 //! Where a call's value is: the region, the key, and how long it counts.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use crate::expand::at;
 use crate::function::Function;
 use crate::options::{Options, string};
 
@@ -81,8 +82,8 @@ fn generated(
         quote!(::core::option::Option::None)
     };
     let own = options.key_self.map(|span| {
-        let own = Ident::new("self", span).into_token_stream();
-        quote!(#private::Argument::new("self", &#own))
+        let (own, private) = (Ident::new("self", span), at(span, private));
+        quote_spanned!(span=> #private::Argument::new("self", &#own))
     });
     let kept = function
         .arguments
@@ -97,8 +98,9 @@ fn generated(
         } else {
             quote!(&#name)
         };
-        // An error about its type points there.
-        quote_spanned!(argument.ty.span()=> #private::Argument::new(#text, #value))
+        let span = argument.ty.span();
+        let private = at(span, private);
+        quote_spanned!(span=> #private::Argument::new(#text, #value))
     });
     let arguments = own.into_iter().chain(kept);
     let call =

@@ -1,11 +1,11 @@
 //! `#[cached]`: one value for each set of arguments.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Result};
 
-use crate::expand::{private, site, together};
+use crate::expand::{at, private, site, together};
 use crate::function::Function;
 use crate::options::Options;
 use crate::place;
@@ -28,7 +28,7 @@ pub(crate) fn expand(function: &Function, options: &Options) -> Result<TokenStre
         written.invalidate(),
         written.refresh(),
     ];
-    Ok(together(function, &wrapper, &beside))
+    Ok(together(function, &written.private, &wrapper, &beside))
 }
 
 struct Single<'a> {
@@ -58,19 +58,14 @@ impl<'a> Single<'a> {
         }
     }
 
-    /// What `call` or its siblings are named in the runtime: for this kind of function.
-    fn named(&self, name: &str) -> syn::Ident {
+    /// What `call` is named in the runtime for this kind of function.
+    fn named(&self, name: &str) -> String {
         let tried = if self.function.output.is_result {
             "try_"
         } else {
             ""
         };
-        let asynchronous = if self.function.is_async() {
-            "_async"
-        } else {
-            ""
-        };
-        quote::format_ident!("{tried}{name}{asynchronous}")
+        format!("{tried}{}", self.plain(name))
     }
 
     fn awaited(&self) -> Option<TokenStream> {
@@ -123,28 +118,42 @@ impl<'a> Single<'a> {
         with
     }
 
-    fn run(&self, name: &str) -> TokenStream {
+    /// A call or a refresh: a variant of the runtime's `Run`.
+    fn run(&self, run: &str) -> TokenStream {
         let Self { private, place, .. } = self;
-        let success = &self.function.output.success;
-        let site = self.function.path("__site");
-        let (run, with, original) = (self.named(name), self.with(), self.original());
+        let output = &self.function.output;
+        let (success, span) = (&output.success, output.error_span());
+        let (site, run) = (
+            self.function.path("__site"),
+            Ident::new(run, Span::call_site()),
+        );
+        let (call, with, original) = (
+            Ident::new(&self.named("call"), span),
+            self.with(),
+            self.original(),
+        );
         let awaited = self.awaited();
-        // The value's type as the user wrote it, so that an error about it points there.
-        let types = if self.function.output.is_result {
-            quote!(::<#success, _>)
+        // With the types as the user wrote them, or in their place, so that an error about one points there.
+        let at_types = at(span, private);
+        let error = output
+            .error
+            .as_ref()
+            .map_or_else(|| quote!(_), |error| quote!(#error));
+        let types = if output.is_result {
+            quote!(::<#success, #error>)
         } else {
             quote!(::<#success>)
         };
-        let given = quote!(#private::#run #types(#site(), #place, #(#with,)* #original) #awaited);
-        match (self.options.clone, self.function.output.is_result) {
+        let given = quote!(#at_types::#call #types(#private::Run::#run, #site(), #place, #(#with,)* #original) #awaited);
+        match (self.options.clone, output.is_result) {
             (false, _) => given,
-            (true, false) => quote!(#private::owned::<#success>(#given)),
-            (true, true) => quote!(#private::Result::map(#given, #private::owned::<#success>)),
+            (true, false) => quote!(#at_types::owned::<#success>(#given)),
+            (true, true) => quote!(#private::Result::map(#given, #at_types::owned::<#success>)),
         }
     }
 
     fn call(&self) -> TokenStream {
-        self.run("call")
+        self.run("Call")
     }
 
     fn refresh(&self) -> TokenStream {
@@ -155,7 +164,7 @@ impl<'a> Single<'a> {
             doc,
             &arguments,
             &self.output,
-            &self.run("refresh"),
+            &self.run("Refresh"),
         )
     }
 
@@ -174,15 +183,16 @@ impl<'a> Single<'a> {
         let doc = "The fresh value stored for these arguments, if there is one. It waits for nobody and creates \
                    nothing.";
         let success = &self.function.output.success;
+        let at_type = at(success.span(), private);
         let (given, owned) = if self.options.clone {
-            let owned = quote!(.map(|found| found.map(#private::owned::<#success>)));
+            let owned = quote!(.map(|found| found.map(#at_type::owned::<#success>)));
             (quote!(#success), Some(owned))
         } else {
             (quote!(#private::Cached<#success>), None)
         };
         let output = quote!(#private::Result<::core::option::Option<#given>>);
         let (get, awaited) = (self.plain("get"), self.awaited());
-        let body = quote!(#private::#get::<#success>(#place) #awaited #owned);
+        let body = quote!(#at_type::#get::<#success>(#place) #awaited #owned);
         let arguments = self.function.arguments.declared();
         self.function.beside("get", doc, &arguments, &output, &body)
     }
@@ -191,12 +201,13 @@ impl<'a> Single<'a> {
         let Self { private, place, .. } = self;
         let doc = "Stores a value for these arguments, as if the function had returned it now.";
         let success = &self.function.output.success;
-        let value = syn::Ident::new("value", proc_macro2::Span::mixed_site());
+        let value = Ident::new("value", Span::mixed_site());
         let mut arguments = self.function.arguments.declared();
-        let at = usize::from(self.function.arguments.receiver.is_some());
-        arguments.insert(at, quote!(#value: #success));
+        let first = usize::from(self.function.arguments.receiver.is_some());
+        arguments.insert(first, quote!(#value: #success));
         let (set, awaited, forget) = (self.plain("set"), self.awaited(), self.forget());
-        let body = quote!(#private::#set(#place, #value, #forget) #awaited);
+        let at_type = at(success.span(), private);
+        let body = quote!(#at_type::#set::<#success>(#place, #value, #forget) #awaited);
         self.function
             .beside("set", doc, &arguments, quote!(#private::Result<()>), &body)
     }
@@ -217,13 +228,13 @@ impl<'a> Single<'a> {
         )
     }
 
-    fn plain(&self, name: &str) -> syn::Ident {
+    fn plain(&self, name: &str) -> Ident {
         let asynchronous = if self.function.is_async() {
             "_async"
         } else {
             ""
         };
-        quote::format_ident!("{name}{asynchronous}")
+        format_ident!("{name}{asynchronous}")
     }
 
     /// Whether a stored error goes with the value.

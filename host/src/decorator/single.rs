@@ -6,8 +6,18 @@ use crate::key_generator::Site;
 use crate::region::{Cacheable, Cached};
 use crate::{Error, Result};
 
+/// Whether a stored value will do.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// It does.
+    Call,
+    /// It does not: a new one is stored.
+    Refresh,
+}
+
 /// The cached value, or what `original` gives. If the cache fails, `original` runs without it.
 pub fn call<T: Cacheable>(
+    run: Run,
     site: &Site,
     place: Result<Place<'_>>,
     keep: impl Fn(&T) -> bool,
@@ -16,53 +26,11 @@ pub fn call<T: Cacheable>(
     let mut original = Some(original);
     let outcome = place.and_then(|place| {
         let entry = place.entry().bypass().should_cache(keep);
-        entry.get_or_create(|| taken(&mut original)())
-    });
-    outcome.unwrap_or_else(|error| {
-        site.warn(&error);
-        Cached::uncached(taken(&mut original)())
-    })
-}
-
-/// The same, of a function that can fail.
-pub fn try_call<T: Cacheable, E: SharedError>(
-    site: &Site,
-    place: Result<Place<'_>>,
-    keep: impl Fn(&T) -> bool,
-    errors: impl Errors<E>,
-    original: impl FnOnce() -> Result<T, E>,
-) -> Result<Cached<T>, E> {
-    let mut original = Some(original);
-    let outcome = place.and_then(|place| {
-        let entry = place.entry().bypass().should_cache(keep);
-        entry.try_get_or_create(|| match errors.find(&place) {
-            Some(kept) => Err(Returned(kept)),
-            None => taken(&mut original)().map_err(|error| {
-                errors.keep(&place, &error);
-                Returned(error)
-            }),
-        })
-    });
-    outcome.or_else(|error| match returned(&error) {
-        Some(returned) => Err(returned),
-        None => {
-            site.warn(&error);
-            taken(&mut original)().map(Cached::uncached)
+        let creator = || taken(&mut original)();
+        match run {
+            Run::Call => entry.get_or_create(creator),
+            Run::Refresh => entry.refresh(creator),
         }
-    })
-}
-
-/// What `original` gives, which is stored.
-pub fn refresh<T: Cacheable>(
-    site: &Site,
-    place: Result<Place<'_>>,
-    keep: impl Fn(&T) -> bool,
-    original: impl FnOnce() -> T,
-) -> Cached<T> {
-    let mut original = Some(original);
-    let outcome = place.and_then(|place| {
-        let entry = place.entry().bypass().should_cache(keep);
-        entry.refresh(|| taken(&mut original)())
     });
     outcome.unwrap_or_else(|error| {
         site.warn(&error);
@@ -70,8 +38,9 @@ pub fn refresh<T: Cacheable>(
     })
 }
 
-/// The same, of a function that can fail: an error leaves the stored value as it is.
-pub fn try_refresh<T: Cacheable, E: SharedError>(
+/// The same, of a function that can fail. A refresh that fails leaves the stored value as it is.
+pub fn try_call<T: Cacheable, E: SharedError>(
+    run: Run,
     site: &Site,
     place: Result<Place<'_>>,
     keep: impl Fn(&T) -> bool,
@@ -81,7 +50,7 @@ pub fn try_refresh<T: Cacheable, E: SharedError>(
     let mut original = Some(original);
     let outcome = place.and_then(|place| {
         let entry = place.entry().bypass().should_cache(keep);
-        entry.try_refresh(|| match taken(&mut original)() {
+        let mut create = || match taken(&mut original)() {
             Ok(value) => {
                 errors.forget(&place);
                 Ok(value)
@@ -90,7 +59,14 @@ pub fn try_refresh<T: Cacheable, E: SharedError>(
                 errors.keep(&place, &error);
                 Err(Returned(error))
             }
-        })
+        };
+        match run {
+            Run::Call => entry.try_get_or_create(|| match errors.find(&place) {
+                Some(kept) => Err(Returned(kept)),
+                None => create(),
+            }),
+            Run::Refresh => entry.try_refresh(create),
+        }
     });
     outcome.or_else(|error| match returned(&error) {
         Some(returned) => Err(returned),

@@ -28,3 +28,8 @@ pub fn should_cache<T, F: Fn(&T) -> bool>(asked: &F, value: &T) -> bool {
 pub fn owned<T: Clone>(cached: Cached<T>) -> T {
     T::clone(&cached)
 }
+
+/// Copies of cached values.
+pub fn all_owned<T: Clone>(cached: impl IntoIterator<Item = Option<Cached<T>>>) -> Vec<Option<T>> {
+    cached.into_iter().map(|cached| cached.map(owned)).collect()
+}
