@@ -1,7 +1,7 @@
 //! From an attribute and its function to what is written in their place.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Error, ItemFn, Result};
 
@@ -10,7 +10,7 @@ use crate::options::{Kind, Options};
 use crate::{multi, single};
 
 /// What takes the function's place. With an error, that is the function as it was, so that nothing else fails too.
-pub(crate) fn attribute(options: TokenStream, item: TokenStream, kind: Kind) -> TokenStream {
+pub(crate) fn attribute(options: TokenStream, item: &TokenStream, kind: Kind) -> TokenStream {
     match expand(options, item.clone(), kind) {
         Ok(written) => written,
         Err(error) => {
@@ -38,10 +38,9 @@ fn expand(options: TokenStream, item: TokenStream, kind: Kind) -> Result<TokenSt
 
 /// The path of what the written code calls.
 pub(crate) fn private(options: &Options) -> TokenStream {
-    match &options.dogpile {
-        Some(dogpile) => quote!(#dogpile::__private),
-        None => quote!(::dogpile::__private),
-    }
+    let dogpile = options.dogpile.as_ref().map(ToTokens::to_token_stream);
+    let dogpile = dogpile.unwrap_or_else(|| quote!(::dogpile));
+    quote!(#dogpile::__private)
 }
 
 /// The wrapper and what stands beside it: in a type of the function's name, or in the same `impl` block.
@@ -71,10 +70,7 @@ pub(crate) fn site(function: &Function, options: &Options, private: &TokenStream
     let everywhere = &function.attributes.everywhere;
     let hidden = function.companion("__site");
     let name = function.item.sig.ident.unraw().to_string();
-    let namespace = match &options.namespace {
-        Some(namespace) => quote!(::core::option::Option::Some(#namespace)),
-        None => quote!(::core::option::Option::None),
-    };
+    let namespace = option(options.namespace.as_ref());
     quote! {
         #(#everywhere)*
         #[doc(hidden)]
@@ -83,6 +79,12 @@ pub(crate) fn site(function: &Function, options: &Options, private: &TokenStream
             &SITE
         }
     }
+}
+
+/// An `Option` of what is written, if it is.
+pub(crate) fn option(written: Option<impl ToTokens>) -> TokenStream {
+    let some = written.map(|written| quote!(::core::option::Option::Some(#written)));
+    some.unwrap_or_else(|| quote!(::core::option::Option::None))
 }
 
 /// The same tokens, all at one place of the user's: where an error about what they say belongs.

@@ -20,11 +20,11 @@ use proc_macro::TokenStream;
 /// Caches what a function returns, by its arguments. `dogpile::cached` has the documentation.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(options.into(), item.into(), options::Kind::Single).into()
+    expand::attribute(options.into(), &item.into(), options::Kind::Single).into()
 }
 
 /// Caches what a function of several keys returns, each key by itself. `dogpile::cached_multi` has the documentation.
 #[proc_macro_attribute]
 pub fn cached_multi(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(options.into(), item.into(), options::Kind::Multi).into()
+    expand::attribute(options.into(), &item.into(), options::Kind::Multi).into()
 }

@@ -26,16 +26,17 @@ impl Output {
             return Err(Error::new(signature.ident.span(), text));
         };
         let declared = (**declared).clone();
-        let (success, is_result) = match path_of(&declared, "Result") {
-            None => (declared.clone(), false),
-            Some(path) => match types(path).next() {
-                Some(success) => (success.clone(), true),
-                None => {
-                    let text = "this `Result` does not say of which type the value is: write `Result<T, E>`";
-                    return Err(Error::new_spanned(&declared, text));
-                }
-            },
+        let path = path_of(&declared, "Result");
+        let is_result = path.is_some();
+        let success = match path {
+            Some(path) => types(path).next().cloned(),
+            None => Some(declared.clone()),
         };
+        let success = success.ok_or_else(|| {
+            let text =
+                "this `Result` does not say of which type the value is: write `Result<T, E>`";
+            Error::new_spanned(&declared, text)
+        })?;
         check(&success)?;
         Ok(Self {
             error: types_of(&declared)

@@ -6,7 +6,7 @@ use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use crate::expand::at;
+use crate::expand::{at, option};
 use crate::function::Function;
 use crate::options::{Options, string};
 
@@ -14,11 +14,9 @@ use crate::options::{Options, string};
 pub(crate) fn single(function: &Function, options: &Options, private: &TokenStream) -> TokenStream {
     let region = region(options, private);
     let expiration = expiration(options, private);
-    let key = match &options.key {
-        Some(key) => match string(key) {
-            Some(format) => quote!(|_| #private::Ok(::std::format!(#format))),
-            None => quote!(|_| #private::Ok(::std::format!("{}", #key))),
-        },
+    let key = match options.key.as_ref().map(|key| (key, string(key))) {
+        Some((_, Some(format))) => quote!(|_| #private::Ok(::std::format!(#format))),
+        Some((key, None)) => quote!(|_| #private::Ok(::std::format!("{}", #key))),
         None => {
             let key = generated(function, options, private, None);
             quote!(|region| #key)
@@ -36,12 +34,11 @@ pub(crate) fn multi(
 ) -> TokenStream {
     let region = region(options, private);
     let expiration = expiration(options, private);
-    let key = match &options.key {
-        Some(key) => quote!(|_, key| #private::Ok(#private::text_of_key(key, #key))),
-        None => {
-            let key = generated(function, options, private, Some(keys));
-            quote!(|region, key| #key)
-        }
+    let key = if let Some(key) = &options.key {
+        quote!(|_, key| #private::Ok(#private::text_of_key(key, #key)))
+    } else {
+        let key = generated(function, options, private, Some(keys));
+        quote!(|region, key| #key)
     };
     quote!(#private::Places::find(#region, &#keys[..], #key, #expiration))
 }
@@ -56,13 +53,8 @@ fn region(options: &Options, private: &TokenStream) -> TokenStream {
 }
 
 fn expiration(options: &Options, private: &TokenStream) -> TokenStream {
-    match &options.expiration_time {
-        Some(expiration) => {
-            let expiration = expiration.tokens(private);
-            quote!(::core::option::Option::Some(#expiration))
-        }
-        None => quote!(::core::option::Option::None),
-    }
+    let expiration = options.expiration_time.as_ref();
+    option(expiration.map(|expiration| expiration.tokens(private)))
 }
 
 /// The key that the region's generator makes, or the function's own. Of the argument `keys` it is one key.
@@ -74,13 +66,10 @@ fn generated(
 ) -> TokenStream {
     let site = function.path("__site");
     let types = function.types();
-    let self_type = if function.associated {
-        quote!(::core::option::Option::Some(
-            ::core::any::type_name::<Self>()
-        ))
-    } else {
-        quote!(::core::option::Option::None)
-    };
+    let self_type = function
+        .associated
+        .then(|| quote!(::core::any::type_name::<Self>()));
+    let self_type = option(self_type);
     let own = options.key_self.map(|span| {
         let (own, private) = (Ident::new("self", span), at(span, private));
         quote_spanned!(span=> #private::Argument::new("self", &#own))

@@ -100,13 +100,11 @@ impl<'a> Single<'a> {
 
     fn errors(&self) -> TokenStream {
         let private = &self.private;
-        match &self.options.cache_err {
-            Some((_, expiration)) => {
-                let expiration = expiration.tokens(private);
-                quote!(#private::CacheErrors(#expiration))
-            }
-            None => quote!(#private::DropErrors),
-        }
+        let kept = self.options.cache_err.as_ref().map(|(_, expiration)| {
+            let expiration = expiration.tokens(private);
+            quote!(&#private::CacheErrors(#expiration))
+        });
+        kept.unwrap_or_else(|| quote!(&#private::DropErrors))
     }
 
     /// The options of a call, as arguments of the runtime.
@@ -147,8 +145,10 @@ impl<'a> Single<'a> {
         let given = quote!(#at_types::#call #types(#private::Run::#run, #site(), #place, #(#with,)* #original) #awaited);
         match (self.options.clone, output.is_result) {
             (false, _) => given,
-            (true, false) => quote!(#at_types::owned::<#success>(#given)),
-            (true, true) => quote!(#private::Result::map(#given, #at_types::owned::<#success>)),
+            (true, false) => quote!(#at_types::owned::<#success>(&#given)),
+            (true, true) => {
+                quote!(#private::Result::map(#given, |cached| #at_types::owned::<#success>(&cached)))
+            }
         }
     }
 
@@ -185,7 +185,7 @@ impl<'a> Single<'a> {
         let success = &self.function.output.success;
         let at_type = at(success.span(), private);
         let (given, owned) = if self.options.clone {
-            let owned = quote!(.map(|found| found.map(#at_type::owned::<#success>)));
+            let owned = quote!(.map(|found| found.as_ref().map(#at_type::owned::<#success>)));
             (quote!(#success), Some(owned))
         } else {
             (quote!(#private::Cached<#success>), None)

@@ -44,7 +44,7 @@ pub fn try_call<T: Cacheable, E: SharedError>(
     site: &Site,
     place: Result<Place<'_>>,
     keep: impl Fn(&T) -> bool,
-    errors: impl Errors<E>,
+    errors: &impl Errors<E>,
     original: impl FnOnce() -> Result<T, E>,
 ) -> Result<Cached<T>, E> {
     let mut original = Some(original);
@@ -68,12 +68,12 @@ pub fn try_call<T: Cacheable, E: SharedError>(
             Run::Refresh => entry.try_refresh(create),
         }
     });
-    outcome.or_else(|error| match returned(&error) {
-        Some(returned) => Err(returned),
-        None => {
-            site.warn(&error);
-            taken(&mut original)().map(Cached::uncached)
+    outcome.or_else(|error| {
+        if let Some(returned) = returned(&error) {
+            return Err(returned);
         }
+        site.warn(&error);
+        taken(&mut original)().map(Cached::uncached)
     })
 }
 

@@ -25,11 +25,14 @@ pub fn should_cache<T, F: Fn(&T) -> bool>(asked: &F, value: &T) -> bool {
 }
 
 /// A copy of a cached value.
-pub fn owned<T: Clone>(cached: Cached<T>) -> T {
-    T::clone(&cached)
+pub fn owned<T: Clone>(cached: &Cached<T>) -> T {
+    T::clone(cached)
 }
 
 /// Copies of cached values.
 pub fn all_owned<T: Clone>(cached: impl IntoIterator<Item = Option<Cached<T>>>) -> Vec<Option<T>> {
-    cached.into_iter().map(|cached| cached.map(owned)).collect()
+    cached
+        .into_iter()
+        .map(|cached| cached.as_ref().map(owned))
+        .collect()
 }

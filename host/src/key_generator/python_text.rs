@@ -34,13 +34,12 @@ impl<'a> PythonText<'a> {
         write!(self.text, "{value}").map_err(|error| Unwritable::new(error.to_string()))
     }
 
-    fn string(self, value: &str) -> Result {
+    fn string(self, value: &str) {
         if self.nested {
             write_repr(self.text, value);
         } else {
             self.text.push_str(value);
         }
-        Ok(())
     }
 
     fn elements(self, is_tuple: bool) -> Elements<'a> {
@@ -102,10 +101,15 @@ fn write_escaped(text: &mut String, c: char, quote: char) {
         '\\' => text.push_str("\\\\"),
         _ if c == quote => text.extend(['\\', c]),
         _ if is_printable(c) => text.push(c),
-        _ if code < 0x100 => text.push_str(&format!("\\x{code:02x}")),
-        _ if code < 0x1_0000 => text.push_str(&format!("\\u{code:04x}")),
-        _ => text.push_str(&format!("\\U{code:08x}")),
+        _ if code < 0x100 => push_code(text, 'x', code, 2),
+        _ if code < 0x1_0000 => push_code(text, 'u', code, 4),
+        _ => push_code(text, 'U', code, 8),
     }
+}
+
+fn push_code(text: &mut String, kind: char, code: u32, digits: usize) {
+    text.extend(['\\', kind]);
+    text.push_str(format!("{code:0digits$x}").as_str());
 }
 
 /// By the same categories of characters as Python, of this compiler's version of Unicode.
@@ -124,7 +128,7 @@ fn write_bytes(text: &mut String, value: &[u8]) {
         if byte.is_ascii() {
             write_escaped(text, char::from(*byte), quote);
         } else {
-            text.push_str(&format!("\\x{byte:02x}"));
+            push_code(text, 'x', u32::from(*byte), 2);
         }
     }
     text.push(quote);
@@ -228,11 +232,13 @@ impl<'a> Serializer for PythonText<'a> {
     }
 
     fn serialize_char(self, value: char) -> Result {
-        self.string(value.encode_utf8(&mut [0; 4]))
+        self.string(value.encode_utf8(&mut [0; 4]));
+        Ok(())
     }
 
     fn serialize_str(self, value: &str) -> Result {
-        self.string(value)
+        self.string(value);
+        Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result {
@@ -257,7 +263,8 @@ impl<'a> Serializer for PythonText<'a> {
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result {
-        self.string(variant)
+        self.string(variant);
+        Ok(())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {

@@ -27,18 +27,13 @@ pub(super) struct List<'a> {
 /// A map's entries, which are put in order at its end.
 pub(super) struct Entries<'a> {
     text: &'a mut String,
-    entries: Vec<(String, String)>,
+    list: Vec<(String, String)>,
     key: String,
 }
 
 impl<'a> RustText<'a> {
     fn bare(self, value: impl Display) -> Result {
         write!(self.0, "{value}").map_err(|error| Unwritable::new(error.to_string()))
-    }
-
-    fn word(self, word: &str) -> Result {
-        self.0.push_str(word);
-        Ok(())
     }
 
     fn variant(self, name: &str) -> &'a mut String {
@@ -181,7 +176,7 @@ impl<'a> Serializer for RustText<'a> {
     }
 
     fn serialize_none(self) -> Result {
-        self.word("None")
+        self.bare("None")
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
@@ -192,11 +187,11 @@ impl<'a> Serializer for RustText<'a> {
     }
 
     fn serialize_unit(self) -> Result {
-        self.word("()")
+        self.bare("()")
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result {
-        self.word("()")
+        self.bare("()")
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result {
@@ -246,7 +241,7 @@ impl<'a> Serializer for RustText<'a> {
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>> {
         Ok(Entries {
             text: self.0,
-            entries: Vec::new(),
+            list: Vec::new(),
             key: String::new(),
         })
     }
@@ -332,14 +327,14 @@ impl SerializeMap for Entries<'_> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         let mut text = String::new();
         value.serialize(RustText(&mut text))?;
-        self.entries.push((std::mem::take(&mut self.key), text));
+        self.list.push((std::mem::take(&mut self.key), text));
         Ok(())
     }
 
     fn end(mut self) -> Result {
-        self.entries.sort();
+        self.list.sort();
         self.text.push_str("#{");
-        for (at, (key, value)) in self.entries.iter().enumerate() {
+        for (at, (key, value)) in self.list.iter().enumerate() {
             if at > 0 {
                 self.text.push(',');
             }
@@ -403,7 +398,7 @@ mod tests {
             (text(Shape::One(1)), ".One(1)"),
             (text(Shape::Two(1, "x")), r#"."two parts"(1,"x")"#),
             (text(Shape::Named { a: None }), ".Named{a:None}"),
-            (text(map), r##"#{"a":2,"b":1,"c":3}"##),
+            (text(map), r#"#{"a":2,"b":1,"c":3}"#),
         ] {
             assert_eq!(found, expected);
         }
