@@ -1,12 +1,12 @@
 //! `#[cached_multi]`: a function of several keys, each of which is cached by itself.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Result, Type, TypeReference};
 
 use crate::arguments::Argument;
-use crate::expand::{private, site, together};
+use crate::expand::{at, private, site, together};
 use crate::function::Function;
 use crate::options::{Options, string};
 use crate::output::{replaced, types_of};
@@ -110,32 +110,64 @@ impl<'a> Multi<'a> {
         quote!(|value: &#value| #keep)
     }
 
-    /// The function's own run over the keys that it is wanted for.
+    /// The function's own run over the keys that it is wanted for. It may be wanted more than once, so each run gets
+    /// clones of the other arguments.
     fn original(&self) -> TokenStream {
-        let keys = self.keys;
+        let (keys, key) = (self.keys, self.key);
         let original = self.function.generic_path("original");
-        let given = self.function.arguments.given();
-        quote!(move |#keys: &[_]| #original(#(#given),*))
+        let receiver = self.function.arguments.receiver.as_ref();
+        let receiver =
+            receiver.map(|receiver| (receiver.self_token.to_token_stream(), receiver.span()));
+        let others = self.function.arguments.list.iter().skip(1);
+        let others = others.map(|argument| (argument.name.to_token_stream(), argument.ty.span()));
+        let clone = |(name, span): (TokenStream, Span)| quote_spanned!(span=> ::core::clone::Clone::clone(&#name));
+        let receiver = receiver.map(clone).map(|receiver| quote!(#receiver,));
+        let others = others.map(clone);
+        let run = quote!(#original(#receiver &#keys[..] #(, #others)*));
+        if self.function.is_async() {
+            quote!(|#keys: ::std::vec::Vec<#key>| async move { #run.await })
+        } else {
+            quote!(|#keys: &[#key]| #run)
+        }
     }
 
-    fn run(&self, name: &str) -> TokenStream {
+    fn run(&self, run: &str) -> TokenStream {
         let Self {
             private,
             places,
             keys,
+            key,
             ..
         } = self;
-        let collection = &self.function.output.success;
-        let site = self.function.path("__site");
-        let (run, keep, original) = (self.named(name), self.keep(), self.original());
-        let awaited = self.awaited();
-        let given = quote!(#private::#run::<#collection, _>(#site(), #places, &#keys[..], #keep, #original) #awaited);
-        let _ = &given;
-        given
+        let output = &self.function.output;
+        let (collection, span) = (&output.success, output.error_span());
+        let (site, run) = (
+            self.function.path("__site"),
+            Ident::new(run, Span::call_site()),
+        );
+        let call = format_ident!("{}", self.named("call"), span = span);
+        let (keep, original, awaited) = (self.keep(), self.original(), self.awaited());
+        let at_types = at(span, private);
+        let finish = if self.options.clone {
+            quote!(|cached| #at_types::owned(&cached))
+        } else {
+            quote!(|cached| cached)
+        };
+        let error = output
+            .error
+            .as_ref()
+            .map_or_else(|| quote!(_), |error| quote!(#error));
+        let error = output.is_result.then_some(quote!(, #error));
+        let future = self.function.is_async().then_some(quote!(, _));
+        quote! {
+            #at_types::#call::<#collection, #key #error, _ #future>(
+                #private::Run::#run, #site(), #places, &#keys[..], #keep, #finish, #original,
+            ) #awaited
+        }
     }
 
     fn call(&self) -> TokenStream {
-        self.run("call")
+        self.run("Call")
     }
 
     fn refresh(&self) -> TokenStream {
@@ -146,7 +178,7 @@ impl<'a> Multi<'a> {
             doc,
             &arguments,
             &self.output,
-            &self.run("refresh"),
+            &self.run("Refresh"),
         )
     }
 

@@ -137,11 +137,9 @@ impl<'a> Single<'a> {
             .error
             .as_ref()
             .map_or_else(|| quote!(_), |error| quote!(#error));
-        let types = if output.is_result {
-            quote!(::<#success, #error>)
-        } else {
-            quote!(::<#success>)
-        };
+        let error = output.is_result.then_some(quote!(, #error));
+        let future = self.function.is_async().then_some(quote!(, _));
+        let types = quote!(::<#success #error #future>);
         let given = quote!(#at_types::#call #types(#private::Run::#run, #site(), #place, #(#with,)* #original) #awaited);
         match (self.options.clone, output.is_result) {
             (false, _) => given,

@@ -1,8 +1,14 @@
 //! Cached functions: the installed host, and what the code that `#[cached]` and `#[cached_multi]` write calls.
 
+mod asynchronous;
+mod batch;
 mod errors;
 mod installed;
+mod multi;
+mod multi_asynchronous;
 mod place;
+mod places;
+mod renewed;
 mod single;
 mod values;
 
@@ -202,9 +208,18 @@ pub(crate) mod private {
 
     pub use crate::__beside as in_an_impl_block_this_needs_the_option_associated;
 
+    pub use super::asynchronous::{
+        call_async, get_async, invalidate_async, set_async, try_call_async,
+    };
     pub use super::errors::{CacheErrors, DropErrors};
     pub use super::installed::installed;
+    pub use super::multi::{call_multi, get_multi, invalidate_multi, set_multi, try_call_multi};
+    pub use super::multi_asynchronous::{
+        call_multi_async, get_multi_async, invalidate_multi_async, set_multi_async,
+        try_call_multi_async,
+    };
     pub use super::place::{IntoExpiration, IntoRegion, Place, key};
+    pub use super::places::{Places, multi_key, text_of_key};
     pub use super::single::{Run, call, get, invalidate, set, try_call};
     pub use super::values::{MaybeNone, all_owned, owned, should_cache};
     pub use crate::Result;

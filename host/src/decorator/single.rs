@@ -1,10 +1,12 @@
 //! Calls of functions of one key.
 
-use super::errors::{Errors, Returned, SharedError, forget};
+use std::convert::Infallible;
+
+use super::errors::{DropErrors, Errors, Returned, SharedError, forget, returned};
 use super::place::Place;
+use crate::Result;
 use crate::key_generator::Site;
 use crate::region::{Cacheable, Cached};
-use crate::{Error, Result};
 
 /// Whether a stored value will do.
 #[derive(Clone, Copy)]
@@ -23,19 +25,9 @@ pub fn call<T: Cacheable>(
     keep: impl Fn(&T) -> bool,
     original: impl FnOnce() -> T,
 ) -> Cached<T> {
-    let mut original = Some(original);
-    let outcome = place.and_then(|place| {
-        let entry = place.entry().bypass().should_cache(keep);
-        let creator = || taken(&mut original)();
-        match run {
-            Run::Call => entry.get_or_create(creator),
-            Run::Refresh => entry.refresh(creator),
-        }
-    });
-    outcome.unwrap_or_else(|error| {
-        site.warn(&error);
-        Cached::uncached(taken(&mut original)())
-    })
+    let original = || Ok(original());
+    let Ok(cached) = try_call::<T, Infallible>(run, site, place, keep, &DropErrors, original);
+    cached
 }
 
 /// The same, of a function that can fail. A refresh that fails leaves the stored value as it is.
@@ -50,22 +42,18 @@ pub fn try_call<T: Cacheable, E: SharedError>(
     let mut original = Some(original);
     let outcome = place.and_then(|place| {
         let entry = place.entry().bypass().should_cache(keep);
-        let mut create = || match taken(&mut original)() {
-            Ok(value) => {
-                errors.forget(&place);
-                Ok(value)
-            }
-            Err(error) => {
+        let mut create = || {
+            taken(&mut original)().map_err(|error| {
                 errors.keep(&place, &error);
-                Err(Returned(error))
-            }
+                Returned(error)
+            })
         };
         match run {
             Run::Call => entry.try_get_or_create(|| match errors.find(&place) {
                 Some(kept) => Err(Returned(kept)),
                 None => create(),
             }),
-            Run::Refresh => entry.try_refresh(create),
+            Run::Refresh => entry.try_refresh(|| create().inspect(|_| errors.forget(&place))),
         }
     });
     outcome.or_else(|error| {
@@ -100,14 +88,7 @@ pub fn invalidate(place: Result<Place<'_>>, of_error: bool) -> Result<()> {
     place.region.delete(&place.key)
 }
 
-/// The function's own error in the cache's, if it is that.
-pub(super) fn returned<E: SharedError>(error: &Error) -> Option<E> {
-    error
-        .creator::<Returned<E>>()
-        .map(|returned| returned.0.clone())
-}
-
-/// The cache gives an error only to callers whose creator it has not run, or whose creator's error it is.
+/// A call that bypasses what fails in the cache ends with an error only if its creator has not run, or failed itself.
 pub(super) fn taken<F>(original: &mut Option<F>) -> F {
     original
         .take()

@@ -15,10 +15,10 @@ use super::mangle::BackendKey;
 use super::store::{object, stored_form};
 use super::tagged::is_hard_outdated;
 use super::way::Way;
-use crate::{Error, Result};
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
 use crate::slot::Count;
+use crate::{Error, Result};
 
 /// The turn of a key in a region.
 pub(super) type KeyTurn = Turn<Value, Failure, Held<KeyMutex>>;
@@ -340,7 +340,7 @@ impl Region {
 
     /// A value that has no form to be stored in: logged, and an error unless the call bypasses it.
     #[cold]
-    fn not_written(&self, call: &Call, error: Error) -> Result<()> {
+    pub(super) fn not_written(&self, call: &Call, error: Error) -> Result<()> {
         if !call.bypass {
             return Err(error);
         }

@@ -230,6 +230,45 @@ impl<'a, P> Entry<'a, P> {
             .await
     }
 
+    /// See [`Region::refresh_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn refresh_async<T, C, F>(self, creator: C) -> Result<Cached<T>>
+    where
+        T: Cacheable,
+        C: FnOnce() -> F,
+        F: Future<Output = T>,
+        P: ShouldCache<T>,
+    {
+        let create = || async { Ok(creator().await) };
+        let goal = Anew::new(self.region, create, self.should_cache);
+        self.region
+            .renew_async::<T, Json>(&self.key, &self.call, goal)
+            .await
+    }
+
+    /// See [`Region::try_refresh_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn try_refresh_async<T, E, C, F>(self, creator: C) -> Result<Cached<T>>
+    where
+        T: Cacheable,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        C: FnOnce() -> F,
+        F: Future<Output = Result<T, E>>,
+        P: ShouldCache<T>,
+    {
+        let create = || async { creator().await.map_err(creator_failed) };
+        let goal = Anew::new(self.region, create, self.should_cache);
+        self.region
+            .renew_async::<T, Json>(&self.key, &self.call, goal)
+            .await
+    }
+
     /// See [`Region::get`].
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod mangle;
 mod metadata;
 mod multi;
 mod multi_creating;
+mod multi_set;
 mod objects;
 mod passage;
 mod payload;

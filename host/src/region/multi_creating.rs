@@ -200,9 +200,12 @@ where
             if !self.keep[number] || !self.is_current(&region, number) {
                 continue;
             }
-            let form = self
-                .region
-                .to_store::<T, F>(&region, self.call, &self.keys[number], to_store.value);
+            let form = self.region.to_store::<T, F>(
+                &region,
+                self.call,
+                &self.keys[number],
+                to_store.value,
+            );
             if let Some(form) = form.map_err(Failure::Error)? {
                 numbers.push(number);
                 made.push(to_store.value.clone());
