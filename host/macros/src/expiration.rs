@@ -51,6 +51,13 @@ impl Expiration {
         Ok(Self::Seconds(seconds))
     }
 
+    pub(crate) fn asked(&self) -> Option<&Expr> {
+        match self {
+            Self::Asked(expr) => Some(expr),
+            Self::Seconds(_) | Self::Never => None,
+        }
+    }
+
     pub(crate) fn tokens(&self, private: &TokenStream) -> TokenStream {
         match self {
             Self::Seconds(seconds) => {

@@ -18,6 +18,8 @@ pub(crate) struct Function {
     pub(crate) output: Output,
     /// Whether it is in an `impl` block.
     pub(crate) associated: bool,
+    /// The arguments that options read, and its own body perhaps does not.
+    read: Vec<TokenStream>,
 }
 
 impl Function {
@@ -35,7 +37,10 @@ impl Function {
         let output = Output::of(signature)?;
         let of_self = contains(signature.to_token_stream(), "Self")
             || contains(item.block.to_token_stream(), "Self");
+        let given = arguments.given().into_iter();
+        let read = given.filter(|name| options.read(&name.to_string()));
         Ok(Self {
+            read: read.collect(),
             associated: arguments.receiver.is_some() || options.associated || of_self,
             attributes: Attributes::of(std::mem::take(&mut item.attrs)),
             arguments,
@@ -107,7 +112,12 @@ impl Function {
             &self.arguments.declared(),
             output,
         );
-        quote!(#(#everywhere)* #(#outside)* #head { #body })
+        quote! {
+            #(#everywhere)*
+            #(#outside)*
+            #[allow(clippy::used_underscore_binding)]
+            #head { #body }
+        }
     }
 
     /// The function as it was, under the name of a companion.
@@ -118,7 +128,12 @@ impl Function {
         let vis = &self.item.vis;
         let mut signature = self.item.sig.clone();
         signature.ident = self.companion("original");
-        let block = &self.item.block;
+        let (block, read) = (&self.item.block, &self.read);
+        let block = if read.is_empty() {
+            block.to_token_stream()
+        } else {
+            quote!({ #(let _ = &#read;)* #block })
+        };
         let doc = format!("Runs `{}` itself, without the cache.", self.item.sig.ident);
         quote! {
             #(#everywhere)*

@@ -1,6 +1,7 @@
 //! What stands in the parentheses of an attribute.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
@@ -92,6 +93,25 @@ impl Options {
         errors.map_or(Ok(options), Err)
     }
 
+    /// Whether an expression among them has that argument in it.
+    pub(crate) fn read(&self, argument: &str) -> bool {
+        let expirations = [
+            self.expiration_time.as_ref(),
+            self.cache_err.as_ref().map(|(_, time)| time),
+        ];
+        let expirations = expirations
+            .into_iter()
+            .flatten()
+            .filter_map(Expiration::asked);
+        let exprs = [
+            Some(&self.region),
+            self.key.as_ref(),
+            self.key_generator.as_ref(),
+        ];
+        let mut exprs = exprs.into_iter().flatten().chain(expirations);
+        exprs.any(|expr| reads(expr.to_token_stream(), argument))
+    }
+
     fn on(region: Expr) -> Self {
         Self {
             region,
@@ -174,6 +194,16 @@ fn contradictions(written: &[Written], kind: Kind) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the name stands in the tokens, or in braces in a text.
+fn reads(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => reads(group.stream(), name),
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
+        TokenTree::Punct(_) => false,
+    })
 }
 
 fn text(expr: &Expr, name: &str) -> Result<LitStr> {

@@ -1,6 +1,7 @@
 //! Asynchronous functions.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use dogpile::{Cached, OnBackendError, RegionConfig, Source, cached, cached_multi};
@@ -40,7 +41,7 @@ impl Counter {
     /// Whoever runs it waits until the other waits for it.
     #[cached(region = &self.users, key = "a thread and a task", clone)]
     async fn by_task(&self) -> Result<u32, u32> {
-        self.by_thread_original()
+        ready(self.by_thread_original()).await
     }
 
     #[cached(region = &self.users, key = "a thread and a task", clone)]
@@ -59,7 +60,7 @@ impl Counter {
 
     #[cached_multi(region = &self.users)]
     async fn all_odd(&self, ids: &[u32]) -> Result<Vec<u32>, String> {
-        let run = self.next();
+        let run = ready(self.next()).await;
         if ids.iter().all(|id| id % 2 == 1) {
             Ok(vec![run; ids.len()])
         } else {
@@ -70,7 +71,7 @@ impl Counter {
 
 #[cached(region = users, skip(users), clone)]
 async fn borrowing(users: &dogpile::Region, text: &str) -> String {
-    format!("{text} in {}", users.name())
+    ready(format!("{text} in {}", users.name())).await
 }
 
 #[test]

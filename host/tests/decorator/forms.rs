@@ -115,8 +115,8 @@ fn every_kind_of_self_is_passed_on() {
 #[inline(never)]
 #[allow(unused_mut)]
 fn attributes(users: &Region) -> usize {
-    let mut length = users.name().len();
-    length
+    let mut name = users.name();
+    name.len()
 }
 
 #[test]

@@ -50,9 +50,9 @@ fn patterns((a, b): (u8, u8), [c, ..]: [u8; 2], mut d: u8, _: u8) -> u8 {
 }
 
 #[cached(region = users(), clone)]
-fn generic<T: Serialize, const N: usize>(_value: &T) -> u8
+fn generic<T, const N: usize>(_value: &T) -> u8
 where
-    T: Display,
+    T: Serialize + Display,
 {
     0
 }
@@ -64,12 +64,12 @@ fn unnamed(_value: impl Serialize + Display, _skipped: u8) -> u8 {
 
 #[cached(region = users(), key = "user:{id}", clone)]
 fn formatted(id: u64, _other: u64) -> u8 {
-    u8::from(id == 0)
+    0
 }
 
 #[cached(region = users(), key = (id + 1) * 2, clone)]
 fn computed(id: u64) -> u8 {
-    u8::from(id == 0)
+    0
 }
 
 #[cached(region = users(), clone)]
@@ -85,17 +85,17 @@ struct Tenant {
 impl Tenant {
     #[cached(region = users(), clone)]
     fn without(&self, _id: u64) -> u8 {
-        0
+        u8::from(self.name.is_empty())
     }
 
     #[cached(region = users(), key_self, clone)]
     fn with(&self, _id: u64) -> u8 {
-        0
+        u8::from(self.name.is_empty())
     }
 
     #[cached(region = users(), key = format!("{}/{id}", self.name), clone)]
     fn named(&self, id: u64) -> u8 {
-        u8::from(id == 0)
+        0
     }
 }
 
@@ -104,6 +104,7 @@ struct Of<T>(T);
 impl<T: 'static> Of<T> {
     #[cached(region = users(), clone)]
     fn load(&self, _id: u64) -> u8 {
+        let Self(_) = self;
         0
     }
 }

@@ -13,6 +13,7 @@ use crate::region_support::{Board, Fault, builder, region, until_waiting};
 struct NotSerialisable;
 
 impl Counter {
+    #[allow(clippy::needless_pass_by_value, reason = "that is what is tested")]
     #[cached_multi(region = &self.users, skip(unit, text), clone)]
     fn scaled(&self, ids: &[u8], factor: u32, unit: &NotSerialisable, text: String) -> Vec<String> {
         let NotSerialisable = unit;

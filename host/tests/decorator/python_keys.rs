@@ -48,6 +48,7 @@ struct C;
 impl C {
     #[cached(region = users(), function_key_generator = tools(), clone)]
     fn m(&self, _a: u8) -> u8 {
+        let Self = self;
         0
     }
 }

@@ -53,24 +53,21 @@ fn map<const N: usize>(pairs: [(u32, &str); N]) -> HashMap<u32, String> {
     pairs.map(|(key, value)| (key, value.to_owned())).into()
 }
 
-fn some(value: &str) -> Option<String> {
-    Some(value.to_owned())
+fn all<const N: usize>(values: [&str; N]) -> [Option<String>; N] {
+    values.map(|value| Some(value.to_owned()))
 }
 
 #[test]
 fn get_gives_what_is_stored_in_the_order_of_the_keys() {
     let (counter, hand) = Counter::quarter();
     assert_eq!(counter.of_keys(&[1, 2]), ["1 1", "1 2"]);
-    assert_eq!(
-        counter.of_keys_get(&[1, 2]).unwrap(),
-        [some("1 1"), some("1 2")]
-    );
-    assert_eq!(counter.of_keys_get(&[3, 1]).unwrap(), [None, some("1 1")]);
-    assert_eq!(counter.of_keys(&[3, 1]), ["2 3", "1 1"]);
+    assert_eq!(counter.of_keys_get(&[1, 2]).unwrap(), all(["1 1", "1 2"]));
     assert_eq!(
         counter.of_keys_get(&[3, 1]).unwrap(),
-        [some("2 3"), some("1 1")]
+        [None, Some("1 1".into())]
     );
+    assert_eq!(counter.of_keys(&[3, 1]), ["2 3", "1 1"]);
+    assert_eq!(counter.of_keys_get(&[3, 1]).unwrap(), all(["2 3", "1 1"]));
     hand.advance(4 * QUARTER + TICK);
     assert_eq!(counter.of_keys_get(&[3, 1]).unwrap(), [None, None]);
     assert_eq!(counter.of_keys(&[3, 1]), ["3 3", "3 1"]);
@@ -147,14 +144,14 @@ fn keys_that_a_map_leaves_out_are_not_cached() {
     counter.generate_invalidate(&[2]).unwrap();
     assert_eq!(counter.generate(&[2, 7, 10]), map([(2, "2 4"), (7, "7 5")]));
     counter.generate_set(map([(7, "18"), (10, "15")])).unwrap();
-    let all = map([(2, "2 4"), (7, "18"), (10, "15")]);
-    assert_eq!(counter.generate(&[2, 7, 10]), all);
+    let expected = map([(2, "2 4"), (7, "18"), (10, "15")]);
+    assert_eq!(counter.generate(&[2, 7, 10]), expected);
     assert_eq!(
         counter.generate_refresh(&[2, 7]),
         map([(2, "2 6"), (7, "7 7")])
     );
-    let all = map([(2, "2 6"), (7, "7 7"), (10, "15")]);
-    assert_eq!(counter.generate(&[2, 7, 10]), all);
+    let expected = map([(2, "2 6"), (7, "7 7"), (10, "15")]);
+    assert_eq!(counter.generate(&[2, 7, 10]), expected);
 }
 
 #[test]
@@ -182,7 +179,7 @@ fn a_condition_is_about_each_value() {
     );
     assert_eq!(
         counter.without_eight_get(&[8, 7]).unwrap(),
-        [None, some("7 9")]
+        [None, Some("7 9".into())]
     );
 }
 
