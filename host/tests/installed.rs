@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "installed/warnings.rs"]
+mod warnings;
+
 mod region_support;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dogpile::{ErrorKind, Host, RegionConfig, cached};
 
 use region_support::builder;
+use warnings::warnings;
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
@@ -107,4 +111,25 @@ fn what_addresses_the_cache_itself_says_what_is_missing() {
     host.configure(RegionConfig::on("nowhere", "memory"))
         .unwrap();
     assert_eq!((nowhere(), nowhere()), (5, 5));
+}
+
+#[cached(region = "users", clone)]
+fn warned(id: u32) -> u32 {
+    id
+}
+
+#[test]
+fn a_function_that_runs_without_the_cache_says_so_once() {
+    let _alone = alone();
+    let _watching = host();
+    let said = warnings(|| {
+        assert_eq!((warned(1), warned(2), warned::refresh(3)), (1, 2, 3));
+    });
+    assert_eq!(
+        said,
+        [
+            "installed::warned runs without the cache: no host is installed, of which region `users` could be: call \
+          `Host::install` first; more of this is logged at debug level"
+        ]
+    );
 }
