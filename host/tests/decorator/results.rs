@@ -1,9 +1,11 @@
 //! Functions that return a `Result` or an `Option`.
 
 use std::fmt;
+use std::future::ready;
 
 use dogpile::{Cached, ErrorKind, Source, cached};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Builder;
 
 use crate::counter::Counter;
 use crate::region_support::{SECOND, TICK};
@@ -33,6 +35,18 @@ impl Counter {
     #[cached(region = &self.users, cache_err = "10s")]
     fn slowly_odd(&self, number: u32) -> Result<u32, Refused> {
         self.odd_original(number)
+    }
+
+    /// Its first run fails.
+    #[cached(region = &self.users, cache_err = "10s", clone)]
+    fn flaky(&self) -> Result<u32, u32> {
+        let run = self.next();
+        if run > 1 { Ok(run) } else { Err(run) }
+    }
+
+    #[cached(region = &self.users, cache_err = "10s", clone)]
+    async fn flaky_task(&self) -> Result<u32, u32> {
+        ready(self.flaky_original()).await
     }
 
     #[cached(region = &self.users, skip_none)]
@@ -121,6 +135,33 @@ fn what_is_set_invalidated_or_refreshed_takes_the_cached_error_away() {
     assert_eq!(*counter.slowly_odd_refresh(1).unwrap(), 5);
     counter.slowly_odd_invalidate(1).unwrap();
     assert_eq!(*counter.slowly_odd(1).unwrap(), 6);
+}
+
+#[test]
+fn a_refresh_that_succeeds_leaves_no_cached_error_behind() {
+    let (counter, _) = Counter::new();
+    assert_eq!((counter.flaky(), counter.flaky()), (Err(1), Err(1)));
+    assert_eq!(counter.flaky_refresh(), Ok(2));
+    counter.users.delete(counter.flaky_key().unwrap()).unwrap();
+    assert_eq!(counter.flaky(), Ok(3));
+
+    let (counter, _) = Counter::new();
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async {
+            assert_eq!(
+                (counter.flaky_task().await, counter.flaky_task().await),
+                (Err(1), Err(1))
+            );
+            assert_eq!(counter.flaky_task_refresh().await, Ok(2));
+            counter
+                .users
+                .delete(counter.flaky_task_key().unwrap())
+                .unwrap();
+            assert_eq!(counter.flaky_task().await, Ok(3));
+        });
 }
 
 #[test]
