@@ -8,6 +8,7 @@ use dogpile_lock::Clock;
 use dogpile_plugin_api::{Backend, Plugin, Proxy};
 
 use crate::admin::{self, AdminSocket};
+use crate::decorator;
 use crate::engine::Spawner;
 use crate::inner::Inner;
 use crate::loader;
@@ -112,6 +113,18 @@ impl Host {
         self.inner.follower()?.plan()
     }
 
+    /// Makes this the host of the process, in which functions with `#[cached(region = "…")]` find their regions, until
+    /// it is dropped. No error if it is that already.
+    ///
+    /// The regions that cached functions have used count as held: a reload cannot remove them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::HostAlreadyInstalled`] while another host is.
+    pub fn install(&self) -> Result<()> {
+        decorator::install(&self.inner)
+    }
+
     /// The state of everything, and what was counted.
     pub fn status(&self) -> HostStatus {
         self.inner.status()
@@ -120,6 +133,12 @@ impl Host {
     /// What the plugins say of themselves.
     pub fn plugins(&self) -> Vec<PluginDescription> {
         self.inner.plugins()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        decorator::uninstall(&self.inner);
     }
 }
 

@@ -210,6 +210,7 @@ impl Instance {
         inner: Option<&Arc<Self>>,
         timeout: Duration,
     ) -> Result<Arc<Self>, OpenError> {
+        let recipe = self.recipe();
         let raw = recipe.open_raw(timeout, inner)?;
         recipe.instance(raw, inner, Kept::of(self), self.backend.mender())
     }

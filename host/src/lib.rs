@@ -50,6 +50,7 @@
 
 pub mod admin;
 mod assemble;
+mod decorator;
 mod engine;
 mod error;
 mod health;
@@ -57,6 +58,7 @@ mod host;
 mod inner;
 mod instance;
 mod jitter;
+mod key_generator;
 mod keys;
 #[allow(unsafe_code)]
 pub mod loader;
@@ -81,8 +83,12 @@ mod wrapped;
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};
 
+pub use self::decorator::{cached, cached_multi};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
+pub use self::key_generator::{
+    Argument, FunctionCall, KeyArgument, KeyGenerator, PythonKeys, RustKeys,
+};
 pub use self::manifest::{InvalidationScope, MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
     Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects,
@@ -91,3 +97,9 @@ pub use self::region::{
 pub use self::reload::{Change, ChangeKind, Reload};
 pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};
+
+/// What the code that `cached` and `cached_multi` write calls. It may change in any version.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::decorator::private::*;
+}

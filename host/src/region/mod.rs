@@ -16,6 +16,7 @@ mod mangle;
 mod metadata;
 mod multi;
 mod multi_creating;
+mod multi_set;
 mod objects;
 mod passage;
 mod payload;
@@ -56,6 +57,7 @@ use self::passage::{Passage, Waiting};
 use self::way::Way;
 use crate::engine::Engine;
 use crate::instance::Instance;
+use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
 use crate::slot::{Count, Hold, RegionStats, Slot};
@@ -283,6 +285,18 @@ impl Region {
         drop(replaced);
     }
 
+    /// How the keys of `#[cached]` functions in this region are made, by all handles and from now on; functions with
+    /// a generator of their own keep that.
+    pub fn set_function_key_generator(&self, generator: impl KeyGenerator) {
+        self.slot().key_generators.set_function(generator);
+    }
+
+    /// How the keys of `#[cached_multi]` functions in this region are made. The generator is asked for one key at a
+    /// time.
+    pub fn set_function_multi_key_generator(&self, generator: impl KeyGenerator) {
+        self.slot().key_generators.set_function_multi(generator);
+    }
+
     /// What the region has counted since the host started.
     pub fn stats(&self) -> RegionStats {
         self.slot().stats.read()
@@ -415,7 +429,7 @@ impl Region {
                 creating::set(instance, key, &stored, None)
             };
             let outcome = self.call_with_key(way, &region.instance, &key, set).await;
-            self.after_store(&region, &key, object.as_value(), Some(outcome))?;
+            self.after_store(&region, call, &key, object.as_value(), Some(outcome))?;
             Ok(Cached::new(object, Source::Created))
         };
         put.await.map_err(|error| self.ended(error))
@@ -471,10 +485,11 @@ impl Region {
     fn backend_failed(
         &self,
         region: &Configured,
+        call: &Call,
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Result<()> {
-        let fail = region.config.on_backend_error == OnBackendError::Fail;
+        let fail = region.config.on_backend_error == OnBackendError::Fail && !call.bypass;
         // What takes a backend out is logged once, not each call that is not made.
         let suspended = error.kind() == PluginErrorKind::Suspended;
         let log = !suspended && self.slot().may_log(self.clock().coarse());

@@ -120,7 +120,7 @@ where
             }
             Err(error) => self
                 .region
-                .backend_failed(&region, "mutex", error)
+                .backend_failed(&region, self.call, "mutex", error)
                 .map(|()| Acquired::Unneeded)
                 .map_err(Failure::Error),
         }
@@ -201,9 +201,12 @@ where
             if !self.keep[number] || !self.is_current(&region, number) {
                 continue;
             }
-            let form = self
-                .region
-                .to_store::<T, F>(&region, &self.keys[number], to_store.value);
+            let form = self.region.to_store::<T, F>(
+                &region,
+                self.call,
+                &self.keys[number],
+                to_store.value,
+            );
             if let Some(form) = form.map_err(Failure::Error)? {
                 numbers.push(number);
                 made.push(to_store.value.clone());
@@ -222,7 +225,7 @@ where
             .await;
         for ((key, value), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
-                .after_store(&region, key, value, outcome)
+                .after_store(&region, self.call, key, value, outcome)
                 .map_err(Failure::Error)?;
         }
         Ok(())
@@ -309,7 +312,7 @@ impl Region {
                 .collect(),
             Err(error) => {
                 let reason = unread(&error);
-                self.backend_failed(region, "get_multi", error)?;
+                self.backend_failed(region, call, "get_multi", error)?;
                 Ok(keys
                     .map(|key| {
                         self.spare::<T, F>(region, key, call)
@@ -323,6 +326,7 @@ impl Region {
     pub(super) fn after_set_multi<'k>(
         &self,
         region: &Configured,
+        call: &Call,
         values: impl Iterator<Item = (&'k BackendKey<'static>, &'k Value)>,
         outcome: dogpile_plugin_api::Result<()>,
     ) -> Result<()> {
@@ -336,6 +340,6 @@ impl Region {
                 .spare
                 .hold(&key.key(), value, hold, self.clock());
         }
-        self.backend_failed(region, "set_multi", error)
+        self.backend_failed(region, call, "set_multi", error)
     }
 }

@@ -318,7 +318,7 @@ impl Region {
             Ok(None) => Ok(Found::Miss(MissReason::Absent)),
             Err(error) => {
                 let reason = unread(&error);
-                self.backend_failed(region, "get", error)?;
+                self.backend_failed(region, call, "get", error)?;
                 let spare = self.spare::<T, F>(region, key, call);
                 Ok(spare.unwrap_or(Found::Miss(reason)))
             }
