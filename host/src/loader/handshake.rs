@@ -154,6 +154,11 @@ fn difference(error: &AbiInstability) -> String {
 
 #[cfg(test)]
 #[expect(dead_code, reason = "of the tables only the layout matters")]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    clippy::cast_ptr_alignment,
+    reason = "the derive of `abi_stable` writes it"
+)]
 mod tests {
     use abi_stable::StableAbi;
 
