@@ -4,8 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dogpile_plugin_api::Storage;
-
 use super::outcome::Reload;
 use super::plan::{ChangeKind, Sketch, plan};
 use super::reaper::{discard, retire};
@@ -18,7 +16,7 @@ use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, Pro
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::records::first_read;
 use crate::registry::{Configured, Origin, Slots, Snapshot, Timeouts};
-use crate::slot::{Invalidation, Slot, Target};
+use crate::slot::Slot;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -84,7 +82,6 @@ pub(super) fn apply(
     drop(slots);
     let new = engine.registry.load_full();
     drop(current);
-    outdate_other_versions(engine, &old, &new);
     retire(old, &new, new.timeouts.drain);
     Ok(Reload {
         generation: new.generation,
@@ -97,20 +94,6 @@ fn timeouts(manifest: &Manifest) -> Timeouts {
     Timeouts {
         open: manifest.host().open_timeout.unwrap_or(FOR_EVER),
         drain: manifest.host().drain_timeout,
-    }
-}
-
-/// Objects do not carry the `value_version` that bytes do, so those of an instance that stays are invalidated.
-fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
-    for region in new.regions() {
-        let stays = old.region(region.slot.number).is_some_and(|old| {
-            Arc::ptr_eq(old.instance.base(), region.instance.base())
-                && old.config.value_version != region.config.value_version
-        });
-        if stays && region.instance.properties.storage == Storage::Objects {
-            let invalidations = &region.slot.invalidations;
-            invalidations.invalidate(engine.clock, &[Target::Region], Invalidation::Hard, false);
-        }
     }
 }
 
