@@ -3,7 +3,7 @@
 use std::future::Ready;
 use std::marker::PhantomData;
 
-use dogpile_lock::Blocking;
+use dogpile_lock::{Blocking, Retry};
 
 use super::Region;
 use super::call::Call;
@@ -190,6 +190,10 @@ impl<C, P> Job<C, P> {
             let current = region.registry().current(region.slot())?;
             let backend_key = BackendKey::new(&current, &key)?;
             let creations = current.instance.creations.clone();
+            let retry = current.retry_after().map(|after| Retry {
+                after,
+                clock: region.clock(),
+            });
             drop(current);
             let mut creating = Creating::<T, F, _>::new(
                 &region,
@@ -200,7 +204,7 @@ impl<C, P> Job<C, P> {
                 &mut goal,
                 way,
             );
-            let created = turn.run(&mut creating).await;
+            let created = turn.run(&mut creating, retry).await;
             created.map_err(|error| region.failed(error, None))
         };
         if let Err(error) = run.await {

@@ -1,7 +1,9 @@
 //! Another process that has the mutex.
 
 use crate::check::{Reached, check};
-use crate::world::{A, Holder, Mood, Store, Terms, World, count, crowd, makes};
+use crate::world::{
+    A, Holder, Mood, Store, Terms, World, caught, count, crowd, makes, panics_until,
+};
 use dogpile_lock::{Acquired, Outcome, Source};
 use shuttle::thread;
 use std::sync::Arc;
@@ -138,16 +140,24 @@ fn who_has_a_stale_value_is_served_while_another_process_creates_and_asks_once()
 fn a_lease_goes_on_from_a_creator_that_panics() {
     static REACHED: Reached = Reached::new("a lease that was used twice");
     check(&[&REACHED], || {
-        use crate::world::{caught, panics_until};
         let world = beside(0, 1);
         world.elsewhere.set(Holder::Nobody);
-        let gotten = crowd(&world, 3, |world, _| {
-            caught(|| world.call(A, &Terms::default(), panics_until(1)).unwrap())
+        let served = AtomicUsize::new(0);
+        // While a lease that nobody took over is on its way back, the next caller is told that another has it.
+        let gotten = crowd(&world, CALLERS + 1, move |world, at| {
+            if at == CALLERS {
+                watch(world, || served.load(Ordering::SeqCst) == CALLERS);
+                return None;
+            }
+            let got = caught(|| world.call(A, &Terms::default(), panics_until(1)).unwrap());
+            served.fetch_add(1, Ordering::SeqCst);
+            got
         });
         let gotten: Vec<_> = gotten.into_iter().flatten().collect();
-        assert_eq!(gotten.len(), 2);
+        assert_eq!(gotten.len(), CALLERS - 1);
         assert_eq!(world.stores[A].creations(), 2);
         assert_eq!(world.elsewhere.holder(), Holder::Nobody);
-        REACHED.note(world.elsewhere.asked.load(Ordering::SeqCst) == 1);
+        let asked = world.elsewhere.asked.load(Ordering::SeqCst);
+        REACHED.note(asked == 1 && count(&gotten, Source::Waited) == CALLERS - 2);
     });
 }

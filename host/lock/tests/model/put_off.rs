@@ -1,10 +1,11 @@
 //! Creations that are put off to another thread.
 
 use crate::check::{Reached, check};
-use crate::world::{A, Terms, World, caught, count, crowd, makes, panics_until};
-use dogpile_lock::Source;
+use crate::world::{A, Store, Terms, World, caught, count, crowd, fails, makes, panics_until};
+use dogpile_lock::{Clock, LockError, Retry, Source};
 use shuttle::{future, thread};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const CALLERS: usize = 3;
 
@@ -46,7 +47,7 @@ fn a_creation_put_off_is_run_once_and_who_waits_gets_its_value() {
                 if let Some(turn) = turn {
                     let terms = Terms::default();
                     let mut operation = world.operation(A, &terms, makes);
-                    future::block_on(turn.run(&mut operation)).unwrap();
+                    future::block_on(turn.run(&mut operation, None)).unwrap();
                 } else if last {
                     return None;
                 }
@@ -81,7 +82,7 @@ fn a_creation_put_off_that_panics_hands_over_to_who_waits() {
             let terms = Terms::default();
             let mut operation = world.operation(A, &terms, panics_until(1));
             let turn = turn.expect("it was put off");
-            assert!(caught(|| future::block_on(turn.run(&mut operation))).is_none());
+            assert!(caught(|| future::block_on(turn.run(&mut operation, None))).is_none());
             None
         });
         let got = gotten[0].unwrap();
@@ -110,6 +111,47 @@ fn a_creation_put_off_and_given_up_is_free_for_the_next() {
         for got in gotten.into_iter().flatten() {
             assert_eq!(got.value, 2);
         }
+        assert_eq!(world.stores[A].creations(), 1);
+    });
+}
+
+#[test]
+fn a_failure_of_a_creation_put_off_is_left_alone() {
+    static REACHED: Reached = Reached::new("a failure while others called");
+    check(&[&REACHED], || {
+        let (clock, _hand) = Clock::manual(1_000);
+        let store = || Store::holding(1, 2).good(true, true);
+        let world = World::new([store(), store(), store()]);
+        let terms = Terms {
+            retry: Some(clock.clone()),
+            ..putting_off()
+        };
+        let served = AtomicUsize::new(0);
+        crowd(&world, CALLERS + 1, move |world, at| {
+            if at < CALLERS {
+                let got = world.call(A, &terms, fails).unwrap();
+                assert_eq!((got.value, got.source), (1, Source::Stale));
+                served.fetch_add(1, Ordering::SeqCst);
+                return;
+            }
+            loop {
+                let last = served.load(Ordering::SeqCst) == CALLERS;
+                let turn = world.put_off.lock().unwrap().pop();
+                if let Some(turn) = turn {
+                    let mut operation = world.operation(A, &terms, fails);
+                    let retry = Some(Retry {
+                        after: Duration::from_secs(1),
+                        clock: &clock,
+                    });
+                    let failed = future::block_on(turn.run(&mut operation, retry));
+                    assert!(matches!(failed, Err(LockError::Creation(_))));
+                    REACHED.note(!last);
+                } else if last {
+                    return;
+                }
+                thread::yield_now();
+            }
+        });
         assert_eq!(world.stores[A].creations(), 1);
     });
 }
