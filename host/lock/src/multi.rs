@@ -122,8 +122,8 @@ type Waits<O> = Vec<(
 impl<V: Clone, E: Clone, L> Flights<V, E, L> {
     /// The passage of one caller with several keys, which blocks its thread: the promises of [`Flights::get_or_create`]
     /// key by key. Keys are taken in the order of the request. All that are free are created in one call of the creator,
-    /// before the caller waits for what others create, so it never holds one key while it waits for another. `None`
-    /// stands for what the creator leaves out.
+    /// before the caller waits for what others create, so it never holds one key while it waits for another; nor is it
+    /// given one while it creates. `None` stands for what the creator leaves out.
     ///
     /// # Errors
     /// As there, for the whole request, if one of its keys gets neither value nor stand-in; what has been created is

@@ -130,7 +130,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
     /// The passage of one caller, as a future: for every runtime, and on the same flights as callers that block. To drop
     /// it hands the turn to the next, if it has it.
     ///
-    /// `timer` gives a future that ends when that time has passed since its first poll.
+    /// `timer` gives a future that ends when that time has passed since its first poll; it is not polled again then.
     ///
     /// # Errors
     /// As [`Flights::get_or_create`].

@@ -2,7 +2,7 @@
 
 use crate::executor::{Executor, poll, until, yield_now};
 use crate::support::{Gate, HASH, Store, call, table, until_waiting};
-use crate::task::{Task, call_task, never};
+use crate::task::{Task, call_task};
 use dogpile_lock::{Acquired, LockError, Operation, Reading, Request, Source, Storing, Turn};
 use std::cell::Cell;
 use std::future::pending;
@@ -36,16 +36,19 @@ fn a_creators_future_that_is_dropped_hands_over_to_a_thread() {
     assert!(!flights.is_creating(HASH, "key"));
 }
 
+/// Counts what creators hold.
+struct Holds<'a>(&'a Cell<u32>);
+
+impl Drop for Holds<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 #[test]
 fn what_a_creator_holds_is_gone_before_the_next_one_begins() {
     let flights = table();
     let store = Store::empty();
-    struct Holds<'a>(&'a Cell<u32>);
-    impl Drop for Holds<'_> {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
     let held = Cell::new(0);
     let mut executor = Executor::default();
     let creator = async || {
@@ -156,13 +159,17 @@ fn a_call_dropped_within_a_creator_is_no_longer_waited_for() {
 }
 
 /// Its mutex is held by another process at first.
-struct Elsewhere<'a> {
-    task: Task<'a, fn() -> std::future::Ready<Result<u64, String>>>,
+struct Elsewhere<'a, C> {
+    task: Task<'a, C>,
     refusals: u32,
     watched: &'a Cell<Option<Turn<u64, String>>>,
 }
 
-impl Operation for Elsewhere<'_> {
+impl<C, F> Operation for Elsewhere<'_, C>
+where
+    C: FnMut() -> F,
+    F: Future<Output = Result<u64, String>>,
+{
     type Value = u64;
     type Error = String;
     type Lease = ();
@@ -251,5 +258,4 @@ fn a_tasks_patience_is_told_by_its_own_timer() {
     };
     assert_eq!(error, LockError::TimedOut(Duration::from_secs(9)));
     assert_eq!(flights.waiting(HASH, "key"), 0);
-    let _unused = never(Duration::ZERO);
 }

@@ -236,7 +236,7 @@ fn a_stale_value_stands_in_for_an_error_until_its_time_and_the_failure_is_left_a
     let lock = Lock::new(&flights, "key")
         .expiration_time(EXPIRATION_TIME)
         .max_stale(Duration::ZERO)
-        .stale_if_error(Duration::from_secs(60), Duration::from_secs(5))
+        .stale_if_error(Duration::from_mins(1), Duration::from_secs(5))
         .clock(clock);
     let calls = Cell::new(0);
     let call = || {

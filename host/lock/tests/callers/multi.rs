@@ -76,6 +76,7 @@ fn call_many(
     flights.get_or_create_multi(request(keys, wait), &mut many)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as creators give it")]
 fn made(keys: &[(&str, &Store)], numbers: &[usize]) -> Values {
     Ok(numbers
         .iter()

@@ -104,11 +104,11 @@ impl Down {
         }
     }
 
-    fn retry(&self) -> Option<Retry<'_>> {
-        Some(Retry {
+    fn retry(&self) -> Retry<'_> {
+        Retry {
             after: AFTER,
             clock: &self.clock,
-        })
+        }
     }
 
     fn call(
@@ -117,7 +117,7 @@ impl Down {
         reading: Reading<u64>,
     ) -> Result<Outcome<u64>, LockError<String>> {
         let request = Request {
-            retry: self.retry(),
+            retry: Some(self.retry()),
             ..Request::new(HASH, "key", reading)
         };
         let mut failing = self.failing(error, reading);
@@ -133,7 +133,7 @@ impl Down {
         let request = MultiRequest {
             keys: vec![(HASH, "key", one), (HASH, "other", other)],
             wait: None,
-            retry: self.retry(),
+            retry: Some(self.retry()),
         };
         let mut failing = self.failing(error, STALE);
         self.flights.get_or_create_multi(request, &mut failing)
@@ -201,7 +201,7 @@ fn a_success_takes_the_failure_back() {
     assert_eq!(down.call("down", STALE), Ok(SERVED));
     // Somebody without a stale value finds one that was stored meanwhile.
     let request = Request {
-        retry: down.retry(),
+        retry: Some(down.retry()),
         ..Request::new(HASH, "key", Reading::Missing)
     };
     let mut finds = down.failing("down", Reading::Fresh(2));
@@ -218,7 +218,7 @@ fn a_failure_concerns_its_own_table() {
     let other = Flights::new(dogpile_lock::WaitGraph::new());
     assert!(!other.is_same(&down.flights));
     let request = Request {
-        retry: down.retry(),
+        retry: Some(down.retry()),
         ..Request::new(HASH, "key", STALE)
     };
     let outcome = other.get_or_create(request, &mut down.failing("down", STALE));

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const CALLERS: usize = 3;
 
 /// Another process has the mutex at first.
-fn beside(stored: usize, wanted: usize) -> Arc<World> {
-    let stores = [stored; 3].map(|value| Store::holding(value, wanted));
+fn beside(value: usize, wanted: usize) -> Arc<World> {
+    let stores = [value; 3].map(|value| Store::holding(value, wanted));
     World::beside(stores, Some(Holder::They))
 }
 
@@ -27,14 +27,12 @@ fn watch(world: &World, over: impl Fn() -> bool) {
         }
         for mut turn in turns {
             let is_over = if turn.is_awaited() {
-                match world.elsewhere.acquire() {
-                    Acquired::Held(leave) => turn.give_lease(leave),
-                    _ => {
-                        world.watched.lock().unwrap().push(turn);
-                        continue;
-                    }
+                let acquired = world.elsewhere.acquire();
+                let is_ours = matches!(acquired, Acquired::Held(_));
+                if let Acquired::Held(leave) = acquired {
+                    turn.give_lease(leave);
                 }
-                true
+                is_ours
             } else {
                 world.elsewhere.holder() == Holder::Nobody
             };

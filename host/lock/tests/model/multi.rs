@@ -101,27 +101,22 @@ fn a_panic_of_a_creator_of_several_hands_over_each_of_them() {
         let gotten = crowd(&world, 3, |world, at| {
             let terms = Terms::default();
             // The first creation of "b" panics, whoever's it is.
-            let called = || match at {
-                0 => world.call(B, &terms, panics_until(1)).map(|got| vec![got]),
-                _ => {
-                    let mut calls = 0;
-                    let keys = [[A, B], [B, C]][at - 1];
-                    let gotten = world.call_multi(&keys, &terms, async |keys| {
-                        calls += 1;
-                        Ok(keys
-                            .iter()
-                            .map(|(key, creation)| {
-                                Some(if (*key, *creation) == (B, 1) {
-                                    Mood::Panics
-                                } else {
-                                    Mood::Makes
-                                })
-                            })
-                            .collect())
-                    });
-                    REACHED.note(calls == 2);
-                    gotten.map(|gotten| gotten.into_iter().flatten().collect())
+            let called = || {
+                if at == 0 {
+                    return world.call(B, &terms, panics_until(1)).map(|got| vec![got]);
                 }
+                let mut calls = 0;
+                let keys = [[A, B], [B, C]][at - 1];
+                let gotten = world.call_multi(&keys, &terms, async |keys| {
+                    calls += 1;
+                    let mood = |key: &(usize, usize)| match key {
+                        (B, 1) => Mood::Panics,
+                        _ => Mood::Makes,
+                    };
+                    Ok(keys.iter().map(|key| Some(mood(key))).collect())
+                });
+                REACHED.note(calls == 2);
+                gotten.map(|gotten| gotten.into_iter().flatten().collect())
             };
             caught(called)
         });

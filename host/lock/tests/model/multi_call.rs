@@ -1,6 +1,6 @@
 //! Calls for several keys.
 
-use crate::world::{AtWork, HASH, KEYS, KeyTurn, Leave, Mood, Terms, World, act};
+use crate::world::{AtWork, HASH, KEYS, KeyTurn, Leave, Mood, Store, Terms, World, act};
 use dogpile_lock::{
     Acquired, LockError, MultiOperation, MultiRequest, Outcome, Reading, Retry, ToStore,
 };
@@ -33,7 +33,7 @@ impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_,
 
     async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<usize>>, String> {
         let stores = numbers.iter().map(|at| &self.world.stores[self.keys[*at]]);
-        Ok(stores.map(|store| store.read()).collect())
+        Ok(stores.map(Store::read).collect())
     }
 
     async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<usize>>, String> {

@@ -381,7 +381,7 @@ impl World {
     }
 }
 
-fn request<'a>(key: usize, terms: &'a Terms, first: Reading<usize>) -> Request<'a, usize> {
+fn request(key: usize, terms: &Terms, first: Reading<usize>) -> Request<'_, usize> {
     Request {
         wait: terms.wait,
         retry: terms.retry.as_ref().map(|clock| Retry {

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) const HASH: u64 = 42;
 
 /// No test waits for so long.
-pub(crate) const LEASE: Duration = Duration::from_secs(600);
+pub(crate) const LEASE: Duration = Duration::from_mins(10);
 
 type Lease = Held<TestMutex>;
 pub(crate) type Gotten = Result<Outcome<usize>, LockError<String>>;
