@@ -3,7 +3,7 @@
 use std::future::Ready;
 use std::marker::PhantomData;
 
-use dogpile_lock::Blocking;
+use dogpile_lock::{Blocking, Retry};
 use dogpile_plugin_api::Value;
 
 use super::Region;
@@ -193,6 +193,10 @@ impl<C, R> Job<C, R> {
             let current = region.registry().current(region.slot())?;
             let backend_key = BackendKey::new(&current, &key)?;
             let creations = current.instance.creations.clone();
+            let retry = current.retry_after().map(|after| Retry {
+                after,
+                clock: region.clock(),
+            });
             drop(current);
             let mut creating = Creating::<T, F, _>::new(
                 &region,
@@ -203,7 +207,7 @@ impl<C, R> Job<C, R> {
                 &mut goal,
                 way,
             );
-            let created = turn.run(&mut creating).await;
+            let created = turn.run(&mut creating, retry).await;
             created.map_err(|error| region.failed(error, None))
         };
         if let Err(error) = run.await {
