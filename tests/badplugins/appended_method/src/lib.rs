@@ -33,7 +33,7 @@ pub struct PluginTable {
         arguments: RStr<'_>,
         host_borrowed: &RawHost,
         inner_given: RawBackend,
-        backend_given: &mut ROption<RawBackend>,
+        proxy_given: &mut ROption<RawBackend>,
     ) -> RawValue,
     #[cfg(not(feature = "other"))]
     pub appended: extern "C" fn() -> RawValue,
