@@ -180,7 +180,11 @@ impl Board {
 
     pub(super) fn free(&self, key: &str, holder: u64) {
         let held = self.lock().locked.remove(key);
-        assert_eq!(held, Some(holder), "the mutex of {key} is given back by who has it");
+        assert_eq!(
+            held,
+            Some(holder),
+            "the mutex of {key} is given back by who has it"
+        );
         self.freed.notify_all();
     }
 
@@ -214,7 +218,9 @@ impl Board {
         }
         let mut inner = self.lock();
         calls(&mut inner).push(call.to_owned());
-        let fault = [method, call].iter().find_map(|what| inner.faults.get(*what));
+        let fault = [method, call]
+            .iter()
+            .find_map(|what| inner.faults.get(*what));
         let fault = fault.copied();
         drop(inner);
         match fault {

@@ -28,6 +28,9 @@ pub(crate) struct SpyArguments {
     /// Whether its calls cannot block.
     #[serde(default)]
     inline: bool,
+    /// Whether it has no mutexes.
+    #[serde(default)]
+    alone: bool,
     /// The mangler that it asks for.
     #[serde(default)]
     mangler: Option<String>,
@@ -123,6 +126,9 @@ impl Backend for Spy {
     }
 
     fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
+        if self.arguments.alone {
+            return None;
+        }
         Some(Box::new(SpyMutex {
             board: Arc::clone(&self.board),
             key: key.to_string(),
