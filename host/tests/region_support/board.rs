@@ -102,6 +102,15 @@ impl Board {
         std::mem::take(&mut self.lock().mutex_calls)
     }
 
+    /// How often a method of mutexes was called since that was last asked.
+    pub(crate) fn mutex_calls_of(&self, method: &str) -> usize {
+        let inner = self.lock();
+        let calls = inner.mutex_calls.iter();
+        calls
+            .filter(|call| call.split(' ').next() == Some(method))
+            .count()
+    }
+
     /// What a method does from now on, with every key (`get`) or with one (`get user:1`); `None`: its work.
     pub(crate) fn fault(&self, call: &str, fault: Option<Fault>) {
         let mut inner = self.lock();
