@@ -12,7 +12,9 @@ use dogpile::{Cached, ErrorKind, Expiration, Region, RegionConfig, Source};
 use futures_util::future::{join, join_all};
 use tokio::runtime::{Builder, Runtime};
 
-use region_support::{Board, SECOND, let_others_run, memory, region, until, until_waiting};
+use region_support::{
+    Board, SECOND, let_others_run, memory, region, until, until_waiting, unwanted,
+};
 
 fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
@@ -98,8 +100,7 @@ fn a_task_waits_for_a_thread_that_creates() {
         thread::scope(|scope| {
             let creator = scope.spawn(|| users.get_or_create(&key, || until_waiting(&key, 2)));
             until(|| users.key_is_locked(&key).unwrap());
-            let create = || async { unreachable!() };
-            let call = || users.get_or_create_async::<(), _, _>(&key, create);
+            let call = || users.get_or_create_async(&key, unwanted::<()>);
             let (one, other) = one_thread().block_on(join(call(), call()));
             assert_eq!(one.unwrap().source(), Source::Waited);
             assert_eq!(other.unwrap().source(), Source::Waited);
@@ -267,9 +268,7 @@ fn a_task_waits_no_longer_than_lock_wait() {
         1
     };
     let late = async {
-        let got = users
-            .get_or_create_async("1", || async { unreachable!() })
-            .await;
+        let got = users.get_or_create_async("1", unwanted::<i32>).await;
         gave_up.store(true, Ordering::SeqCst);
         got.map(|value: Cached<i32>| *value)
     };
@@ -348,4 +347,30 @@ fn every_future_can_move_between_threads() {
         Ok::<_, dogpile::Error>(())
     };
     futures_executor::block_on(futures).unwrap();
+}
+
+/// Futures within futures grow, and so does the compiler's work on them.
+#[test]
+fn creators_may_call_for_other_keys_three_deep_and_still_be_spawned() {
+    let (users, _) = memory();
+    let users = &users;
+    let one = || users.get_or_create_async("one", || async { 1 });
+    let two = || {
+        let create = || async { *one().await.unwrap() + 1 };
+        users.refresh_async("two", create)
+    };
+    let three = {
+        let create = |missing: Vec<&'static str>| async move {
+            let value = *two().await.unwrap() + 1;
+            missing
+                .into_iter()
+                .map(|key| (key, value))
+                .collect::<Vec<_>>()
+        };
+        is_send(users.get_or_create_multi_async(&["three"], create))
+    };
+    assert!(size_of_val(&three) < 1024, "{} bytes", size_of_val(&three));
+    let three = one_thread().block_on(three).unwrap();
+    assert_eq!(three[0].as_deref(), Some(&3));
+    assert_eq!(users.stats().creations, 3);
 }

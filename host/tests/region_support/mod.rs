@@ -78,6 +78,11 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The creator of a task that another's value is to reach.
+pub(crate) async fn unwanted<T>() -> T {
+    unreachable!("another creates it")
+}
+
 /// Lets the other tasks of an executor have a turn.
 pub(crate) async fn let_others_run() {
     let mut waited = false;
