@@ -63,6 +63,10 @@ impl Board {
         boards.iter().find(|board| board.name == name).cloned()
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A region `users` on this backend, as one that holds objects, with values that never expire.
     pub(crate) fn objects(&self) -> RegionConfig {
         RegionConfig::on("users", "spy").argument("board", &*self.name)
