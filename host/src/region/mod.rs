@@ -160,8 +160,8 @@ impl Region {
         Entry::new(self, key.cache_key())
     }
 
-    /// Creates the value of `key` anew and stores it, whatever is there, also what dogpile did not write. A creation under way is waited for first; of
-    /// several refreshes that wait, one creates for all.
+    /// Creates the value of `key` anew and stores it, whatever is there, also what dogpile did not write. A creation
+    /// under way is waited for first. The value of one that begins after this call has, such as another refresh, will do.
     ///
     /// # Errors
     ///
