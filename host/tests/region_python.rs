@@ -17,6 +17,17 @@ fn values(cached: Vec<Option<Cached<i32>>>) -> Vec<Option<i32>> {
 }
 
 #[test]
+fn an_expired_value_is_read_once_more_by_who_creates() {
+    let board = Board::new("expired");
+    let (users, hand) = region(board.objects().expiration_time(SECOND));
+    users.set("1", 1).unwrap();
+    hand.advance(2 * SECOND);
+    board.calls();
+    assert_eq!(*users.get_or_create("1", || 2).unwrap(), 2);
+    assert_eq!(board.calls(), ["get 1", "get_fresh 1", "set 1"]);
+}
+
+#[test]
 fn what_is_set_under_a_mangled_key_is_found_and_deleted_under_it() {
     let board = Board::new("mangled");
     let (users, _) = region(board.objects().key_mangler("brackets"));
@@ -150,11 +161,16 @@ fn each_region_has_proxies_of_its_own() {
     let host = builder
         .region(around("numbers"))
         .region(around("letters"))
+        .region(RegionConfig::on("plain", "memory"))
         .build()
         .unwrap();
     let [numbers, letters] = ["numbers", "letters"].map(|name| host.region(name).unwrap());
-    assert_eq!(numbers.actual_backend().unwrap(), "memory");
+    let plain = host.region("plain").unwrap();
+    for region in [&numbers, &plain] {
+        assert_eq!(region.actual_backend().unwrap(), "memory");
+    }
     board.calls();
+    plain.set("1", true).unwrap();
     numbers.set("1", true).unwrap();
     letters.set("a", true).unwrap();
     numbers.set("2", true).unwrap();
