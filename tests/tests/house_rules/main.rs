@@ -3,6 +3,7 @@
 mod arrows;
 mod client_crates;
 mod crates;
+mod dogpile_tests;
 mod glob_imports;
 mod leftovers;
 mod length;
@@ -91,4 +92,12 @@ fn nothing_is_left_half_written() {
 #[test]
 fn parents_are_imported_whole_by_test_modules_only() {
     none(&glob_imports::problems(&Tree::read(project())));
+}
+
+#[test]
+fn the_table_of_dogpiles_tests_has_them_all_and_names_tests_that_are_there() {
+    none(&dogpile_tests::problems(
+        &Tree::read(project()),
+        dogpile_tests::THEIRS,
+    ));
 }
