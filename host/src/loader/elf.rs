@@ -1,21 +1,25 @@
-//! Checks a plugin's bytes as ELF, as strictly as is needed for the dynamic linker to be safe with them.
+//! Checks a plugin's bytes as ELF before the dynamic linker sees them.
 //!
-//! The linker itself trusts its input: a file that ends early kills the process with SIGBUS when it is mapped.
+//! The linker itself trusts its input: a file that ends early kills the process with SIGBUS when it is mapped, a wrong
+//! address with SIGSEGV. What it goes by is said twice in a file, in the program headers and the dynamic table, and in
+//! the sections, which it never looks at: a file in which the two differ is refused. What stands at the addresses is
+//! not looked into.
 
 use std::ops::Range;
 
 use dogpile_plugin_api::abi::SYMBOL_PREFIX;
-use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64};
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
+use object::elf::{self, FileHeader64, SectionHeader64};
+use object::read::elf::{FileHeader, SectionHeader, SectionTable, Sym};
 use object::{LittleEndian, SymbolIndex};
 
 use super::header::{self, Texts};
-use super::{Fault, LoadErrorKind, machine, versions};
+use super::segments::Segments;
+use super::{Fault, LoadErrorKind, dynamic, machine, versions};
 
 pub(super) const ENDIAN: LittleEndian = LittleEndian;
 
 pub(super) type Elf = FileHeader64<LittleEndian>;
-type Sections<'a> = SectionTable<'a, Elf>;
+pub(super) type Sections<'a> = SectionTable<'a, Elf>;
 
 /// What the bytes were found to be.
 pub(super) struct Checked {
@@ -42,11 +46,12 @@ impl Checked {
 /// Checks that `bytes` are a shared library for this machine which exports one plugin of this epoch.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked, Fault> {
     let file = machine::file_header(bytes)?;
-    let segments = segments(file, bytes)?;
+    let segments = Segments::read(file, bytes)?;
     let sections = sections(file, bytes)?;
-    let needed = needed(&sections, bytes)?;
+    segments.check(file, &sections)?;
+    let needed = dynamic::check(&sections, &segments, bytes)?;
     let (symbol, address, length) = exported(&sections, bytes)?;
-    let found = in_file(segments, bytes, address);
+    let found = segments.in_file(address);
     let header = header::check(&symbol, length, found)?;
     // After the header, since "built for another host" says more than "built for another system".
     versions(&sections, bytes)?;
@@ -55,29 +60,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, Fault> {
         address,
         plain: found[..header::PLAIN].to_vec(),
         header,
-        code: code(segments),
+        code: segments.code().collect(),
         needed,
     })
-}
-
-/// The program headers, each of which lies in the file with all that it names.
-fn segments<'a>(file: &Elf, bytes: &'a [u8]) -> Result<&'a [ProgramHeader64<LittleEndian>], Fault> {
-    let length = u64::from(file.e_phentsize(ENDIAN)) * u64::from(file.e_phnum(ENDIAN));
-    if !lies_in(bytes, file.e_phoff(ENDIAN), length) {
-        return Err(truncated("program headers", bytes));
-    }
-    let segments = file
-        .program_headers(ENDIAN, bytes)
-        .map_err(|error| damaged(&error))?;
-    for segment in segments {
-        if !lies_in(bytes, segment.p_offset(ENDIAN), segment.p_filesz(ENDIAN)) {
-            return Err(truncated("segments", bytes));
-        }
-    }
-    if !segments.iter().any(is_loaded) {
-        return Err(not_a_library("an ELF file with nothing to load"));
-    }
-    Ok(segments)
 }
 
 /// The sections, each of which lies in the file.
@@ -97,31 +82,6 @@ fn sections<'a>(file: &Elf, bytes: &'a [u8]) -> Result<Sections<'a>, Fault> {
         }
     }
     Ok(sections)
-}
-
-/// The names of the libraries that it needs.
-fn needed(sections: &Sections<'_>, bytes: &[u8]) -> Result<Vec<String>, Fault> {
-    let mut needed = Vec::new();
-    let table = sections
-        .dynamic_table(ENDIAN, bytes)
-        .map_err(|error| damaged(&error))?;
-    for entry in table.dynamics() {
-        match entry.d_tag(ENDIAN) {
-            elf::DT_NULL => break,
-            elf::DT_FLAGS_1 if entry.d_val(ENDIAN) & PIE != 0 => {
-                return Err(not_a_library("a program"));
-            }
-            elf::DT_NEEDED => {
-                let name = u32::try_from(entry.d_val(ENDIAN))
-                    .ok()
-                    .and_then(|at| table.strings().get(at).ok())
-                    .ok_or_else(|| damaged(&"the name of a needed library is not in the file"))?;
-                needed.push(String::from_utf8_lossy(name).into_owned());
-            }
-            _ => {}
-        }
-    }
-    Ok(needed)
 }
 
 /// The one exported symbol that is a plugin's header: name, address and length.
@@ -193,49 +153,12 @@ fn versions(sections: &Sections<'_>, bytes: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The file's bytes which are mapped from `address` on; none if there are none.
-fn in_file<'a>(
-    segments: &[ProgramHeader64<LittleEndian>],
-    bytes: &'a [u8],
-    address: u64,
-) -> &'a [u8] {
-    for segment in segments.iter().filter(|segment| is_loaded(segment)) {
-        let start = segment.p_vaddr(ENDIAN);
-        let Some(skipped) = address.checked_sub(start) else {
-            continue;
-        };
-        if skipped < segment.p_filesz(ENDIAN) {
-            let data = segment.data(ENDIAN, bytes).unwrap_or_default();
-            let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-            return data.get(skipped..).unwrap_or_default();
-        }
-    }
-    &[]
-}
-
-fn code(segments: &[ProgramHeader64<LittleEndian>]) -> Vec<Range<u64>> {
-    segments
-        .iter()
-        .filter(|segment| is_loaded(segment) && segment.p_flags(ENDIAN).0 & elf::PF_X.0 != 0)
-        .map(|segment| {
-            let start = segment.p_vaddr(ENDIAN);
-            start..start.saturating_add(segment.p_filesz(ENDIAN))
-        })
-        .collect()
-}
-
-fn is_loaded(segment: &ProgramHeader64<LittleEndian>) -> bool {
-    segment.p_type(ENDIAN) == elf::PT_LOAD
-}
-
-fn lies_in(bytes: &[u8], start: u64, length: u64) -> bool {
+pub(super) fn lies_in(bytes: &[u8], start: u64, length: u64) -> bool {
     start
         .checked_add(length)
         .and_then(|end| usize::try_from(end).ok())
         .is_some_and(|end| end <= bytes.len())
 }
-
-const PIE: u64 = elf::DF_1_PIE.0;
 
 pub(super) fn truncated(what: &str, bytes: &[u8]) -> Fault {
     Fault::new(

@@ -6,8 +6,9 @@
 //! 1. The file is opened once, without waiting, and must be a regular file that nobody is writing to. Its bytes are
 //!    read through that one descriptor.
 //! 2. If an image of the same bytes is loaded already, that is the answer.
-//! 3. The bytes are checked as ELF, and the plugin's plain header is read from them: nothing of a file that is
-//!    damaged, foreign, no plugin, of another epoch or built with `panic = "abort"` is ever mapped or run.
+//! 3. The bytes are checked as ELF, and the plugin's plain header is read from them: nothing of a file that is cut
+//!    off, foreign, no plugin, of another epoch or built with `panic = "abort"` is ever mapped or run, nor of one whose
+//!    program headers, dynamic table and sections contradict each other.
 //! 4. The bytes are copied into a sealed file in memory, which is mapped. What was checked is what runs, whatever
 //!    becomes of the file meanwhile, and a changed file at the same path is new code.
 //! 5. The tables' layout is checked, in both directions, and the plugin's logs and panics are led to the host.
@@ -22,8 +23,14 @@
 //!
 //! Since the file in memory has no folder, a plugin cannot find libraries by `$ORIGIN`.
 //!
+//! The check is for mistakes, not for malice, and not for every accident: what the tables lead to (relocations,
+//! symbols, hashes, code and data) is taken as it is, and so are the functions that the dynamic table names. A file
+//! that is damaged there can end the process as it is mapped. Copy files whole, beside their place, and rename them;
+//! compare a digest where they come from afar.
+//!
 //! Code that runs while a library is mapped (constructors) cannot be caught if it panics, hangs or exits.
 
+mod dynamic;
 mod elf;
 mod error;
 mod fault;
@@ -36,6 +43,7 @@ mod library;
 mod machine;
 mod open;
 mod seal;
+mod segments;
 mod versions;
 
 use std::path::{Path, PathBuf};

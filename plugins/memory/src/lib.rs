@@ -12,9 +12,9 @@
 //! | `storage` | `"objects"` | `"bytes"`: each hit gives a fresh copy, made from the serialised value |
 //!
 //! Both limits hold at every moment, whatever the threads do. What is past its `keep_until` or its idle time is
-//! removed by and by as others are stored: each store looks at a few entries of its own part of the table, and at a few
-//! of the part whose turn it is. It goes before what is still wanted where a short look finds it. While nothing is
-//! stored, nothing is removed, but for idle entries that are asked for.
+//! removed by and by as others are stored: a store looks at a few entries of its own part of the table, and one in
+//! eight at some of another part, each time the next. It goes before what is still wanted where a short look finds it.
+//! While nothing is stored, nothing is removed, but for idle entries that are asked for.
 
 #![forbid(unsafe_code)]
 

@@ -19,11 +19,15 @@ pub(crate) struct Shard {
     pub(crate) expirations: u64,
     queues: Queues,
     sweep: Sweep,
+    /// How many stores there were, about.
+    stores: usize,
 }
 
 /// How many places a store looks at for what is over, and how many more before something live is evicted.
 const LOOKS: usize = 2;
 const LOOKS_FOR_ROOM: usize = 8;
+/// One in so many stores looks at as many places of another shard, as its own had in the meantime.
+const STORES_A_TURN: usize = 8;
 
 impl Shard {
     #[inline]
@@ -55,6 +59,19 @@ impl Shard {
     /// Takes out what is over, at a few places.
     pub(crate) fn sweep(&mut self, when: When, removed: &mut Removed) {
         self.sweep_looking_at(LOOKS, when, removed);
+    }
+
+    /// Takes out what is over, at some places, for a store in another shard.
+    pub(crate) fn sweep_for_others(&mut self, when: When, removed: &mut Removed) {
+        self.sweep_looking_at(STORES_A_TURN * LOOKS, when, removed);
+    }
+
+    /// Counts a store. If another shard is to be swept beside it: the number of this turn.
+    pub(crate) fn turn_to_sweep_another(&mut self) -> Option<usize> {
+        self.stores = self.stores.wrapping_add(1);
+        self.stores
+            .is_multiple_of(STORES_A_TURN)
+            .then_some(self.stores / STORES_A_TURN)
     }
 
     /// Takes something out, if anything is there: what is over before what is live.

@@ -22,8 +22,6 @@ pub(crate) struct Store {
     ends: AtomicBool,
     /// Where to look next for something to evict when a shard has nothing.
     next: AtomicUsize,
-    /// The shard that the next store sweeps beside its own.
-    sweep: AtomicUsize,
     entries: Budget,
     bytes: Budget,
 }
@@ -48,7 +46,6 @@ impl Store {
             host: *host,
             ends: AtomicBool::new(false),
             next: AtomicUsize::new(0),
-            sweep: AtomicUsize::new(0),
             entries: Budget::new(max_entries),
             bytes: Budget::new(max_bytes),
         }
@@ -92,9 +89,11 @@ impl Store {
         let when = self.when(&value);
         let at = self.index(key);
         let mut removed = Removed::default();
-        self.sweep_another(when, &mut removed);
         let mut shard = self.shards[at].0.write();
         shard.sweep(when, &mut removed);
+        if let Some(turn) = shard.turn_to_sweep_another() {
+            self.sweep_another(at, turn, when, &mut removed);
+        }
         self.settle(&mut removed);
         loop {
             // What is there may change each time around, as making room can hit this very key.
@@ -163,13 +162,15 @@ impl Store {
         stats
     }
 
-    /// Sweeps at a few places of the shard whose turn it is, so that what is over goes out of shards too in which nothing
-    /// is stored. One that somebody uses waits for its next turn.
-    fn sweep_another(&self, when: When, removed: &mut Removed) {
+    /// Sweeps another shard than the one at `own`, so that what is over goes out of those too in which nothing is
+    /// stored. One that somebody uses waits for its next turn.
+    fn sweep_another(&self, own: usize, turn: usize, when: When, removed: &mut Removed) {
         if self.shards.len() > 1 && when.can_be_over() {
-            let turn = self.sweep.fetch_add(1, Ordering::Relaxed);
-            if let Some(mut shard) = self.shards[turn % self.shards.len()].0.try_write() {
-                shard.sweep(when, removed);
+            let others = self.shards.len() - 1;
+            let at = (own + 1 + turn % others) % self.shards.len();
+            // Never waits, as the caller holds its own lock.
+            if let Some(mut shard) = self.shards[at].0.try_write() {
+                shard.sweep_for_others(when, removed);
             }
         }
     }
