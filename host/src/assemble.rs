@@ -9,10 +9,11 @@ use dogpile_lock::WaitGraph;
 use dogpile_plugin_api::{ErrorKind as PluginErrorKind, ManglerInstance, Storage};
 use serde_json::{Map, Value};
 
+use crate::arguments::typed;
 use crate::instance::Instance;
 use crate::loader::{self, OpenError};
-use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
-use crate::plugins::{PluginEntry, PluginSet, Unresolved};
+use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig, Unresolved, without_secrets};
+use crate::plugins::{PluginEntry, PluginSet};
 use crate::registry::{Configured, Origin, Snapshot};
 use crate::slot::Slot;
 use crate::{Error, ErrorKind};
@@ -29,32 +30,48 @@ pub(crate) struct Assembly<'a> {
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
 }
 
-/// Why a region could not be opened, with the place in its configuration.
+/// One thing that is wrong with a region, with the place in its configuration.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) kind: ErrorKind,
     pub(crate) place: Vec<String>,
+    /// Whether the key is wrong, not its value.
+    pub(crate) about_key: bool,
     pub(crate) message: String,
     pub(crate) remedy: String,
 }
 
-impl Refused {
+/// Why a region could not be opened: everything that is wrong with it, without secrets. Never empty.
+#[derive(Debug)]
+pub(crate) struct Refusals(pub(crate) Vec<Refused>);
+
+impl Refusals {
     /// As an error of a region that was configured in code.
     pub(crate) fn into_error(self, region: &str) -> Error {
-        let place = self.place.join(".");
+        let told: Vec<String> = self
+            .0
+            .iter()
+            .map(|one| format!("{}: {}; {}", one.place.join("."), one.message, one.remedy))
+            .collect();
         Error::new(
-            self.kind,
-            format!(
-                "region `{region}`: {place}: {}; {}",
-                self.message, self.remedy
-            ),
+            self.0[0].kind,
+            format!("region `{region}`: {}", told.join("; ")),
         )
     }
+}
 
-    fn unresolved(place: &str, unresolved: Unresolved) -> Self {
+impl From<Refused> for Refusals {
+    fn from(refused: Refused) -> Self {
+        Self(vec![refused])
+    }
+}
+
+impl Refused {
+    fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {
         Self {
             kind: ErrorKind::PluginNotFound,
-            place: vec![place.to_owned()],
+            place: place.iter().map(|&part| part.to_owned()).collect(),
+            about_key: false,
             message: unresolved.message,
             remedy: unresolved.remedy,
         }
@@ -68,6 +85,7 @@ impl Configured {
         refused.then(|| Refused {
             kind: ErrorKind::Configuration,
             place: vec!["invalidation".to_owned()],
+            about_key: false,
             message: format!(
                 "invalidations cannot be shared through `{}`, which other processes do not see",
                 self.config.backend
@@ -83,6 +101,7 @@ impl Configured {
         refused.then(|| Refused {
             kind: ErrorKind::NotObjects,
             place: vec!["backend".to_owned()],
+            about_key: false,
             message: format!(
                 "the program keeps objects that are not serialisable in this region, and `{}` holds bytes",
                 self.config.backend
@@ -92,34 +111,71 @@ impl Configured {
     }
 }
 
+/// The names in a region that no plugin offers, or several do.
+pub(crate) fn unresolved(config: &RegionConfig, plugins: &PluginSet) -> Vec<Refused> {
+    let backend = plugins.backend(&config.backend).err();
+    let backend = backend.map(|error| Refused::unresolved(&["backend"], error));
+    let named: &[ManglerConfig] = match &config.key_mangler {
+        KeyManglers::Named(named) => named,
+        KeyManglers::Backend | KeyManglers::Off => &[],
+    };
+    let manglers = named.iter().enumerate().filter_map(|(index, mangler)| {
+        let error = plugins.mangler(&mangler.name).err()?;
+        Some(Refused::unresolved(
+            &["key_mangler", &index.to_string()],
+            error,
+        ))
+    });
+    backend.into_iter().chain(manglers).collect()
+}
+
 impl Assembly<'_> {
     /// The region, with its current instance if that is still the one it asks for.
     pub(crate) fn region(
         &self,
         config: &Arc<RegionConfig>,
         slot: &Arc<Slot>,
-    ) -> Result<Configured, Refused> {
-        let instance = self.instance(config, slot)?;
-        let manglers = self.manglers(config, &instance)?;
+    ) -> Result<Configured, Refusals> {
+        let instance = self.instance(config, slot);
+        let manglers = match &config.key_mangler {
+            KeyManglers::Off => Ok(Vec::new()),
+            KeyManglers::Named(named) => self.manglers(config, named),
+            KeyManglers::Backend => match &instance {
+                Ok(instance) => self.own_manglers(config, instance),
+                Err(_) => Ok(Vec::new()),
+            },
+        };
+        let (instance, manglers) = match (instance, manglers) {
+            (Ok(instance), Ok(manglers)) => (instance, manglers),
+            (instance, manglers) => {
+                let both = [instance.err(), manglers.err()].into_iter().flatten();
+                return Err(Refusals(both.flat_map(|refusals| refusals.0).collect()));
+            }
+        };
         let region = Configured::new(
             Arc::clone(config),
             Arc::clone(slot),
             instance,
-            manglers,
+            manglers.into(),
             self.origin,
         );
         match region.refuse_objects().or_else(|| region.refuse_sharing()) {
-            Some(refused) => Err(refused),
+            Some(refused) => Err(refused.into()),
             None => Ok(region),
         }
     }
 
     /// The region's current instance if it is still the one asked for, or a new one. Regions that share their keys
     /// share one instance, so that they share their locks.
-    fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refused> {
+    fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
         let found = self.plugins.backend(&config.backend);
-        let plugin = found.map_err(|error| Refused::unresolved("backend", error))?;
-        let (name, arguments) = (&config.backend.name, &config.arguments);
+        let plugin = found.map_err(|error| Refused::unresolved(&["backend"], error))?;
+        let name = &config.backend.name;
+        let info = plugin.info.backends.iter().find(|info| info.name == *name);
+        let schema = info.map(|info| &info.arguments);
+        let arguments = &typed(&config.arguments, schema, |path| {
+            config.is_interpolated("arguments", path)
+        });
         let mut shared = self.shared.borrow_mut();
         if config.shares_keys
             && let Some(instance) = shared
@@ -151,11 +207,18 @@ impl Assembly<'_> {
         plugin: &Arc<PluginEntry>,
         name: &str,
         arguments: &Map<String, Value>,
-    ) -> Result<Instance, Refused> {
+    ) -> Result<Instance, Refusals> {
         let json = Value::Object(arguments.clone()).to_string();
         let opened =
             loader::open_backend(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        let backend = opened.map_err(|error| not_opened("arguments", &plugin.name, name, error))?;
+        let opening = Opening {
+            named: &["backend"],
+            given: &["arguments"],
+            plugin,
+            name,
+            arguments,
+        };
+        let backend = opened.map_err(|error| opening.refused(error))?;
         Ok(Instance::new(
             Arc::clone(plugin),
             name,
@@ -165,87 +228,172 @@ impl Assembly<'_> {
         ))
     }
 
-    fn manglers(
+    /// Those that the backend asks for.
+    fn own_manglers(
         &self,
         config: &RegionConfig,
         instance: &Instance,
-    ) -> Result<Arc<[Arc<ManglerInstance>]>, Refused> {
-        let named: Vec<ManglerConfig> = match &config.key_mangler {
-            KeyManglers::Off => Vec::new(),
-            KeyManglers::Named(manglers) => manglers.clone(),
-            KeyManglers::Backend => {
-                let own = instance.backend.key_mangler();
-                let own = own.map_err(|error| {
-                    refused_by_plugin("backend", &instance.plugin.name, &instance.name, &error)
-                })?;
-                let empty = || Value::Object(Map::new());
-                own.into_iter()
-                    .map(|name| ManglerConfig {
-                        name,
-                        arguments: empty(),
-                    })
-                    .collect()
-            }
-        };
-        named.iter().map(|mangler| self.mangler(mangler)).collect()
+    ) -> Result<Vec<Arc<ManglerInstance>>, Refusals> {
+        let own = instance.backend.key_mangler();
+        let own = own.map_err(|error| {
+            let opening = Opening {
+                named: &["backend"],
+                given: &["arguments"],
+                plugin: &instance.plugin,
+                name: &instance.name,
+                arguments: &instance.arguments,
+            };
+            opening.refused_by_plugin(error)
+        })?;
+        let named: Vec<ManglerConfig> = own
+            .into_iter()
+            .map(|name| ManglerConfig {
+                name,
+                arguments: Value::Object(Map::new()),
+            })
+            .collect();
+        self.manglers(config, &named)
     }
 
-    fn mangler(&self, config: &ManglerConfig) -> Result<Arc<ManglerInstance>, Refused> {
+    fn manglers(
+        &self,
+        config: &RegionConfig,
+        named: &[ManglerConfig],
+    ) -> Result<Vec<Arc<ManglerInstance>>, Refusals> {
+        let (mut opened, mut refusals) = (Vec::new(), Vec::new());
+        for (index, mangler) in named.iter().enumerate() {
+            match self.mangler(config, index, mangler) {
+                Ok(mangler) => opened.push(mangler),
+                Err(refused) => refusals.extend(refused.0),
+            }
+        }
+        if refusals.is_empty() {
+            Ok(opened)
+        } else {
+            Err(Refusals(refusals))
+        }
+    }
+
+    fn mangler(
+        &self,
+        region: &RegionConfig,
+        index: usize,
+        config: &ManglerConfig,
+    ) -> Result<Arc<ManglerInstance>, Refusals> {
+        let index = &index.to_string();
         let found = self.plugins.mangler(&config.name);
-        let (plugin, name) = found.map_err(|error| Refused::unresolved("key_mangler", error))?;
-        let json = config.arguments.to_string();
+        let (plugin, name) =
+            found.map_err(|error| Refused::unresolved(&["key_mangler", index], error))?;
+        let info = plugin.info.manglers.iter().find(|info| info.name == name);
+        let schema = info.map(|info| &info.arguments);
+        let empty = Map::new();
+        let given = config.arguments.as_object().unwrap_or(&empty);
+        let arguments = &typed(given, schema, |path| {
+            let path = [&[index.clone(), "arguments".to_owned()], path].concat();
+            region.is_interpolated("key_mangler", &path)
+        });
+        let json = Value::Object(arguments.clone()).to_string();
         let opened =
             loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        opened
-            .map(Arc::new)
-            .map_err(|error| not_opened("key_mangler", &plugin.name, name, error))
+        let opening = Opening {
+            named: &["key_mangler", index],
+            given: &["key_mangler", index, "arguments"],
+            plugin,
+            name,
+            arguments,
+        };
+        opened.map(Arc::new).map_err(|error| opening.refused(error))
     }
 }
 
-fn not_opened(place: &str, plugin: &str, name: &str, error: OpenError) -> Refused {
-    match error {
-        OpenError::Failed(error) => refused_by_plugin(place, plugin, name, &error),
-        other => Refused {
-            kind: ErrorKind::Plugin,
-            place: vec![place.to_owned()],
-            message: format!("`{name}` of plugin `{plugin}` did not open"),
-            remedy: other.to_string(),
-        },
-    }
+/// What was to be opened, to say why it was not.
+struct Opening<'a> {
+    /// Where it is named, and where its arguments are.
+    named: &'a [&'a str],
+    given: &'a [&'a str],
+    plugin: &'a PluginEntry,
+    name: &'a str,
+    arguments: &'a Map<String, Value>,
 }
 
-fn refused_by_plugin(
-    place: &str,
-    plugin: &str,
-    name: &str,
-    error: &dogpile_plugin_api::Error,
-) -> Refused {
-    let mut path = vec![place.to_owned()];
-    let (message, remedy) = match error.kind() {
-        PluginErrorKind::Arguments => {
-            path.extend(
-                error
-                    .place()
-                    .iter()
-                    // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
-                    .flat_map(|place| place.split(['.', '[', ']']))
-                    .filter(|part| !part.is_empty() && *part != "?")
-                    .map(str::to_owned),
-            );
-            (
-                format!("`{name}` refuses its arguments: {}", error.message()),
-                format!("`dogpile plugins` lists the arguments of `{plugin}`"),
-            )
+impl Opening<'_> {
+    fn refused(&self, error: OpenError) -> Refusals {
+        match error {
+            OpenError::Failed(error) => self.refused_by_plugin(error),
+            other => self
+                .at(self.given)
+                .told(format!("{} did not open", self.whose()), other.to_string()),
         }
-        _ => (
-            format!("`{name}` of plugin `{plugin}` did not open: {error}"),
-            "mend what it says, or use another backend".to_owned(),
-        ),
-    };
-    Refused {
-        kind: ErrorKind::Plugin,
-        place: path,
-        message,
-        remedy,
+    }
+
+    fn refused_by_plugin(&self, error: dogpile_plugin_api::Error) -> Refusals {
+        let error = error.map_messages(|text| without_secrets(text, self.arguments));
+        match error.kind() {
+            PluginErrorKind::Arguments => Refusals(
+                error
+                    .all()
+                    .map(|error| self.refused_argument(&error))
+                    .collect(),
+            ),
+            PluginErrorKind::Panic => self.at(self.named).told(
+                format!("{} panicked in open: {}", self.whose(), error.message()),
+                "the fault is the plugin's: replace its file, or use another".to_owned(),
+            ),
+            _ => self.at(self.given).told(
+                format!("{} did not open: {error}", self.whose()),
+                "mend what it says, or use another backend".to_owned(),
+            ),
+        }
+    }
+
+    fn refused_argument(&self, error: &dogpile_plugin_api::Error) -> Refused {
+        let mut refused = self.at(self.given);
+        refused.place.extend(
+            error
+                .place()
+                .iter()
+                // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
+                .flat_map(|place| place.split(['.', '[', ']']))
+                .filter(|part| !part.is_empty() && *part != "?")
+                .map(str::to_owned),
+        );
+        refused.about_key = error.is_unknown_argument();
+        refused.message = format!("`{}` refuses its arguments: {}", self.name, error.message());
+        refused.remedy = format!(
+            "`dogpile plugins` lists the arguments of `{}`",
+            self.plugin.name
+        );
+        refused
+    }
+
+    fn whose(&self) -> String {
+        let file = self.plugin.file.as_ref();
+        let file = file.map(|file| format!(" ({})", file.path.display()));
+        format!(
+            "`{}` of plugin `{}`{}",
+            self.name,
+            self.plugin.name,
+            file.unwrap_or_default()
+        )
+    }
+
+    fn at(&self, place: &[&str]) -> Refused {
+        Refused {
+            kind: ErrorKind::Plugin,
+            place: place.iter().map(|&part| part.to_owned()).collect(),
+            about_key: false,
+            message: String::new(),
+            remedy: String::new(),
+        }
+    }
+}
+
+impl Refused {
+    fn told(self, message: String, remedy: String) -> Refusals {
+        Refusals(vec![Self {
+            message,
+            remedy,
+            ..self
+        }])
     }
 }

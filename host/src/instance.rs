@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_lock::{Flights, Held, Remote, RemoteMutex, WaitGraph};
-use dogpile_plugin_api::{BackendInstance, Key, Lease, Mutex, Properties, Value};
+use dogpile_plugin_api::{
+    BackendInstance, Error as PluginError, Key, Lease, Mutex, Properties, Value,
+};
 use serde_json::Map;
 
 use crate::Error;
+use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
 use crate::spare::Spare;
 
@@ -90,6 +93,11 @@ impl Instance {
     ) -> bool {
         self.plugin.same_code(plugin) && self.name == name && self.arguments == *arguments
     }
+
+    /// An error of the backend, as it may be shown.
+    pub(crate) fn without_secrets(&self, error: PluginError) -> PluginError {
+        error.map_messages(|text| without_secrets(text, &self.arguments))
+    }
 }
 
 /// The mutex of one key in a backend.
@@ -129,6 +137,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         if let Err(error) = self.backend.close() {
             let (backend, plugin) = (&self.name, &self.plugin.name);
+            let error = self.without_secrets(error);
             tracing::warn!(target: "dogpile.reload", backend, plugin, %error, "a backend failed to close");
         }
     }

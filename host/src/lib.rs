@@ -46,6 +46,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+mod arguments;
 mod assemble;
 mod engine;
 mod error;

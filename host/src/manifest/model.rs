@@ -195,6 +195,12 @@ impl RegionConfig {
         }
     }
 
+    /// Whether the value at a path below `key` is what an interpolation gave.
+    pub(crate) fn is_interpolated(&self, key: &str, path: &[String]) -> bool {
+        let path = [&[key.to_owned()], path].concat();
+        self.masked.contains_key(&path)
+    }
+
     /// Whether entries of both regions would lie under the same keys of the same backend.
     pub fn same_keys(&self, other: &Self) -> bool {
         let same_plugin = match (&self.backend.plugin, &other.backend.plugin) {

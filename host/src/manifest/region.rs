@@ -77,7 +77,7 @@ impl Reader<'_, '_> {
             .range(table.path.clone()..)
             .map_while(|(path, shown)| {
                 let rest = path.strip_prefix(table.path.as_slice())?;
-                Some((rest.to_vec(), shown.clone()))
+                Some((in_arrays(rest), shown.clone()))
             })
             .collect();
         region
@@ -148,9 +148,7 @@ impl Reader<'_, '_> {
             region.bypass_hold = self.limit(&item).unwrap_or(Duration::ZERO);
         }
         if let Some(item) = table.take("max_stale") {
-            let forever =
-                matches!(item.value.get_ref(), DeValue::String(text) if text == "forever");
-            region.max_stale = if forever {
+            region.max_stale = if self.is_word(&item, "forever") {
                 MaxStale::Forever
             } else {
                 let limit = self.limit(&item);
@@ -298,4 +296,16 @@ impl Reader<'_, '_> {
             "remove one of them",
         );
     }
+}
+
+/// A key mangler that stands alone is the first of its array.
+fn in_arrays(path: &[String]) -> Vec<String> {
+    let mut path = path.to_vec();
+    if let [key, next, ..] = path.as_slice()
+        && key == "key_mangler"
+        && next.parse::<usize>().is_err()
+    {
+        path.insert(1, "0".to_owned());
+    }
+    path
 }

@@ -499,6 +499,7 @@ impl Region {
         error: dogpile_plugin_api::Error,
     ) -> Error {
         let instance = &region.instance;
+        let error = instance.without_secrets(error);
         let plugin = &instance.plugin;
         let file = plugin
             .file
