@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use dogpile_lock::{Flights, Held, Remote, RemoteMutex, WaitGraph};

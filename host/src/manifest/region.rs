@@ -101,22 +101,14 @@ impl Reader<'_, '_> {
         let Some(text) = self.text(&item, remedy) else {
             return unknown();
         };
-        let (plugin, name) = match text.value.split_once('/') {
-            Some((plugin, name)) => (Some(plugin), name),
-            None => (None, text.value.as_str()),
-        };
-        let usable = |name: &str| {
-            !name.is_empty()
-                && !name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
-        };
-        if !usable(name) || !plugin.is_none_or(is_name) {
+        let Some((plugin, name)) = offer(&text.value) else {
             self.error(
                 item.span(),
                 format!("\"{}\" does not name a backend", text.shown),
                 remedy,
             );
             return unknown();
-        }
+        };
         BackendRef {
             plugin: plugin.map(Into::into),
             name: name.into(),
@@ -248,10 +240,10 @@ impl Reader<'_, '_> {
             item.clone()
         };
         let text = self.text(&name, MANGLERS)?;
-        if text.value.is_empty() {
+        if offer(&text.value).is_none() {
             self.error(
                 name.span(),
-                "a key mangler's name cannot be empty",
+                format!("\"{}\" does not name a key mangler", text.shown),
                 MANGLERS,
             );
             return None;
@@ -296,6 +288,17 @@ impl Reader<'_, '_> {
             "remove one of them",
         );
     }
+}
+
+/// `redis` or `plugin/redis`, in its parts.
+fn offer(text: &str) -> Option<(Option<&str>, &str)> {
+    let (plugin, name) = match text.split_once('/') {
+        Some((plugin, name)) => (Some(plugin), name),
+        None => (None, text),
+    };
+    let is_odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    let is_usable = !name.is_empty() && !name.contains(is_odd) && plugin.is_none_or(is_name);
+    is_usable.then_some((plugin, name))
 }
 
 /// A key mangler that stands alone is the first of its array.
