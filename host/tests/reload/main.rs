@@ -12,3 +12,4 @@ mod save;
 mod share;
 mod stop;
 mod support;
+mod warn;
