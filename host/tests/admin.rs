@@ -85,8 +85,10 @@ fn an_error_does_not_end_the_conversation() {
     let unknown = client.get("nobody", "k").unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NoSuchRegion);
     assert!(unknown.to_string().contains("`users`"), "{unknown}");
-    let refused = client.set("users", "k", b"text").unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Serializer);
+    for wrong in [&b"text"[..], b"\"a \xff b\""] {
+        let refused = client.set("users", "k", wrong).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Serializer);
+    }
     let codeless = client.reload().unwrap_err();
     assert_eq!(codeless.kind(), ErrorKind::Configuration);
     assert!(client.status().is_ok());

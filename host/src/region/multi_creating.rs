@@ -328,6 +328,7 @@ impl Region {
             return Ok(());
         };
         for (key, value) in values {
+            self.slot().stats.count(Count::StoreError);
             let hold = region.config.bypass_hold;
             region
                 .instance

@@ -9,7 +9,7 @@ use super::mangle::BackendKey;
 use super::store::metadata;
 use super::{Region, ValueMetadata};
 use crate::registry::configured;
-use crate::slot::Tags;
+use crate::slot::{Count, Tags};
 use crate::{Error, ErrorKind, Result};
 
 /// A stored value as bytes.
@@ -34,7 +34,7 @@ impl Region {
         let text = key.cache_key();
         let key = BackendKey::new(region, &text)?;
         let got = region.instance.backend.get(&key.key());
-        let Some(value) = got.map_err(|error| self.backend_error(region, "get", error))? else {
+        let Some(value) = got.map_err(|error| self.call_failed(region, "get", error))? else {
             return Ok(None);
         };
         let Some(metadata) = ValueMetadata::of(&value, self.clock().exact()) else {
@@ -58,12 +58,18 @@ impl Region {
     ///
     /// [`ErrorKind::Serializer`] if it is not JSON; [`ErrorKind::Backend`] if the backend fails.
     pub fn set_payload(&self, key: impl CacheKey, payload: &[u8]) -> Result<()> {
-        serde_json::from_slice::<serde::de::IgnoredAny>(payload).map_err(|error| {
+        // Of what it ignores serde does not see whether it is text.
+        let json = std::str::from_utf8(payload).map_err(|error| error.to_string());
+        let json = json.and_then(|text| {
+            let read = serde_json::from_str::<serde::de::IgnoredAny>(text);
+            read.map_err(|error| error.to_string())
+        });
+        json.map_err(|error| {
             let message = format!(
                 "the value is not JSON, which region `{}` stores: {error}; quote a text: '\"text\"'",
                 self.name()
             );
-            Error::with_source(ErrorKind::Serializer, message, error)
+            Error::new(ErrorKind::Serializer, message)
         })?;
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
@@ -75,7 +81,10 @@ impl Region {
         bytes.extend_from_slice(payload);
         let value = Value::with(&metadata, key.key(), bytes);
         let stored = region.instance.backend.set(&key.key(), &value);
-        stored.map_err(|error| self.backend_error(region, "set", error))
+        stored.map_err(|error| {
+            self.slot().stats.count(Count::StoreError);
+            self.call_failed(region, "set", error)
+        })
     }
 
     /// Whether other processes see what the region's backend stores.

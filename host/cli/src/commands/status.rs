@@ -61,6 +61,7 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
             "CREATIONS",
             "WAITS",
             "ERRORS",
+            "STORE ERRORS",
         ];
         writeln!(text, "\n{}", table(head, &regions).trim_end())?;
     }
@@ -81,7 +82,7 @@ fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {
     ]
 }
 
-fn region(region: &dogpile::RegionStatus) -> [String; 9] {
+fn region(region: &dogpile::RegionStatus) -> [String; 10] {
     [
         region.name.clone(),
         format!("{}/{}", region.plugin, region.backend),
@@ -92,5 +93,6 @@ fn region(region: &dogpile::RegionStatus) -> [String; 9] {
         region.creations.to_string(),
         region.waits.to_string(),
         region.errors.to_string(),
+        region.store_errors.to_string(),
     ]
 }
