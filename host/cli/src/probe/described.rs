@@ -41,11 +41,13 @@ impl Described {
         }
     }
 
-    /// Whether it has a `backend` or a `key mangler` of that name.
-    pub(crate) fn offers(&self, what: &str, name: &str) -> bool {
-        match what {
-            "backend" => self.backends.iter().any(|one| one.name == name),
-            _ => self.manglers.iter().any(|one| one.name == name),
-        }
+    /// The names of its backends.
+    pub(crate) fn backends(&self) -> Vec<&str> {
+        self.backends.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    /// The names of its key manglers.
+    pub(crate) fn manglers(&self) -> Vec<&str> {
+        self.manglers.iter().map(|one| one.name.as_str()).collect()
     }
 }
