@@ -22,6 +22,10 @@
 //!
 //! Since the file in memory has no folder, a plugin cannot find libraries by `$ORIGIN`.
 //!
+//! The checks of the ELF file see that every part is there, not that it is what was built: a file that was damaged and
+//! kept its length can crash the process while it is mapped, or later. Nothing in the process can catch that; `dogpile
+//! check` loads every plugin in a process of its own, and tells by which signal that died.
+//!
 //! Code that runs while a library is mapped (constructors) cannot be caught if it panics, hangs or exits.
 
 mod elf;

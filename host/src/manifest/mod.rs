@@ -3,6 +3,26 @@
 //! [`Manifest::load`] reads the file with what it includes, replaces `${…}` in its strings, and
 //! checks everything that can be known without loading a plugin. It gives all errors at once, each
 //! with its place and what would be right. It changes nothing and connects to nothing.
+//!
+//! # `${…}`
+//!
+//! `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `${file:PATH}` stand in strings, `$$` for a dollar. What they
+//! give is text, and never read for more of them. Where a key of the host wants a number, a duration or a boolean, a
+//! text that is wholly one counts as it: `expiration_time = "${TTL}"` takes `90` (seconds) as well as `90s`. An argument
+//! of a plugin is what its JSON Schema names: where that has an integer, a number or a boolean, alone or among others, a
+//! text that is wholly one counts as it; otherwise it stays text, so that a password may be all digits.
+//!
+//! # Secrets
+//!
+//! No message, remedy or shown line holds what an interpolation gave or what stands for one that gave nothing, values
+//! of keys that name a secret (`password`, `api_key`), or the user information of URLs. A value of less than four
+//! characters is masked where it is quoted as a whole, and not inside of other words.
+//!
+//! # Saving
+//!
+//! A host that follows the file may read it at any time, so a new one should be written beside it and renamed over it.
+//! One that is written in place is read when it has not changed for 60 ms, or for a second while the last line of a
+//! `.toml` file has no end.
 
 mod check;
 mod content_hash;
