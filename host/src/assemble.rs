@@ -67,14 +67,19 @@ impl From<Refused> for Refusals {
 }
 
 impl Refused {
-    fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {
+    fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
         Self {
-            kind: ErrorKind::PluginNotFound,
+            kind,
             place: place.iter().map(|&part| part.to_owned()).collect(),
             about_key: false,
-            message: unresolved.message,
-            remedy: unresolved.remedy,
+            message,
+            remedy,
         }
+    }
+
+    fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {
+        let Unresolved { message, remedy } = unresolved;
+        Self::new(ErrorKind::PluginNotFound, place, message, remedy)
     }
 }
 
@@ -320,34 +325,45 @@ impl Opening<'_> {
     fn refused(&self, error: OpenError) -> Refusals {
         match error {
             OpenError::Failed(error) => self.refused_by_plugin(error),
-            other => self
-                .at(self.given)
-                .told(format!("{} did not open", self.whose()), other.to_string()),
+            other => {
+                let message = format!("{} did not open", self.whose());
+                Refused::new(ErrorKind::Plugin, self.given, message, other.to_string()).into()
+            }
         }
     }
 
     fn refused_by_plugin(&self, error: dogpile_plugin_api::Error) -> Refusals {
         let error = error.map_messages(|text| without_secrets(text, self.arguments));
+        let refused = |place, message, remedy: &str| {
+            Refused::new(ErrorKind::Plugin, place, message, remedy.to_owned())
+        };
         match error.kind() {
-            PluginErrorKind::Arguments => Refusals(
-                error
-                    .all()
-                    .map(|error| self.refused_argument(&error))
-                    .collect(),
-            ),
-            PluginErrorKind::Panic => self.at(self.named).told(
+            PluginErrorKind::Arguments => {
+                let each = error.all().map(|error| self.refused_argument(&error));
+                Refusals(each.collect())
+            }
+            PluginErrorKind::Panic => refused(
+                self.named,
                 format!("{} panicked in open: {}", self.whose(), error.message()),
-                "the fault is the plugin's: replace its file, or use another".to_owned(),
-            ),
-            _ => self.at(self.given).told(
+                "the fault is the plugin's: replace its file, or use another",
+            )
+            .into(),
+            _ => refused(
+                self.given,
                 format!("{} did not open: {error}", self.whose()),
-                "mend what it says, or use another backend".to_owned(),
-            ),
+                "mend what it says, or use another backend",
+            )
+            .into(),
         }
     }
 
     fn refused_argument(&self, error: &dogpile_plugin_api::Error) -> Refused {
-        let mut refused = self.at(self.given);
+        let message = format!("`{}` refuses its arguments: {}", self.name, error.message());
+        let remedy = format!(
+            "`dogpile plugins` lists the arguments of `{}`",
+            self.plugin.name
+        );
+        let mut refused = Refused::new(ErrorKind::Plugin, self.given, message, remedy);
         refused.place.extend(
             error
                 .place()
@@ -358,11 +374,6 @@ impl Opening<'_> {
                 .map(str::to_owned),
         );
         refused.about_key = error.is_unknown_argument();
-        refused.message = format!("`{}` refuses its arguments: {}", self.name, error.message());
-        refused.remedy = format!(
-            "`dogpile plugins` lists the arguments of `{}`",
-            self.plugin.name
-        );
         refused
     }
 
@@ -375,25 +386,5 @@ impl Opening<'_> {
             self.plugin.name,
             file.unwrap_or_default()
         )
-    }
-
-    fn at(&self, place: &[&str]) -> Refused {
-        Refused {
-            kind: ErrorKind::Plugin,
-            place: place.iter().map(|&part| part.to_owned()).collect(),
-            about_key: false,
-            message: String::new(),
-            remedy: String::new(),
-        }
-    }
-}
-
-impl Refused {
-    fn told(self, message: String, remedy: String) -> Refusals {
-        Refusals(vec![Self {
-            message,
-            remedy,
-            ..self
-        }])
     }
 }

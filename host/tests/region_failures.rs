@@ -279,9 +279,10 @@ impl Backend for Telling {
     type Arguments = TellingArguments;
 
     fn open(arguments: TellingArguments, _: &HostContext) -> Result<Self> {
-        match arguments.opens {
-            true => Ok(Self(arguments)),
-            false => Err(arguments.error()),
+        if arguments.opens {
+            Ok(Self(arguments))
+        } else {
+            Err(arguments.error())
         }
     }
 

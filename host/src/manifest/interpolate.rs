@@ -211,8 +211,7 @@ impl Expansion {
     fn interpolated(&mut self, value: &str, inner: &str) {
         self.value.push_str(value);
         self.masked.push_str(MASK);
-        self.written
-            .push_str(&format!("${{{}}}", without_default(inner)));
+        self.written.extend(["${", &without_default(inner), "}"]);
         self.interpolated = true;
     }
 

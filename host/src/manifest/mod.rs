@@ -172,7 +172,13 @@ impl Manifest {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> ManifestError {
-        self.at(Severity::Error, path, false, message.into(), remedy.into())
+        self.at(
+            Severity::Error,
+            path,
+            false,
+            &message.into(),
+            &remedy.into(),
+        )
     }
 
     /// As [`error_at`](Self::error_at), about the key itself: an argument that does not exist.
@@ -182,7 +188,7 @@ impl Manifest {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> ManifestError {
-        self.at(Severity::Error, path, true, message.into(), remedy.into())
+        self.at(Severity::Error, path, true, &message.into(), &remedy.into())
     }
 
     /// As [`error_at`](Self::error_at), about what works, but probably not as it is meant.
@@ -196,8 +202,8 @@ impl Manifest {
             Severity::Warning,
             path,
             false,
-            message.into(),
-            remedy.into(),
+            &message.into(),
+            &remedy.into(),
         )
     }
 
@@ -206,10 +212,10 @@ impl Manifest {
         severity: Severity,
         path: &[&str],
         key: bool,
-        message: String,
-        remedy: String,
+        message: &str,
+        remedy: &str,
     ) -> ManifestError {
-        let (message, remedy) = (self.secrets.mask(&message), self.secrets.mask(&remedy));
+        let (message, remedy) = (self.secrets.mask(message), self.secrets.mask(remedy));
         let mut path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
         loop {
             if let Some((key_place, value_place)) = self.places.get(&path) {
