@@ -344,7 +344,7 @@ impl Opening<'_> {
             }
             PluginErrorKind::Panic => refused(
                 self.named,
-                format!("{} panicked in open: {}", self.whose(), error.message()),
+                format!("{} did not open: it {}", self.whose(), error.message()),
                 "the fault is the plugin's: replace its file, or use another",
             )
             .into(),
