@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dogpile_lock::WaitGraph;
-use dogpile_plugin_api::{ErrorKind as PluginErrorKind, ManglerInstance, Storage};
+use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Storage};
 use serde_json::{Map, Value};
 
 use crate::arguments::typed;
-use crate::instance::Instance;
+use crate::engine::Engine;
+use crate::instance::{Instance, Recipe};
 use crate::loader::{self, OpenError};
+use crate::mangler::Mangler;
 use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig, Unresolved, without_secrets};
-use crate::plugins::{PluginEntry, PluginSet};
+use crate::plugins::PluginSet;
 use crate::registry::{Configured, Origin, Snapshot};
 use crate::slot::Slot;
 use crate::{Error, ErrorKind};
@@ -23,9 +24,11 @@ pub(crate) struct Assembly<'a> {
     pub(crate) plugins: &'a PluginSet,
     /// Instances of regions that keep their backend and arguments are taken from here.
     pub(crate) current: &'a Snapshot,
-    pub(crate) graph: &'a WaitGraph,
+    pub(crate) engine: &'a Engine,
     pub(crate) open_timeout: Duration,
     pub(crate) origin: Origin,
+    /// Whether the regions replace others, so that by default they must answer first.
+    pub(crate) is_reload: bool,
     /// Instances of regions that share their keys, at first the current ones.
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
 }
@@ -83,36 +86,90 @@ impl Refused {
     }
 }
 
+impl Snapshot {
+    /// The errors of regions that would use the same keys unnoticed, with both regions of each.
+    pub(crate) fn refuse_same_keys(&self) -> impl Iterator<Item = ([&Configured; 2], Refused)> {
+        let pairs = self.on_the_same_keys().into_iter();
+        pairs.map(|(one, other)| {
+            let shown = |region: &Configured| {
+                let place = match region.origin {
+                    Origin::Code => " (configured in code)",
+                    Origin::Manifest => "",
+                };
+                format!("`{}`{place}", region.config.name)
+            };
+            let refused = Refused::new(
+                ErrorKind::Configuration,
+                &["key_prefix"],
+                format!(
+                    "regions {} and {} would use the same keys of the same storage",
+                    shown(one),
+                    shown(other)
+                ),
+                "give one of them a `key_prefix`, or say `shares_keys` in both".to_owned(),
+            );
+            ([one, other], refused)
+        })
+    }
+}
+
 impl Configured {
     /// The error of a region that is to share its invalidations through a storage which nobody else sees.
     fn refuse_sharing(&self) -> Option<Refused> {
         let refused = self.shares_invalidations() && !self.instance.properties.shared;
-        refused.then(|| Refused {
-            kind: ErrorKind::Configuration,
-            place: vec!["invalidation".to_owned()],
-            about_key: false,
-            message: format!(
-                "invalidations cannot be shared through `{}`, which other processes do not see",
-                self.config.backend
-            ),
-            remedy: "write \"local\", or remove `invalidation`".to_owned(),
+        refused.then(|| {
+            Refused::new(
+                ErrorKind::Configuration,
+                &["invalidation"],
+                format!(
+                    "invalidations cannot be shared through `{}`, which other processes do not see",
+                    self.config.backend
+                ),
+                "write \"local\", or remove `invalidation`".to_owned(),
+            )
         })
     }
 
-    /// The error of a region whose backend cannot hold the objects that the program keeps in it.
-    pub(crate) fn refuse_objects(&self) -> Option<Refused> {
+    /// The error of a region whose backend cannot hold the objects that the program keeps in it; `old` is the region
+    /// as it was.
+    pub(crate) fn refuse_objects(&self, old: Option<&Self>) -> Option<Refused> {
         let refused = self.instance.properties.storage == Storage::Bytes
             && self.slot.objects.load(Ordering::SeqCst);
-        refused.then(|| Refused {
-            kind: ErrorKind::NotObjects,
-            place: vec!["backend".to_owned()],
-            about_key: false,
-            message: format!(
-                "the program keeps objects that are not serialisable in this region, and `{}` holds bytes",
-                self.config.backend
+        if !refused {
+            return None;
+        }
+        let (own, backend) = (&self.instance, &self.config.backend);
+        let same_backend = old.filter(|old| {
+            let old = &old.instance;
+            own.plugin.same_code(&old.plugin) && own.name == old.name
+        });
+        let differing = same_backend.map(|old| old.config.differing_arguments(&self.config));
+        let names: Vec<&str> = differing.into_iter().flatten().collect();
+        let (place, why, remedy) = match names[..] {
+            [] => (
+                vec!["backend"],
+                format!("`{backend}` holds bytes"),
+                "use a backend that holds objects, such as `memory`".to_owned(),
             ),
-            remedy: "use a backend that holds objects, such as `memory`".to_owned(),
-        })
+            [name] => (
+                vec!["arguments", name],
+                format!("with this `{backend}` holds bytes"),
+                format!("leave `{name}` as it was"),
+            ),
+            _ => (
+                vec!["arguments"],
+                format!("with these `{backend}` holds bytes"),
+                format!("leave one of these as it was: `{}`", names.join("`, `")),
+            ),
+        };
+        Some(Refused::new(
+            ErrorKind::NotObjects,
+            &place,
+            format!(
+                "the program keeps objects that are not serialisable in this region, and {why}"
+            ),
+            remedy,
+        ))
     }
 }
 
@@ -126,12 +183,15 @@ pub(crate) fn unresolved(config: &RegionConfig, plugins: &PluginSet) -> Vec<Refu
     };
     let manglers = named.iter().enumerate().filter_map(|(index, mangler)| {
         let error = plugins.mangler(&mangler.name).err()?;
-        Some(Refused::unresolved(
-            &["key_mangler", &index.to_string()],
-            error,
-        ))
+        let place = ["key_mangler", &index.to_string()];
+        Some(Refused::unresolved(&place, error))
     });
-    backend.into_iter().chain(manglers).collect()
+    let proxies = config.proxies.iter().enumerate();
+    let proxies = proxies.filter_map(|(index, proxy)| {
+        let error = plugins.proxy(&proxy.name).err()?;
+        Some(Refused::unresolved(&["proxies", &index.to_string()], error))
+    });
+    backend.into_iter().chain(manglers).chain(proxies).collect()
 }
 
 impl Assembly<'_> {
@@ -146,7 +206,7 @@ impl Assembly<'_> {
             KeyManglers::Off => Ok(Vec::new()),
             KeyManglers::Named(named) => self.manglers(config, named),
             KeyManglers::Backend => match &instance {
-                Ok(instance) => self.own_manglers(config, instance),
+                Ok(instance) => self.manglers(config, &own_manglers(instance)),
                 Err(_) => Ok(Vec::new()),
             },
         };
@@ -164,42 +224,57 @@ impl Assembly<'_> {
             manglers.into(),
             self.origin,
         );
-        match region.refuse_objects().or_else(|| region.refuse_sharing()) {
+        let objects = region.refuse_objects(self.current.region(slot.number));
+        match objects.or_else(|| region.refuse_sharing()) {
             Some(refused) => Err(refused.into()),
             None => Ok(region),
         }
     }
 
-    /// The region's current instance if it is still the one asked for, or a new one. Regions that share their keys
-    /// share one instance, so that they share their locks.
+    /// The region's backend behind its proxies, which answers if the region wants that.
     fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
+        let base = self.base(config, slot)?;
+        let instance = self.wrapped(config, &base)?;
+        self.healthy(config, &instance)?;
+        Ok(instance)
+    }
+
+    /// The region's current backend if it is still the one asked for, or a new one. Regions that share their keys
+    /// share one, so that they share their locks.
+    fn base(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
         let found = self.plugins.backend(&config.backend);
         let plugin = found.map_err(|error| Refused::unresolved(&["backend"], error))?;
         let name = &config.backend.name;
         let info = plugin.info.backends.iter().find(|info| info.name == *name);
-        let schema = info.map(|info| &info.arguments);
-        let arguments = &typed(&config.arguments, schema, |path| {
-            config.is_interpolated("arguments", path)
-        });
+        let place = Place {
+            named: &["backend"],
+            given: &["arguments"],
+        };
+        let recipe = Recipe {
+            plugin,
+            name,
+            arguments: &place.typed(config, &config.arguments, info.map(|info| &info.arguments)),
+        };
         let mut shared = self.shared.borrow_mut();
         if config.shares_keys
-            && let Some(instance) = shared
-                .iter()
-                .find(|shared| shared.serves(plugin, name, arguments))
+            && let Some(instance) = shared.iter().find(|shared| shared.serves(&recipe))
         {
             return Ok(Arc::clone(instance));
         }
         let is_kept = |current: &&Configured| {
             current.config.shares_keys == config.shares_keys
-                && current.instance.serves(plugin, name, arguments)
+                && current.instance.base().serves(&recipe)
         };
         // A region that joins others takes the instance that they have, rather than give them a new one.
         let others = config.shares_keys.then(|| self.current.regions());
         let own = self.current.region(slot.number);
         let mut candidates = own.into_iter().chain(others.into_iter().flatten());
-        let instance = match candidates.find(is_kept) {
-            Some(current) => Arc::clone(&current.instance),
-            None => Arc::new(self.open(plugin, name, arguments)?),
+        let instance = if let Some(current) = candidates.find(is_kept) {
+            Arc::clone(current.instance.base())
+        } else {
+            let Engine { graph, mender, .. } = self.engine;
+            let opened = recipe.open(self.open_timeout, graph, mender);
+            opened.map_err(|error| place.not_opened(&recipe, error))?
         };
         if config.shares_keys {
             shared.push(Arc::clone(&instance));
@@ -207,64 +282,75 @@ impl Assembly<'_> {
         Ok(instance)
     }
 
-    fn open(
-        &self,
-        plugin: &Arc<PluginEntry>,
-        name: &str,
-        arguments: &Map<String, Value>,
-    ) -> Result<Instance, Refusals> {
-        let json = Value::Object(arguments.clone()).to_string();
-        let opened =
-            loader::open_backend(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        let opening = Opening {
-            named: &["backend"],
-            given: &["arguments"],
-            plugin,
-            name,
-            arguments,
-        };
-        let backend = opened.map_err(|error| opening.refused(error))?;
-        Ok(Instance::new(
-            Arc::clone(plugin),
-            name,
-            arguments.clone(),
-            backend,
-            self.graph,
-        ))
-    }
-
-    /// Those that the backend asks for.
-    fn own_manglers(
+    /// The region's proxies around its backend, the first outermost. Those that are open around the same are kept.
+    fn wrapped(
         &self,
         config: &RegionConfig,
-        instance: &Instance,
-    ) -> Result<Vec<Arc<ManglerInstance>>, Refusals> {
-        let own = instance.backend.key_mangler();
-        let own = own.map_err(|error| {
-            let opening = Opening {
-                named: &["backend"],
-                given: &["arguments"],
-                plugin: &instance.plugin,
-                name: &instance.name,
-                arguments: &instance.arguments,
+        base: &Arc<Instance>,
+    ) -> Result<Arc<Instance>, Refusals> {
+        let mut instance = Arc::clone(base);
+        for (index, proxy) in config.proxies.iter().enumerate().rev() {
+            let index = &index.to_string();
+            let place = Place {
+                named: &["proxies", index],
+                given: &["proxies", index, "arguments"],
             };
-            opening.refused_by_plugin(error)
-        })?;
-        let named: Vec<ManglerConfig> = own
-            .into_iter()
-            .map(|name| ManglerConfig {
+            let found = self.plugins.proxy(&proxy.name);
+            let (plugin, name) = found.map_err(|error| place.unresolved(error))?;
+            let info = plugin.info.proxies.iter().find(|info| info.name == name);
+            let recipe = Recipe {
+                plugin,
                 name,
-                arguments: Value::Object(Map::new()),
-            })
-            .collect();
-        self.manglers(config, &named)
+                arguments: &place.typed(config, &proxy.arguments, info.map(|info| &info.arguments)),
+            };
+            let is_around = |link: &Instance| {
+                let inner = link.inner.as_ref();
+                inner.is_some_and(|inner| Arc::ptr_eq(inner, &instance))
+            };
+            let kept = |link: &&Arc<Instance>| is_around(link) && link.serves(&recipe);
+            instance = if let Some(link) = self.current.instances().find(kept) {
+                Arc::clone(link)
+            } else {
+                let opened = recipe.wrap(self.open_timeout, &instance);
+                opened.map_err(|error| place.not_opened(&recipe, error))?
+            };
+        }
+        Ok(instance)
+    }
+
+    /// Whether a new instance answers, if the region wants to know.
+    fn healthy(&self, config: &RegionConfig, instance: &Arc<Instance>) -> Result<(), Refusals> {
+        if !config.require_healthy.unwrap_or(self.is_reload) || self.current.uses(instance) {
+            return Ok(());
+        }
+        let pinged = Arc::clone(instance);
+        let ping = move || pinged.backend.ping();
+        let answer = loader::within(self.open_timeout, &instance.name, ping, drop);
+        let place = match config.require_healthy {
+            Some(_) => "require_healthy",
+            None => "backend",
+        };
+        answer.map_err(|error| {
+            let message = match error {
+                OpenError::Failed(error) => {
+                    let error = instance.without_secrets(error);
+                    format!("{} does not answer: {error}", instance.title())
+                }
+                OpenError::TimedOut { timeout, .. } => {
+                    format!("{} has not answered a ping within {timeout:?}", instance.title())
+                }
+                OpenError::NoThread(error) => format!("there is no thread to ping it on: {error}"),
+            };
+            let remedy = "see that what it connects to is up, or write `require_healthy = false` to use it all the same";
+            Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned()).into()
+        })
     }
 
     fn manglers(
         &self,
         config: &RegionConfig,
         named: &[ManglerConfig],
-    ) -> Result<Vec<Arc<ManglerInstance>>, Refusals> {
+    ) -> Result<Vec<Mangler>, Refusals> {
         let (mut opened, mut refusals) = (Vec::new(), Vec::new());
         for (index, mangler) in named.iter().enumerate() {
             match self.mangler(config, index, mangler) {
@@ -284,84 +370,118 @@ impl Assembly<'_> {
         region: &RegionConfig,
         index: usize,
         config: &ManglerConfig,
-    ) -> Result<Arc<ManglerInstance>, Refusals> {
+    ) -> Result<Mangler, Refusals> {
         let index = &index.to_string();
+        let place = Place {
+            named: &["key_mangler", index],
+            given: &["key_mangler", index, "arguments"],
+        };
         let found = self.plugins.mangler(&config.name);
-        let (plugin, name) =
-            found.map_err(|error| Refused::unresolved(&["key_mangler", index], error))?;
+        let (plugin, name) = found.map_err(|error| place.unresolved(error))?;
         let info = plugin.info.manglers.iter().find(|info| info.name == name);
-        let schema = info.map(|info| &info.arguments);
         let empty = Map::new();
         let given = config.arguments.as_object().unwrap_or(&empty);
-        let arguments = &typed(given, schema, |path| {
-            let path = [&[index.clone(), "arguments".to_owned()], path].concat();
-            region.is_interpolated("key_mangler", &path)
-        });
+        let arguments = place.typed(region, given, info.map(|info| &info.arguments));
         let json = Value::Object(arguments.clone()).to_string();
         let opened =
             loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        let opening = Opening {
-            named: &["key_mangler", index],
-            given: &["key_mangler", index, "arguments"],
+        let recipe = Recipe {
             plugin,
             name,
-            arguments,
+            arguments: &arguments,
         };
-        opened.map(Arc::new).map_err(|error| opening.refused(error))
+        let instance = opened.map_err(|error| place.not_opened(&recipe, error))?;
+        Ok(Mangler {
+            instance,
+            plugin: Arc::clone(plugin),
+            name: name.to_owned(),
+            arguments: Value::Object(arguments),
+        })
     }
 }
 
-/// What was to be opened, to say why it was not.
-struct Opening<'a> {
-    /// Where it is named, and where its arguments are.
+/// Those that the backend asks for.
+fn own_manglers(instance: &Instance) -> Vec<ManglerConfig> {
+    let own = instance.key_mangler.clone().into_iter();
+    own.map(|name| ManglerConfig {
+        name,
+        arguments: Value::Object(Map::new()),
+    })
+    .collect()
+}
+
+/// Where in a region something is named that a plugin offers, and where its arguments are.
+struct Place<'a> {
     named: &'a [&'a str],
     given: &'a [&'a str],
-    plugin: &'a PluginEntry,
-    name: &'a str,
-    arguments: &'a Map<String, Value>,
 }
 
-impl Opening<'_> {
-    fn refused(&self, error: OpenError) -> Refusals {
-        match error {
-            OpenError::Failed(error) => self.refused_by_plugin(error),
-            other => {
-                let message = format!("{} did not open", self.whose());
-                Refused::new(ErrorKind::Plugin, self.given, message, other.to_string()).into()
-            }
-        }
+impl Place<'_> {
+    /// The arguments as the plugin wants them.
+    fn typed(
+        &self,
+        config: &RegionConfig,
+        given: &Map<String, Value>,
+        schema: Option<&Value>,
+    ) -> Map<String, Value> {
+        typed(given, schema, |path| {
+            let above = self.given.iter().map(|&part| part.to_owned());
+            let path: Vec<String> = above.chain(path.iter().cloned()).collect();
+            config.is_interpolated(&path)
+        })
     }
 
-    fn refused_by_plugin(&self, error: dogpile_plugin_api::Error) -> Refusals {
-        let error = error.map_messages(|text| without_secrets(text, self.arguments));
+    fn unresolved(&self, error: Unresolved) -> Refused {
+        Refused::unresolved(self.named, error)
+    }
+
+    fn not_opened(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
+        let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
         let refused = |place, message, remedy: &str| {
-            Refused::new(ErrorKind::Plugin, place, message, remedy.to_owned())
+            Refusals::from(Refused::new(
+                ErrorKind::Plugin,
+                place,
+                message,
+                remedy.to_owned(),
+            ))
         };
+        let error = match error {
+            OpenError::Failed(error) => error,
+            other => {
+                let message = format!("{whose} did not open");
+                return refused(self.given, message, &other.to_string());
+            }
+        };
+        let error = error.map_messages(|text| without_secrets(text, recipe.arguments));
         match error.kind() {
             PluginErrorKind::Arguments => {
-                let each = error.all().map(|error| self.refused_argument(&error));
+                let each = error
+                    .all()
+                    .map(|error| self.refused_argument(recipe, &error));
                 Refusals(each.collect())
             }
             PluginErrorKind::Panic => refused(
                 self.named,
-                format!("{} did not open: it {}", self.whose(), error.message()),
+                format!("{whose} did not open: it {}", error.message()),
                 "the fault is the plugin's: replace its file, or use another",
-            )
-            .into(),
+            ),
             _ => refused(
                 self.given,
-                format!("{} did not open: {error}", self.whose()),
+                format!("{whose} did not open: {error}"),
                 "mend what it says, or use another backend",
-            )
-            .into(),
+            ),
         }
     }
 
-    fn refused_argument(&self, error: &dogpile_plugin_api::Error) -> Refused {
-        let message = format!("`{}` refuses its arguments: {}", self.name, error.message());
+    fn refused_argument(&self, recipe: &Recipe<'_>, error: &dogpile_plugin_api::Error) -> Refused {
+        let message = format!(
+            "`{}` refuses its arguments: {}",
+            recipe.name,
+            error.message()
+        );
         let remedy = format!(
             "`dogpile plugins` lists the arguments of `{}`",
-            self.plugin.name
+            recipe.plugin.name
         );
         let mut refused = Refused::new(ErrorKind::Plugin, self.given, message, remedy);
         refused.place.extend(
@@ -375,16 +495,5 @@ impl Opening<'_> {
         );
         refused.about_key = error.is_unknown_argument();
         refused
-    }
-
-    fn whose(&self) -> String {
-        let file = self.plugin.file.as_ref();
-        let file = file.map(|file| format!(" ({})", file.path.display()));
-        format!(
-            "`{}` of plugin `{}`{}",
-            self.name,
-            self.plugin.name,
-            file.unwrap_or_default()
-        )
     }
 }

@@ -10,6 +10,7 @@ use crate::plugins::PluginSet;
 use crate::pool::Pool;
 use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
+use crate::watched::Mender;
 
 /// Starts a task.
 pub(crate) type Spawner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
@@ -42,10 +43,16 @@ pub(crate) struct Engine {
     pub(crate) poller: Poller,
     /// Held while regions are opened and replaced: one change at a time.
     pub(crate) change: Mutex<()>,
+    pub(crate) mender: Arc<dyn Mender>,
 }
 
 impl Engine {
-    pub(crate) fn new(linked: PluginSet, clock: &'static Clock, spawner: Option<Spawner>) -> Self {
+    pub(crate) fn new(
+        linked: PluginSet,
+        clock: &'static Clock,
+        spawner: Option<Spawner>,
+        mender: Arc<dyn Mender>,
+    ) -> Self {
         Self {
             registry: Registry::new(Snapshot::new(linked.clone())),
             clock,
@@ -56,6 +63,14 @@ impl Engine {
             linked,
             poller: Poller::default(),
             change: Mutex::new(()),
+            mender,
         }
+    }
+}
+
+/// The threads that mend are told before the backends are closed.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.mender.close();
     }
 }

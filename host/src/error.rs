@@ -52,6 +52,10 @@ pub enum ErrorKind {
     Strategy,
     /// Callers of one key want it as different types.
     TypeMismatch,
+    /// A cached function has a region of the installed host, and none is installed.
+    HostNotInstalled,
+    /// Another host is installed.
+    HostAlreadyInstalled,
     /// The running host could not be asked, or refused.
     Admin,
 }

@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dogpile_lock::Clock;
-use dogpile_plugin_api::{Backend, Plugin};
+use dogpile_plugin_api::{Backend, Plugin, Proxy};
 
 use crate::admin::{self, AdminSocket};
-use crate::engine::{Engine, Spawner};
+use crate::decorator;
+use crate::engine::Spawner;
 use crate::inner::Inner;
 use crate::loader;
 use crate::manifest::RegionConfig;
+use crate::mend;
 use crate::plugins::{PluginEntry, PluginSet};
 use crate::region::Region;
 use crate::reload::{Follower, Reload};
@@ -20,8 +22,10 @@ use crate::{Error, ErrorKind, Result};
 
 /// Regions, the plugins that serve them, and the manifest they follow.
 ///
-/// Two hosts in a process are independent. Handles to regions keep what they need alive; dropping the host and the
-/// last handle stops its threads and closes its backends, on the thread that drops them.
+/// Two hosts in a process are independent. Handles to regions keep what they need alive. Dropping the host ends its
+/// admin socket; when the last handle is gone too, its threads end (first that which watches the manifest, then those
+/// that reopen and ping backends), and then its backends are closed, on the thread that drops them. No thread is waited
+/// for: one that is in the middle of opening a backend closes what it opened.
 pub struct Host {
     inner: Arc<Inner>,
     /// Answers the `dogpile` command for as long as this is kept.
@@ -84,7 +88,8 @@ impl Host {
     /// # Errors
     ///
     /// [`ErrorKind::RegionAlreadyConfigured`]; [`ErrorKind::PluginNotFound`]; [`ErrorKind::Plugin`] if the backend
-    /// refuses its arguments or does not open.
+    /// refuses its arguments or does not open; [`ErrorKind::Configuration`] if another region, of code or of the
+    /// manifest, has the same keys of the same storage, and not both say [`RegionConfig::shares_keys`].
     pub fn configure(&self, config: RegionConfig) -> Result<Region> {
         self.inner.configure(config)
     }
@@ -112,6 +117,18 @@ impl Host {
         self.inner.follower()?.plan()
     }
 
+    /// Makes this the host of the process, in which functions with `#[cached(region = "…")]` find their regions, until
+    /// it is dropped. No error if it is that already.
+    ///
+    /// The regions that cached functions have used count as held: a reload cannot remove them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::HostAlreadyInstalled`] while another host is.
+    pub fn install(&self) -> Result<()> {
+        decorator::install(&self.inner)
+    }
+
     /// The state of everything, and what was counted.
     pub fn status(&self) -> HostStatus {
         self.inner.status()
@@ -120,6 +137,12 @@ impl Host {
     /// What the plugins say of themselves.
     pub fn plugins(&self) -> Vec<PluginDescription> {
         self.inner.plugins()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        decorator::uninstall(&self.inner);
     }
 }
 
@@ -133,6 +156,11 @@ impl HostBuilder {
     /// Registers a backend of the program's own under a name, without a crate that exports it.
     pub fn backend<B: Backend>(self, name: &'static str) -> Self {
         self.plugin(Plugin::of_backend::<B>(name))
+    }
+
+    /// Registers a proxy of the program's own under a name, without a crate that exports it.
+    pub fn proxy<P: Proxy>(self, name: &'static str) -> Self {
+        self.plugin(Plugin::of_proxy::<P>(name))
     }
 
     /// Configures a region in code.
@@ -188,7 +216,7 @@ impl HostBuilder {
         for plugin in self.plugins {
             linked.add(Arc::new(link(plugin, clock)?));
         }
-        let engine = Arc::new(Engine::new(linked, clock, self.spawner));
+        let engine = mend::engine(linked, clock, self.spawner);
         // The process may change its folder; its manifest stays the same.
         let manifest = self.manifest.map(std::path::absolute).transpose();
         let manifest = manifest.map_err(|error| {

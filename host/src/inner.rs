@@ -4,9 +4,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use crate::assemble::Assembly;
+use crate::assemble::{Assembly, Refusals};
 use crate::engine::Engine;
 use crate::manifest::RegionConfig;
 use crate::records::{Poller, first_read};
@@ -15,9 +14,6 @@ use crate::registry::{Origin, Slots, Snapshot};
 use crate::reload::Follower;
 use crate::slot::Slot;
 use crate::{Error, ErrorKind, Result};
-
-/// How long a backend that was configured in code may take to open.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What handles keep alive.
 pub(crate) struct Inner {
@@ -73,9 +69,10 @@ impl Inner {
         let assembly = Assembly {
             plugins: &current.plugins,
             current: &current,
-            graph: &self.engine.graph,
-            open_timeout: OPEN_TIMEOUT,
+            engine: &self.engine,
+            open_timeout: current.timeouts.open,
             origin: Origin::Code,
+            is_reload: false,
             shared: RefCell::new(current.shared_instances()),
         };
         let region = assembly
@@ -83,7 +80,10 @@ impl Inner {
             .map_err(|refused| refused.into_error(&name))?;
         let mut next = (*current).clone();
         next.put(region);
-        let first = first_read(&current, &next, OPEN_TIMEOUT);
+        if let Some((_, refused)) = next.refuse_same_keys().next() {
+            return Err(Refusals::from(refused).into_error(&name));
+        }
+        let first = first_read(&current, &next, next.timeouts.open);
         let mut slots = registry.slots();
         first.take_in(self.engine.clock);
         registry.replace(&mut slots, next);

@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dogpile_lock::{Flights, Held, Remote, RemoteMutex, WaitGraph};
 use dogpile_plugin_api::{
     BackendInstance, Error as PluginError, Key, Lease, Mutex, Properties, Value,
 };
+use parking_lot::Mutex as Lock;
 use serde_json::Map;
 
 use crate::Error;
+use crate::health::{Backoff, State};
+use crate::loader::{self, OpenError};
 use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
 use crate::spare::Spare;
+use crate::watched::{Mender, Watched};
+use crate::wrapped::Wrapped;
 
 /// The keys that are being created on one instance.
 pub(crate) type Creations = Flights<Value, Failure, Held<KeyMutex>>;
@@ -35,37 +40,146 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An open backend. Its creations are kept apart, so that who creates does not hold the backend open.
+/// An open backend, or a proxy around another instance. Its creations are kept apart, so that who creates does not hold
+/// the backend open.
 pub(crate) struct Instance {
-    pub(crate) backend: BackendInstance,
+    pub(crate) backend: Watched,
     pub(crate) properties: Properties,
+    /// Asked once, as the properties are.
+    pub(crate) key_mangler: Option<String>,
+    /// An instance that is reopened hands them to its successor, and a backend to its proxies: it is the same storage.
     pub(crate) creations: Creations,
     /// The mutexes of keys that other processes respect, where the backend has them.
     pub(crate) remote: Remote<KeyMutex>,
-    /// What was created while the backend failed.
-    pub(crate) spare: Spare,
+    /// What was created while the backend failed; handed on as the creations are.
+    pub(crate) spare: Arc<Spare>,
     pub(crate) plugin: Arc<PluginEntry>,
     pub(crate) name: String,
     pub(crate) arguments: Map<String, serde_json::Value>,
+    /// Of this instance and all that it succeeds.
+    backoff: Arc<Lock<Backoff>>,
+    /// What a proxy was opened around.
+    pub(crate) inner: Option<Arc<Instance>>,
+}
+
+/// What an instance is opened from.
+pub(crate) struct Recipe<'a> {
+    pub(crate) plugin: &'a Arc<PluginEntry>,
+    pub(crate) name: &'a str,
+    pub(crate) arguments: &'a Map<String, serde_json::Value>,
+}
+
+/// What an instance hands to its successor.
+struct Kept {
+    creations: Creations,
+    spare: Arc<Spare>,
+    backoff: Arc<Lock<Backoff>>,
+}
+
+impl Kept {
+    fn new(graph: &WaitGraph) -> Self {
+        Self {
+            creations: Flights::new(graph.clone()),
+            spare: Arc::default(),
+            backoff: Arc::default(),
+        }
+    }
+
+    fn of(instance: &Instance) -> Self {
+        Self {
+            creations: instance.creations.clone(),
+            spare: Arc::clone(&instance.spare),
+            backoff: Arc::clone(&instance.backoff),
+        }
+    }
+}
+
+impl Recipe<'_> {
+    /// Opens a backend, within `timeout`.
+    pub(crate) fn open(
+        &self,
+        timeout: Duration,
+        graph: &WaitGraph,
+        mender: &Arc<dyn Mender>,
+    ) -> Result<Arc<Instance>, OpenError> {
+        let raw = self.open_raw(timeout, None)?;
+        self.instance(raw, None, Kept::new(graph), mender)
+    }
+
+    /// Opens a proxy around `inner`, within `timeout`.
+    pub(crate) fn wrap(
+        &self,
+        timeout: Duration,
+        inner: &Arc<Instance>,
+    ) -> Result<Arc<Instance>, OpenError> {
+        let raw = self.open_raw(timeout, Some(inner))?;
+        let kept = Kept {
+            backoff: Arc::default(),
+            ..Kept::of(inner)
+        };
+        self.instance(raw, Some(inner), kept, inner.backend.mender())
+    }
+
+    fn open_raw(
+        &self,
+        timeout: Duration,
+        inner: Option<&Arc<Instance>>,
+    ) -> Result<BackendInstance, OpenError> {
+        let json = serde_json::Value::Object(self.arguments.clone()).to_string();
+        let (plugin, host) = (&self.plugin.plugin, self.plugin.host);
+        match inner {
+            None => loader::open_backend(plugin, self.name, &json, host, timeout),
+            Some(inner) => {
+                let inner = Wrapped::new(Arc::clone(inner));
+                loader::open_proxy(plugin, self.name, &json, host, timeout, inner)
+            }
+        }
+    }
+
+    fn instance(
+        &self,
+        raw: BackendInstance,
+        inner: Option<&Arc<Instance>>,
+        kept: Kept,
+        mender: &Arc<dyn Mender>,
+    ) -> Result<Arc<Instance>, OpenError> {
+        let key_mangler = match raw.key_mangler() {
+            Ok(name) => name,
+            Err(error) => {
+                loader::close_unused(raw);
+                return Err(OpenError::Failed(error));
+            }
+        };
+        Ok(Arc::new_cyclic(|owner| Instance {
+            properties: raw.properties(),
+            key_mangler,
+            backend: Watched::new(raw, owner, Arc::clone(mender)),
+            creations: kept.creations,
+            remote: Remote::new(),
+            spare: kept.spare,
+            plugin: Arc::clone(self.plugin),
+            name: self.name.to_owned(),
+            arguments: self.arguments.clone(),
+            backoff: kept.backoff,
+            inner: inner.cloned(),
+        }))
+    }
 }
 
 impl Instance {
-    pub(crate) fn new(
-        plugin: Arc<PluginEntry>,
-        name: &str,
-        arguments: Map<String, serde_json::Value>,
-        backend: BackendInstance,
-        graph: &WaitGraph,
-    ) -> Self {
-        Self {
-            properties: backend.properties(),
-            backend,
-            creations: Flights::new(graph.clone()),
-            remote: Remote::new(),
-            spare: Spare::default(),
-            plugin,
-            name: name.to_owned(),
-            arguments,
+    /// Whether an instance of that recipe would be the same, but for what it is opened around.
+    pub(crate) fn serves(&self, recipe: &Recipe<'_>) -> bool {
+        self.plugin.same_code(recipe.plugin)
+            && self.name == recipe.name
+            && self.arguments == *recipe.arguments
+    }
+
+    /// What it was opened from.
+    pub(crate) fn recipe(&self) -> Recipe<'_> {
+        Recipe {
+            plugin: &self.plugin,
+            name: &self.name,
+            arguments: &self.arguments,
         }
     }
 
@@ -83,14 +197,77 @@ impl Instance {
         }))
     }
 
-    /// Whether an instance of that backend with those arguments would be the same.
-    pub(crate) fn serves(
+    /// This instance, what it is opened around, and so on to the backend.
+    pub(crate) fn links(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(Some(self), |link| link.inner.as_ref())
+    }
+
+    /// The backend under the proxies.
+    pub(crate) fn base(self: &Arc<Self>) -> &Arc<Self> {
+        self.links().last().expect("it begins with this instance")
+    }
+
+    /// Opens its successor, within `timeout`, around what it was opened around or the successor of that.
+    pub(crate) fn reopen(
         &self,
-        plugin: &PluginEntry,
-        name: &str,
-        arguments: &Map<String, serde_json::Value>,
-    ) -> bool {
-        self.plugin.same_code(plugin) && self.name == name && self.arguments == *arguments
+        inner: Option<&Arc<Self>>,
+        timeout: Duration,
+    ) -> Result<Arc<Self>, OpenError> {
+        let recipe = self.recipe();
+        let raw = recipe.open_raw(timeout, inner)?;
+        recipe.instance(raw, inner, Kept::of(self), self.backend.mender())
+    }
+
+    /// How long to wait before the next attempt to mend it.
+    pub(crate) fn next_pause(&self) -> Duration {
+        self.backoff.lock().next(Instant::now())
+    }
+
+    /// It is well again, or has a successor that is.
+    pub(crate) fn mended(&self) {
+        self.backoff.lock().mended(Instant::now());
+    }
+
+    /// Its own state, or that it stands on something that is retired.
+    pub(crate) fn state(self: &Arc<Self>) -> State {
+        if self.links().any(|link| link.backend.health().is_retired()) {
+            State::Retired
+        } else {
+            self.backend.health().state()
+        }
+    }
+
+    /// Whether something that it was opened around is retired.
+    pub(crate) fn stands_on_retired(&self) -> bool {
+        let mut inner = self.inner.iter().flat_map(Self::links);
+        inner.any(|link| link.backend.health().is_retired())
+    }
+
+    /// Why no calls are made, for people.
+    pub(crate) fn why_out(self: &Arc<Self>) -> String {
+        let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
+        if let Some(retired) = self.links().find(is_retired) {
+            let (title, cause) = (retired.title(), retired.backend.health().cause());
+            return format!("{title} {cause}; it is not called until it was reopened");
+        }
+        let health = self.backend.health();
+        match health.state() {
+            State::BreakerOpen => format!(
+                "its breaker is open since several calls in a row failed, the last with: {}; it closes when the \
+                 storage answers a ping",
+                health.cause()
+            ),
+            State::Open | State::Retired => String::from("it is called again from now on"),
+        }
+    }
+
+    /// What it is, for people.
+    pub(crate) fn title(&self) -> String {
+        let of = format!("`{}` of {}", self.name, self.plugin);
+        match &self.inner {
+            None => format!("backend {of}"),
+            Some(inner) => format!("proxy {of} on {}", inner.title()),
+        }
     }
 
     /// An error of the backend, as it may be shown.
@@ -135,9 +312,8 @@ impl RemoteMutex for KeyMutex {
 impl Drop for Instance {
     fn drop(&mut self) {
         if let Err(error) = self.backend.close() {
-            let (backend, plugin) = (&self.name, &self.plugin.name);
             let error = self.without_secrets(error);
-            tracing::warn!(target: "dogpile.reload", backend, plugin, %error, "a backend failed to close");
+            tracing::warn!(target: "dogpile.reload", %error, "{} failed to close", self.title());
         }
     }
 }

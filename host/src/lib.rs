@@ -29,6 +29,9 @@
 //! - A fresh hit is one call of the backend; a miss at most two reads and one write.
 //! - An invalidation holds in this process when its call returns. Where other processes see what a region's backend
 //!   stores, they see it within the region's `invalidation_interval`: see [`Region::invalidate`].
+//! - A backend that panics is reopened, and one that fails 5 times in a row within 30 seconds (its *breaker* opens) is
+//!   left alone until it answers a ping: after 100 ms, and then after pauses twice as long each, up to 30 s. Until then
+//!   no call waits for it: see [`OnBackendError`].
 //! - A reload changes all regions at once or none. Calls under way finish on what they began with.
 //!
 //! # What is not
@@ -48,16 +51,21 @@
 pub mod admin;
 mod arguments;
 mod assemble;
+mod decorator;
 mod engine;
 mod error;
+mod health;
 mod host;
 mod inner;
 mod instance;
 mod jitter;
+mod key_generator;
 mod keys;
 #[allow(unsafe_code)]
 pub mod loader;
+mod mangler;
 pub mod manifest;
+mod mend;
 mod plugins;
 mod pool;
 mod published;
@@ -69,13 +77,19 @@ mod slot;
 mod spare;
 mod status;
 mod stripes;
+mod watched;
 mod wire_time;
+mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
 pub use dogpile_plugin_api::{BackendStats, Plugin};
 
+pub use self::decorator::{cached, cached_multi};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::host::{Host, HostBuilder};
+pub use self::key_generator::{
+    Argument, FunctionCall, KeyArgument, KeyGenerator, PythonKeys, RustKeys,
+};
 pub use self::manifest::{InvalidationScope, MaxStale, OnBackendError, RegionConfig};
 pub use self::region::{
     Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects,
@@ -84,3 +98,9 @@ pub use self::region::{
 pub use self::reload::{Change, ChangeKind, Reload};
 pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};
+
+/// What the code that `cached` and `cached_multi` write calls. It may change in any version.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::decorator::private::*;
+}

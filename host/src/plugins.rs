@@ -1,5 +1,6 @@
 //! The plugins of a host, and which of them offers what.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,6 +48,25 @@ impl PluginEntry {
     }
 }
 
+/// For errors: its name, and its file if it has one.
+impl fmt::Display for PluginEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plugin `{}`", self.name)?;
+        match &self.file {
+            Some(file) => write!(f, " ({})", file.path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `plugin/name`, or a bare name.
+fn split(wanted: &str) -> (Option<&str>, &str) {
+    match wanted.split_once('/') {
+        Some((plugin, name)) => (Some(plugin), name),
+        None => (None, wanted),
+    }
+}
+
 /// The plugins of one generation.
 #[derive(Clone, Default)]
 pub(crate) struct PluginSet {
@@ -84,14 +104,26 @@ impl PluginSet {
         &self,
         wanted: &'n str,
     ) -> Result<(&Arc<PluginEntry>, &'n str), Unresolved> {
-        let (plugin, name) = match wanted.split_once('/') {
-            Some((plugin, name)) => (Some(plugin), name),
-            None => (None, wanted),
-        };
+        let (plugin, name) = split(wanted);
         let entry = self.one("key mangler", plugin, name, |info| {
             info.manglers
                 .iter()
                 .map(|mangler| mangler.name.as_str())
+                .collect()
+        })?;
+        Ok((entry, name))
+    }
+
+    /// The plugin that offers a proxy, by `name` or `plugin/name`, and its bare name.
+    pub(crate) fn proxy<'n>(
+        &self,
+        wanted: &'n str,
+    ) -> Result<(&Arc<PluginEntry>, &'n str), Unresolved> {
+        let (plugin, name) = split(wanted);
+        let entry = self.one("proxy", plugin, name, |info| {
+            info.proxies
+                .iter()
+                .map(|proxy| proxy.name.as_str())
                 .collect()
         })?;
         Ok((entry, name))

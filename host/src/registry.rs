@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 use dogpile_lock::Expiry;
-use dogpile_plugin_api::ManglerInstance;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
 use crate::jitter::shortened;
+use crate::mangler::Mangler;
 use crate::manifest::{InvalidationScope, MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
@@ -23,7 +23,26 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Snapshot {
     pub(crate) generation: u64,
     pub(crate) plugins: PluginSet,
+    pub(crate) timeouts: Timeouts,
     regions: Vec<Option<Configured>>,
+}
+
+/// How long is waited for plugins.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// For one to open.
+    pub(crate) open: Duration,
+    /// For the last calls of one that was replaced; none: for ever.
+    pub(crate) drain: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            open: Duration::from_secs(10),
+            drain: Some(Duration::from_secs(30)),
+        }
+    }
 }
 
 /// A region as configured.
@@ -35,7 +54,7 @@ pub(crate) struct Configured {
     /// The expiration time, as short as jitter can make it.
     pub(crate) surely_fresh: u64,
     pub(crate) config: Arc<RegionConfig>,
-    pub(crate) manglers: Arc<[Arc<ManglerInstance>]>,
+    pub(crate) manglers: Arc<[Mangler]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
     pub(crate) plain_keys: bool,
     pub(crate) origin: Origin,
@@ -53,7 +72,7 @@ impl Configured {
         config: Arc<RegionConfig>,
         slot: Arc<Slot>,
         instance: Arc<Instance>,
-        manglers: Arc<[Arc<ManglerInstance>]>,
+        manglers: Arc<[Mangler]>,
         origin: Origin,
     ) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -62,7 +81,7 @@ impl Configured {
             surely_fresh: shortened(expiration_time, config.jitter),
             expiry: Expiry {
                 expiration_time,
-                max_stale: match config.max_stale {
+                max_stale: match config.resolved_max_stale() {
                     MaxStale::For(limit) => nanoseconds(limit),
                     MaxStale::Forever => u64::MAX,
                 },
@@ -93,6 +112,20 @@ impl Configured {
         }
     }
 
+    /// Whether entries of both lie under the same keys of one storage.
+    fn has_the_keys_of(&self, other: &Self) -> bool {
+        let (own, others) = (self.instance.base(), other.instance.base());
+        own.properties.shared
+            && own.serves(&others.recipe())
+            && self.config.key_prefix == other.config.key_prefix
+            && self.manglers.len() == other.manglers.len()
+            && self
+                .manglers
+                .iter()
+                .zip(&*other.manglers)
+                .all(|(own, others)| own.is_same(others))
+    }
+
     /// How long a failed creation is left alone by those who can be served a stale value, if any can.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         (self.expiry.stale_if_error > 0).then_some(self.config.retry_after)
@@ -105,6 +138,7 @@ impl Snapshot {
         Self {
             generation: 0,
             plugins,
+            timeouts: Timeouts::default(),
             regions: Vec::new(),
         }
     }
@@ -124,19 +158,56 @@ impl Snapshot {
         self.regions.iter().flatten()
     }
 
+    /// All instances: what regions call, and what that was opened around.
     pub(crate) fn instances(&self) -> impl Iterator<Item = &Arc<Instance>> {
-        self.regions().map(|region| &region.instance)
+        self.regions().flat_map(|region| region.instance.links())
     }
 
-    /// The instances of regions that share their keys.
+    /// The backends of regions that share their keys, under their proxies.
     pub(crate) fn shared_instances(&self) -> Vec<Arc<Instance>> {
         let sharing = self.regions().filter(|region| region.config.shares_keys);
-        sharing.map(|region| Arc::clone(&region.instance)).collect()
+        sharing
+            .map(|region| Arc::clone(region.instance.base()))
+            .collect()
     }
 
-    /// Whether any region is served by `instance`.
+    /// Pairs of regions whose entries lie under the same keys of a storage that instances share, unless both say that
+    /// they share them; in the order of their names.
+    pub(crate) fn on_the_same_keys(&self) -> Vec<(&Configured, &Configured)> {
+        let mut regions: Vec<&Configured> = self.regions().collect();
+        regions.sort_by(|one, other| one.config.name.cmp(&other.config.name));
+        let mut pairs = Vec::new();
+        for (at, one) in regions.iter().enumerate() {
+            let others = regions[at + 1..].iter();
+            let found = others.filter(|other| {
+                let meant = one.config.shares_keys && other.config.shares_keys;
+                !meant && one.has_the_keys_of(other)
+            });
+            pairs.extend(found.map(|other| (*one, *other)));
+        }
+        pairs
+    }
+
+    /// Whether any region is served by `instance`, through proxies or not.
     pub(crate) fn uses(&self, instance: &Arc<Instance>) -> bool {
         self.instances().any(|own| Arc::ptr_eq(own, instance))
+    }
+
+    /// How often this snapshot alone holds an instance: for its regions, and for the proxies around it, which hold it
+    /// twice.
+    pub(crate) fn holders(&self, instance: &Arc<Instance>) -> usize {
+        let is_it = |link: &Arc<Instance>| Arc::ptr_eq(link, instance);
+        let called = self.regions().filter(|region| is_it(&region.instance));
+        let around = |link: &&Arc<Instance>| link.inner.as_ref().is_some_and(is_it);
+        let mut proxies: Vec<_> = self.instances().filter(around).map(Arc::as_ptr).collect();
+        proxies.sort_unstable();
+        proxies.dedup();
+        called.count() + 2 * proxies.len()
+    }
+
+    /// All regions, to be given other instances.
+    pub(crate) fn regions_mut(&mut self) -> impl Iterator<Item = &mut Configured> {
+        self.regions.iter_mut().flatten()
     }
 
     pub(crate) fn put(&mut self, region: Configured) {

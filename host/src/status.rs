@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, RUSTC_VERSION};
+use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, ProxyInfo, RUSTC_VERSION};
 use serde::{Deserialize, Serialize};
 
 use crate::inner::Inner;
@@ -61,7 +61,10 @@ pub struct RegionStatus {
     pub backend: String,
     /// The plugin that serves it.
     pub plugin: String,
-    /// `open`.
+    /// The proxies around the backend, the outermost first.
+    #[serde(default)]
+    pub proxies: Vec<String>,
+    /// `open`; `breaker open` while calls of its backend would fail; `retired` while it is reopened after a panic.
     pub state: String,
     /// Calls that found a fresh value.
     pub hits: u64,
@@ -110,6 +113,9 @@ pub struct PluginDescription {
     pub backends: Vec<BackendInfo>,
     /// Its key manglers.
     pub manglers: Vec<ManglerInfo>,
+    /// Its proxies.
+    #[serde(default)]
+    pub proxies: Vec<ProxyInfo>,
 }
 
 impl Inner {
@@ -169,8 +175,14 @@ fn region_status(region: &Configured) -> RegionStatus {
     RegionStatus {
         name: region.config.name.clone(),
         backend: region.config.backend.name.clone(),
-        plugin: region.instance.plugin.name.clone(),
-        state: "open".to_owned(),
+        plugin: region.instance.base().plugin.name.clone(),
+        proxies: region
+            .config
+            .proxies
+            .iter()
+            .map(|proxy| proxy.name.clone())
+            .collect(),
+        state: region.instance.state().name().to_owned(),
         hits: stats.hits,
         misses: stats.misses.into_iter().map(reason).collect(),
         stale: stats.stale,
@@ -209,5 +221,6 @@ fn described(entry: &PluginEntry) -> PluginDescription {
         sha256: file.map(|file| file.digest.clone()),
         backends: entry.info.backends.clone(),
         manglers: entry.info.manglers.clone(),
+        proxies: entry.info.proxies.clone(),
     }
 }

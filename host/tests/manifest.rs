@@ -105,9 +105,6 @@ fn right_manifests_mean_what_they_say() {
         for input in manifest.inputs() {
             writeln!(shown, "input {}", input.display()).unwrap();
         }
-        for (one, other) in manifest.sharing() {
-            writeln!(shown, "sharing {one} {other}").unwrap();
-        }
         writeln!(shown, "\n{}\n{manifest:#?}", manifest.masked_toml()).unwrap();
         assert!(!shown.contains("canary"), "a secret is shown: {shown}");
         differences.extend(compare(&fixture, "stdout", &shown));

@@ -58,6 +58,25 @@ fn a_value_of_bytes_has_its_times_and_its_key() {
 }
 
 #[test]
+fn a_value_of_bytes_holds_no_more_memory_than_it_weighs_and_weighs_little_more_than_its_bytes() {
+    let (board, users, _) = bytes("no spare room");
+    // Lengths after which a growing vector has much to spare.
+    for length in [1, 70, 1100, 4000, 4200, 70_000, 1_100_000] {
+        let text = "x".repeat(length);
+        users.set("1", text.clone()).unwrap();
+        users
+            .set_payload("2", format!("{text:?}").as_bytes())
+            .unwrap();
+        for key in ["1", "2"] {
+            let value = board.stored(key).unwrap();
+            let bytes = value.as_bytes().unwrap().len();
+            let beside = value.weight() as usize - bytes;
+            assert!(beside <= 64 + 1 + 7 + 24, "{length}: {beside} beside");
+        }
+    }
+}
+
+#[test]
 fn what_python_wrote_is_read_and_expires() {
     let (board, users, hand) = bytes("python");
     board.write("1", now(r#""v": 2}|"a|b""#));

@@ -224,16 +224,91 @@ fn a_backends_own_mangler_is_used_unless_others_are_named_or_none_is_wanted() {
 }
 
 #[test]
-fn a_mangler_that_fails_is_an_error_that_names_it() {
+fn a_mangler_that_fails_or_panics_is_an_error_that_names_it_and_its_plugin() {
     let board = Board::new("mangler fails");
     let (users, _) = region(board.objects().key_mangler("backwards"));
     let made = users.get_or_create("palindrome", || -> i32 { unreachable!() });
     told(
         made,
         ErrorKind::Plugin,
-        &["`users`", "mangler", "it would be the same"],
+        &[
+            "`users`",
+            "key mangler `backwards` of plugin `dogpile`",
+            "it would be the same",
+        ],
+    );
+    told(
+        users.delete("drow"),
+        ErrorKind::Plugin,
+        &[
+            "key mangler `backwards` of plugin `dogpile`",
+            "what is a drow?",
+            "replace it, or give the region another key mangler",
+        ],
     );
     assert_eq!(*users.get_or_create("other", || 1).unwrap(), 1);
+}
+
+#[test]
+fn regions_on_the_same_keys_of_one_storage_are_refused_unless_both_say_so() {
+    let board = Board::new("same keys");
+    let host = empty();
+    let named = |name: &str, mut config: RegionConfig| {
+        config.name = name.to_owned();
+        config
+    };
+    let own_mangler = || board.objects().argument("mangler", "brackets");
+    host.configure(board.objects()).unwrap();
+    host.configure(named("mangled", own_mangler())).unwrap();
+    let shares = named("shares", board.objects().key_prefix("s:")).shares_keys();
+    host.configure(shares).unwrap();
+    board.calls();
+    for (other, same) in [
+        ("`users`", board.objects()),
+        (
+            "`users`",
+            RegionConfig::on("", "dogpile/spy").argument("board", "same keys"),
+        ),
+        ("`users`", board.objects().shares_keys()),
+        ("`shares`", board.objects().key_prefix("s:")),
+        ("`mangled`", own_mangler().key_mangler("brackets")),
+    ] {
+        told(
+            host.configure(named("new", same)),
+            ErrorKind::Configuration,
+            &[
+                "region `new`: key_prefix",
+                "`new` (configured in code)",
+                other,
+                "shares_keys",
+            ],
+        );
+        let calls = board.calls();
+        let times = |call: &str| calls.iter().filter(|one| *one == call).count();
+        assert_eq!(times("open"), times("close"), "{calls:?}");
+    }
+    let mut unmangled = own_mangler();
+    unmangled.key_mangler = KeyManglers::Off;
+    for (name, apart) in [
+        ("prefixed", board.objects().key_prefix("p:")),
+        ("on others", board.objects().argument("bytes", true)),
+        ("unmangled", unmangled),
+        ("backwards", own_mangler().key_mangler("backwards")),
+        ("shares too", board.objects().key_prefix("s:").shares_keys()),
+    ] {
+        host.configure(named(name, apart)).unwrap();
+    }
+}
+
+#[test]
+fn regions_that_share_nothing_by_their_backend_need_no_prefix() {
+    let host = empty();
+    for name in ["a", "b"] {
+        host.configure(RegionConfig::on(name, "memory")).unwrap();
+    }
+    for name in ["c", "d"] {
+        host.configure(RegionConfig::on(name, "null")).unwrap();
+    }
 }
 
 #[test]

@@ -108,7 +108,9 @@ fn a_record_that_cannot_be_read_is_reported_when_that_begins_and_when_it_ends() 
         until_read(5);
         MODE.store(0, Ordering::SeqCst);
         until_read(3);
-        let lines = lines.lock().unwrap();
+        // Beside what is logged of the backend itself, whose breaker opens.
+        let mut lines = lines.lock().unwrap();
+        lines.retain(|(_, line)| line.contains("record of invalidations"));
         let levels: Vec<_> = lines.iter().map(|(level, _)| *level).collect();
         assert_eq!(
             levels,

@@ -1,5 +1,6 @@
 //! What can go wrong in a plugin.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -18,7 +19,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     #[serde(skip, default = "ErrorKind::other")]
     kind: ErrorKind,
-    message: String,
+    message: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
     /// Whether nothing may stand at `place`.
@@ -30,10 +31,10 @@ struct Inner {
 }
 
 impl Inner {
-    fn new(kind: ErrorKind, message: String) -> Self {
+    fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
-            message,
+            message: message.into(),
             place: None,
             unknown: false,
             others: Vec::new(),
@@ -60,6 +61,9 @@ pub enum ErrorKind {
     Panic = 5,
     /// The plugin broke the contract of the boundary, such as by answering with a kind of value that does not exist.
     Contract = 6,
+    /// The host makes no calls to the backend for now: it failed too often, or is being reopened after a panic. A proxy
+    /// may get this from what it wraps, and passes it on; plugins never make it.
+    Suspended = 7,
 }
 
 impl ErrorKind {
@@ -75,6 +79,7 @@ impl ErrorKind {
             4 => Self::Refused,
             5 => Self::Panic,
             6 => Self::Contract,
+            7 => Self::Suspended,
             _ => Self::Other,
         }
     }
@@ -120,6 +125,11 @@ impl Error {
         Self::new(ErrorKind::Unsupported, message)
     }
 
+    /// The backend is not called for now. Made by hosts, for each call that they do not make: cheaply.
+    pub fn suspended(message: &'static str) -> Self {
+        Self(Box::new(Inner::new(ErrorKind::Suspended, message)))
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -154,9 +164,9 @@ impl Error {
     /// The same with another text for each of its messages, such as one without secrets.
     #[must_use]
     pub fn map_messages(mut self, text: impl Fn(&str) -> String) -> Self {
-        self.0.message = text(&self.0.message);
+        self.0.message = text(&self.0.message).into();
         for other in &mut self.0.others {
-            other.message = text(&other.message);
+            other.message = text(&other.message).into();
         }
         self
     }

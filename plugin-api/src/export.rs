@@ -20,13 +20,14 @@
 /// # fn main() { assert_eq!(plugin().describe().unwrap().backends[0].name, "nothing"); }
 /// ```
 ///
-/// The groups `backends` and `manglers` may each be left out. The symbol carries the package's name, so that several
+/// The groups `backends`, `manglers` and `proxies`, in this order, may each be left out. The symbol carries the package's name, so that several
 /// plugins can be linked into one program.
 #[macro_export]
 macro_rules! export_plugin {
     (
         $( backends: { $( $backend:literal => $backend_type:ty ),+ $(,)? } $(,)? )?
         $( manglers: { $( $mangler:literal => $mangler_type:ty ),+ $(,)? } $(,)? )?
+        $( proxies: { $( $proxy:literal => $proxy_type:ty ),+ $(,)? } $(,)? )?
     ) => {
         /// This plugin, linked into the program.
         #[must_use]
@@ -47,6 +48,7 @@ macro_rules! export_plugin {
             const REGISTERED: &[Registration] = &[
                 $( $( Registration::backend::<$backend_type>($backend), )+ )?
                 $( $( Registration::mangler::<$mangler_type>($mangler), )+ )?
+                $( $( Registration::proxy::<$proxy_type>($proxy), )+ )?
             ];
 
             extern "C" fn describe() -> RawValue {
@@ -80,11 +82,21 @@ macro_rules! export_plugin {
                 $crate::__export::open_mangler(REGISTERED, name, arguments, host, mangler)
             }
 
+            extern "C" fn open_proxy(
+                name: RStr<'_>,
+                arguments: RStr<'_>,
+                host: &RawHost,
+                inner: RawBackend,
+                proxy: &mut ROption<RawBackend>,
+            ) -> RawValue {
+                $crate::__export::open_proxy(REGISTERED, name, arguments, host, inner, proxy)
+            }
+
             struct Exported;
 
             impl Exported {
                 staticref!(const TABLE: WithMetadata<PluginTable> =
-                    WithMetadata::new(PluginTable { describe, start, open_backend, open_mangler }));
+                    WithMetadata::new(PluginTable { describe, start, open_backend, open_mangler, open_proxy }));
             }
 
             pub extern "C" fn table() -> PluginTableRef {
@@ -108,5 +120,7 @@ pub mod parts {
     pub use crate::abi::{
         PluginHeader, PluginTable, PluginTableRef, RawBackend, RawHost, RawMangler, RawValue,
     };
-    pub use crate::adapter::{Registration, describe, open_backend, open_mangler, start};
+    pub use crate::adapter::{
+        Registration, describe, open_backend, open_mangler, open_proxy, start,
+    };
 }

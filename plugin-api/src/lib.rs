@@ -1,6 +1,6 @@
-//! The plugin interface of dogpile: all that the author of a backend or key mangler reads.
+//! The plugin interface of dogpile: all that the author of a backend, key mangler or proxy reads.
 //!
-//! A plugin is a crate of type `cdylib` which implements [`Backend`] or [`KeyMangler`] and says so with
+//! A plugin is a crate of type `cdylib` which implements [`Backend`], [`KeyMangler`] or [`Proxy`] and says so with
 //! [`export_plugin!`]. The host loads it from a file, or a program links it in.
 //!
 //! ```
@@ -59,6 +59,7 @@ mod key;
 mod mangler;
 mod mutex;
 mod panics;
+mod proxy;
 pub mod testing;
 #[allow(unsafe_code)]
 mod value;
@@ -76,7 +77,8 @@ pub use serde::Deserialize;
 pub use tracing;
 
 pub use self::adapter::{
-    BackendInfo, BackendInstance, ManglerInfo, ManglerInstance, Plugin, PluginInfo, Properties,
+    AnyBackend, BackendInfo, BackendInstance, ManglerInfo, ManglerInstance, Plugin, PluginInfo,
+    Properties, Proxied, ProxyInfo,
 };
 pub use self::arguments::NoArguments;
 pub use self::backend::{Backend, BackendStats, Guarded, Storage};
@@ -87,4 +89,5 @@ pub use self::host_context::HostContext;
 pub use self::key::{Key, OwnedKey};
 pub use self::mangler::KeyMangler;
 pub use self::mutex::{Lease, Mutex};
+pub use self::proxy::Proxy;
 pub use self::value::{Metadata, Object, Value, image};

@@ -50,6 +50,24 @@ fn a_given_vec_is_not_copied() {
 }
 
 #[test]
+fn what_a_given_vec_has_to_spare_counts() {
+    let spare = |capacity| {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.push(1);
+        Value::with(&METADATA, key("k"), bytes).weight()
+    };
+    assert_eq!(spare(10_000) - spare(1), 9_999);
+    let given = Metadata {
+        weight: 3,
+        ..METADATA
+    };
+    assert_eq!(
+        Value::with(&given, key("k"), Vec::with_capacity(9)).weight(),
+        3
+    );
+}
+
+#[test]
 fn an_object_is_given_back_only_as_what_it_is() {
     let object = Object::new(&METADATA, key("k"), String::from("text"));
     let value = object.clone().into_value();

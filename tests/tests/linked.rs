@@ -2,14 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use dogpile_plugin_api::testing::host;
+use dogpile_plugin_api::testing::{Offered, host};
 
 #[test]
-fn three_plugins_are_linked_into_one_program_and_each_is_itself() {
+fn plugins_are_linked_into_one_program_and_each_is_itself() {
     let plugins = [
         dogpile_plugin_memory::plugin(),
         dogpile_plugin_null::plugin(),
         dogpile_plugin_manglers::plugin(),
+        dogpile_plugin_proxies::plugin(),
     ];
     let packages: Vec<_> = plugins
         .iter()
@@ -20,10 +21,11 @@ fn three_plugins_are_linked_into_one_program_and_each_is_itself() {
         [
             "dogpile-plugin-memory",
             "dogpile-plugin-null",
-            "dogpile-plugin-manglers"
+            "dogpile-plugin-manglers",
+            "dogpile-plugin-proxies"
         ]
     );
-    let [memory, null, manglers] = plugins;
+    let [memory, null, manglers, proxies] = plugins;
     let host = host();
     let key = host.key("a");
     let value = dogpile_plugin_api::Value::from(&b"value"[..]);
@@ -34,5 +36,14 @@ fn three_plugins_are_linked_into_one_program_and_each_is_itself() {
     }
     let sha1 = manglers.open_mangler("sha1", "{}", host.raw()).unwrap();
     assert_eq!(sha1.mangle("a").unwrap().len(), 40);
+    let [memory_alone, log] =
+        [(memory, "memory"), (proxies, "log")].map(|(plugin, name)| Offered {
+            plugin,
+            name,
+            arguments: "{}",
+        });
+    let logged = host.open(memory_alone, &[log]).unwrap();
+    logged.set(&key.as_key(), &value).unwrap();
+    assert!(logged.get(&key.as_key()).unwrap().is_some());
     assert!(memory.open_backend("null", "{}", host.raw()).is_err());
 }

@@ -35,7 +35,7 @@ fn the_plugin_is_the_one_that_the_tests_build() {
 fn the_manifest_opens() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("plugins")).unwrap();
-    for plugin in ["memory", "manglers"] {
+    for plugin in ["memory", "manglers", "proxies"] {
         let file = plugin_file(plugin);
         let beside = folder
             .path()

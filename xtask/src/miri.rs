@@ -14,18 +14,22 @@ use crate::workspace::Workspace;
 const UNSAFE: &str = "dogpile-plugin-api";
 const MODULES: &[&str] = &["value", "adapter"];
 
-/// Runs the checked tests, where there is a nightly toolchain with Miri.
+/// The parts of a nightly toolchain that Miri is made of.
+const COMPONENTS: [&str; 2] = ["miri", "rust-src"];
+
+/// Runs the checked tests, where there is a nightly toolchain and Miri is in it or can be added.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    if !run::succeeds(miri(&workspace.root).arg("--version")) {
-        let why = "Miri needs a nightly toolchain with miri";
-        return Ok(Outcome::Skipped(why.to_owned()));
-    }
-    if run::run(miri(&workspace.root).arg("setup").stdin(Stdio::null())).is_err() {
-        let why = "Miri has no standard library; add it with: \
-                   rustup component add rust-src --toolchain nightly";
-        return Ok(Outcome::Skipped(why.to_owned()));
-    }
     let root = &workspace.root;
+    let is_ready = || {
+        run::succeeds(miri(root).arg("--version"))
+            && run::run(miri(root).arg("setup").stdin(Stdio::null())).is_ok()
+    };
+    let has_nightly =
+        || run::succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "-V"]));
+    let add = || run::run(&mut add_components()).is_ok();
+    if let Some(why) = lacking(is_ready, has_nightly, add) {
+        return Ok(Outcome::Skipped(why));
+    }
     for module in MODULES {
         let unit_tests: &[&str] = &["--lib", "--", &format!("{module}::")];
         let integration_test: &[&str] = &["--test", module];
@@ -44,6 +48,38 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
     }
     run::run(&mut test(root, "dogpile-lock", &["--lib"]))?;
     Ok(Outcome::Done)
+}
+
+/// What keeps Miri from running once it was tried to add what it lacks.
+fn lacking(
+    mut is_ready: impl FnMut() -> bool,
+    has_nightly: impl FnOnce() -> bool,
+    add: impl FnOnce() -> bool,
+) -> Option<String> {
+    if is_ready() {
+        None
+    } else if !has_nightly() {
+        Some(
+            "Miri needs a nightly toolchain; install one with: rustup toolchain install nightly"
+                .to_owned(),
+        )
+    } else if add() && is_ready() {
+        None
+    } else {
+        Some(format!(
+            "the nightly toolchain lacks what Miri needs; add it with: {}",
+            run::show(&add_components())
+        ))
+    }
+}
+
+fn add_components() -> Command {
+    let mut rustup = Command::new("rustup");
+    rustup
+        .args(["component", "add", "--toolchain", "nightly"])
+        .args(COMPONENTS)
+        .stdin(Stdio::null());
+    rustup
 }
 
 /// Clocks are real: the code under test reads them.
@@ -70,4 +106,34 @@ fn test(root: &Path, package: &str, arguments: &[&str]) -> Command {
 fn any_listed(command: &mut Command) -> Result<bool> {
     let listed = String::from_utf8(run::output(command)?).context("the list of tests")?;
     Ok(listed.lines().any(|line| line.ends_with(": test")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// What is lacking in the end where Miri is ready after what [`lacking`] adds, if it is `added`.
+    fn lacks(ready: bool, has_nightly: bool, added: bool) -> (Option<String>, bool) {
+        let (ready, tried) = (Cell::new(ready), Cell::new(false));
+        let add = || {
+            tried.set(true);
+            ready.set(added);
+            added
+        };
+        let why = lacking(|| ready.get(), || has_nightly, add);
+        (why, tried.get())
+    }
+
+    #[test]
+    fn what_a_nightly_toolchain_lacks_is_added_and_only_then_given_up() {
+        assert_eq!(lacks(true, true, false), (None, false));
+        assert_eq!(lacks(false, true, true), (None, true));
+        let (why, tried) = lacks(false, true, false);
+        let command = "rustup component add --toolchain nightly miri rust-src";
+        assert!(why.unwrap().ends_with(command) && tried);
+        let (why, tried) = lacks(false, false, true);
+        assert!(why.unwrap().ends_with("rustup toolchain install nightly") && !tried);
+    }
 }

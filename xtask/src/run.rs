@@ -50,7 +50,7 @@ pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
 }
 
 /// The command as one would type it: variables set for it first, the program by its file name.
-fn show(command: &Command) -> String {
+pub(crate) fn show(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         value.map(|value| format!("{}={}", name.display(), quoted(value)))
     });

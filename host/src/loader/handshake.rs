@@ -151,3 +151,52 @@ fn difference(error: &AbiInstability) -> String {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(dead_code, reason = "of the tables only the layout matters")]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    clippy::cast_ptr_alignment,
+    reason = "the derive of `abi_stable` writes it"
+)]
+mod tests {
+    use abi_stable::StableAbi;
+
+    use super::*;
+
+    #[repr(C)]
+    #[derive(StableAbi)]
+    #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+    struct Table {
+        #[sabi(last_prefix_field)]
+        get: extern "C" fn() -> u64,
+    }
+
+    mod longer {
+        use abi_stable::StableAbi;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+        pub(super) struct Table {
+            #[sabi(last_prefix_field)]
+            get: extern "C" fn() -> u64,
+            set: extern "C" fn(u64),
+        }
+    }
+
+    #[test]
+    fn a_table_with_a_method_more_is_refused_in_both_roles() {
+        let short = <TableRef as StableAbi>::LAYOUT;
+        let long = <longer::TableRef as StableAbi>::LAYOUT;
+        // The one way in which nothing is found.
+        let globals = CheckingGlobals::new();
+        check_layout_compatibility_with_globals(short, long, &globals).unwrap();
+        for (ours, theirs) in [(short, long), (long, short)] {
+            let error = compatible(ours, theirs).unwrap_err();
+            assert!(error.contains("fields against"), "{error}");
+        }
+        compatible(short, short).unwrap();
+        compatible(long, long).unwrap();
+    }
+}

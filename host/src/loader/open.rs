@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
 use dogpile_plugin_api::abi::RawHost;
-use dogpile_plugin_api::{BackendInstance, Error, ErrorKind, ManglerInstance, Plugin};
+use dogpile_plugin_api::{AnyBackend, BackendInstance, Error, ErrorKind, ManglerInstance, Plugin};
 use parking_lot::{Condvar, Mutex};
 
 /// Why something of a plugin was not opened.
@@ -62,11 +62,29 @@ pub fn open_backend(
 ) -> Result<BackendInstance, OpenError> {
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_backend(&owned, &arguments, &host);
-    within(timeout, name, open, |late| {
-        if let Err(error) = late.close() {
-            tracing::warn!(target: "dogpile", %error, "a backend that was opened too late failed to close");
-        }
-    })
+    within(timeout, name, open, close_unused)
+}
+
+/// Closes what nobody calls any more before it was called at all.
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+pub(crate) fn close_unused(opened: BackendInstance) {
+    if let Err(error) = opened.close() {
+        tracing::warn!(target: "dogpile", %error, "a backend that was opened for nothing failed to close");
+    }
+}
+
+/// Opens the plugin's proxy `name` around `inner`, as [`open_backend`] does.
+pub fn open_proxy(
+    plugin: &Plugin,
+    name: &str,
+    arguments: &str,
+    host: RawHost,
+    timeout: Duration,
+    inner: impl AnyBackend,
+) -> Result<BackendInstance, OpenError> {
+    let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
+    let open = move || plugin.open_proxy(&owned, &arguments, &host, inner);
+    within(timeout, name, open, close_unused)
 }
 
 /// Opens the plugin's key mangler `name`, as [`open_backend`] does.
@@ -95,7 +113,7 @@ enum State<T> {
 }
 
 /// What `open` gives, if it does within `timeout`; otherwise its thread hands it to `dispose` whenever it is done.
-fn within<T: Send + 'static>(
+pub(crate) fn within<T: Send + 'static>(
     timeout: Duration,
     name: &str,
     open: impl FnOnce() -> Result<T, Error> + Send + 'static,

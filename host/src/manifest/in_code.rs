@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::model::{
     BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
-    RegionConfig,
+    ProxyConfig, RegionConfig,
 };
 
 /// Setters, to configure a region in code. Fields can be set as well.
@@ -28,18 +28,17 @@ impl RegionConfig {
     }
 
     /// Values expire so long after their creation. They may be served stale for as long again, unless
-    /// [`RegionConfig::max_stale`] is called after this.
+    /// [`RegionConfig::max_stale`] says otherwise.
     #[must_use]
     pub fn expiration_time(mut self, time: Duration) -> Self {
         self.expiration_time = Some(time);
-        self.max_stale = MaxStale::For(time);
         self
     }
 
     /// How long past its expiry a value may be served while a new one is created.
     #[must_use]
     pub fn max_stale(mut self, limit: MaxStale) -> Self {
-        self.max_stale = limit;
+        self.max_stale = Some(limit);
         self
     }
 
@@ -57,6 +56,14 @@ impl RegionConfig {
         self
     }
 
+    /// Another region may use the same keys of the same storage, if it says so too: they share one instance of the
+    /// backend, and with it their creations.
+    #[must_use]
+    pub fn shares_keys(mut self) -> Self {
+        self.shares_keys = true;
+        self
+    }
+
     /// Adds a key mangler, without arguments.
     #[must_use]
     pub fn key_mangler(mut self, name: impl Into<String>) -> Self {
@@ -70,6 +77,33 @@ impl RegionConfig {
                 self.key_mangler = KeyManglers::Named(vec![mangler]);
             }
         }
+        self
+    }
+
+    /// Adds a proxy, without arguments, inside of those that were added before: the first is the outermost.
+    #[must_use]
+    pub fn proxy(self, name: impl Into<String>) -> Self {
+        self.proxy_with(name, Map::new())
+    }
+
+    /// Adds a proxy with arguments, as [`RegionConfig::proxy`] does without.
+    #[must_use]
+    pub fn proxy_with(
+        mut self,
+        name: impl Into<String>,
+        arguments: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self {
+        self.proxies.push(ProxyConfig {
+            name: name.into(),
+            arguments: arguments.into_iter().collect(),
+        });
+        self
+    }
+
+    /// Whether the backend must answer a ping before the region is configured. Default: it need not.
+    #[must_use]
+    pub fn require_healthy(mut self, must: bool) -> Self {
+        self.require_healthy = Some(must);
         self
     }
 
@@ -152,5 +186,33 @@ impl RegionConfig {
     pub fn bypass_hold(mut self, time: Duration) -> Self {
         self.bypass_hold = time;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn the_order_of_setters_does_not_matter() {
+        let region = || RegionConfig::on("users", "memory");
+        let strict = MaxStale::For(Duration::ZERO);
+        let one = region().max_stale(strict).expiration_time(MINUTE);
+        let other = region().expiration_time(MINUTE).max_stale(strict);
+        assert_eq!(one.resolved_max_stale(), strict);
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn values_are_served_stale_as_long_as_they_were_fresh_unless_it_is_said() {
+        let region = RegionConfig::on("users", "memory");
+        assert_eq!(region.resolved_max_stale(), MaxStale::Forever);
+        let timed = region.expiration_time(MINUTE);
+        assert_eq!(timed.resolved_max_stale(), MaxStale::For(MINUTE));
+        // The same thing, said.
+        assert_eq!(timed.clone().max_stale(MaxStale::For(MINUTE)), timed);
+        assert_ne!(timed.clone().max_stale(MaxStale::Forever), timed);
     }
 }

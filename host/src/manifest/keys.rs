@@ -58,6 +58,8 @@ pub(super) const REGION: Keys = Keys {
         "max_stale",
         "key_prefix",
         "key_mangler",
+        "proxies",
+        "wrap",
         "arguments",
         "serializer",
         "value_version",
@@ -71,17 +73,11 @@ pub(super) const REGION: Keys = Keys {
         "lock_timeout",
         "bypass_hold",
         "shares_keys",
+        "require_healthy",
         "invalidation",
         "invalidation_interval",
     ],
-    not_yet: &[
-        "proxies",
-        "wrap",
-        "hang_after",
-        "call_timeout",
-        "replace_foreign",
-        "require_healthy",
-    ],
+    not_yet: &["hang_after", "call_timeout", "replace_foreign"],
     hints: &[
         ("ttl", "did you mean `expiration_time`?"),
         ("timeout", "did you mean `expiration_time` or `lock_wait`?"),
@@ -89,6 +85,7 @@ pub(super) const REGION: Keys = Keys {
         ("prefix", "did you mean `key_prefix`?"),
         ("mangler", "did you mean `key_mangler`?"),
         ("key_manglers", "did you mean `key_mangler`?"),
+        ("proxy", "did you mean `proxies`?"),
         ("args", "did you mean `arguments`?"),
         ("lock_blocking_timeout", "did you mean `lock_wait`?"),
         (
@@ -102,6 +99,12 @@ pub(super) const MANGLER: Keys = Keys {
     known: &["mangler", "arguments"],
     not_yet: &[],
     hints: &[("name", "did you mean `mangler`?")],
+};
+
+pub(super) const PROXY: Keys = Keys {
+    known: &["proxy", "arguments"],
+    not_yet: &[],
+    hints: &[("name", "did you mean `proxy`?")],
 };
 
 impl Reader<'_, '_> {

@@ -57,7 +57,7 @@ use serde_json::{Map, Value, json};
 pub use error::{ManifestError, ManifestErrors, Severity};
 pub use model::{
     BackendRef, HostConfig, InvalidationScope, KeyManglers, ManglerConfig, MaxStale,
-    OnBackendError, PluginConfig, RegionConfig, Serializer,
+    OnBackendError, PluginConfig, ProxyConfig, RegionConfig, Serializer,
 };
 
 pub use resolve::{Unresolved, resolve};
@@ -142,23 +142,6 @@ impl Manifest {
     /// spelled from the manifest's path as the caller gave it.
     pub fn inputs(&self) -> &[PathBuf] {
         &self.inputs
-    }
-
-    /// Pairs of regions whose entries would lie under the same keys of the same backend, unless
-    /// both say `shares_keys`. `null` holds nothing, so it is left out. Whether a pair matters is
-    /// for the caller to say: backends that live in one instance each share nothing.
-    pub fn sharing(&self) -> Vec<(String, String)> {
-        let regions: Vec<&RegionConfig> = self.regions.values().collect();
-        let mut pairs = Vec::new();
-        for (index, one) in regions.iter().enumerate() {
-            for other in &regions[index + 1..] {
-                let meant = one.shares_keys && other.shares_keys;
-                if !meant && one.backend.name != "null" && one.same_keys(other) {
-                    pairs.push((one.name.clone(), other.name.clone()));
-                }
-            }
-        }
-        pairs
     }
 
     /// An error about the value at a path, for checks made elsewhere: an unknown backend, an

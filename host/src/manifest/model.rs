@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -87,6 +87,25 @@ impl fmt::Debug for ManglerConfig {
     }
 }
 
+/// One named proxy.
+#[derive(Clone, PartialEq)]
+pub struct ProxyConfig {
+    /// Its name, or `plugin/name` where two plugins offer the same.
+    pub name: String,
+    /// Its arguments; empty if none were given.
+    pub arguments: Map<String, Value>,
+}
+
+impl fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments = Value::Object(self.arguments.clone());
+        f.debug_struct("ProxyConfig")
+            .field("name", &self.name)
+            .field("arguments", &WithoutText(&arguments))
+            .finish()
+    }
+}
+
 /// How values become bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,7 +114,7 @@ pub enum Serializer {
     Json,
 }
 
-/// What happens when the backend fails.
+/// What happens when the backend fails, and while it is not called: its breaker is open, or it is reopened after a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnBackendError {
     /// As if the value were missing.
@@ -127,11 +146,14 @@ pub struct RegionConfig {
     /// When a value expires, from the end of its creation; `None`: never.
     pub expiration_time: Option<Duration>,
     /// How long an expired value may still be served while a new one is created.
-    pub max_stale: MaxStale,
+    /// `None`: as long as the expiration time, or for ever if there is none.
+    pub max_stale: Option<MaxStale>,
     /// Put before every mangled key.
     pub key_prefix: String,
     /// What is done to keys.
     pub key_mangler: KeyManglers,
+    /// What stands between the region and its backend, the outermost first.
+    pub proxies: Vec<ProxyConfig>,
     /// The backend's arguments, without those that the host takes itself.
     pub arguments: Map<String, Value>,
     /// How values become bytes.
@@ -162,6 +184,8 @@ pub struct RegionConfig {
     pub invalidation: Option<InvalidationScope>,
     /// How often the record of shared invalidations is read; at least every millisecond.
     pub invalidation_interval: Duration,
+    /// Whether a new backend must answer a ping before it is taken into use; `None`: on a reload, not at the start.
+    pub require_healthy: Option<bool>,
     /// Values that were interpolated, by their path in the region, as they may be shown.
     pub(super) masked: BTreeMap<Vec<String>, String>,
 }
@@ -173,9 +197,10 @@ impl RegionConfig {
             name: name.into(),
             backend,
             expiration_time: None,
-            max_stale: MaxStale::Forever,
+            max_stale: None,
             key_prefix: String::new(),
             key_mangler: KeyManglers::Backend,
+            proxies: Vec::new(),
             arguments: Map::new(),
             serializer: Serializer::Json,
             value_version: 0,
@@ -191,27 +216,32 @@ impl RegionConfig {
             shares_keys: false,
             invalidation: None,
             invalidation_interval: Duration::from_secs(1),
+            require_healthy: None,
             masked: BTreeMap::new(),
         }
     }
 
-    /// Whether the value at a path below `key` is what an interpolation gave.
-    pub(crate) fn is_interpolated(&self, key: &str, path: &[String]) -> bool {
-        let path = [&[key.to_owned()], path].concat();
-        self.masked.contains_key(&path)
+    /// Whether the value at a path in the region is what an interpolation gave.
+    pub(crate) fn is_interpolated(&self, path: &[String]) -> bool {
+        self.masked.contains_key(path)
     }
 
-    /// Whether entries of both regions would lie under the same keys of the same backend.
-    pub fn same_keys(&self, other: &Self) -> bool {
-        let same_plugin = match (&self.backend.plugin, &other.backend.plugin) {
-            (Some(mine), Some(theirs)) => mine == theirs,
-            _ => true,
-        };
-        same_plugin
-            && self.backend.name == other.backend.name
-            && self.arguments == other.arguments
-            && self.key_prefix == other.key_prefix
-            && self.key_mangler == other.key_mangler
+    /// How long an expired value may still be served, with the default worked out.
+    pub fn resolved_max_stale(&self) -> MaxStale {
+        self.max_stale.unwrap_or_else(|| {
+            self.expiration_time
+                .map_or(MaxStale::Forever, MaxStale::For)
+        })
+    }
+
+    /// The names of the arguments that one has and the other has not, or not with the same value.
+    pub(crate) fn differing_arguments<'a>(&'a self, other: &'a Self) -> BTreeSet<&'a str> {
+        let (own, others) = (&self.arguments, &other.arguments);
+        let names = own.keys().chain(others.keys());
+        names
+            .filter(|name| own.get(*name) != others.get(*name))
+            .map(String::as_str)
+            .collect()
     }
 }
 
@@ -222,9 +252,10 @@ impl PartialEq for RegionConfig {
             name,
             backend,
             expiration_time,
-            max_stale,
+            max_stale: _,
             key_prefix,
             key_mangler,
+            proxies,
             arguments,
             serializer,
             value_version,
@@ -240,14 +271,16 @@ impl PartialEq for RegionConfig {
             shares_keys,
             invalidation,
             invalidation_interval,
+            require_healthy,
             masked: _,
         } = self;
         *name == other.name
             && *backend == other.backend
             && *expiration_time == other.expiration_time
-            && *max_stale == other.max_stale
+            && self.resolved_max_stale() == other.resolved_max_stale()
             && *key_prefix == other.key_prefix
             && *key_mangler == other.key_mangler
+            && *proxies == other.proxies
             && *arguments == other.arguments
             && *serializer == other.serializer
             && *value_version == other.value_version
@@ -263,5 +296,6 @@ impl PartialEq for RegionConfig {
             && *shares_keys == other.shares_keys
             && *invalidation == other.invalidation
             && *invalidation_interval == other.invalidation_interval
+            && *require_healthy == other.require_healthy
     }
 }

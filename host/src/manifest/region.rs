@@ -1,13 +1,14 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
 use super::check::is_name;
-use super::keys::{MANGLER, REGION};
+use super::keys::{Keys, MANGLER, PROXY, REGION};
 use super::model::{
     BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
-    RegionConfig, Serializer,
+    ProxyConfig, RegionConfig, Serializer,
 };
 use super::read::{Item, Reader, Table};
 
@@ -17,6 +18,61 @@ const MANGLERS: &str = "write [\"sha1\"], [{ mangler = \"length\", arguments = {
 /// A lease is renewed each third of it, over a network.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+const PROXIES: &str =
+    "write [\"zstd\"], or [{ proxy = \"log\", arguments = { level = \"debug\" } }]";
+
+/// What is known of the paths below `path`, by the rest of each.
+fn below<'m, V>(
+    known: &'m BTreeMap<Vec<String>, V>,
+    path: &'m [String],
+) -> impl Iterator<Item = (&'m [String], &'m V)> {
+    known
+        .range(path.to_vec()..)
+        .map_while(|(found, value)| Some((found.strip_prefix(path)?, value)))
+}
+
+/// A path in a region as if it had been written in full: `wrap` is `proxies`, and what stands alone is a list of one.
+fn effective(path: &[String]) -> Vec<String> {
+    let mut path = path.to_vec();
+    let Some(first) = path.first_mut() else {
+        return path;
+    };
+    if first == "wrap" {
+        "proxies".clone_into(first);
+    }
+    let is_list = first == "proxies" || first == "key_mangler";
+    let is_element = |next: &String| next.bytes().all(|byte| byte.is_ascii_digit());
+    if is_list && path.get(1).is_some_and(|next| !is_element(next)) {
+        path.insert(1, String::from("0"));
+    }
+    path
+}
+
+/// What a region names in lists, with arguments.
+struct Part {
+    what: &'static str,
+    key: &'static str,
+    keys: &'static Keys,
+    /// Arguments that it may have.
+    arguments: &'static str,
+    remedy: &'static str,
+}
+
+const A_MANGLER: Part = Part {
+    what: "key mangler",
+    key: "mangler",
+    keys: &MANGLER,
+    arguments: "{ max = 250 }",
+    remedy: MANGLERS,
+};
+
+const A_PROXY: Part = Part {
+    what: "proxy",
+    key: "proxy",
+    keys: &PROXY,
+    arguments: "{ level = \"debug\" }",
+    remedy: PROXIES,
+};
 
 impl Reader<'_, '_> {
     /// Reads `[regions.NAME]`. What is wrong is noted, and its default taken.
@@ -32,6 +88,7 @@ impl Reader<'_, '_> {
         if let Some(item) = table.take("key_mangler") {
             region.key_mangler = self.key_mangler(&item);
         }
+        region.proxies = self.proxies(&mut table);
         if let Some(item) = table.take("serializer") {
             region.serializer = self.serializer(&item);
         }
@@ -45,6 +102,9 @@ impl Reader<'_, '_> {
         }
         if let Some(item) = table.take("shares_keys") {
             region.shares_keys = self.boolean(&item).unwrap_or(false);
+        }
+        if let Some(item) = table.take("require_healthy") {
+            region.require_healthy = self.boolean(&item);
         }
         if let Some(item) = table.take("invalidation") {
             region.invalidation = match self.word(&item, &["local", "shared"], &[]) {
@@ -72,14 +132,15 @@ impl Reader<'_, '_> {
             self.arguments(&item, given, &mut region);
         }
         self.refuse_rest(&table, &REGION);
-        region.masked = self
-            .masked
-            .range(table.path.clone()..)
-            .map_while(|(path, shown)| {
-                let rest = path.strip_prefix(table.path.as_slice())?;
-                Some((in_arrays(rest), shown.clone()))
-            })
+        region.masked = below(self.masked, &table.path)
+            .map(|(rest, shown)| (effective(rest), shown.clone()))
             .collect();
+        let places: Vec<_> = below(self.places, &table.path)
+            .map(|(rest, place)| ([&table.path, &*effective(rest)].concat(), place.clone()))
+            .collect();
+        for (path, place) in places {
+            self.places.entry(path).or_insert(place);
+        }
         region
     }
 
@@ -127,9 +188,6 @@ impl Reader<'_, '_> {
                 "set it, or write expiration_time = \"never\" to say that this is meant",
             ),
         }
-        region.max_stale = region
-            .expiration_time
-            .map_or(MaxStale::Forever, MaxStale::For);
         if let Some(item) = table.take("stale_if_error") {
             region.stale_if_error = self.limit(&item).unwrap_or(Duration::ZERO);
         }
@@ -140,12 +198,12 @@ impl Reader<'_, '_> {
             region.bypass_hold = self.limit(&item).unwrap_or(Duration::ZERO);
         }
         if let Some(item) = table.take("max_stale") {
-            region.max_stale = if self.is_word(&item, "forever") {
+            region.max_stale = Some(if self.is_word(&item, "forever") {
                 MaxStale::Forever
             } else {
                 let limit = self.limit(&item);
                 MaxStale::For(limit.unwrap_or(Duration::ZERO))
-            };
+            });
         }
     }
 
@@ -222,36 +280,71 @@ impl Reader<'_, '_> {
     }
 
     fn mangler(&mut self, item: &Item<'_>) -> Option<ManglerConfig> {
+        let (name, arguments) = self.part(item, &A_MANGLER)?;
+        let arguments = Value::Object(arguments);
+        Some(ManglerConfig { name, arguments })
+    }
+
+    /// `proxies`, or `wrap` as dogpile calls it; both would be two lists for one thing.
+    fn proxies(&mut self, table: &mut Table<'_>) -> Vec<ProxyConfig> {
+        let (proxies, wrap) = (table.take("proxies"), table.take("wrap"));
+        if let (Some(first), Some(second)) = (&proxies, &wrap) {
+            let first = self.source.display(first.key_span.start);
+            self.error(
+                second.key_span.clone(),
+                format!("`wrap` is another name of `proxies`, which is given at {first}"),
+                "remove one of them",
+            );
+        }
+        let Some(item) = proxies.or(wrap) else {
+            return Vec::new();
+        };
+        let items = match item.value.get_ref() {
+            DeValue::Array(_) => self.array(&item, PROXIES).unwrap_or_default(),
+            DeValue::String(_) | DeValue::Table(_) => vec![item],
+            other => {
+                let found = other.type_str();
+                self.error(
+                    item.span(),
+                    format!("`{}` cannot be of type {found}", item.key),
+                    PROXIES,
+                );
+                return Vec::new();
+            }
+        };
+        let proxy = |item: &Item<'_>| {
+            let (name, arguments) = self.part(item, &A_PROXY)?;
+            Some(ProxyConfig { name, arguments })
+        };
+        items.iter().filter_map(proxy).collect()
+    }
+
+    /// A name, or a table of a name and arguments.
+    fn part(&mut self, item: &Item<'_>, kind: &Part) -> Option<(String, Map<String, Value>)> {
         let mut arguments = Map::new();
         let name = if let DeValue::Table(_) = item.value.get_ref() {
-            let mut table = self.table(item, MANGLERS)?;
+            let mut table = self.table(item, kind.remedy)?;
             if let Some(item) = table.take("arguments") {
-                arguments = self
-                    .json_table(&item, "write a table, as in { max = 250 }")
-                    .unwrap_or_default();
+                let remedy = format!("write a table, as in {}", kind.arguments);
+                arguments = self.json_table(&item, &remedy).unwrap_or_default();
             }
-            let name = table.take("mangler");
-            self.refuse_rest(&table, &MANGLER);
+            let name = table.take(kind.key);
+            self.refuse_rest(&table, kind.keys);
             if name.is_none() {
-                self.missing(item.span(), "this key mangler has no name", MANGLERS);
+                let message = format!("this {} has no name", kind.what);
+                self.missing(item.span(), message, kind.remedy);
             }
             name?
         } else {
             item.clone()
         };
-        let text = self.text(&name, MANGLERS)?;
+        let text = self.text(&name, kind.remedy)?;
         if offer(&text.value).is_none() {
-            self.error(
-                name.span(),
-                format!("\"{}\" does not name a key mangler", text.shown),
-                MANGLERS,
-            );
+            let message = format!("\"{}\" does not name a {}", text.shown, kind.what);
+            self.error(name.span(), message, kind.remedy);
             return None;
         }
-        Some(ManglerConfig {
-            name: text.value,
-            arguments: Value::Object(arguments),
-        })
+        Some((text.value, arguments))
     }
 
     /// Takes dogpile's lock arguments out: they are the host's, whatever the backend.
@@ -299,16 +392,4 @@ fn offer(text: &str) -> Option<(Option<&str>, &str)> {
     let is_odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
     let is_usable = !name.is_empty() && !name.contains(is_odd) && plugin.is_none_or(is_name);
     is_usable.then_some((plugin, name))
-}
-
-/// A key mangler that stands alone is the first of its array.
-fn in_arrays(path: &[String]) -> Vec<String> {
-    let mut path = path.to_vec();
-    if let [key, next, ..] = path.as_slice()
-        && key == "key_mangler"
-        && next.parse::<usize>().is_err()
-    {
-        path.insert(1, "0".to_owned());
-    }
-    path
 }

@@ -33,6 +33,9 @@ impl Secrets {
     /// The secrets in a region's arguments.
     pub(super) fn add_region(&mut self, region: &RegionConfig) {
         self.add_table(&region.arguments, false);
+        for proxy in &region.proxies {
+            self.add_table(&proxy.arguments, false);
+        }
         if let KeyManglers::Named(manglers) = &region.key_mangler {
             for mangler in manglers {
                 self.add_value(&mangler.arguments, false);

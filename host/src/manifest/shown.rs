@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::duration::display;
 use super::model::{
-    InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError, RegionConfig,
+    InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError, ProxyConfig,
+    RegionConfig,
 };
 use super::redact::{names_a_secret, without_user_information};
 
@@ -19,7 +20,7 @@ impl RegionConfig {
         put("expiration_time", timeout(self.expiration_time).into());
         put(
             "max_stale",
-            match self.max_stale {
+            match self.resolved_max_stale() {
                 MaxStale::For(limit) => display(limit).into(),
                 MaxStale::Forever => "forever".into(),
             },
@@ -33,6 +34,9 @@ impl RegionConfig {
             KeyManglers::Named(manglers) => {
                 put("key_mangler", self.masked_manglers(manglers));
             }
+        }
+        if !self.proxies.is_empty() {
+            put("proxies", self.masked_proxies());
         }
         put("stale_if_error", display(self.stale_if_error).into());
         put("retry_after", display(self.retry_after).into());
@@ -68,6 +72,9 @@ impl RegionConfig {
             "invalidation_interval",
             display(self.invalidation_interval).into(),
         );
+        if let Some(must) = self.require_healthy {
+            put("require_healthy", must.into());
+        }
         if !self.arguments.is_empty() {
             let mut path = vec!["arguments".to_owned()];
             put("arguments", self.masked_table(&self.arguments, &mut path));
@@ -93,6 +100,17 @@ impl RegionConfig {
                 })
             })
             .collect()
+    }
+
+    fn masked_proxies(&self) -> Value {
+        let shown = |(index, proxy): (usize, &ProxyConfig)| {
+            let mut path = vec!["proxies".into(), index.to_string(), "arguments".into()];
+            serde_json::json!({
+                "proxy": proxy.name,
+                "arguments": self.masked_table(&proxy.arguments, &mut path),
+            })
+        };
+        self.proxies.iter().enumerate().map(shown).collect()
     }
 
     fn masked_table(&self, table: &Map<String, Value>, path: &mut Vec<String>) -> Value {
@@ -133,9 +151,10 @@ impl fmt::Debug for RegionConfig {
             .field("name", &self.name)
             .field("backend", &self.backend)
             .field("expiration_time", &self.expiration_time)
-            .field("max_stale", &self.max_stale)
+            .field("max_stale", &self.resolved_max_stale())
             .field("key_prefix", &self.masked_prefix())
             .field("key_mangler", &self.key_mangler)
+            .field("proxies", &self.proxies)
             .field("arguments", &WithoutText(&arguments))
             .field("serializer", &self.serializer)
             .field("value_version", &self.value_version)
@@ -151,6 +170,7 @@ impl fmt::Debug for RegionConfig {
             .field("shares_keys", &self.shares_keys)
             .field("invalidation", &self.invalidation)
             .field("invalidation_interval", &self.invalidation_interval)
+            .field("require_healthy", &self.require_healthy)
             .finish_non_exhaustive()
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dogpile_lock::Source;
-use dogpile_plugin_api::Object;
+use dogpile_plugin_api::{Key, Metadata, Object};
 use serde::{Serialize, Serializer};
+
+use crate::keys;
 
 /// A value from a cache. It derefs to the value; cloning counts a reference.
 pub struct Cached<T> {
@@ -19,6 +21,20 @@ impl<T: Send + Sync + 'static> Cached<T> {
     #[inline]
     pub(crate) fn new(object: Object<T>, source: Source) -> Self {
         Self { object, source }
+    }
+
+    /// A value that is in no cache, created just now.
+    pub(crate) fn uncached(value: T) -> Self {
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let metadata = Metadata {
+            created: now,
+            started: now,
+            keep_until: 0,
+            weight: 0,
+        };
+        let object = Object::new(&metadata, Key::new("", keys::hash("")), value);
+        Self::new(object, Source::Created)
     }
 
     /// When its creation ended.

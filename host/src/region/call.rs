@@ -26,6 +26,8 @@ pub(crate) struct Call {
     pub(crate) expiration_time: Option<u64>,
     /// Of what it stores.
     pub(crate) tags: Tags,
+    /// Whether the caller gets what it creates, whatever fails in the cache.
+    pub(crate) bypass: bool,
 }
 
 impl Call {
@@ -33,6 +35,7 @@ impl Call {
     pub(crate) const PLAIN: &Self = &Self {
         expiration_time: None,
         tags: Tags::NONE,
+        bypass: false,
     };
 
     pub(crate) fn expire(&mut self, expiration: Expiration) {

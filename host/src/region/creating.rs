@@ -15,10 +15,10 @@ use super::mangle::BackendKey;
 use super::store::{object, stored_form};
 use super::tagged::is_hard_outdated;
 use super::way::Way;
-use crate::Result;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
 use crate::slot::Count;
+use crate::{Error, Result};
 
 /// The turn of a key in a region.
 pub(super) type KeyTurn = Turn<Value, Failure, Held<KeyMutex>>;
@@ -135,7 +135,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             }
             Err(error) => self
                 .region
-                .backend_failed(&region, "mutex", error)
+                .backend_failed(&region, self.call, "mutex", error)
                 .map(|()| Acquired::Unneeded)
                 .map_err(Failure::Error),
         }
@@ -208,7 +208,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         }
         let Some(stored) = self
             .region
-            .to_store::<T, F>(&region, self.key, value)
+            .to_store::<T, F>(&region, self.call, self.key, value)
             .map_err(Failure::Error)?
         else {
             return Ok(());
@@ -222,7 +222,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .call_with_key(self.way, &region.instance, self.key, call)
             .await;
         self.region
-            .after_store(&region, self.key, value, outcome)
+            .after_store(&region, self.call, self.key, value, outcome)
             .map_err(Failure::Error)
     }
 
@@ -283,10 +283,12 @@ pub(super) fn set(
 }
 
 impl Region {
-    /// The value as it is to be stored; `None` if it is outdated already.
+    /// The value as it is to be stored; `None` if it is outdated already, or cannot be written and the call bypasses
+    /// that.
     pub(super) fn to_store<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         region: &Configured,
+        call: &Call,
         key: &BackendKey<'_>,
         value: &Value,
     ) -> Result<Option<Value>> {
@@ -295,13 +297,17 @@ impl Region {
         }
         let object = Object::<T>::from_value(value.clone());
         let object = object.expect("it was made as one in `create`");
-        stored_form::<T, F>(self, region, key, &object).map(Some)
+        match stored_form::<T, F>(self, region, key, &object) {
+            Ok(form) => Ok(Some(form)),
+            Err(error) => self.not_written(call, error).map(|()| None),
+        }
     }
 
     /// What follows from a store; `None`: the key was deleted meanwhile, and nothing was stored.
     pub(super) fn after_store(
         &self,
         region: &Configured,
+        call: &Call,
         key: &BackendKey<'_>,
         value: &Value,
         outcome: Option<Stored>,
@@ -328,9 +334,21 @@ impl Region {
                 let config = &region.config;
                 let spare = &region.instance.spare;
                 spare.hold(&key.key(), value, config.bypass_hold, self.clock());
-                self.backend_failed(region, "set", error)
+                self.backend_failed(region, call, "set", error)
             }
         }
+    }
+
+    /// A value that has no form to be stored in: logged, and an error unless the call bypasses it.
+    #[cold]
+    pub(super) fn not_written(&self, call: &Call, error: Error) -> Result<()> {
+        if !call.bypass {
+            return Err(error);
+        }
+        if self.slot().may_log(self.clock().coarse()) {
+            tracing::warn!(target: "dogpile.cache", region = self.name(), "{error}; it is not stored");
+        }
+        Ok(())
     }
 
     pub(super) fn not_released(&self, error: &dogpile_plugin_api::Error) {

@@ -99,6 +99,13 @@ impl<'a, P> Entry<'a, P> {
         self
     }
 
+    /// The caller gets what it creates, whatever fails in the cache: reading and storing are as if the region's
+    /// `on_backend_error` were `"bypass"`, and a value that cannot be serialised is not stored.
+    pub(crate) fn bypass(mut self) -> Self {
+        self.call.bypass = true;
+        self
+    }
+
     /// A created value is stored only if this says so. Callers who waited for it get it all the same.
     pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entry<'a, Q> {
         Entry {
@@ -220,6 +227,45 @@ impl<'a, P> Entry<'a, P> {
         let goal = Once::new(create, self.should_cache);
         self.region
             .fetch_async::<T, Json>(&self.key, &self.call, goal)
+            .await
+    }
+
+    /// See [`Region::refresh_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn refresh_async<T, C, F>(self, creator: C) -> Result<Cached<T>>
+    where
+        T: Cacheable,
+        C: FnOnce() -> F,
+        F: Future<Output = T>,
+        P: ShouldCache<T>,
+    {
+        let create = || async { Ok(creator().await) };
+        let goal = Anew::new(self.region, create, self.should_cache);
+        self.region
+            .renew_async::<T, Json>(&self.key, &self.call, goal)
+            .await
+    }
+
+    /// See [`Region::try_refresh_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn try_refresh_async<T, E, C, F>(self, creator: C) -> Result<Cached<T>>
+    where
+        T: Cacheable,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        C: FnOnce() -> F,
+        F: Future<Output = Result<T, E>>,
+        P: ShouldCache<T>,
+    {
+        let create = || async { creator().await.map_err(creator_failed) };
+        let goal = Anew::new(self.region, create, self.should_cache);
+        self.region
+            .renew_async::<T, Json>(&self.key, &self.call, goal)
             .await
     }
 

@@ -8,8 +8,15 @@ use crate::slot::Encoder;
 use crate::{Error, ErrorKind, Result};
 
 /// What a region can cache: any serde type that threads may share.
+#[diagnostic::on_unimplemented(
+    message = "a value of type `{Self}` cannot be cached",
+    label = "not a serde type that threads may share and that owns what it holds",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it; a type without them can be cached through \
+            `Region::objects`"
+)]
 pub trait Cacheable: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Cacheable for T {}
 
 /// The way between a `T` and a payload.

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use dogpile_plugin_api::Key;
+use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Key};
 
+use crate::mangler::Mangler;
 use crate::registry::Configured;
 use crate::{Error, ErrorKind, Result, keys};
 
@@ -73,17 +74,28 @@ pub(crate) fn shown(key: &str) -> &str {
     }
 }
 
+#[cold]
+fn failed(region: &Configured, mangler: &Mangler, error: dogpile_plugin_api::Error) -> Error {
+    let remedy = match error.kind() {
+        PluginErrorKind::Panic => {
+            "; the fault is the plugin's: replace it, or give the region another key mangler"
+        }
+        _ => "",
+    };
+    let name = &region.config.name;
+    Error::with_source(
+        ErrorKind::Plugin,
+        format!("region `{name}`: {mangler} failed: {error}{remedy}"),
+        error,
+    )
+}
+
 fn mangled(region: &Configured, key: &str) -> Result<String> {
     let mut text = Cow::Borrowed(key);
     for mangler in &*region.manglers {
-        let next = mangler.mangle(&text).map_err(|error| {
-            let name = &region.config.name;
-            Error::with_source(
-                ErrorKind::Plugin,
-                format!("region `{name}`: its key mangler failed: {error}"),
-                error,
-            )
-        })?;
+        let next = mangler
+            .mangle(&text)
+            .map_err(|error| failed(region, mangler, error))?;
         text = Cow::Owned(next);
     }
     let mut whole = String::with_capacity(region.config.key_prefix.len() + text.len());

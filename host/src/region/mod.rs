@@ -16,6 +16,7 @@ mod mangle;
 mod metadata;
 mod multi;
 mod multi_creating;
+mod multi_set;
 mod objects;
 mod passage;
 mod payload;
@@ -56,6 +57,7 @@ use self::passage::{Passage, Waiting};
 use self::way::Way;
 use crate::engine::Engine;
 use crate::instance::Instance;
+use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
 use crate::slot::{Count, Hold, RegionStats, Slot};
@@ -283,6 +285,18 @@ impl Region {
         drop(replaced);
     }
 
+    /// How the keys of `#[cached]` functions in this region are made, by all handles and from now on; functions with
+    /// a generator of their own keep that.
+    pub fn set_function_key_generator(&self, generator: impl KeyGenerator) {
+        self.slot().key_generators.set_function(generator);
+    }
+
+    /// How the keys of `#[cached_multi]` functions in this region are made. The generator is asked for one key at a
+    /// time.
+    pub fn set_function_multi_key_generator(&self, generator: impl KeyGenerator) {
+        self.slot().key_generators.set_function_multi(generator);
+    }
+
     /// What the region has counted since the host started.
     pub fn stats(&self) -> RegionStats {
         self.slot().stats.read()
@@ -415,7 +429,7 @@ impl Region {
                 creating::set(instance, key, &stored, None)
             };
             let outcome = self.call_with_key(way, &region.instance, &key, set).await;
-            self.after_store(&region, &key, object.as_value(), Some(outcome))?;
+            self.after_store(&region, call, &key, object.as_value(), Some(outcome))?;
             Ok(Cached::new(object, Source::Created))
         };
         put.await.map_err(|error| self.ended(error))
@@ -471,11 +485,14 @@ impl Region {
     fn backend_failed(
         &self,
         region: &Configured,
+        call: &Call,
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Result<()> {
-        let fail = region.config.on_backend_error == OnBackendError::Fail;
-        let log = self.slot().may_log(self.clock().coarse());
+        let fail = region.config.on_backend_error == OnBackendError::Fail && !call.bypass;
+        // What takes a backend out is logged once, not each call that is not made.
+        let suspended = error.kind() == PluginErrorKind::Suspended;
+        let log = !suspended && self.slot().may_log(self.clock().coarse());
         // A dead backend costs no text on each call.
         if !fail && !log {
             return Ok(());
@@ -509,28 +526,19 @@ impl Region {
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Error {
-        let instance = &region.instance;
-        let error = instance.without_secrets(error);
-        let plugin = &instance.plugin;
-        let file = plugin
-            .file
-            .as_ref()
-            .map(|file| format!(" ({})", file.path.display()));
-        let file = file.unwrap_or_default();
-        let served = format!(
-            "backend `{}` of plugin `{}`{file}",
-            instance.name, plugin.name
-        );
-        let remedy = match error.kind() {
-            PluginErrorKind::Panic => {
-                "; the fault is the plugin's: replace it, or give the region another backend"
+        let error = region.instance.without_secrets(error);
+        let (name, served) = (self.name(), region.instance.title());
+        let message = match error.kind() {
+            PluginErrorKind::Suspended => {
+                let why = region.instance.why_out();
+                format!("region `{name}`: {served} is not called: {why}")
             }
-            _ => "",
+            PluginErrorKind::Panic => format!(
+                "region `{name}`: {served} failed in {method}: {error}; the fault is the plugin's: replace it, or \
+                 give the region another backend"
+            ),
+            _ => format!("region `{name}`: {served} failed in {method}: {error}"),
         };
-        let message = format!(
-            "region `{}`: {served} failed in {method}: {error}{remedy}",
-            self.name()
-        );
         Error::with_source(ErrorKind::Backend, message, error)
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct OwnKey<'a, K> {
 }
 
 impl<'a, K: CacheKey> Keys<'a, K> {
-    fn of(keys: &'a [K]) -> Self {
+    pub(super) fn of(keys: &'a [K]) -> Self {
         let mut all: Vec<OwnKey<'a, K>> = keys
             .iter()
             .map(|key| OwnKey {
@@ -114,7 +114,8 @@ impl Region {
         &self,
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<()> {
-        Blocking::new().on(self.put_all(Way::Here, entries))
+        let put = self.put_all(Way::Here, Call::PLAIN, entries);
+        Blocking::new().on(put).map(drop)
     }
 
     /// Removes several keys; no error for those that were not there. See [`Region::delete`].
@@ -186,7 +187,8 @@ impl Region {
         &self,
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<()> {
-        self.put_all(Way::Pool, entries).await
+        let put = self.put_all(Way::Pool, Call::PLAIN, entries);
+        put.await.map(drop)
     }
 
     /// See [`Region::delete_multi`].
@@ -259,33 +261,41 @@ impl Region {
         deleted.map_err(|error| self.call_failed(&region, "delete_multi", error))
     }
 
-    async fn put_all<T: Cacheable, K: CacheKey>(
+    pub(super) async fn put_all<T: Cacheable, K: CacheKey>(
         &self,
         way: Way,
+        call: &Call,
         entries: impl IntoIterator<Item = (K, T)>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Cached<T>>> {
         let put = async {
             let region = self.registry().current(self.slot())?;
             let started = self.slot().invalidations.start(self.clock());
-            let (mut keys, mut values, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut keys, mut made, mut forms) = (Vec::new(), Vec::new(), Vec::new());
             // All were created at one time.
             let times = self.ends_now(started);
             for (key, value) in entries {
                 let text = key.cache_key();
                 let key = BackendKey::new(&region, &text)?.to_owned();
-                let made = object(self, &region, &key, Call::PLAIN, times, value);
-                stored.push(stored_form::<T, Json>(self, &region, &key, &made)?);
-                values.push(made.into_value());
-                keys.push(key);
+                let object = object(self, &region, &key, call, times, value);
+                match stored_form::<T, Json>(self, &region, &key, &object) {
+                    Ok(form) => {
+                        forms.push(form);
+                        keys.push((key, object.as_value().clone()));
+                    }
+                    Err(error) => self.not_written(call, error)?,
+                }
+                made.push(Cached::new(object, Source::Created));
             }
             if keys.is_empty() {
-                return Ok(());
+                return Ok(made);
             }
-            let refs: Vec<_> = keys.iter().collect();
+            let refs: Vec<_> = keys.iter().map(|(key, _)| key).collect();
             let set =
-                move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_multi(instance, keys, stored);
+                move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_multi(instance, keys, forms);
             let outcome = self.call_with_keys(way, &region.instance, &refs, set).await;
-            self.after_set_multi(&region, keys.iter().zip(&values), outcome)
+            let values = keys.iter().map(|(key, value)| (key, value));
+            self.after_set_multi(&region, call, values, outcome)?;
+            Ok(made)
         };
         put.await.map_err(|error| self.ended(error))
     }
@@ -314,7 +324,7 @@ impl Region {
         Ok(found)
     }
 
-    async fn look_all<T: Cacheable, K: CacheKey>(
+    pub(super) async fn look_all<T: Cacheable, K: CacheKey>(
         &self,
         way: Way,
         keys: &Keys<'_, K>,
@@ -338,6 +348,10 @@ impl Region {
 }
 
 impl<'a, K: CacheKey, P> Entries<'a, K, P> {
+    pub(super) fn parts(&mut self) -> (&'a Region, &'a [K], &mut Call) {
+        (self.region, self.keys, &mut self.call)
+    }
+
     /// See [`Entry::expiration_time`](super::Entry::expiration_time).
     pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
         self.call.expire(time.into());

@@ -14,6 +14,7 @@ use super::entry::ShouldCache;
 use super::form::Form;
 use super::mangle::BackendKey;
 use super::multi::{OwnKey, by_key};
+use super::passage::unread;
 use super::read::Found;
 use super::store::object;
 use super::way::Way;
@@ -21,7 +22,7 @@ use super::{CacheKey, Region};
 use crate::Result;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
-use crate::slot::{Count, MissReason};
+use crate::slot::Count;
 
 /// The creation's steps.
 pub(super) struct CreatingMulti<'a, T, F, K, C, P> {
@@ -119,7 +120,7 @@ where
             }
             Err(error) => self
                 .region
-                .backend_failed(&region, "mutex", error)
+                .backend_failed(&region, self.call, "mutex", error)
                 .map(|()| Acquired::Unneeded)
                 .map_err(Failure::Error),
         }
@@ -200,9 +201,12 @@ where
             if !self.keep[number] || !self.is_current(&region, number) {
                 continue;
             }
-            let form = self
-                .region
-                .to_store::<T, F>(&region, &self.keys[number], to_store.value);
+            let form = self.region.to_store::<T, F>(
+                &region,
+                self.call,
+                &self.keys[number],
+                to_store.value,
+            );
             if let Some(form) = form.map_err(Failure::Error)? {
                 numbers.push(number);
                 made.push(to_store.value.clone());
@@ -221,7 +225,7 @@ where
             .await;
         for ((key, value), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
-                .after_store(&region, key, value, outcome)
+                .after_store(&region, self.call, key, value, outcome)
                 .map_err(Failure::Error)?;
         }
         Ok(())
@@ -307,11 +311,12 @@ impl Region {
                 .map(|(key, value)| self.judge_read::<T, F>(region, key, call, Ok(value)))
                 .collect(),
             Err(error) => {
-                self.backend_failed(region, "get_multi", error)?;
+                let reason = unread(&error);
+                self.backend_failed(region, call, "get_multi", error)?;
                 Ok(keys
                     .map(|key| {
                         self.spare::<T, F>(region, key, call)
-                            .unwrap_or(Found::Miss(MissReason::BackendError))
+                            .unwrap_or(Found::Miss(reason))
                     })
                     .collect())
             }
@@ -321,6 +326,7 @@ impl Region {
     pub(super) fn after_set_multi<'k>(
         &self,
         region: &Configured,
+        call: &Call,
         values: impl Iterator<Item = (&'k BackendKey<'static>, &'k Value)>,
         outcome: dogpile_plugin_api::Result<()>,
     ) -> Result<()> {
@@ -335,6 +341,6 @@ impl Region {
                 .spare
                 .hold(&key.key(), value, hold, self.clock());
         }
-        self.backend_failed(region, "set_multi", error)
+        self.backend_failed(region, call, "set_multi", error)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dogpile_lock::{LockError, Outcome, Request, Retry, Source};
-use dogpile_plugin_api::{Object, Value};
+use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Object, Value};
 
 use super::Region;
 use super::cached::Cached;
@@ -37,6 +37,14 @@ pub(super) struct Waiting<S> {
     pub(super) way: Way,
     /// Gives a future that ends when a time has passed.
     pub(super) timer: S,
+}
+
+/// What a read that failed counts as.
+pub(super) fn unread(error: &dogpile_plugin_api::Error) -> MissReason {
+    match error.kind() {
+        PluginErrorKind::Suspended => MissReason::Bypass,
+        _ => MissReason::BackendError,
+    }
 }
 
 impl Region {
@@ -309,9 +317,10 @@ impl Region {
             Ok(Some(value)) => Ok(examine::<T, F>(value, key.key(), &self.terms(region, call))),
             Ok(None) => Ok(Found::Miss(MissReason::Absent)),
             Err(error) => {
-                self.backend_failed(region, "get", error)?;
+                let reason = unread(&error);
+                self.backend_failed(region, call, "get", error)?;
                 let spare = self.spare::<T, F>(region, key, call);
-                Ok(spare.unwrap_or(Found::Miss(MissReason::BackendError)))
+                Ok(spare.unwrap_or(Found::Miss(reason)))
             }
         }
     }

@@ -1,12 +1,10 @@
 //! Values as bytes, for who does not know their type: the `dogpile` command.
 
-use dogpile_plugin_api::Value;
-
 use super::CacheKey;
 use super::call::Call;
 use super::envelope::Envelope;
 use super::mangle::BackendKey;
-use super::store::metadata;
+use super::store::{fitted, metadata};
 use super::{Region, ValueMetadata};
 use crate::registry::configured;
 use crate::slot::{Count, Tags};
@@ -79,7 +77,7 @@ impl Region {
         let metadata = metadata(region, Call::PLAIN, self.ends_now(started), 0);
         let mut bytes = Envelope::of(&metadata, region.config.value_version, Tags::NONE).header();
         bytes.extend_from_slice(payload);
-        let value = Value::with(&metadata, key.key(), bytes);
+        let value = fitted(&metadata, &key, bytes);
         let stored = region.instance.backend.set(&key.key(), &value);
         stored.map_err(|error| {
             self.slot().stats.count(Count::StoreError);

@@ -96,7 +96,19 @@ pub(super) fn stored_form<T: Send + Sync + 'static, F: Form<T>>(
             let tags = tagged::tags(object.as_value()).clone();
             let mut bytes = Envelope::of(&metadata, region.config.value_version, tags).header();
             F::encode(object, &mut bytes)?;
-            Ok(Value::with(&metadata, key.key(), bytes))
+            Ok(fitted(&metadata, key, bytes))
         }
     }
+}
+
+/// Up to so many bytes are copied behind the key, which saves the value an allocation of its own.
+const COPIED: usize = 4096;
+
+/// Bytes as a value without room to spare, since a backend may keep the very value.
+pub(super) fn fitted(metadata: &Metadata, key: &BackendKey<'_>, mut bytes: Vec<u8>) -> Value {
+    if bytes.len() <= COPIED {
+        return Value::copied(metadata, key.key(), &bytes);
+    }
+    bytes.shrink_to_fit();
+    Value::with(metadata, key.key(), bytes)
 }

@@ -13,11 +13,12 @@ use super::reaper::{discard, retire};
 use crate::ErrorKind;
 use crate::assemble::{Assembly, Refused, unresolved};
 use crate::engine::Engine;
+use crate::instance::Instance;
 use crate::loader::{self, LoadError, Loader};
 use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::records::{FirstRead, first_read};
-use crate::registry::{Configured, Origin, Slots, Snapshot};
+use crate::registry::{Configured, Origin, Slots, Snapshot, Timeouts};
 use crate::slot::{Invalidation, Slot, Target};
 
 /// As long as a duration may be in a manifest.
@@ -34,9 +35,13 @@ struct Prepared<'e> {
 
 /// Loads, opens and checks everything aside, and replaces the snapshot once; or changes nothing. All errors are
 /// found, not the first. The caller holds the host's change lock.
-pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+pub(super) fn apply(
+    engine: &Engine,
+    manifest: &Manifest,
+    is_reload: bool,
+) -> Result<Reload, ManifestErrors> {
     let current = engine.registry.load_full();
-    let prepared = prepare(engine, manifest, &current)?;
+    let prepared = prepare(engine, manifest, &current, is_reload)?;
     let mut reload = Reload::unchanged(current.generation, prepared.changes);
     if current.generation > 0 && is_same(&current, &prepared.next) {
         return Ok(reload);
@@ -48,7 +53,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
     let new = engine.registry.load_full();
     drop(current);
     outdate_other_versions(engine, &old, &new);
-    retire(old, &new, manifest.host().drain_timeout);
+    retire(old, &new, new.timeouts.drain);
     reload.generation = new.generation;
     reload.changed = true;
     Ok(reload)
@@ -58,7 +63,7 @@ pub(super) fn apply(engine: &Engine, manifest: &Manifest) -> Result<Reload, Mani
 /// lock.
 pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
     let current = engine.registry.load_full();
-    let prepared = prepare(engine, manifest, &current)?;
+    let prepared = prepare(engine, manifest, &current, true)?;
     drop(prepared.slots);
     let mut reload = Reload::unchanged(current.generation, prepared.changes);
     reload.planned = true;
@@ -71,17 +76,27 @@ fn prepare<'e>(
     engine: &'e Engine,
     manifest: &Manifest,
     current: &Snapshot,
+    is_reload: bool,
 ) -> Result<Prepared<'e>, ManifestErrors> {
     let mut errors = Vec::new();
     let plugins = load(engine, manifest, current, &mut errors);
-    let regions = open(engine, manifest, current, &plugins, &mut errors);
-    if let Err(refused) = refuse(manifest, &mut errors) {
-        discard(regions);
-        return Err(refused);
-    }
+    // Without its plugin a region's error would be a consequence, not a cause.
+    let all_loaded = errors.is_empty();
+    errors.extend(code_twice(manifest, current));
+    let assembly = Assembly {
+        plugins: &plugins,
+        current,
+        engine,
+        open_timeout: timeouts(manifest).open,
+        origin: Origin::Manifest,
+        is_reload,
+        shared: RefCell::new(current.shared_instances()),
+    };
+    let regions = open(&assembly, manifest, all_loaded, &mut errors);
     let new: Vec<_> = regions.iter().map(sketch).collect();
     let changes = plan(&listed(current), &new);
     let mut next = Snapshot::new(plugins);
+    next.timeouts = timeouts(manifest);
     for region in current
         .regions()
         .filter(|region| region.origin == Origin::Code)
@@ -91,10 +106,15 @@ fn prepare<'e>(
     for region in regions {
         next.put(region);
     }
-    let first = first_read(current, &next, open_timeout(manifest));
+    errors.extend(on_the_same_keys(manifest, &next));
+    if let Err(refused) = refuse(manifest, &mut errors) {
+        discard(next);
+        return Err(refused);
+    }
+    let first = first_read(current, &next, next.timeouts.open);
     let slots = engine.registry.slots();
     errors.extend(held(manifest, current, &next, &slots));
-    errors.extend(keeps_objects(manifest, &next));
+    errors.extend(keeps_objects(manifest, current, &next));
     if let Err(refused) = refuse(manifest, &mut errors) {
         discard(next);
         return Err(refused);
@@ -107,8 +127,11 @@ fn prepare<'e>(
     })
 }
 
-fn open_timeout(manifest: &Manifest) -> Duration {
-    manifest.host().open_timeout.unwrap_or(FOR_EVER)
+fn timeouts(manifest: &Manifest) -> Timeouts {
+    Timeouts {
+        open: manifest.host().open_timeout.unwrap_or(FOR_EVER),
+        drain: manifest.host().drain_timeout,
+    }
 }
 
 /// What else is wrong with a manifest that is refused already, as far as it shows without running any code of a
@@ -149,7 +172,7 @@ pub(super) fn more_errors(engine: &Engine, manifest: &Manifest) -> Vec<ManifestE
 fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
     for region in new.regions() {
         let stays = old.region(region.slot.number).is_some_and(|old| {
-            Arc::ptr_eq(&old.instance, &region.instance)
+            Arc::ptr_eq(old.instance.base(), region.instance.base())
                 && old.config.value_version != region.config.value_version
         });
         if stays && region.instance.properties.storage == Storage::Objects {
@@ -260,27 +283,15 @@ fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> 
 
 /// All regions of the manifest, opened beside the current ones.
 fn open(
-    engine: &Engine,
+    assembly: &Assembly<'_>,
     manifest: &Manifest,
-    current: &Snapshot,
-    plugins: &PluginSet,
+    all_loaded: bool,
     errors: &mut Vec<ManifestError>,
 ) -> Vec<Configured> {
-    // Without its plugin a region's error would be a consequence, not a cause.
-    let all_loaded = errors.is_empty();
-    errors.extend(code_twice(manifest, current));
-    let assembly = Assembly {
-        plugins,
-        current,
-        graph: &engine.graph,
-        open_timeout: open_timeout(manifest),
-        origin: Origin::Manifest,
-        shared: RefCell::new(current.shared_instances()),
-    };
     let mut regions = Vec::new();
     for (name, config) in manifest.regions() {
-        let slot = engine.registry.slots().get_or_reserve(name);
-        if is_in_code(current, &slot) {
+        let slot = assembly.engine.registry.slots().get_or_reserve(name);
+        if is_in_code(assembly.current, &slot) {
             continue;
         }
         match assembly.region(&Arc::new(config.clone()), &slot) {
@@ -292,7 +303,6 @@ fn open(
             }
         }
     }
-    errors.extend(sharing(manifest, &regions));
     regions
 }
 
@@ -330,26 +340,15 @@ fn code_twice<'a>(
     })
 }
 
-/// Pairs of regions whose entries would lie under the same keys of a storage that instances share.
-fn sharing<'a>(
+/// Regions of the manifest that would use the same keys as others, of the manifest or of the program.
+fn on_the_same_keys<'a>(
     manifest: &'a Manifest,
-    regions: &'a [Configured],
+    next: &'a Snapshot,
 ) -> impl Iterator<Item = ManifestError> + 'a {
-    let shared = |name: &str| {
-        regions
-            .iter()
-            .any(|region| region.config.name == name && region.instance.properties.shared)
-    };
-    let pairs = manifest
-        .sharing()
-        .into_iter()
-        .filter(move |(one, other)| shared(one) && shared(other));
-    pairs.map(|(one, other)| {
-        manifest.error_at_key(
-            &["regions", &other],
-            format!("regions `{one}` and `{other}` would use the same keys of the same storage"),
-            "give one of them a `key_prefix`, or say `shares_keys = true` in both",
-        )
+    next.refuse_same_keys().filter_map(|(pair, refused)| {
+        let mut pair = pair.into_iter();
+        let listed = pair.rfind(|region| region.origin == Origin::Manifest)?;
+        Some(refused_at(manifest, &listed.config.name, refused))
     })
 }
 
@@ -380,10 +379,11 @@ fn held<'a>(
 /// Regions that began to keep objects while their new backend was opened.
 fn keeps_objects<'a>(
     manifest: &'a Manifest,
+    current: &'a Snapshot,
     next: &'a Snapshot,
 ) -> impl Iterator<Item = ManifestError> + 'a {
     next.regions().filter_map(|region| {
-        let refused = region.refuse_objects()?;
+        let refused = region.refuse_objects(current.region(region.slot.number))?;
         Some(refused_at(manifest, &region.config.name, refused))
     })
 }
@@ -396,9 +396,15 @@ fn listed(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
     listed.map(sketch).collect()
 }
 
+fn proxies(region: &Configured) -> impl Iterator<Item = &Arc<Instance>> {
+    let links = region.instance.links();
+    links.filter(|link| link.inner.is_some())
+}
+
 fn sketch(region: &Configured) -> Sketch<'_> {
     Sketch {
         config: &region.config,
-        code: region.instance.plugin.code(),
+        code: region.instance.base().plugin.code(),
+        proxies: proxies(region).map(|link| link.plugin.code()).collect(),
     }
 }

@@ -20,6 +20,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use self::outcome::Reload;
 pub use self::plan::{Change, ChangeKind};
+pub(crate) use self::reaper::retire;
 
 /// Follows a manifest: applies it when told to, and by itself when it changes.
 pub(crate) struct Follower {
@@ -95,8 +96,11 @@ impl Follower {
     /// The caller holds the change lock.
     fn apply(&self, attempt: Attempt) -> Result<Reload> {
         let began = Instant::now();
+        let is_reload = self.state.lock().applied.is_some();
         let outcome = match attempt.manifest {
-            Ok(manifest) => apply::apply(&self.engine, &manifest).map(|reload| (reload, manifest)),
+            Ok(manifest) => {
+                apply::apply(&self.engine, &manifest, is_reload).map(|reload| (reload, manifest))
+            }
             Err(errors) => Err(self.with_more(errors)),
         };
         let mut state = self.state.lock();

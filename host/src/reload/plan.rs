@@ -1,10 +1,8 @@
 //! What a new manifest changes: a pure comparison, which does nothing.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::manifest::RegionConfig;
 
@@ -83,11 +81,13 @@ impl Change {
 }
 
 /// A region as far as the plan looks at it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Sketch<'a> {
     pub(crate) config: &'a RegionConfig,
     /// The code of the plugin that serves it: a file's digest, or a name.
     pub(crate) code: &'a str,
+    /// That of its proxies' plugins, the outermost first.
+    pub(crate) proxies: Vec<&'a str>,
 }
 
 /// Compares two generations, both in the order of their names.
@@ -126,7 +126,9 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
     if old.config.backend.name != new.config.backend.name {
         because.push("backend".to_owned());
     }
-    because.extend(differing(&old.config.arguments, &new.config.arguments));
+    // The names, not the values, which may be secrets.
+    let arguments = old.config.differing_arguments(new.config);
+    because.extend(arguments.iter().map(|name| format!("arguments.{name}")));
     // Its instance is shared with other regions from now on, or no more.
     if old.config.shares_keys != new.config.shares_keys {
         because.push("shares_keys".to_owned());
@@ -137,9 +139,16 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
     let (a, b) = (old.config, new.config);
     for (key, differs) in [
         ("expiration_time", a.expiration_time != b.expiration_time),
-        ("max_stale", a.max_stale != b.max_stale),
+        (
+            "max_stale",
+            a.resolved_max_stale() != b.resolved_max_stale(),
+        ),
         ("key_prefix", a.key_prefix != b.key_prefix),
         ("key_mangler", a.key_mangler != b.key_mangler),
+        (
+            "proxies",
+            a.proxies != b.proxies || old.proxies != new.proxies,
+        ),
         ("serializer", a.serializer != b.serializer),
         ("value_version", a.value_version != b.value_version),
         ("on_backend_error", a.on_backend_error != b.on_backend_error),
@@ -159,6 +168,7 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ),
         ("lock_timeout", a.lock_timeout != b.lock_timeout),
         ("bypass_hold", a.bypass_hold != b.bypass_hold),
+        ("require_healthy", a.require_healthy != b.require_healthy),
     ] {
         if differs {
             because.push(key.to_owned());
@@ -170,14 +180,6 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ChangeKind::Changed
     };
     change(new, kind, because)
-}
-
-/// The names, not the values, which may be secrets.
-fn differing(old: &Map<String, Value>, new: &Map<String, Value>) -> BTreeSet<String> {
-    let keys = old.keys().chain(new.keys());
-    keys.filter(|key| old.get(*key) != new.get(*key))
-        .map(|key| format!("arguments.{key}"))
-        .collect()
 }
 
 #[cfg(test)]
@@ -192,11 +194,19 @@ mod tests {
     ) -> Vec<(String, ChangeKind, Vec<String>)> {
         let old: Vec<_> = old
             .iter()
-            .map(|config| Sketch { config, code: "1" })
+            .map(|config| Sketch {
+                config,
+                code: "1",
+                proxies: Vec::new(),
+            })
             .collect();
         let new: Vec<_> = new
             .iter()
-            .map(|(config, code)| Sketch { config, code })
+            .map(|(config, code)| Sketch {
+                config,
+                code,
+                proxies: Vec::new(),
+            })
             .collect();
         plan(&old, &new)
             .into_iter()
@@ -260,10 +270,12 @@ mod tests {
             &[Sketch {
                 config: &old,
                 code: "1",
+                proxies: Vec::new(),
             }],
             &[Sketch {
                 config: &new,
                 code: "1",
+                proxies: Vec::new(),
             }],
         );
         assert!(!format!("{} {changes:?}", changes[0]).contains("canary"));

@@ -14,6 +14,7 @@ use dogpile_plugin_api::Value;
 use parking_lot::RwLock;
 
 use crate::Result;
+use crate::key_generator::KeyGenerators;
 
 pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
 pub use self::invalidation::{Invalidation, InvalidationStrategy};
@@ -34,6 +35,7 @@ pub(crate) struct Slot {
     pub(crate) invalidations: Invalidations,
     pub(crate) weigher: RwLock<Option<Weigher>>,
     pub(crate) runner: RwLock<Option<Runner>>,
+    pub(crate) key_generators: KeyGenerators,
     encoders: RwLock<HashMap<TypeId, Encoder>>,
     /// Whether `objects()` was used, so that the region cannot move to a backend of bytes.
     pub(crate) objects: AtomicBool,
@@ -59,6 +61,7 @@ impl Slot {
             invalidations: Invalidations::default(),
             weigher: RwLock::new(None),
             runner: RwLock::new(None),
+            key_generators: KeyGenerators::default(),
             encoders: RwLock::default(),
             objects: AtomicBool::new(false),
             declared: AtomicBool::new(false),

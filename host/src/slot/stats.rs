@@ -69,9 +69,14 @@ impl Stats {
         self.stripes.iter().map(of).sum()
     }
 
+    /// Calls that found a fresh value.
+    pub(crate) fn hits(&self) -> u64 {
+        self.sum(Count::Hit) + self.sum(Count::PinnedHit)
+    }
+
     pub(crate) fn read(&self) -> RegionStats {
         RegionStats {
-            hits: self.sum(Count::Hit) + self.sum(Count::PinnedHit),
+            hits: self.hits(),
             misses: MissReason::ALL
                 .map(|reason| (reason, self.sum(reason.count())))
                 .into(),
@@ -128,7 +133,8 @@ pub enum MissReason {
     Type,
     /// The backend failed.
     BackendError,
-    /// The backend failed, and the value was served that was created while it did (`bypass_hold`).
+    /// The backend was not called, since it is reopened after a panic or its breaker is open; or it failed, and the value
+    /// was served that was created while it did (`bypass_hold`).
     Bypass,
 }
 

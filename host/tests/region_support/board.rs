@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dogpile::RegionConfig;
-use dogpile_plugin_api::{Error, Result, Value};
+use dogpile_plugin_api::{Error, ErrorKind, Result, Value};
 
 /// Every board ever made, by its name, which is how an instance finds its own.
 static BOARDS: Mutex<Vec<Arc<Board>>> = Mutex::new(Vec::new());
@@ -30,6 +30,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Fail,
+    Refuse,
     Panic,
 }
 
@@ -68,6 +69,19 @@ impl Board {
     /// As bytes that other processes see: instances on one board stand for them.
     pub(crate) fn shared(&self) -> RegionConfig {
         self.bytes().argument("shared", true)
+    }
+
+    /// A proxy for a region on any backend, which is watched here under a name.
+    pub(crate) fn around(&self, config: RegionConfig, name: &str) -> RegionConfig {
+        config.proxy_with("noted", self.noted(name))
+    }
+
+    /// The arguments of such a proxy.
+    pub(crate) fn noted(&self, name: &str) -> [(String, serde_json::Value); 2] {
+        [
+            ("board".to_owned(), (&*self.name).into()),
+            ("name".to_owned(), name.into()),
+        ]
     }
 
     /// What was called since this was last asked, such as `get user:1`.
@@ -127,7 +141,7 @@ impl Board {
     }
 
     /// Notes a call, which goes wrong if the test wants it so.
-    pub(super) fn call(&self, method: &'static str, key: &str) -> Result<()> {
+    pub(super) fn call(&self, method: &str, key: &str) -> Result<()> {
         let call = format!("{method} {key}");
         let call = call.trim_end();
         let hook = self.hook.lock().unwrap().clone();
@@ -141,6 +155,10 @@ impl Board {
         match fault {
             None => Ok(()),
             Some(Fault::Fail) => Err(Error::unavailable(format!("no {method} today"))),
+            Some(Fault::Refuse) => Err(Error::new(
+                ErrorKind::Refused,
+                format!("{method} is not for such keys"),
+            )),
             Some(Fault::Panic) => panic!("{method} fell over"),
         }
     }

@@ -7,6 +7,7 @@
 )]
 
 mod board;
+mod noted;
 mod spy;
 mod waiters;
 
@@ -17,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dogpile::{Clock, Host, HostBuilder, ManualClock, MissReason, Region, RegionConfig, Source};
 
 pub(crate) use self::board::{Board, Fault};
-pub(crate) use self::waiters::until_waiting;
+pub(crate) use self::waiters::{records, until_waiting};
 
 /// Where the clock of every test stands at first, in seconds since 1970: later than the system's clock, so that no
 /// backend takes values for outlived by that.
@@ -68,7 +69,7 @@ pub(crate) fn all_misses(region: &Region) -> Vec<(MissReason, u64)> {
 }
 
 /// Waits for what another thread of the test is about to do.
-pub(crate) fn until(condition: impl Fn() -> bool) {
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::yield_now();
     }

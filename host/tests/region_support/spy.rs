@@ -9,6 +9,7 @@ use dogpile_plugin_api::{
 };
 
 use super::board::Board;
+use super::noted::Noted;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(crate = "serde")]
@@ -21,6 +22,9 @@ pub(crate) struct SpyArguments {
     /// Whether it says that other processes see what it stores.
     #[serde(default)]
     shared: bool,
+    /// Whether only one may be open at a time.
+    #[serde(default)]
+    exclusive: bool,
     /// The mangler that it asks for.
     #[serde(default)]
     mangler: Option<String>,
@@ -63,6 +67,10 @@ impl Backend for Spy {
         Ok(())
     }
 
+    fn ping(&self) -> Result<()> {
+        self.board.call("ping", "")
+    }
+
     fn close(&self) -> Result<()> {
         self.board.call("close", "")
     }
@@ -77,6 +85,10 @@ impl Backend for Spy {
 
     fn shared(&self) -> bool {
         self.arguments.shared
+    }
+
+    fn exclusive(&self) -> bool {
+        self.arguments.exclusive
     }
 
     fn key_mangler(&self) -> Option<&str> {
@@ -159,6 +171,7 @@ impl KeyMangler for Backwards {
 
     fn mangle(&self, key: &str) -> Result<String> {
         match key {
+            "drow" => panic!("what is a drow?"),
             "palindrome" => Err(Error::unsupported("it would be the same")),
             _ => Ok(key.chars().rev().collect()),
         }
@@ -168,4 +181,5 @@ impl KeyMangler for Backwards {
 export_plugin! {
     backends: { "spy" => Spy }
     manglers: { "brackets" => Brackets, "backwards" => Backwards }
+    proxies: { "noted" => Noted }
 }

@@ -7,12 +7,19 @@ use std::sync::{Mutex, Once};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::set_global_default;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::until;
 
 /// How many callers have ever lined up for a key. Tests of one process use different keys where they ask for this.
 static LINED_UP: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+
+/// What was logged of caches, from the level `INFO` up, by all tests of the process.
+static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+pub(crate) fn records() -> Vec<String> {
+    RECORDS.lock().unwrap().clone()
+}
 
 /// Until so many callers have lined up for `key`, as the backend sees it.
 pub(crate) fn until_waiting(key: &str, callers: usize) {
@@ -33,6 +40,7 @@ struct Watch;
 impl Subscriber for Watch {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "dogpile.lock"
+            || metadata.target() == "dogpile.cache" && *metadata.level() <= Level::INFO
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -46,6 +54,12 @@ impl Subscriber for Watch {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
+        if event.metadata().target() == "dogpile.cache" {
+            let level = event.metadata().level();
+            let record = format!("{level} {}", line.message);
+            RECORDS.lock().unwrap().push(record);
+            return;
+        }
         if line.message.starts_with("no value, waiting") {
             let mut lined_up = LINED_UP.lock().unwrap();
             let counts = lined_up.get_or_insert_default();

@@ -243,17 +243,31 @@ fn a_region_of_objects_cannot_move_to_bytes() {
     let users = host.region("users").unwrap();
     let objects = users.objects().unwrap();
     objects.set("a", std::sync::Mutex::new(1)).unwrap();
-    for bytes in [
-        "[regions.users]\nbackend = \"memory\"\narguments.storage = \"bytes\"\n",
-        "[regions.users]\nbackend = \"probe\"\narguments.log = \"objects\"\n",
+    for (bytes, place, remedy) in [
+        (
+            "arguments = { storage = \"bytes\" }",
+            "dogpile.toml:8:25",
+            "leave `storage` as it was",
+        ),
+        (
+            "arguments = { max_entries = 100, storage = \"bytes\" }",
+            "dogpile.toml:8:1",
+            "leave one of these as it was: `max_entries`, `storage`",
+        ),
     ] {
-        site.save(bytes);
+        site.save(&format!("[regions.users]\nbackend = \"memory\"\n{bytes}\n"));
         let error = refusal(&host);
-        contains(
-            &error,
-            &["dogpile.toml:7:11", "objects", "bytes", "`memory`"],
-        );
+        contains(&error, &[place, "`memory` holds bytes", remedy]);
     }
+    site.save("[regions.users]\nbackend = \"probe\"\narguments.log = \"objects\"\n");
+    contains(
+        &refusal(&host),
+        &[
+            "dogpile.toml:7:11",
+            "`probe` holds bytes",
+            "use a backend that holds objects, such as `memory`",
+        ],
+    );
     // The probe that was opened aside is closed again.
     let log = Log::named("objects");
     until("it is closed", || log.closes() == [1]);

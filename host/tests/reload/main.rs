@@ -7,6 +7,7 @@ mod invalidation;
 mod plan;
 mod plugin_file;
 mod probe;
+mod proxies;
 mod refuse;
 mod save;
 mod share;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread;
 
 use dogpile_plugin_api::{
-    Backend, Deserialize, HostContext, JsonSchema, Key, Result, Storage, Value, export_plugin,
+    Backend, Deserialize, Error, HostContext, JsonSchema, Key, NoArguments, Proxied, Proxy, Result,
+    Storage, Value, export_plugin,
 };
 
 use crate::support::DEADLINE;
@@ -138,6 +139,9 @@ struct Arguments {
     shared: bool,
     #[serde(default)]
     objects: bool,
+    /// What it does instead of answering a ping: `fail`, `panic` or `hang`.
+    #[serde(default)]
+    ping: String,
     #[serde(default)]
     #[expect(dead_code, reason = "only its place in the manifest matters")]
     tls: Option<Tls>,
@@ -198,6 +202,7 @@ impl Backend for Probe {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
+        assert_ne!(key.as_str(), "panic", "not that key");
         self.call("get", key, || {
             self.see(|seen| seen.gets.push(key.to_string()));
             Ok(self.stored.lock().unwrap().get(key.as_str()).cloned())
@@ -218,6 +223,15 @@ impl Backend for Probe {
             self.stored.lock().unwrap().remove(key.as_str());
             Ok(())
         })
+    }
+
+    fn ping(&self) -> Result<()> {
+        match &*self.arguments.ping {
+            "fail" => Err(Error::unavailable("the line is dead")),
+            "panic" => panic!("the line is on fire"),
+            "hang" => self.call("ping", "", || Ok(())),
+            _ => Ok(()),
+        }
     }
 
     fn close(&self) -> Result<()> {
@@ -249,4 +263,50 @@ impl Backend for Probe {
     }
 }
 
-export_plugin! { backends: { "probe" => Probe } }
+/// Changes nothing; its arguments are there to be told apart.
+struct Through(Proxied);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "dogpile_plugin_api::serde")]
+#[schemars(crate = "dogpile_plugin_api::schemars")]
+struct ThroughArguments {
+    #[serde(default)]
+    #[expect(dead_code, reason = "only whether it differs matters")]
+    tag: u32,
+}
+
+impl Proxy for Through {
+    type Arguments = ThroughArguments;
+
+    fn open(_: ThroughArguments, proxied: Proxied, _: &HostContext) -> Result<Self> {
+        Ok(Self(proxied))
+    }
+
+    fn proxied(&self) -> &Proxied {
+        &self.0
+    }
+}
+
+/// As `through`, and wants bytes.
+struct Bytes(Proxied);
+
+impl Proxy for Bytes {
+    type Arguments = NoArguments;
+
+    fn open(_: NoArguments, proxied: Proxied, _: &HostContext) -> Result<Self> {
+        Ok(Self(proxied))
+    }
+
+    fn proxied(&self) -> &Proxied {
+        &self.0
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Bytes
+    }
+}
+
+export_plugin! {
+    backends: { "probe" => Probe }
+    proxies: { "through" => Through, "bytes" => Bytes }
+}

@@ -1,6 +1,6 @@
 //! Regions that would use the same keys.
 
-use dogpile::{ChangeKind, Host};
+use dogpile::{ChangeKind, Host, RegionConfig};
 
 use crate::probe::Log;
 use crate::support::{Site, change, contains, refusal, until};
@@ -20,7 +20,7 @@ fn two_regions_on_the_same_keys_of_a_shared_storage_are_refused() {
     contains(
         &refusal(&host),
         &[
-            "dogpile.toml:10:10",
+            "dogpile.toml:10:1",
             "`a`",
             "`b`",
             "shares_keys",
@@ -32,6 +32,54 @@ fn two_regions_on_the_same_keys_of_a_shared_storage_are_refused() {
     contains(&refusal(&host), &["`a`", "`b`"]);
     site.save(&[probe("a", log, ""), probe("b", log, "key_prefix = \"b:\"")].concat());
     host.reload().unwrap();
+}
+
+#[test]
+fn a_region_on_the_keys_of_one_that_is_configured_in_code_is_refused_wherever_it_comes_second() {
+    let log = "keys of code";
+    let in_code = |name: &str| {
+        RegionConfig::on(name, "probe")
+            .argument("log", log)
+            .argument("shared", true)
+    };
+    let site = Site::new("");
+    let host = site.open_unwatched();
+    host.configure(in_code("z")).unwrap();
+    let more = "key_prefix = \"\"";
+    site.save(
+        &[
+            probe("other", log, "key_prefix = \"o:\""),
+            probe("a", log, more),
+        ]
+        .concat(),
+    );
+    contains(
+        &refusal(&host),
+        &[
+            "key_prefix = \"\"",
+            "regions `a` and `z` (configured in code)",
+            "shares_keys",
+        ],
+    );
+    site.save(&probe("a", log, "key_prefix = \"a:\""));
+    host.reload().unwrap();
+    let error = host.configure(in_code("b").key_prefix("a:")).err().unwrap();
+    contains(
+        &error.to_string(),
+        &["regions `a` and `b` (configured in code)", "shares_keys"],
+    );
+    // Both say so: one instance serves both.
+    site.save(&probe("a", log, SHARED));
+    contains(&refusal(&host), &["`a`", "`z`"]);
+    let log = "keys of code, shared";
+    site.save(&probe("a", log, SHARED));
+    host.reload().unwrap();
+    let shared = RegionConfig::on("y", "probe")
+        .argument("log", log)
+        .argument("shared", true)
+        .shares_keys();
+    host.configure(shared).unwrap().set("k", 1).unwrap();
+    assert_eq!((get(&host, "a"), Log::named(log).opened()), (Some(1), 1));
 }
 
 #[test]

@@ -8,7 +8,10 @@ use super::PluginTableRef;
 pub const MAGIC: [u8; 8] = *b"dogpile\x01";
 
 /// Counted up with every incompatible change of the boundary. While plugin-api is 0.x, equality is demanded.
-pub const ABI_EPOCH: u32 = 1;
+pub const ABI_EPOCH: u32 = 2;
+
+/// The version of `abi_stable` by whose layouts tables are compared; the only one that Cargo may choose.
+pub const ABI_STABLE_VERSION: &str = "0.11.3";
 
 /// What the name of the exported symbol starts with; the package's name follows.
 pub const SYMBOL_PREFIX: &str = "__dogpile_plugin_";
@@ -50,7 +53,7 @@ impl PluginHeader {
             unwinds: if unwinds { 1 } else { 0 },
             reserved: 0,
             api_version: padded(crate::API_VERSION),
-            abi_stable_version: padded("0.11.3"),
+            abi_stable_version: padded(ABI_STABLE_VERSION),
             rustc: padded(crate::RUSTC_VERSION),
             layout,
             table,

@@ -17,7 +17,7 @@ mod raw;
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 
-pub use self::header::{ABI_EPOCH, MAGIC, PluginHeader, SYMBOL_PREFIX, layout};
+pub use self::header::{ABI_EPOCH, ABI_STABLE_VERSION, MAGIC, PluginHeader, SYMBOL_PREFIX, layout};
 pub(crate) use self::raw::Raw;
 pub use self::raw::RawValue;
 pub use crate::value::{Header as ValueHeader, ValueVtable};
@@ -41,12 +41,20 @@ pub struct PluginTable {
         backend_given: &mut ROption<RawBackend>,
     ) -> RawValue,
     /// Opens a key mangler by name; `arguments` are JSON.
-    #[sabi(last_prefix_field)]
     pub open_mangler: extern "C" fn(
         name: RStr<'_>,
         arguments: RStr<'_>,
         host_borrowed: &RawHost,
         mangler_given: &mut ROption<RawMangler>,
+    ) -> RawValue,
+    /// Opens a proxy by name; `arguments` are JSON. The plugin destroys `inner_given`, even if it does not open.
+    #[sabi(last_prefix_field)]
+    pub open_proxy: extern "C" fn(
+        name: RStr<'_>,
+        arguments: RStr<'_>,
+        host_borrowed: &RawHost,
+        inner_given: RawBackend,
+        proxy_given: &mut ROption<RawBackend>,
     ) -> RawValue,
 }
 

@@ -3,10 +3,12 @@
 use abi_stable::std_types::ROption;
 use serde::{Deserialize, Serialize};
 
-use super::provide::{Registration, describe, open_backend, open_mangler};
+use super::any::AnyBackend;
+use super::provide::{Registration, describe, open_backend, open_mangler, open_proxy};
+use super::table::give;
 use super::{BackendInstance, ManglerInstance};
 use crate::abi::{PluginTableRef, Raw, RawHost};
-use crate::{Backend, Error, ErrorKind, Result};
+use crate::{Backend, Error, ErrorKind, Proxy, Result};
 
 /// A plugin's table, ready to be called: linked into the program, or loaded from a file by the host.
 #[derive(Clone, Copy)]
@@ -36,6 +38,9 @@ pub struct PluginInfo {
     /// Its key manglers.
     #[serde(default)]
     pub manglers: Vec<ManglerInfo>,
+    /// Its proxies.
+    #[serde(default)]
+    pub proxies: Vec<ProxyInfo>,
 }
 
 /// What a plugin says of one of its backends.
@@ -58,6 +63,16 @@ pub struct ManglerInfo {
     pub arguments: serde_json::Value,
 }
 
+/// What a plugin says of one of its proxies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProxyInfo {
+    /// The name by which a region's `proxies` name it.
+    pub name: String,
+    /// JSON Schema of its arguments.
+    #[serde(default)]
+    pub arguments: serde_json::Value,
+}
+
 impl Plugin {
     /// A plugin from its table.
     ///
@@ -73,6 +88,13 @@ impl Plugin {
     pub fn of_backend<B: Backend>(name: &'static str) -> Self {
         Self(Code::Registered(Box::leak(Box::new([
             Registration::backend::<B>(name),
+        ]))))
+    }
+
+    /// A plugin of one proxy of the program's own, as [`Plugin::of_backend`] is of a backend.
+    pub fn of_proxy<P: Proxy>(name: &'static str) -> Self {
+        Self(Code::Registered(Box::leak(Box::new([
+            Registration::proxy::<P>(name),
         ]))))
     }
 
@@ -157,6 +179,35 @@ impl Plugin {
             ROption::RNone => Err(Error::new(
                 ErrorKind::Contract,
                 "open answered with no key mangler",
+            )),
+        }
+    }
+
+    /// Opens a proxy around `inner`; `arguments` are a JSON object. The proxy owns it, and drops it with itself or if it
+    /// does not open, but never closes it.
+    pub fn open_proxy(
+        &self,
+        name: &str,
+        arguments: &str,
+        host: &RawHost,
+        inner: impl AnyBackend,
+    ) -> Result<BackendInstance> {
+        let mut given = ROption::RNone;
+        let (name, arguments, inner) = (name.into(), arguments.into(), give(inner));
+        let answer = match self.0 {
+            Code::Table(table) => (table.open_proxy())(name, arguments, host, inner, &mut given),
+            Code::Registered(registered) => {
+                open_proxy(registered, name, arguments, host, inner, &mut given)
+            }
+        };
+        // SAFETY: as in `describe`.
+        unsafe { answer.take()? };
+        match given {
+            // SAFETY: the plugin gave it to this call alone.
+            ROption::RSome(raw) => unsafe { BackendInstance::new(raw) },
+            ROption::RNone => Err(Error::new(
+                ErrorKind::Contract,
+                "open answered with no proxy",
             )),
         }
     }

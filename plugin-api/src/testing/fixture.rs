@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::report::{CaseReport, Outcome, Report};
-use super::{TestHost, host};
+use super::{Offered, TestHost, host};
 use crate::{
     BackendInstance, Error, ErrorKind, Metadata, Mutex, OwnedKey, Plugin, Result, Storage, Value,
 };
@@ -49,19 +49,42 @@ pub(super) fn not_supported<T>(what: impl fmt::Display) -> std::result::Result<T
 pub(super) struct Fixture<'a> {
     pub(super) backend: BackendInstance,
     pub(super) host: TestHost,
-    plugin: Plugin,
-    name: &'a str,
-    arguments: &'a str,
+    subject: Subject<'a>,
     prefix: String,
     keeps: bool,
 }
 
-pub(super) fn run(plugin: Plugin, name: &str, arguments: &str, cases: &[Case]) -> Report {
+/// What is looked at: a backend, and the proxies around it.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) backend: Offered<'a>,
+    pub(super) proxies: &'a [Offered<'a>],
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn backend(plugin: Plugin, name: &'a str, arguments: &'a str) -> Self {
+        Self {
+            backend: Offered {
+                plugin,
+                name,
+                arguments,
+            },
+            proxies: &[],
+        }
+    }
+
+    fn title(&self) -> String {
+        let parts = self.proxies.iter().chain([&self.backend]);
+        parts.map(|part| part.name).collect::<Vec<_>>().join(" > ")
+    }
+}
+
+pub(super) fn run(subject: Subject<'_>, cases: &[Case]) -> Report {
     let mut report = Report {
-        backend: name.to_owned(),
+        backend: subject.title(),
         cases: Vec::with_capacity(cases.len()),
     };
-    let keeps = match Fixture::open(plugin, name, arguments, true).and_then(|probe| probe.probe()) {
+    let keeps = match Fixture::open(subject, true).and_then(|probe| probe.probe()) {
         Ok(keeps) => keeps,
         Err(error) => {
             report.cases.push(CaseReport {
@@ -74,7 +97,7 @@ pub(super) fn run(plugin: Plugin, name: &str, arguments: &str, cases: &[Case]) -
     for (case, look) in cases {
         // A panic inside a case is a finding about this backend, and the next case has an instance of its own.
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            let fixture = Fixture::open(plugin, name, arguments, keeps)?;
+            let fixture = Fixture::open(subject, keeps)?;
             look(&fixture)?;
             Ok(fixture.backend.close()?)
         }));
@@ -93,7 +116,7 @@ pub(super) fn run(plugin: Plugin, name: &str, arguments: &str, cases: &[Case]) -
 }
 
 impl<'a> Fixture<'a> {
-    fn open(plugin: Plugin, name: &'a str, arguments: &'a str, keeps: bool) -> Result<Self> {
+    fn open(subject: Subject<'a>, keeps: bool) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let host = host();
         // No other run, before or beside this one, has these keys.
@@ -104,11 +127,9 @@ impl<'a> Fixture<'a> {
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         Ok(Self {
-            backend: plugin.open_backend(name, arguments, host.raw())?,
+            backend: host.open(subject.backend, subject.proxies)?,
             host,
-            plugin,
-            name,
-            arguments,
+            subject,
             prefix,
             keeps,
         })
@@ -127,13 +148,13 @@ impl<'a> Fixture<'a> {
 
     /// Another instance with these arguments, or others.
     pub(super) fn another(&self, arguments: Option<&str>) -> Result<BackendInstance> {
-        let arguments = arguments.unwrap_or(self.arguments);
-        self.plugin
-            .open_backend(self.name, arguments, self.host.raw())
+        let mut backend = self.subject.backend;
+        backend.arguments = arguments.unwrap_or(backend.arguments);
+        self.host.open(backend, self.subject.proxies)
     }
 
     pub(super) fn arguments(&self) -> &str {
-        self.arguments
+        self.subject.backend.arguments
     }
 
     /// Whether the storage keeps anything at all.

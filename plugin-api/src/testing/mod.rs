@@ -1,4 +1,4 @@
-//! The conformance suite, which every backend runs, and a host to open plugins with in tests.
+//! The conformance suite, which every backend and proxy runs, and a host to open plugins with in tests.
 //!
 //! A suite opens a backend through the boundary, as the host does, and puts it through cases that are named by what
 //! must hold. In a test of the plugin's crate:
@@ -42,12 +42,14 @@ mod keys;
 mod leases;
 mod multi;
 mod mutex;
+mod offered;
 mod report;
 mod serializer;
 mod threads;
 
-use self::fixture::{Case, run};
+use self::fixture::{Case, Subject, run};
 pub use self::host::{TestHost, host};
+pub use self::offered::Offered;
 pub use self::report::{CaseReport, Outcome, Report};
 use crate::Plugin;
 
@@ -62,17 +64,37 @@ pub fn backend_suite(plugin: Plugin, backend: &str, arguments: &str) -> Report {
         threads::CASES,
     ]
     .concat();
-    run(plugin, backend, arguments, &cases)
+    run(Subject::backend(plugin, backend, arguments), &cases)
 }
 
 /// Values come back bit for bit as they were stored. `arguments` are a JSON object.
 pub fn serializer_suite(plugin: Plugin, backend: &str, arguments: &str) -> Report {
-    run(plugin, backend, arguments, serializer::CASES)
+    run(
+        Subject::backend(plugin, backend, arguments),
+        serializer::CASES,
+    )
 }
 
 /// What a backend's mutex must do. All cases are "not supported" where it has none. Some wait for leases to pass, a few
 /// seconds in all. `arguments` are a JSON object.
 pub fn mutex_suite(plugin: Plugin, backend: &str, arguments: &str) -> Report {
     let cases: Vec<Case> = [mutex::CASES, leases::CASES].concat();
-    run(plugin, backend, arguments, &cases)
+    run(Subject::backend(plugin, backend, arguments), &cases)
+}
+
+/// All cases of the other suites, on a backend behind proxies, the first of which is the outermost: a proxy must let it
+/// keep its promises. Those that wait for leases take a few seconds, where the backend has a mutex.
+pub fn proxy_suite(proxies: &[Offered<'_>], backend: Offered<'_>) -> Report {
+    let cases: Vec<Case> = [
+        backend::CASES,
+        multi::CASES,
+        keys::CASES,
+        instances::CASES,
+        threads::CASES,
+        serializer::CASES,
+        mutex::CASES,
+        leases::CASES,
+    ]
+    .concat();
+    run(Subject { backend, proxies }, &cases)
 }

@@ -158,7 +158,7 @@ fn extra_layout<T, E>(key: usize) -> (Layout, usize) {
     extended.expect("lengths are below 4 GiB each")
 }
 
-/// Allocates and writes header and key.
+/// Allocates and writes header and key, of a value which holds `beside` bytes of memory elsewhere.
 fn allocate(
     layout: Layout,
     vtable: &'static ValueVtable,
@@ -166,6 +166,7 @@ fn allocate(
     metadata: &Metadata,
     key: Key<'_>,
     length: usize,
+    beside: usize,
 ) -> NonNull<Header> {
     let size = layout.size();
     // SAFETY: the layout holds at least a header.
@@ -178,7 +179,6 @@ fn allocate(
         handle_alloc_error(layout)
     };
     let weight = if metadata.weight == 0 {
-        let beside = if kind == kind::EXTERNAL { length } else { 0 };
         u32::try_from(size.saturating_add(beside)).unwrap_or(u32::MAX)
     } else {
         metadata.weight
@@ -218,6 +218,7 @@ fn inline(kind: u8, metadata: &Metadata, key: Key<'_>, bytes: &[u8]) -> NonNull<
         metadata,
         key,
         bytes.len(),
+        0,
     );
     // SAFETY: the layout has room for the bytes behind the key.
     unsafe {
@@ -230,12 +231,13 @@ fn inline(kind: u8, metadata: &Metadata, key: Key<'_>, bytes: &[u8]) -> NonNull<
     header
 }
 
-/// Puts `payload` behind the key.
+/// Puts `payload`, which holds `beside` bytes of memory elsewhere, behind the key.
 pub(super) fn with_payload<T: Send + Sync + 'static>(
     kind: u8,
     metadata: &Metadata,
     key: Key<'_>,
     length: usize,
+    beside: usize,
     payload: T,
 ) -> Value {
     let header = allocate(
@@ -245,6 +247,7 @@ pub(super) fn with_payload<T: Send + Sync + 'static>(
         metadata,
         key,
         length,
+        beside,
     );
     // SAFETY: the layout has room for an aligned `T` behind the key.
     unsafe { self::payload::<T>(header.as_ptr()).write(payload) };
@@ -260,7 +263,7 @@ pub(super) fn with_extra<T: Send + Sync + 'static, E: Send + Sync + 'static>(
 ) -> Value {
     let (layout, offset) = extra_layout::<T, E>(key.len());
     let vtable = vtable_with_extra::<T, E>();
-    let header = allocate(layout, vtable, kind::OBJECT, metadata, key, offset);
+    let header = allocate(layout, vtable, kind::OBJECT, metadata, key, offset, 0);
     let extra = Extra {
         type_id: TypeId::of::<E>(),
         extra,
@@ -305,7 +308,8 @@ impl Value {
         }
     }
 
-    /// Takes over `bytes` without copying them, for `key`.
+    /// Takes over `bytes` without copying them, for `key`. What their allocation has to spare stays with the value and
+    /// counts in its weight: shrink them before, or use [`Value::copied`], if a backend may keep it.
     ///
     /// # Panics
     ///
@@ -323,6 +327,7 @@ impl Value {
             metadata,
             key,
             length,
+            bytes.capacity(),
             OwnedExternal(external),
         )
     }

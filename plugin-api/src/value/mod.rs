@@ -32,7 +32,8 @@ pub struct Metadata {
     pub started: u64,
     /// From when on nobody may want it any more: a backend may drop it then. 0: never.
     pub keep_until: u64,
-    /// What it counts against a backend's `max_bytes`, in bytes; 0: the size of its own allocation and its bytes.
+    /// What it counts against a backend's `max_bytes`, in bytes; 0: the memory that it holds, which is its own
+    /// allocation with the key and, of bytes that lie elsewhere, theirs.
     pub weight: u32,
 }
 

@@ -23,7 +23,7 @@ impl<T: Send + Sync + 'static> Object<T> {
     /// If the key is 4 GiB or longer.
     pub fn new(metadata: &Metadata, key: Key<'_>, object: T) -> Self {
         Self {
-            value: make::with_payload(kind::OBJECT, metadata, key, 0, object),
+            value: make::with_payload(kind::OBJECT, metadata, key, 0, 0, object),
             holds: PhantomData,
         }
     }

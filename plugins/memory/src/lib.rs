@@ -11,8 +11,10 @@
 //! | `time_to_idle` | no limit | an entry that nobody asked for in this time is gone: seconds, or a string such as `"5m"` |
 //! | `storage` | `"objects"` | `"bytes"`: each hit gives a fresh copy, made from the serialised value |
 //!
-//! Both limits hold at every moment, whatever the threads do. What is past its `keep_until` is removed by and by as
-//! others are stored, before what is still wanted where a short look finds it.
+//! Both limits hold at every moment, whatever the threads do. What is past its `keep_until` or its idle time is
+//! removed by and by as others are stored: each store looks at a few entries of its own part of the table, and at a few
+//! of the part whose turn it is. It goes before what is still wanted where a short look finds it. While nothing is
+//! stored, nothing is removed, but for idle entries that are asked for.
 
 #![forbid(unsafe_code)]
 

@@ -22,6 +22,8 @@ pub(crate) struct Store {
     ends: AtomicBool,
     /// Where to look next for something to evict when a shard has nothing.
     next: AtomicUsize,
+    /// The shard that the next store sweeps beside its own.
+    sweep: AtomicUsize,
     entries: Budget,
     bytes: Budget,
 }
@@ -46,6 +48,7 @@ impl Store {
             host: *host,
             ends: AtomicBool::new(false),
             next: AtomicUsize::new(0),
+            sweep: AtomicUsize::new(0),
             entries: Budget::new(max_entries),
             bytes: Budget::new(max_bytes),
         }
@@ -67,8 +70,13 @@ impl Store {
         let now = self.host.now();
         let shard = self.shards[self.index(key)].0.read();
         let value = shard.find(key)?;
-        // A later store or eviction takes it out.
-        if idle.is_over(value, now) || value.is_unwanted(now) {
+        let when = When {
+            now,
+            idle: Some(idle),
+        };
+        if when.is_over(value) {
+            drop(shard);
+            self.remove_if_over(key, when);
             return None;
         }
         mark::hit_at(value.mark(), idle::seconds(now));
@@ -84,6 +92,7 @@ impl Store {
         let when = self.when(&value);
         let at = self.index(key);
         let mut removed = Removed::default();
+        self.sweep_another(when, &mut removed);
         let mut shard = self.shards[at].0.write();
         shard.sweep(when, &mut removed);
         self.settle(&mut removed);
@@ -117,6 +126,18 @@ impl Store {
         self.settle(&mut removed);
     }
 
+    /// Takes out an entry that a read found to be over, unless it was replaced meanwhile.
+    fn remove_if_over(&self, key: &Key<'_>, when: When) {
+        let mut removed = Removed::default();
+        let mut shard = self.shards[self.index(key)].0.write();
+        if shard.find(key).is_some_and(|value| when.is_over(value)) {
+            shard.remove(key, &mut removed);
+            shard.expirations += 1;
+        }
+        drop(shard);
+        self.settle(&mut removed);
+    }
+
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             let (table, bytes) = shard.0.write().take_all();
@@ -140,6 +161,17 @@ impl Store {
         stats.evictions = Some(evictions);
         stats.expirations = Some(expirations);
         stats
+    }
+
+    /// Sweeps at a few places of the shard whose turn it is, so that what is over goes out of shards too in which nothing
+    /// is stored. One that somebody uses waits for its next turn.
+    fn sweep_another(&self, when: When, removed: &mut Removed) {
+        if self.shards.len() > 1 && when.can_be_over() {
+            let turn = self.sweep.fetch_add(1, Ordering::Relaxed);
+            if let Some(mut shard) = self.shards[turn % self.shards.len()].0.try_write() {
+                shard.sweep(when, removed);
+            }
+        }
     }
 
     /// Takes from the budgets what a value needs beside what the one in its place, of weight `old`, already has.

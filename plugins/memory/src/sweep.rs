@@ -31,7 +31,12 @@ pub(crate) struct When {
 }
 
 impl When {
-    fn is_over(&self, value: &Value) -> bool {
+    /// Whether anything can be over.
+    pub(crate) fn can_be_over(self) -> bool {
+        self.now != 0
+    }
+
+    pub(crate) fn is_over(&self, value: &Value) -> bool {
         value.is_unwanted(self.now) || self.idle.is_some_and(|idle| idle.is_over(value, self.now))
     }
 }

@@ -9,13 +9,15 @@ const ROOT: &str = "host/src/";
 /// From below to above. Modules of one row do not know each other. A module that is not listed may
 /// be used by all, and counts as part of each module that uses it.
 const ORDER: &[&[&str]] = &[
+    &["key_generator"],
     &["loader", "manifest", "slot"],
     &["registry"],
     &["records"],
     &["region", "assemble"],
     &["reload"],
+    &["mend"],
     &["inner"],
-    &["admin"],
+    &["admin", "decorator"],
     &["host"],
 ];
 

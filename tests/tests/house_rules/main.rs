@@ -6,6 +6,7 @@ mod crates;
 mod glob_imports;
 mod leftovers;
 mod length;
+mod pinned;
 mod source;
 mod unsafe_code;
 
@@ -51,6 +52,14 @@ fn each_of_the_clients_crates_is_called_by_a_shipped_crate() {
     none(&client_crates::problems(
         &Tree::read(project()),
         &metadata(),
+    ));
+}
+
+#[test]
+fn plugins_say_the_version_of_abi_stable_that_they_are_built_with() {
+    none(&pinned::problems(
+        &metadata(),
+        dogpile_plugin_api::abi::ABI_STABLE_VERSION,
     ));
 }
 

@@ -139,6 +139,7 @@ fn names(manifest: &Manifest, plugins: &[(&str, Described)]) -> Vec<ManifestErro
         plugins.iter().map(|(name, one)| (*name, of(one))).collect()
     };
     let (backends, manglers) = (offers(Described::backends), offers(Described::manglers));
+    let proxies = offers(Described::proxies);
     let mut errors = Vec::new();
     for (name, region) in manifest.regions() {
         let mut check = |path: &[&str], found: Result<usize, Unresolved>| {
@@ -154,15 +155,25 @@ fn names(manifest: &Manifest, plugins: &[(&str, Described)]) -> Vec<ManifestErro
             _ => &[],
         };
         for (index, mangler) in named.iter().enumerate() {
-            let (plugin, mangler) = match mangler.name.split_once('/') {
-                Some((plugin, mangler)) => (Some(plugin), mangler),
-                None => (None, mangler.name.as_str()),
-            };
+            let (plugin, mangler) = split(&mangler.name);
             check(
                 &["key_mangler", &index.to_string()],
                 resolve("key mangler", plugin, mangler, &manglers),
             );
         }
+        for (index, proxy) in region.proxies.iter().enumerate() {
+            let (plugin, proxy) = split(&proxy.name);
+            let found = resolve("proxy", plugin, proxy, &proxies);
+            check(&["proxies", &index.to_string()], found);
+        }
     }
     errors
+}
+
+/// `plugin/name`, or a bare name.
+fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((plugin, name)) => (Some(plugin), name),
+        None => (None, name),
+    }
 }

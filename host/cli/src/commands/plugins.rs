@@ -148,7 +148,11 @@ fn describe(text: &mut String, described: &Described) -> std::fmt::Result {
         .manglers
         .iter()
         .map(|one| ("key mangler", &one.name, &one.arguments));
-    for (kind, name, arguments) in backends.chain(manglers) {
+    let proxies = described
+        .proxies
+        .iter()
+        .map(|one| ("proxy", &one.name, &one.arguments));
+    for (kind, name, arguments) in backends.chain(manglers).chain(proxies) {
         writeln!(text, "  {kind}: {name}")?;
         for argument in schema::arguments(arguments) {
             writeln!(text, "    {argument}")?;

@@ -82,10 +82,17 @@ fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {
     ]
 }
 
+/// The backend, behind the proxies through which its calls go.
+fn backend(region: &dogpile::RegionStatus) -> String {
+    let backend = format!("{}/{}", region.plugin, region.backend);
+    let proxies = region.proxies.iter().map(|proxy| format!("{proxy} > "));
+    proxies.collect::<String>() + &backend
+}
+
 fn region(region: &dogpile::RegionStatus) -> [String; 10] {
     [
         region.name.clone(),
-        format!("{}/{}", region.plugin, region.backend),
+        backend(region),
         region.state.clone(),
         region.hits.to_string(),
         region.misses.values().sum::<u64>().to_string(),

@@ -1,7 +1,7 @@
 //! What is known of a plugin.
 
 use dogpile::loader::{Inspected, Loaded};
-use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo};
+use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub(crate) struct Described {
     pub(crate) sha256: String,
     pub(crate) backends: Vec<BackendInfo>,
     pub(crate) manglers: Vec<ManglerInfo>,
+    pub(crate) proxies: Vec<ProxyInfo>,
 }
 
 impl Described {
@@ -26,6 +27,7 @@ impl Described {
             sha256: file.digest,
             backends: Vec::new(),
             manglers: Vec::new(),
+            proxies: Vec::new(),
         }
     }
 
@@ -38,6 +40,7 @@ impl Described {
             sha256: loaded.digest,
             backends: info.backends,
             manglers: info.manglers,
+            proxies: info.proxies,
         }
     }
 
@@ -49,5 +52,10 @@ impl Described {
     /// The names of its key manglers.
     pub(crate) fn manglers(&self) -> Vec<&str> {
         self.manglers.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    /// The names of its proxies.
+    pub(crate) fn proxies(&self) -> Vec<&str> {
+        self.proxies.iter().map(|one| one.name.as_str()).collect()
     }
 }

@@ -115,7 +115,8 @@ fn what_is_wrong_with_manifest_plugins_and_regions_is_told_at_once() {
 fn a_plugin_that_kills_the_process_is_reported_with_its_signal() {
     let folder =
         Folder::new(&PAGES.replace("[plugins.memory]", "[plugins.memory]\n[plugins.fatal]"));
-    folder.write("fatal.c", FATAL);
+    let epoch = dogpile_plugin_api::abi::ABI_EPOCH.to_string();
+    folder.write("fatal.c", &FATAL.replace("EPOCH", &epoch));
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-o"])
         .arg(folder.path("plugins/libdogpile_plugin_fatal.so"))
@@ -144,7 +145,7 @@ const struct {
     char api_version[24], abi_stable_version[24], rustc[64];
     void (*layout)(void), (*table)(void);
 } header __asm__("__dogpile_plugin_fatal") = {
-    {'d', 'o', 'g', 'p', 'i', 'l', 'e', 1}, 1, 152, 1, 0, "0.1.0", "0.11.3", "cc", nothing, nothing,
+    {'d', 'o', 'g', 'p', 'i', 'l', 'e', 1}, EPOCH, 152, 1, 0, "0.1.0", "0.11.3", "cc", nothing, nothing,
 };
 
 __attribute__((constructor)) static void die(void) { raise(SIGSEGV); }
@@ -183,4 +184,36 @@ fn a_check_changes_nothing_for_a_running_host() {
     assert_eq!(folder.dogpile(&["check"]).status, Some(0));
     assert_eq!(server.get("/").source(), "fresh");
     assert_eq!(folder.dogpile(&["status"]).status, Some(0));
+}
+
+#[test]
+fn proxies_must_be_offered_and_take_their_arguments() {
+    let manifest = PAGES.replace(
+        "expiration_time",
+        "proxies = [\"zstd\", { proxy = \"proxies/log\", arguments = { level = \"info\" } }]\nexpiration_time",
+    );
+    let manifest = manifest.replace("[plugins.memory]", "[plugins.memory]\n[plugins.proxies]");
+    let folder = Folder::new(&manifest);
+    folder.add_plugin("proxies");
+    for arguments in [&["check"][..], &["check", "--no-connect"]] {
+        folder
+            .dogpile(arguments)
+            .is(0, "ok: 1 region, 2 plugins\n", "");
+    }
+    folder.write(
+        "dogpile.toml",
+        &manifest.replace("\"zstd\"", "\"zstandard\""),
+    );
+    for arguments in [&["check"][..], &["check", "--no-connect"]] {
+        let run = folder.dogpile(arguments);
+        assert_eq!(run.status, Some(1));
+        let error = "no plugin offers the proxy `zstandard`";
+        assert!(run.stderr.contains(error), "{run:?}");
+    }
+    folder.write("dogpile.toml", &manifest.replace("\"info\"", "\"loud\""));
+    let run = folder.dogpile(&["check"]);
+    assert!(
+        run.stderr.contains("`log` refuses its arguments"),
+        "{run:?}"
+    );
 }

@@ -67,3 +67,25 @@ fn the_json_holds_the_schema_of_the_arguments() {
     assert_eq!(json[1]["name"], serde_json::Value::Null);
     assert_eq!(json[1]["package"], "dogpile-plugin-manglers");
 }
+
+#[test]
+fn proxies_are_described_with_their_arguments() {
+    let manifest = "version = 1\n[host]\nplugin_dir = \"plugins\"\n[plugins.proxies]\n";
+    let folder = Folder::without_plugins(manifest);
+    folder.add_plugin("proxies");
+    folder.dogpile(&["plugins"]).is(
+        0,
+        r#"proxies: plugins/libdogpile_plugin_proxies.so
+  package: dogpile-plugin-proxies 0.1.0
+  plugin API: 0.1.0
+  compiler: [RUSTC]
+  sha256: [SHA256]
+  proxy: log
+    level: "error" or "warn" or "info" or "debug" or "trace" = "debug"
+  proxy: zstd
+    level: integer = 3
+    min_size: integer = 256
+"#,
+        "",
+    );
+}

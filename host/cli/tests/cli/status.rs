@@ -72,3 +72,28 @@ fn the_json_has_the_fields_that_scripts_read() {
     let over_http: serde_json::Value = serde_json::from_str(&over_http).unwrap();
     assert_eq!(over_http, status);
 }
+
+#[test]
+fn a_backend_is_shown_behind_its_proxies() {
+    let manifest = PAGES
+        .replace(
+            "expiration_time",
+            "proxies = [\"zstd\", \"log\"]\nexpiration_time",
+        )
+        .replace("[plugins.memory]", "[plugins.memory]\n[plugins.proxies]");
+    let folder = Folder::new(&manifest);
+    folder.add_plugin("proxies");
+    folder.add_site();
+    let server = folder.serve();
+    for _ in 0..2 {
+        server.get("/");
+    }
+    let run = folder.dogpile(&["status"]);
+    let row = "pages   zstd > log > memory/memory  open      1       1 ";
+    assert!(run.stdout.contains(row), "{run:?}");
+    let json = folder.dogpile(&["status", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let region = &status["regions"][0];
+    assert_eq!(region["proxies"], serde_json::json!(["zstd", "log"]));
+    assert_eq!(region["backend"], "memory");
+}

@@ -94,6 +94,32 @@ fn what_nobody_can_want_is_removed_as_others_are_stored() {
 }
 
 #[test]
+fn what_nobody_can_want_is_removed_from_all_parts_though_one_key_is_stored() {
+    let entries = 9_999;
+    let arguments = r#"{"max_entries": 10000}"#;
+    let idle = r#"{"max_entries": 10000, "time_to_idle": "10s"}"#;
+    for (arguments, end) in [(arguments, 101 * SECOND), (idle, 0)] {
+        let host = TestHost::at(100 * SECOND);
+        let backend = open(&host, arguments);
+        for number in 0..entries {
+            let key = host.key(number.to_string());
+            let value = object(key.as_key(), 1, end);
+            backend.set(&key.as_key(), &value).unwrap();
+        }
+        host.advance(Duration::from_secs(20));
+        for _ in 0..entries {
+            store(&host, &backend, "stored");
+        }
+        assert_eq!(held(&backend), (1, 1));
+        let stats = backend.stats().unwrap();
+        assert_eq!(
+            (stats.expirations, stats.evictions),
+            (Some(entries), Some(0))
+        );
+    }
+}
+
+#[test]
 fn what_nobody_can_want_goes_before_what_is_live() {
     let host = TestHost::at(100 * SECOND);
     let backend = open(&host, r#"{"max_entries": 1000}"#);
@@ -136,12 +162,14 @@ fn what_is_idle_is_gone_and_what_is_used_stays() {
         assert!(has(&host, &backend, "used"));
     }
     assert!(!has(&host, &backend, "idle"));
-    assert_eq!(held(&backend).0, 2, "it is removed by later stores");
+    assert_eq!(held(&backend).0, 1, "the look removed it");
+    assert_eq!(backend.stats().unwrap().expirations, Some(1));
+    host.advance(Duration::from_secs(12));
     for number in 0..10 {
         store(&host, &backend, &number.to_string());
     }
-    assert_eq!(held(&backend).0, 11);
-    assert_eq!(backend.stats().unwrap().expirations, Some(1));
+    assert_eq!(held(&backend).0, 10, "a store removed the other");
+    assert_eq!(backend.stats().unwrap().expirations, Some(2));
     host.advance(Duration::from_secs(12));
     assert!(!has(&host, &backend, "used"));
     store(&host, &backend, "used");

@@ -17,18 +17,21 @@ impl Folder {
     pub fn new(manifest: &str) -> Self {
         let folder = Self::without_plugins(manifest);
         for name in ["memory", "null", "manglers"] {
-            let library = format!("libdogpile_plugin_{name}.so");
-            let from = built().join(&library);
-            let to = folder.path("plugins").join(&library);
-            fs::copy(&from, to).unwrap_or_else(|error| {
-                panic!(
-                    "{}: {error}; build the plugins: cargo build -p dogpile-plugin-memory -p dogpile-plugin-null -p \
-                     dogpile-plugin-manglers",
-                    from.display()
-                )
-            });
+            folder.add_plugin(name);
         }
         folder
+    }
+
+    pub fn add_plugin(&self, name: &str) {
+        let library = format!("libdogpile_plugin_{name}.so");
+        let from = built().join(&library);
+        let to = self.path("plugins").join(&library);
+        fs::copy(&from, to).unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; build the plugin: cargo build -p dogpile-plugin-{name}",
+                from.display()
+            )
+        });
     }
 
     pub fn without_plugins(manifest: &str) -> Self {

@@ -1,0 +1,136 @@
+//! The arguments of a function, as callers of what is written for it give them.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{
+    Error, FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, Result, Signature, Token, Type,
+};
+
+/// One argument. Its name is the user's, or a number if the user's is a pattern.
+pub(crate) struct Argument {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+    pub(crate) skipped: bool,
+}
+
+pub(crate) struct Arguments {
+    pub(crate) receiver: Option<Receiver>,
+    pub(crate) list: Vec<Argument>,
+}
+
+impl Arguments {
+    pub(crate) fn of(signature: &Signature, skip: &[Ident]) -> Result<Self> {
+        let receiver = signature.receiver().map(without_mut);
+        let typed = signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        let list = typed
+            .enumerate()
+            .map(|(at, typed)| argument(at, typed, skip))
+            .collect::<Result<Vec<_>>>()?;
+        let unknown = skip
+            .iter()
+            .find(|name| list.iter().all(|argument| argument.name != **name));
+        if let Some(unknown) = unknown {
+            return Err(unknown_argument(unknown, &signature.ident, &list));
+        }
+        Ok(Self { receiver, list })
+    }
+
+    /// As they are declared: `&self, id: u64`.
+    pub(crate) fn declared(&self) -> Vec<TokenStream> {
+        let receiver = self.receiver.iter().map(ToTokens::to_token_stream);
+        let list = self
+            .list
+            .iter()
+            .map(|Argument { name, ty, .. }| quote!(#name: #ty));
+        receiver.chain(list).collect()
+    }
+
+    /// As they are given to a function with the same: `self, id`.
+    pub(crate) fn given(&self) -> Vec<TokenStream> {
+        let receiver = self
+            .receiver
+            .iter()
+            .map(|receiver| receiver.self_token.to_token_stream());
+        let list = self
+            .list
+            .iter()
+            .map(|argument| argument.name.to_token_stream());
+        receiver.chain(list).collect()
+    }
+}
+
+impl Argument {
+    /// `impl Trait`, perhaps behind a reference: a type that the caller chooses and the signature does not name.
+    pub(crate) fn is_impl_trait(&self) -> bool {
+        let tokens = self.ty.to_token_stream();
+        contains(tokens, "impl")
+    }
+}
+
+/// Whether a word stands anywhere in the tokens.
+pub(crate) fn contains(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Group(group) => contains(group.stream(), word),
+        proc_macro2::TokenTree::Ident(ident) => ident == word,
+        _ => false,
+    })
+}
+
+/// Only the function's own body changes its `self`.
+fn without_mut(receiver: &Receiver) -> Receiver {
+    let mutability = match receiver.kind {
+        ReceiverKind::Reference(..) => receiver.mutability,
+        _ => None,
+    };
+    Receiver {
+        attrs: Vec::new(),
+        mutability,
+        ..receiver.clone()
+    }
+}
+
+fn argument(at: usize, typed: &PatType, skip: &[Ident]) -> Result<Argument> {
+    if let Some(attribute) = typed
+        .attrs
+        .iter()
+        .find(|attribute| attribute.path().is_ident("cfg"))
+    {
+        return Err(Error::new_spanned(
+            attribute,
+            "an argument of a cached function cannot be conditional: put the condition on the function",
+        ));
+    }
+    let name = match &*typed.pat {
+        Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
+        _ => format_ident!("argument_{at}", span = Span::mixed_site()),
+    };
+    Ok(Argument {
+        skipped: skip.contains(&name),
+        name,
+        ty: (*typed.ty).clone(),
+    })
+}
+
+fn unknown_argument(unknown: &Ident, function: &Ident, list: &[Argument]) -> Error {
+    if unknown == &Ident::from(<Token![self]>::default()) {
+        let text =
+            "`self` is no part of the key unless `key_self` is given: there is nothing to skip";
+        return Error::new(unknown.span(), text);
+    }
+    let names: Vec<_> = list
+        .iter()
+        .map(|argument| format!("`{}`", argument.name))
+        .collect();
+    let known = if names.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("its arguments are {}", names.join(", "))
+    };
+    Error::new(
+        unknown.span(),
+        format!("`{function}` has no argument `{unknown}`: {known}"),
+    )
+}

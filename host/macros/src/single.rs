@@ -1,0 +1,242 @@
+//! `#[cached]`: one value for each set of arguments.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, Result};
+
+use crate::expand::{at, private, site, together};
+use crate::function::Function;
+use crate::options::Options;
+use crate::place;
+
+pub(crate) fn expand(function: &Function, options: &Options) -> Result<TokenStream> {
+    if let (Some((span, _)), false) = (&options.cache_err, function.output.is_result) {
+        let name = &function.item.sig.ident;
+        let text =
+            format!("`cache_err` is for functions that return a `Result`, which `{name}` does not");
+        return Err(Error::new(*span, text));
+    }
+    let written = Single::new(function, options);
+    let wrapper = function.wrapper(&written.output, &written.call());
+    let beside = [
+        function.original(),
+        site(function, options, &written.private),
+        written.key(),
+        written.get(),
+        written.set(),
+        written.invalidate(),
+        written.refresh(),
+    ];
+    Ok(together(function, &written.private, &wrapper, &beside))
+}
+
+struct Single<'a> {
+    function: &'a Function,
+    options: &'a Options,
+    private: TokenStream,
+    place: TokenStream,
+    /// What a call gives: `Cached<T>`, or `T` with `clone`, in a `Result` if there was one.
+    output: syn::Type,
+}
+
+impl<'a> Single<'a> {
+    fn new(function: &'a Function, options: &'a Options) -> Self {
+        let private = private(options);
+        let success = &function.output.success;
+        let given = if options.clone {
+            quote!(#success)
+        } else {
+            quote!(#private::Cached<#success>)
+        };
+        Self {
+            function,
+            options,
+            place: place::single(function, options, &private),
+            output: function.output.with_success(&given),
+            private,
+        }
+    }
+
+    /// What `call` is named in the runtime for this kind of function.
+    fn named(&self, name: &str) -> String {
+        let tried = if self.function.output.is_result {
+            "try_"
+        } else {
+            ""
+        };
+        format!("{tried}{}", self.plain(name))
+    }
+
+    fn awaited(&self) -> Option<TokenStream> {
+        self.function.is_async().then(|| quote!(.await))
+    }
+
+    /// What becomes of the value: whether it is stored.
+    fn keep(&self) -> TokenStream {
+        let private = &self.private;
+        let success = &self.function.output.success;
+        let asked = self.options.should_cache.as_ref().map(|asked| {
+            quote_spanned!(asked.span()=> #private::should_cache::<#success, _>(&#asked, value))
+        });
+        let some = self
+            .options
+            .skip_none
+            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(value)));
+        let keep = match (some, asked) {
+            (None, None) => quote!(true),
+            (Some(one), None) | (None, Some(one)) => one,
+            (Some(some), Some(asked)) => quote!(#some && #asked),
+        };
+        quote!(|value: &#success| #keep)
+    }
+
+    /// The function's own run, put off until it is wanted.
+    fn original(&self) -> TokenStream {
+        let original = self.function.generic_path("original");
+        let given = self.function.arguments.given();
+        quote!(move || #original(#(#given),*))
+    }
+
+    fn errors(&self) -> TokenStream {
+        let private = &self.private;
+        let kept = self.options.cache_err.as_ref().map(|(_, expiration)| {
+            let expiration = expiration.tokens(private);
+            quote!(&#private::CacheErrors(#expiration))
+        });
+        kept.unwrap_or_else(|| quote!(&#private::DropErrors))
+    }
+
+    /// The options of a call, as arguments of the runtime.
+    fn with(&self) -> Vec<TokenStream> {
+        let mut with = vec![self.keep()];
+        if self.function.output.is_result {
+            with.push(self.errors());
+        }
+        with
+    }
+
+    /// A call or a refresh: a variant of the runtime's `Run`.
+    fn run(&self, run: &str) -> TokenStream {
+        let Self { private, place, .. } = self;
+        let output = &self.function.output;
+        let (success, span) = (&output.success, output.error_span());
+        let (site, run) = (
+            self.function.path("__site"),
+            Ident::new(run, Span::call_site()),
+        );
+        let (call, with, original) = (
+            Ident::new(&self.named("call"), span),
+            self.with(),
+            self.original(),
+        );
+        let awaited = self.awaited();
+        // With the types as the user wrote them, or in their place, so that an error about one points there.
+        let at_types = at(span, private);
+        let error = output
+            .error
+            .as_ref()
+            .map_or_else(|| quote!(_), |error| quote!(#error));
+        let error = output.is_result.then_some(quote!(, #error));
+        let future = self.function.is_async().then_some(quote!(, _));
+        let types = quote!(::<#success #error #future>);
+        let given = quote!(#at_types::#call #types(#private::Run::#run, #site(), #place, #(#with,)* #original) #awaited);
+        match (self.options.clone, output.is_result) {
+            (false, _) => given,
+            (true, false) => quote!(#at_types::owned::<#success>(&#given)),
+            (true, true) => {
+                quote!(#private::Result::map(#given, |cached| #at_types::owned::<#success>(&cached)))
+            }
+        }
+    }
+
+    fn call(&self) -> TokenStream {
+        self.run("Call")
+    }
+
+    fn refresh(&self) -> TokenStream {
+        let doc = "Runs the function, whatever is stored, stores what it returns, and returns it.";
+        let arguments = self.function.arguments.declared();
+        self.function.beside(
+            "refresh",
+            doc,
+            &arguments,
+            &self.output,
+            &self.run("Refresh"),
+        )
+    }
+
+    fn key(&self) -> TokenStream {
+        let Self { private, place, .. } = self;
+        let doc = "The key of these arguments in the region.";
+        let output = quote!(#private::Result<::std::string::String>);
+        let body = quote!(#private::Result::map(#place, #private::Place::into_key));
+        let arguments = self.function.arguments.declared();
+        self.function
+            .beside_sync("key", doc, &arguments, &output, &body)
+    }
+
+    fn get(&self) -> TokenStream {
+        let Self { private, place, .. } = self;
+        let doc = "The fresh value stored for these arguments, if there is one. It waits for nobody and creates \
+                   nothing.";
+        let success = &self.function.output.success;
+        let at_type = at(success.span(), private);
+        let (given, owned) = if self.options.clone {
+            let owned = quote!(.map(|found| found.as_ref().map(#at_type::owned::<#success>)));
+            (quote!(#success), Some(owned))
+        } else {
+            (quote!(#private::Cached<#success>), None)
+        };
+        let output = quote!(#private::Result<::core::option::Option<#given>>);
+        let (get, awaited) = (self.plain("get"), self.awaited());
+        let body = quote!(#at_type::#get::<#success>(#place) #awaited #owned);
+        let arguments = self.function.arguments.declared();
+        self.function.beside("get", doc, &arguments, &output, &body)
+    }
+
+    fn set(&self) -> TokenStream {
+        let Self { private, place, .. } = self;
+        let doc = "Stores a value for these arguments, as if the function had returned it now.";
+        let success = &self.function.output.success;
+        let value = Ident::new("value", Span::mixed_site());
+        let mut arguments = self.function.arguments.declared();
+        let first = usize::from(self.function.arguments.receiver.is_some());
+        arguments.insert(first, quote!(#value: #success));
+        let (set, awaited, forget) = (self.plain("set"), self.awaited(), self.forget());
+        let at_type = at(success.span(), private);
+        let body = quote!(#at_type::#set::<#success>(#place, #value, #forget) #awaited);
+        self.function
+            .beside("set", doc, &arguments, quote!(#private::Result<()>), &body)
+    }
+
+    fn invalidate(&self) -> TokenStream {
+        let Self { private, place, .. } = self;
+        let doc = "Removes what is stored for these arguments; no error if there is nothing.";
+        let (invalidate, awaited, forget) =
+            (self.plain("invalidate"), self.awaited(), self.forget());
+        let body = quote!(#private::#invalidate(#place, #forget) #awaited);
+        let arguments = self.function.arguments.declared();
+        self.function.beside(
+            "invalidate",
+            doc,
+            &arguments,
+            quote!(#private::Result<()>),
+            &body,
+        )
+    }
+
+    fn plain(&self, name: &str) -> Ident {
+        let asynchronous = if self.function.is_async() {
+            "_async"
+        } else {
+            ""
+        };
+        format_ident!("{name}{asynchronous}")
+    }
+
+    /// Whether a stored error goes with the value.
+    fn forget(&self) -> bool {
+        self.options.cache_err.is_some()
+    }
+}

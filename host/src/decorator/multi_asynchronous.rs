@@ -1,0 +1,126 @@
+//! Calls of asynchronous functions of several keys.
+
+use std::convert::Infallible;
+
+use super::batch::Batch;
+use super::errors::{Returned, SharedError};
+use super::multi::{Settled, finished, own_keys, pairs, settled};
+use super::places::Places;
+use super::renewed::Renewed;
+use super::single::Run;
+use crate::Result;
+use crate::key_generator::Site;
+use crate::region::{Cacheable, Cached};
+
+/// See [`call_multi`](super::multi::call_multi).
+pub async fn call_multi_async<R, K, U, F>(
+    run: Run,
+    site: &Site,
+    places: Result<Places<'_>>,
+    keys: &[K],
+    keep: impl Fn(&R::Value) -> bool,
+    finish: impl Fn(Cached<R::Value>) -> U,
+    mut original: impl FnMut(Vec<K>) -> F,
+) -> R::Of<U>
+where
+    R: Batch<K, Value: Cacheable>,
+    K: Clone,
+    F: Future<Output = R>,
+{
+    let original = |keys| {
+        let made = original(keys);
+        async { Ok::<_, Infallible>(made.await) }
+    };
+    let Ok(values) = try_call_multi_async(run, site, places, keys, keep, finish, original).await;
+    values
+}
+
+/// See [`try_call_multi`](super::multi::try_call_multi).
+pub async fn try_call_multi_async<R, K, E, U, F>(
+    run: Run,
+    site: &Site,
+    places: Result<Places<'_>>,
+    keys: &[K],
+    keep: impl Fn(&R::Value) -> bool,
+    finish: impl Fn(Cached<R::Value>) -> U,
+    mut original: impl FnMut(Vec<K>) -> F,
+) -> Result<R::Of<U>, E>
+where
+    R: Batch<K, Value: Cacheable>,
+    K: Clone,
+    E: SharedError,
+    F: Future<Output = Result<R, E>>,
+{
+    let outcome = match (places, run) {
+        (Err(error), _) => Err(error),
+        (Ok(places), Run::Call) => {
+            let keyed = places.keyed(keys);
+            let entries = places.entries(&keyed).bypass().should_cache(keep);
+            let create = |missing: Vec<_>| {
+                let wanted = own_keys(&missing);
+                let made = original(wanted.clone());
+                async move {
+                    let made = made.await.map_err(Returned)?;
+                    Ok::<_, Returned<E>>(pairs(missing, made.into_values(&wanted)))
+                }
+            };
+            entries.try_get_or_create_async(create).await.map(Ok)
+        }
+        (Ok(places), Run::Refresh) => refreshed(&places, keys, keep, &mut original).await,
+    };
+    match settled::<R, K, E>(site, outcome) {
+        Settled::Values(values) => Ok(finished::<R, K, U>(keys, values, finish)),
+        Settled::Failed(error) => Err(error),
+        Settled::Uncached => {
+            let values = original(keys.to_vec()).await?.into_values(keys);
+            let values = values.into_iter().map(|value| value.map(Cached::uncached));
+            Ok(finished::<R, K, U>(keys, values.collect(), finish))
+        }
+    }
+}
+
+/// The outer error is the cache's, the inner one the function's.
+async fn refreshed<R, K, E, F>(
+    places: &Places<'_>,
+    keys: &[K],
+    keep: impl Fn(&R::Value) -> bool,
+    original: &mut impl FnMut(Vec<K>) -> F,
+) -> Result<Result<Vec<Option<Cached<R::Value>>>, E>>
+where
+    R: Batch<K, Value: Cacheable>,
+    K: Clone,
+    F: Future<Output = Result<R, E>>,
+{
+    places.check()?;
+    let made = match original(keys.to_vec()).await {
+        Ok(made) => made.into_values(keys),
+        Err(error) => return Ok(Err(error)),
+    };
+    let (to_store, renewed) = Renewed::sort(places, made, keep);
+    let entries = places.entries(&to_store.keys).bypass();
+    Ok(Ok(renewed.with(entries.set_async(to_store.values).await?)))
+}
+
+/// See [`get_multi`](super::multi::get_multi).
+pub async fn get_multi_async<T: Cacheable>(
+    places: Result<Places<'_>>,
+) -> Result<Vec<Option<Cached<T>>>> {
+    let places = places?;
+    places.entries(&places.keys).get_async().await
+}
+
+/// See [`set_multi`](super::multi::set_multi).
+pub async fn set_multi_async<T: Cacheable>(
+    places: Result<Places<'_>>,
+    values: Vec<T>,
+) -> Result<()> {
+    let places = places?;
+    let entries = places.entries(&places.keys);
+    entries.set_async(values).await.map(drop)
+}
+
+/// See [`invalidate_multi`](super::multi::invalidate_multi).
+pub async fn invalidate_multi_async(places: Result<Places<'_>>) -> Result<()> {
+    let places = places?;
+    places.region.delete_multi_async(&places.keys).await
+}

@@ -1,0 +1,87 @@
+//! Where the values of a call of several keys are.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use super::place::RegionRef;
+use crate::Result;
+use crate::key_generator::FunctionCall;
+use crate::region::{CacheKey, Entries, Expiration, Region};
+
+/// The region and the keys of a call, and how long its values count.
+pub struct Places<'r> {
+    pub(super) region: RegionRef<'r>,
+    pub(super) keys: Vec<String>,
+    expiration: Option<Expiration>,
+}
+
+impl<'r> Places<'r> {
+    /// The places of `keys`; an error if the region or a key cannot be had.
+    pub fn find<K>(
+        region: Result<RegionRef<'r>>,
+        keys: &[K],
+        key: impl Fn(&Region, &K) -> Result<String>,
+        expiration: Option<Expiration>,
+    ) -> Result<Self> {
+        let region = region?;
+        let keys = keys.iter().map(|one| key(&region, one));
+        Ok(Self {
+            keys: keys.collect::<Result<_>>()?,
+            region,
+            expiration,
+        })
+    }
+
+    /// The keys.
+    pub fn into_keys(self) -> Vec<String> {
+        self.keys
+    }
+
+    pub(super) fn entries<'a, K: CacheKey>(&'a self, keys: &'a [K]) -> Entries<'a, K> {
+        let entries = self.region.entries(keys);
+        match self.expiration {
+            Some(expiration) => entries.expiration_time(expiration),
+            None => entries,
+        }
+    }
+
+    /// Whether values can be stored there.
+    pub(super) fn check(&self) -> Result<()> {
+        let current = self.region.registry().current(self.region.slot());
+        current.map(drop)
+    }
+
+    /// The function's own keys with those in the region.
+    pub(super) fn keyed<'a, K>(&'a self, keys: &'a [K]) -> Vec<Keyed<'a, K>> {
+        let pairs = self.keys.iter().zip(keys);
+        pairs.map(|(text, key)| Keyed { text, key }).collect()
+    }
+}
+
+/// A key of the function with that in the region.
+pub(super) struct Keyed<'a, K> {
+    text: &'a str,
+    pub(super) key: &'a K,
+}
+
+impl<K> Clone for Keyed<'_, K> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
+}
+
+impl<K> CacheKey for Keyed<'_, K> {
+    fn cache_key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.text)
+    }
+}
+
+/// The key that the region's generator for several keys makes.
+pub fn multi_key(region: &Region, call: &FunctionCall<'_>) -> Result<String> {
+    region.slot().key_generators.multi_key(call)
+}
+
+/// What the option `key` of a function of several keys gives for one.
+pub fn text_of_key<K, D: Display>(key: &K, text: impl Fn(&K) -> D) -> String {
+    text(key).to_string()
+}

@@ -1,0 +1,300 @@
+//! Whether an instance may be called, and how long to wait before it is mended.
+//!
+//! After a panic an instance may be in any state: it is *retired*, and no call is made until it was reopened. After
+//! some failures in a row its *breaker* opens, and none is made until a ping is answered: callers of a storage that is
+//! down should not wait for its time-out, each for itself.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// The breaker opens at the failure of that many calls with none answered in between. One or two may be a server that
+/// restarts or a connection that was lost; a pool of connections that all went stale gives a few more.
+const FAILURES: u32 = 5;
+
+/// The row must be shorter than this, in nanoseconds: a single caller who runs into a time-out of 5 seconds each time
+/// opens the breaker too; one failure in a while never does.
+const WINDOW: u64 = 30_000_000_000;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+const RETIRED: u8 = 1;
+const TRIPPED: u8 = 2;
+
+/// What an instance may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// Some calls in a row failed: it is pinged, and nothing else.
+    BreakerOpen,
+    /// It panicked: it is not called again.
+    Retired,
+}
+
+impl State {
+    /// Its name in the status.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::BreakerOpen => "breaker open",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn of(bits: u8) -> Self {
+        match bits {
+            0 => Self::Open,
+            bits if bits & RETIRED != 0 => Self::Retired,
+            _ => Self::BreakerOpen,
+        }
+    }
+}
+
+/// The health of one instance.
+#[derive(Default)]
+pub(crate) struct Health {
+    out: AtomicU8,
+    /// Whether a row of failures has begun, so that an answered call knows without the lock.
+    failing: AtomicBool,
+    row: Mutex<Row>,
+}
+
+/// Failed calls with none answered in between.
+#[derive(Default)]
+struct Row {
+    failures: u32,
+    began: u64,
+    hits: u64,
+    /// Why the instance is out, for people.
+    cause: String,
+}
+
+/// What a failure led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing new.
+    None,
+    /// The instance is in another state from now on.
+    To(State),
+    /// As above, and until now it was well: somebody has to mend it.
+    Out(State),
+}
+
+impl Health {
+    /// Whether calls are not to be made.
+    #[inline]
+    pub(crate) fn is_out(&self) -> bool {
+        self.out.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether it is not to be called at all.
+    #[inline]
+    pub(crate) fn is_retired(&self) -> bool {
+        self.out.load(Ordering::Relaxed) & RETIRED != 0
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::of(self.out.load(Ordering::SeqCst))
+    }
+
+    /// Why it is out.
+    pub(crate) fn cause(&self) -> String {
+        self.row.lock().cause.clone()
+    }
+
+    /// A call was answered: a row of failures ends.
+    #[inline]
+    pub(crate) fn answered(&self) {
+        if self.failing.load(Ordering::Relaxed) {
+            self.end_row();
+        }
+    }
+
+    #[cold]
+    fn end_row(&self) {
+        let mut row = self.row.lock();
+        row.failures = 0;
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
+    /// It panicked.
+    pub(crate) fn retire(&self, cause: &dyn ToString) -> Turn {
+        let mut row = self.row.lock();
+        if self.is_retired() {
+            return Turn::None;
+        }
+        row.cause = cause.to_string();
+        self.turn(RETIRED)
+    }
+
+    /// A call failed at `now`. Hits are answered calls too, but do not tell: `hits` counts them.
+    pub(crate) fn failed(&self, now: u64, hits: impl Fn() -> u64, cause: &dyn ToString) -> Turn {
+        if self.is_out() {
+            return Turn::None;
+        }
+        // It looks at other parts of the host: not under the lock.
+        let hits = hits();
+        let mut row = self.row.lock();
+        let goes_on =
+            row.failures > 0 && row.hits == hits && now.saturating_sub(row.began) < WINDOW;
+        if !goes_on {
+            (row.failures, row.began, row.hits) = (0, now, hits);
+            self.failing.store(true, Ordering::Relaxed);
+        }
+        row.failures += 1;
+        if row.failures < FAILURES {
+            return Turn::None;
+        }
+        row.failures = 0;
+        row.cause = cause.to_string();
+        self.turn(TRIPPED)
+    }
+
+    /// It answers again; false if it has panicked meanwhile.
+    pub(crate) fn close_breaker(&self) -> bool {
+        self.end_row();
+        self.out.fetch_and(!TRIPPED, Ordering::SeqCst) & RETIRED == 0
+    }
+
+    /// Nobody can mend it: it is called as if it were well, and what goes wrong next has its consequences again.
+    pub(crate) fn give_up(&self) {
+        self.end_row();
+        self.out.store(0, Ordering::SeqCst);
+    }
+
+    fn turn(&self, bit: u8) -> Turn {
+        let before = self.out.fetch_or(bit, Ordering::SeqCst);
+        let (old, new) = (State::of(before), State::of(before | bit));
+        match old {
+            _ if old == new => Turn::None,
+            State::Open => Turn::Out(new),
+            State::BreakerOpen | State::Retired => Turn::To(new),
+        }
+    }
+}
+
+/// How long to wait before each attempt to mend an instance: twice as long each time. What breaks again soon after it
+/// was mended goes on where it was.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    pause: Duration,
+    mended: Option<Instant>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            pause: FIRST_PAUSE,
+            mended: None,
+        }
+    }
+}
+
+impl Backoff {
+    /// The pause before the next attempt.
+    pub(crate) fn next(&mut self, now: Instant) -> Duration {
+        let lasted = |mended| now.saturating_duration_since(mended) >= LONGEST_PAUSE;
+        if self.mended.take().is_some_and(lasted) {
+            self.pause = FIRST_PAUSE;
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        pause
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn mended(&mut self, now: Instant) {
+        self.mended = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn failed(health: &Health, at: u64) -> Turn {
+        health.failed(at * SECOND, || 0, &"down")
+    }
+
+    #[test]
+    fn the_breaker_opens_at_the_fifth_failure_in_a_row() {
+        let health = Health::default();
+        for at in 0..4 {
+            assert_eq!(failed(&health, at), Turn::None);
+        }
+        assert!(!health.is_out());
+        assert_eq!(failed(&health, 4), Turn::Out(State::BreakerOpen));
+        assert!(health.is_out() && !health.is_retired());
+        assert_eq!(health.cause(), "down");
+        assert!(health.close_breaker());
+        assert!(!health.is_out());
+    }
+
+    #[test]
+    fn an_answer_or_a_hit_in_between_ends_the_row() {
+        let health = Health::default();
+        for at in 0..40 {
+            assert_eq!(failed(&health, at / 10), Turn::None, "{at}");
+            if at % 4 == 3 {
+                health.answered();
+            }
+        }
+        for hit in 0..40 {
+            let turn = health.failed(0, || hit / 4, &"down");
+            assert_eq!(turn, Turn::None, "{hit}");
+        }
+    }
+
+    #[test]
+    fn failures_that_are_far_apart_do_not_open_it() {
+        let health = Health::default();
+        for at in 0..20 {
+            assert_eq!(failed(&health, at * 8), Turn::None);
+        }
+        for at in 0..4 {
+            assert_eq!(failed(&health, 1000 + at * 5), Turn::None);
+        }
+        assert_eq!(failed(&health, 1020), Turn::Out(State::BreakerOpen));
+    }
+
+    #[test]
+    fn a_panic_retires_whatever_the_breaker_does() {
+        let health = Health::default();
+        for _ in 0..5 {
+            failed(&health, 1);
+        }
+        assert_eq!(health.retire(&"boom"), Turn::To(State::Retired));
+        assert_eq!(health.retire(&"boom again"), Turn::None);
+        assert!(!health.close_breaker());
+        assert_eq!(
+            (health.state(), health.cause()),
+            (State::Retired, "boom".into())
+        );
+        assert_eq!(failed(&health, 2), Turn::None);
+    }
+
+    #[test]
+    fn pauses_grow_from_a_tenth_of_a_second_to_half_a_minute() {
+        let (mut backoff, start) = (Backoff::default(), Instant::now());
+        let pauses: Vec<_> = (0..11).map(|_| backoff.next(start).as_millis()).collect();
+        let expected = [
+            100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000,
+        ];
+        assert_eq!(pauses, expected);
+    }
+
+    #[test]
+    fn what_breaks_again_soon_waits_longer_and_what_lasted_does_not() {
+        let (mut backoff, start) = (Backoff::default(), Instant::now());
+        assert_eq!(backoff.next(start), FIRST_PAUSE);
+        backoff.mended(start);
+        let soon = start + Duration::from_secs(29);
+        assert_eq!(backoff.next(soon), FIRST_PAUSE * 2);
+        backoff.mended(soon);
+        assert_eq!(backoff.next(soon + LONGEST_PAUSE), FIRST_PAUSE);
+    }
+}

@@ -1,0 +1,6 @@
+#[dogpile::cached]
+fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! Cached functions.
+
+#![forbid(unsafe_code)]
+
+#[path = "../region_support/mod.rs"]
+mod region_support;
+
+mod asynchronous;
+mod counter;
+mod failures;
+mod forms;
+mod keys;
+mod multi;
+mod python;
+mod python_keys;
+mod python_multi;
+mod results;
+mod threads;

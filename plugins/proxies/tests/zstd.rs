@@ -1,0 +1,194 @@
+//! What `zstd` stores, and what it reads.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Mutex;
+
+use dogpile_plugin_api::testing::{Offered, TestHost, host};
+use dogpile_plugin_api::{
+    Backend, BackendInstance, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, NoArguments,
+    Plugin, Result, Storage, Value,
+};
+use dogpile_plugin_proxies::plugin;
+
+/// What was stored last, whatever the key.
+static STORED: Mutex<Option<Value>> = Mutex::new(None);
+
+/// Shows what it stores. Its guarded store refuses a lease of 0.
+struct Shows;
+
+impl Backend for Shows {
+    type Arguments = NoArguments;
+
+    fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn get(&self, _: &Key) -> Result<Option<Value>> {
+        Ok(STORED.lock().unwrap().clone())
+    }
+
+    fn set(&self, _: &Key, value: &Value) -> Result<()> {
+        *STORED.lock().unwrap() = Some(value.clone());
+        Ok(())
+    }
+
+    fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
+        match lease.tag {
+            0 => Ok(Guarded::LeaseLost),
+            _ => self.set(key, value).map(|()| Guarded::Stored),
+        }
+    }
+
+    fn delete(&self, _: &Key) -> Result<()> {
+        Ok(())
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Objects
+    }
+}
+
+fn key() -> Key<'static> {
+    Key::new("key", 1)
+}
+
+fn open(host: &TestHost, arguments: &str) -> Result<BackendInstance> {
+    let backend = Offered {
+        plugin: Plugin::of_backend::<Shows>("shows"),
+        name: "shows",
+        arguments: "{}",
+    };
+    let zstd = Offered {
+        plugin: plugin(),
+        name: "zstd",
+        arguments,
+    };
+    host.open(backend, &[zstd])
+}
+
+fn value(bytes: &[u8]) -> Value {
+    let metadata = Metadata {
+        created: 1,
+        started: 2,
+        keep_until: 3,
+        weight: 4,
+    };
+    Value::copied(&metadata, key(), bytes)
+}
+
+/// When it was created and started, and how long it is kept.
+fn times(value: &Value) -> [u64; 3] {
+    let metadata = value.metadata();
+    [metadata.created, metadata.started, metadata.keep_until]
+}
+
+fn stored() -> Vec<u8> {
+    let stored = STORED.lock().unwrap();
+    let stored = stored.as_ref().expect("something is stored");
+    stored.as_bytes().expect("it is bytes").to_vec()
+}
+
+fn store_behind(bytes: &[u8]) {
+    *STORED.lock().unwrap() = Some(value(bytes));
+}
+
+fn bytes(value: Option<Value>) -> Vec<u8> {
+    value.expect("it is there").as_bytes().unwrap().to_vec()
+}
+
+/// One test, since all share what is stored.
+#[test]
+fn values_are_compressed_and_what_is_stored_is_read_whoever_wrote_it() {
+    let host = host();
+    let zstd = open(&host, "{}").unwrap();
+    assert_eq!(zstd.properties().storage, Storage::Bytes);
+    let long = br#"{"ct": 1, "v": 2}|"#.repeat(100);
+
+    // A long value is a frame that any Zstandard decodes, with the value's times.
+    zstd.set(&key(), &value(&long)).unwrap();
+    assert!(stored().len() < long.len() / 10, "{}", stored().len());
+    assert_eq!(zstd::stream::decode_all(&*stored()).unwrap(), long);
+    let packed = STORED.lock().unwrap().clone().unwrap();
+    assert_eq!(times(&packed), [1, 2, 3]);
+    assert!((5..200).contains(&packed.weight()), "{}", packed.weight());
+    let read = zstd.get(&key()).unwrap().unwrap();
+    assert_eq!((read.as_bytes().unwrap(), read.key()), (&*long, "key"));
+    assert_eq!(times(&read), [1, 2, 3]);
+    assert_eq!(bytes(zstd.get_fresh(&key()).unwrap()), long);
+    let many = zstd.get_multi(&[key(), key()]).unwrap();
+    assert_eq!(
+        many.into_iter().map(bytes).collect::<Vec<_>>(),
+        [&*long, &*long]
+    );
+
+    // So do the other ways to store.
+    for store in [
+        &|| zstd.set_multi(&[(key(), value(&long))]).unwrap(),
+        &|| {
+            let lease = |tag| Lease {
+                token: [0; 16],
+                expires: 0,
+                tag,
+            };
+            let guarded = |tag| {
+                zstd.set_guarded(&key(), &value(&long), &lease(tag))
+                    .unwrap()
+            };
+            assert_eq!(guarded(0), Guarded::LeaseLost);
+            assert_eq!(guarded(1), Guarded::Stored);
+        },
+    ] as [&dyn Fn(); 2]
+    {
+        store_behind(b"");
+        store();
+        assert_eq!(zstd::stream::decode_all(&*stored()).unwrap(), long);
+    }
+
+    // What is short or does not shrink stays.
+    zstd.set(&key(), &value(&long[..255])).unwrap();
+    assert_eq!(stored(), &long[..255]);
+    let mut seed = 1_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0]
+    })
+    .take(1000)
+    .collect();
+    zstd.set(&key(), &value(&noise)).unwrap();
+    assert_eq!(stored(), noise);
+
+    // Values from before the proxy are read, and others' that look like frames are left alone.
+    for other in [
+        &long[..],
+        b"",
+        b"\x28\xb5\x2f\xfd",
+        b"\x28\xb5\x2f\xfdno frame at all",
+    ] {
+        store_behind(other);
+        assert_eq!(bytes(zstd.get(&key()).unwrap()), other);
+    }
+
+    // A value that is a frame itself comes back as one.
+    let frame = zstd::bulk::compress(&long, 3).unwrap();
+    zstd.set(&key(), &value(&frame)).unwrap();
+    assert_ne!(stored(), frame);
+    assert_eq!(bytes(zstd.get(&key()).unwrap()), frame);
+
+    // Each level gives the value back.
+    for level in [-7, 1, 22] {
+        let zstd = open(&host, &format!(r#"{{"level": {level}, "min_size": 0}}"#)).unwrap();
+        zstd.set(&key(), &value(&long)).unwrap();
+        assert!(stored().len() < long.len());
+        assert_eq!(bytes(zstd.get(&key()).unwrap()), long);
+    }
+    for level in [-8, 23] {
+        let error = open(&host, &format!(r#"{{"level": {level}}}"#))
+            .err()
+            .unwrap();
+        assert_eq!(
+            (error.kind(), error.place()),
+            (ErrorKind::Arguments, Some("level"))
+        );
+    }
+}
