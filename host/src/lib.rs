@@ -39,6 +39,17 @@
 //! - One creation over several processes: that takes a backend with a mutex, which no first-party one has yet.
 //! - That a value is stored: a backend may evict it, or fail. Then it is created again.
 //!
+//! # What is stored
+//!
+//! In a backend of objects, the value itself. In one of bytes, what Python's dogpile.cache 1.5 stores, which both read:
+//! `{"ct": 1700000000.25, "v": 2}|payload`. `ct` is when creation ended, in Unix seconds; the payload is made by the
+//! region's [serializer](SerializerKind). Keys of ours, which Python ignores: `st` is when creation started, `vv` the
+//! `value_version`, `ku` until when somebody may want the value, `et` the value's [own expiration
+//! time](Entry::expiration_from) in seconds (negative: never), and `sz` the serializer's name.
+//!
+//! Bytes that cannot be read are misses, never errors; [`MissReason`] says why. Those of [another
+//! origin](MissReason::Foreign) are not replaced by created values unless [`RegionConfig::replace_foreign`] says so.
+//!
 //! # Logging
 //!
 //! Through `tracing`: targets `dogpile.cache` (misses, backends that fail), `dogpile.lock` (who creates, who waits),
@@ -73,6 +84,7 @@ mod records;
 mod region;
 mod registry;
 mod reload;
+mod serializer;
 mod slot;
 mod spare;
 mod status;
@@ -96,6 +108,7 @@ pub use self::region::{
     Payload, Region, ValueMetadata,
 };
 pub use self::reload::{Change, ChangeKind, Reload};
+pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};
 pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};
 

@@ -15,6 +15,7 @@ use crate::mangler::Mangler;
 use crate::manifest::{InvalidationScope, MaxStale, RegionConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
+use crate::serializer::Codec;
 use crate::slot::Slot;
 use crate::{Error, ErrorKind, Result};
 
@@ -57,6 +58,9 @@ pub(crate) struct Configured {
     pub(crate) manglers: Arc<[Mangler]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
     pub(crate) plain_keys: bool,
+    /// Plain keys, and a `value_version` of 0: of an object that is [plain](dogpile_plugin_api::Value::is_plain), times
+    /// alone say whether it is fresh.
+    plain: bool,
     pub(crate) origin: Origin,
 }
 
@@ -77,6 +81,7 @@ impl Configured {
     ) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let expiration_time = config.expiration_time.map_or(u64::MAX, nanoseconds);
+        let plain_keys = manglers.is_empty() && config.key_prefix.is_empty();
         Self {
             surely_fresh: shortened(expiration_time, config.jitter),
             expiry: Expiry {
@@ -87,7 +92,8 @@ impl Configured {
                 },
                 stale_if_error: nanoseconds(config.stale_if_error),
             },
-            plain_keys: manglers.is_empty() && config.key_prefix.is_empty(),
+            plain_keys,
+            plain: plain_keys && config.value_version == 0,
             instance,
             slot,
             config,
@@ -95,9 +101,12 @@ impl Configured {
             origin,
         }
     }
-}
 
-impl Configured {
+    /// The region's serializer.
+    pub(crate) fn codec(&self) -> Codec {
+        self.slot.codec(self.config.serializer)
+    }
+
     /// Whether expiration times are shorter by chance.
     #[inline]
     pub(crate) fn has_jitter(&self) -> bool {
@@ -148,10 +157,10 @@ impl Snapshot {
         self.regions.get(slot)?.as_ref()
     }
 
-    /// The region, if it is configured and has [plain keys](Configured::plain_keys).
+    /// The region, if it is configured and [plain](Configured::plain).
     #[inline]
     pub(crate) fn plain_region(&self, slot: usize) -> Option<&Configured> {
-        self.region(slot).filter(|region| region.plain_keys)
+        self.region(slot).filter(|region| region.plain)
     }
 
     pub(crate) fn regions(&self) -> impl Iterator<Item = &Configured> {

@@ -12,6 +12,8 @@ pub(crate) enum Ending<V, E> {
     Failed(E),
     /// A creator of several keys left this one out.
     LeftOut,
+    /// Its creator is gone, and who waited was busy with something else.
+    Abandoned,
 }
 
 /// The part of a flight that its waiters hold on to, beyond its removal from the table.

@@ -212,8 +212,8 @@ impl<V, E, L> Flights<V, E, L> {
         }
     }
 
-    /// Gives the turn of who drops it, and its lease, to the first waiter; or ends the flight if there is none, and
-    /// gives the lease back.
+    /// Gives the turn of who drops it, and its lease, to the first waiter who is there; or ends the flight if there is
+    /// none, and gives the lease back.
     pub(crate) fn hand_over(
         &self,
         flight: &Arc<Flight<V, E>>,
@@ -224,25 +224,26 @@ impl<V, E, L> Flights<V, E, L> {
         let Some(entry) = table.entry(flight) else {
             return lease;
         };
-        if let Some(waiter) = entry.waiters.pop() {
-            let owner = Owner::new();
-            entry.owner = owner;
-            if let Some(place) = entry.place {
-                self.graph().hand_over(place, owner);
-                if let Some(parent) = parent {
-                    self.graph().leave(parent, place);
+        let owner = Owner::new();
+        match entry.waiters.choose(Given { owner, lease }) {
+            Ok(waiter) => {
+                entry.owner = owner;
+                if let Some(place) = entry.place {
+                    self.graph().hand_over(place, owner);
+                    if let Some(parent) = parent {
+                        self.graph().leave(parent, place);
+                    }
                 }
+                drop(table);
+                waiter.wake();
+                None
             }
-            waiter.choose(Given { owner, lease });
-            drop(table);
-            waiter.wake();
-            return None;
+            Err(given) => {
+                drop(table);
+                self.end(flight, Ending::Abandoned);
+                given.lease
+            }
         }
-        let entry = table.remove(flight);
-        if let Some(place) = entry.and_then(|entry| entry.place) {
-            self.graph().end(place);
-        }
-        lease
     }
 }
 

@@ -111,6 +111,23 @@ impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
 
     /// How long past its expiry a value may be served if the creation of another fails, and how long after the failure
     /// nobody who can be served it tries again.
+    ///
+    /// ```
+    /// use dogpile_lock::{Clock, Flights, Lock, Source, WaitGraph};
+    /// use std::time::Duration;
+    ///
+    /// let flights = Flights::<&str, &str>::new(WaitGraph::new());
+    /// let (clock, hand) = Clock::manual(1_000_000_000);
+    /// let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+    /// let lock = Lock::new(&flights, "rate").expiration_time(minute).stale_if_error(minute, second).clock(clock);
+    ///
+    /// hand.advance(minute + second);
+    /// let outcome = lock.get_or_create(|| Ok(Some(("0.93", 1_000_000_000))), || Err("no connection"))?;
+    /// assert_eq!((outcome.value, outcome.source), ("0.93", Source::Stale));
+    /// hand.advance(minute);
+    /// assert!(lock.get_or_create(|| Ok(Some(("0.93", 1_000_000_000))), || Err("no connection")).is_err());
+    /// # Ok::<(), dogpile_lock::LockError<&str>>(())
+    /// ```
     #[must_use]
     pub fn stale_if_error(mut self, time: Duration, retry_after: Duration) -> Self {
         self.expiry.stale_if_error = nanoseconds(time);
@@ -140,7 +157,20 @@ impl<'a, V: Clone, E: Clone> Lock<'a, V, E> {
     }
 
     /// As [`Lock::get_or_create`], as a future: for every runtime, and for the same key together with callers that
-    /// block. `timer` gives a future that ends when that time has passed since its first poll.
+    /// block. To drop it hands the turn to the next, if it has it. `timer` gives a future that ends when that time has
+    /// passed since its first poll; it is called only if there is a [`Lock::wait`].
+    ///
+    /// ```
+    /// use dogpile_lock::{Blocking, Flights, Lock, Source, WaitGraph};
+    ///
+    /// let flights = Flights::<u32, String>::new(WaitGraph::new());
+    /// let lock = Lock::new(&flights, "answer");
+    /// // With tokio: `tokio::time::sleep`, within an async block so that it begins when it is polled.
+    /// let timer = |_| std::future::pending::<()>();
+    /// let answer = lock.get_or_create_async(async || Ok(None), async || Ok(42), timer);
+    /// assert_eq!(Blocking::new().on(answer)?.source, Source::Created);
+    /// # Ok::<(), dogpile_lock::LockError<String>>(())
+    /// ```
     ///
     /// # Errors
     /// As there.

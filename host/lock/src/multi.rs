@@ -8,8 +8,9 @@ use crate::flights::{Entered, Flights};
 use crate::operation::{Acquired, Outcome, Reading, Source};
 use crate::passage::{Ended, Seen, ending};
 use crate::scope::{self, Owner};
+use crate::sync::Caught;
 use crate::turn::{Storing, Turn};
-use crate::waiting::{Waited, Waiting, first_of};
+use crate::waiting::{Patience, Waited, Waiting, first_of};
 use std::pin::pin;
 use std::time::Duration;
 use tracing::debug;
@@ -121,8 +122,8 @@ type Waits<O> = Vec<(
 impl<V: Clone, E: Clone, L> Flights<V, E, L> {
     /// The passage of one caller with several keys, which blocks its thread: the promises of [`Flights::get_or_create`]
     /// key by key. Keys are taken in the order of the request. All that are free are created in one call of the creator,
-    /// before the caller waits for what others create, so it never holds one key while it waits for another. `None`
-    /// stands for what the creator leaves out.
+    /// before the caller waits for what others create, so it never holds one key while it waits for another; nor is it
+    /// given one while it creates. `None` stands for what the creator leaves out.
     ///
     /// # Errors
     /// As there, for the whole request, if one of its keys gets neither value nor stand-in; what has been created is
@@ -162,13 +163,16 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
             places: keys.into_iter().map(Place::new).collect(),
         };
         let mut timer = pin!(wait.map(timer));
-        let mut patience = wait.zip(timer.as_mut().as_pin_mut());
+        let mut patience = Patience::new(timer.as_mut().as_pin_mut());
         let (mut turns, mut waits) = (Vec::new(), Vec::new());
         for number in 0..passage.places.len() {
             passage.enter(number, &mut turns, &mut waits)?;
         }
         loop {
-            passage.use_turns(turns, &mut waits).await?;
+            if let Err(caught) = passage.use_turns(turns, &mut waits).await? {
+                drop(waits);
+                caught.resume()
+            }
             if waits.is_empty() {
                 return Ok(passage.places.into_iter().map(Place::end).collect());
             }
@@ -199,10 +203,7 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
             return Ok(());
         }
         let key = place.key;
-        if let (true, Some(retry)) = (place.seen.serves_on_error(), self.retry)
-            && self.flights.failures().lock().is_recent(key, retry.clock)
-        {
-            debug!(target: "dogpile.lock", key, "the creation failed lately, serving the stale value");
+        if self.flights.is_left_alone(key, &place.seen, self.retry) {
             place.outcome = Some(place.seen.serve());
             return Ok(());
         }
@@ -250,48 +251,71 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
                     place.outcome = Some(place.seen.or_error(place.key, error, excused)?);
                 }
                 Ended::LeftOut => place.left_out = true,
-                Ended::Deleted => return self.enter(number, turns, waits),
+                Ended::Again => return self.enter(number, turns, waits),
             },
         }
         Ok(())
     }
 
     /// Creates all keys whose turn it has, at once, and ends their flights.
+    ///
+    /// Its waits rest meanwhile: a turn for one of them would lie about until the creator ends, and the creator itself
+    /// may wait for that key.
     async fn use_turns(
         &mut self,
-        turns: Turns<O>,
+        mut turns: Turns<O>,
         waits: &mut Waits<O>,
-    ) -> Result<(), LockError<O::Error>> {
+    ) -> Result<Result<(), Caught>, LockError<O::Error>> {
+        self.drop_left_alone(&mut turns);
         if turns.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
+        let mut resting = Vec::new();
+        for (number, mut waiting) in waits.drain(..) {
+            match waiting.rest() {
+                Some(turn) => turns.push((number, turn)),
+                None => resting.push((number, waiting)),
+            }
+        }
+        *waits = resting;
         // The creator of all of them: what it waits for, each of them waits for.
         let owner = Owner::new();
-        let mut turns = turns;
         for (_, turn) in &mut turns {
             turn.become_part_of(owner);
         }
         let mut batch = Batch::<O>::new(turns);
-        let acquired = batch.acquire(self, owner, waits).await;
-        let steps = scope::within(owner, async {
-            let made = match acquired {
-                Ok(()) => batch.make(self).await,
+        let steps = async {
+            let made = match batch.acquire(self, owner, waits).await? {
+                Ok(()) => scope::within(owner, batch.make(self)).await?,
                 Err(error) => Err(error),
             };
             let leases = batch.take_leases();
             if !leases.is_empty() {
-                self.operation.release(leases).await;
+                scope::within(owner, self.operation.release(leases)).await?;
             }
-            made
-        });
-        let made = match steps.await {
-            Ok(made) => made,
+            Ok(made)
+        };
+        match steps.await {
+            Ok(made) => batch.end(self, made).map(Ok),
             Err(caught) => {
                 drop(batch);
-                caught.resume()
+                Ok(Err(caught))
             }
-        };
-        batch.end(self, made)
+        }
+    }
+
+    /// Gives up turns for keys that have failed between the look at their entry and the turn.
+    fn drop_left_alone(&mut self, turns: &mut Turns<O>) {
+        turns.retain(|(number, _)| {
+            let place = &mut self.places[*number];
+            let alone = self
+                .flights
+                .is_left_alone(place.key, &place.seen, self.retry);
+            if alone {
+                place.outcome = Some(place.seen.serve());
+            }
+            !alone
+        });
     }
 }
 
@@ -356,33 +380,37 @@ impl<O: MultiOperation> Batch<O> {
         passage: &mut MultiPassage<'_, '_, O>,
         owner: Owner,
         waits: &mut Waits<O>,
-    ) -> Result<(), O::Error> {
+    ) -> Result<Result<(), O::Error>, Caught> {
         let mut at = 0;
         while at < self.turns.len() {
             let (number, turn) = &mut self.turns[at];
             let number = *number;
             if turn.lease().is_none() {
-                let acquired = scope::within(owner, passage.operation.acquire(number)).await;
-                match acquired.unwrap_or_else(|caught| caught.resume())? {
-                    Acquired::Unneeded => {}
-                    Acquired::Held(lease) => turn.give_lease(lease),
-                    Acquired::Elsewhere => {
+                match scope::within(owner, passage.operation.acquire(number)).await? {
+                    Err(error) => return Ok(Err(error)),
+                    Ok(Acquired::Unneeded) => {}
+                    Ok(Acquired::Held(lease)) => turn.give_lease(lease),
+                    Ok(Acquired::Elsewhere) => {
                         let (_, mut turn) = self.turns.remove(at);
                         self.made.remove(at);
                         let place = &mut passage.places[number];
                         let waiting = turn.step_aside(place.seen.serves_meanwhile());
-                        passage.operation.watch(number, turn);
                         match waiting {
-                            Some(waiting) => waits.push((number, waiting)),
+                            Some(mut waiting) => {
+                                let none = waiting.rest();
+                                debug_assert!(none.is_none(), "the turn is in hand");
+                                waits.push((number, waiting));
+                            }
                             None => place.outcome = Some(place.seen.serve()),
                         }
+                        passage.operation.watch(number, turn);
                         continue;
                     }
                 }
             }
             at += 1;
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     fn take_leases(&mut self) -> Vec<(usize, O::Lease)> {

@@ -130,7 +130,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
     /// The passage of one caller, as a future: for every runtime, and on the same flights as callers that block. To drop
     /// it hands the turn to the next, if it has it.
     ///
-    /// `timer` gives a future that ends when that time has passed since its first poll.
+    /// `timer` gives a future that ends when that time has passed since its first poll; it is not polled again then.
     ///
     /// # Errors
     /// As [`Flights::get_or_create`].
@@ -158,18 +158,19 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                 return Ok(Outcome { value, source });
             }
         };
-        if let (true, Some(retry)) = (seen.serves_on_error(), retry)
-            && self.failures().lock().is_recent(key, retry.clock)
-        {
-            debug!(target: "dogpile.lock", key, "the creation failed lately, serving the stale value");
+        if self.is_left_alone(key, &seen, retry) {
             return Ok(seen.serve());
         }
         let mut timer = pin!(wait.map(timer));
-        let mut patience = wait.zip(timer.as_mut().as_pin_mut());
+        let mut patience = Patience::new(timer.as_mut().as_pin_mut());
         let mut entered = self.enter(hash, key, !seen.serves_meanwhile());
         loop {
             let waiting = match entered {
                 Entered::Turn(turn) => {
+                    // It may have failed between the look above and this turn.
+                    if self.is_left_alone(key, &seen, retry) {
+                        return Ok(seen.serve());
+                    }
                     let turn = if seen.serves_meanwhile() {
                         match operation.take_away(turn) {
                             Some(turn) => turn,
@@ -179,7 +180,11 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                         turn
                     };
                     match take(turn, operation, &mut seen, retry).await {
-                        Taken::Done(done) => return done,
+                        Taken::Done(Ok(outcome)) => return Ok(outcome),
+                        Taken::Done(Err(error)) => {
+                            let excused = O::is_excused(&error);
+                            return seen.or_error(key, error, excused);
+                        }
                         Taken::Elsewhere(mut turn) => {
                             let waiting = turn.step_aside(seen.serves_meanwhile());
                             operation.watch(turn);
@@ -210,7 +215,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                         let excused = O::is_excused(&error);
                         return seen.or_error(key, error, excused);
                     }
-                    Ended::LeftOut | Ended::Deleted => {
+                    Ended::LeftOut | Ended::Again => {
                         self.enter(hash, key, !seen.serves_meanwhile())
                     }
                 },
@@ -218,6 +223,23 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                 Waited::TimedOut => return Err(LockError::TimedOut(wait.unwrap_or_default())),
             };
         }
+    }
+}
+
+impl<V, E, L> Flights<V, E, L> {
+    /// Whether the creation has failed lately, for a caller who has something to serve instead.
+    pub(crate) fn is_left_alone(
+        &self,
+        key: &str,
+        seen: &Seen<V>,
+        retry: Option<Retry<'_>>,
+    ) -> bool {
+        let alone = seen.serves_on_error()
+            && retry.is_some_and(|retry| self.failures().lock().is_recent(key, retry.clock));
+        if alone {
+            debug!(target: "dogpile.lock", key, "the creation failed lately, serving the stale value");
+        }
+        alone
     }
 }
 
@@ -244,23 +266,25 @@ pub(crate) enum Ended<V, E> {
     Value(V),
     Failed(E),
     LeftOut,
-    /// A deletion came between its beginning and the caller's.
-    Deleted,
+    /// Nothing for this caller, who enters again: it was abandoned, or a deletion came between its beginning and the
+    /// caller's.
+    Again,
 }
 
 /// For a caller that waited since `deletions`.
 pub(crate) fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>, since: u64) -> Ended<V, E> {
     match flight.ending().expect("waited for") {
-        Ending::Made { deletions, .. } if *deletions < since => Ended::Deleted,
+        Ending::Made { deletions, .. } if *deletions < since => Ended::Again,
         Ending::Made { value, .. } => Ended::Value(value.clone()),
         Ending::Failed(error) => Ended::Failed(error.clone()),
         Ending::LeftOut => Ended::LeftOut,
+        Ending::Abandoned => Ended::Again,
     }
 }
 
 /// What became of a turn.
 pub(crate) enum Taken<V, E, L> {
-    Done(Result<Outcome<V>, LockError<E>>),
+    Done(Result<Outcome<V>, E>),
     /// Another process has the right to create.
     Elsewhere(Turn<V, E, L>),
 }
@@ -302,7 +326,7 @@ pub(crate) async fn take<O: Operation>(
                 turn.flights().failures().lock().note(&key, retry);
             }
             turn.end(|_| Ending::Failed(error.clone()));
-            seen.or_error(&key, error, excused)
+            Err(error)
         }
     })
 }

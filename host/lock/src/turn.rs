@@ -1,6 +1,7 @@
 //! The right to create one key.
 
 use crate::error::LockError;
+use crate::failures::Retry;
 use crate::flight::{Ending, Flight};
 use crate::flights::{Entered, Flights};
 use crate::operation::{Operation, Outcome};
@@ -62,20 +63,25 @@ impl<V, E, L> Turn<V, E, L> {
 
     /// Creates and stores the value with the turn of another caller, which does not wait for it: in the background. If
     /// it turns out that another process has the right to create, [`Operation::watch`] gets the turn and the outcome is
-    /// `None`.
+    /// `None`. `retry` is as in the caller's request.
     ///
     /// # Errors
     ///
-    /// As [`Flights::get_or_create`].
-    pub async fn run<O>(mut self, operation: &mut O) -> Result<Option<Outcome<V>>, LockError<E>>
+    /// [`LockError::Creation`] if the creation failed, though a stale value may be served instead: there is nobody to
+    /// serve it to.
+    pub async fn run<O>(
+        mut self,
+        operation: &mut O,
+        retry: Option<Retry<'_>>,
+    ) -> Result<Option<Outcome<V>>, LockError<E>>
     where
         V: Clone,
         E: Clone,
         O: Operation<Value = V, Error = E, Lease = L>,
     {
         self.detach();
-        match take(self, operation, &mut Seen::nothing(), None).await {
-            Taken::Done(done) => done.map(Some),
+        match take(self, operation, &mut Seen::nothing(), retry).await {
+            Taken::Done(done) => done.map(Some).map_err(LockError::Creation),
             Taken::Elsewhere(turn) => {
                 operation.watch(turn);
                 Ok(None)

@@ -9,7 +9,6 @@ use crate::waiters::{Given, Waiter};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// Held from when the waiter is on the list. Dropped before the wait is over, by a panic or otherwise, it leaves the
 /// line, and hands a turn that it has been given meanwhile to the next.
@@ -59,11 +58,18 @@ impl<V, E, L> Waiting<V, E, L> {
         if let Some(ended) = self.ended() {
             return Poll::Ready(ended);
         }
-        if let Some(given) = self.waiter.take_turn(context) {
+        if let Poll::Ready(given) = self.waiter.poll(context) {
             return Poll::Ready(Waited::Turn(self.turn(given)));
         }
         // It may have ended before there was anybody to wake.
         self.ended().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Its caller goes and does something else: it is not given the turn until it is polled again. What it was given
+    /// already, it takes along.
+    pub(crate) fn rest(&mut self) -> Option<Turn<V, E, L>> {
+        let given = self.waiter.rest()?;
+        Some(self.turn(given))
     }
 
     /// Gives up. `None` if the waiter was off the list already: then it is over, and polling it says how.
@@ -90,14 +96,34 @@ impl<V, E, L> Drop for Waiting<V, E, L> {
         if self.over || self.flights.leave(&self.flight, &self.waiter, self.parent) {
             return;
         }
-        if let Some(given) = self.waiter.take_turn_unpolled() {
+        if let Some(given) = self.waiter.rest() {
             drop(self.turn(given));
         }
     }
 }
 
-/// A caller's patience, over all its waits: what it was, and a future that ends with it.
-pub(crate) type Patience<'a, S> = Option<(Duration, Pin<&'a mut S>)>;
+/// A caller's patience, over all its waits.
+pub(crate) enum Patience<'a, S> {
+    Endless,
+    /// It ends with this future, which is not polled again then.
+    Until(Pin<&'a mut S>),
+    Over,
+}
+
+impl<'a, S: Future<Output = ()>> Patience<'a, S> {
+    pub(crate) fn new(timer: Option<Pin<&'a mut S>>) -> Self {
+        timer.map_or(Self::Endless, Self::Until)
+    }
+
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        if let Self::Until(timer) = self
+            && timer.as_mut().poll(context).is_ready()
+        {
+            *self = Self::Over;
+        }
+        matches!(self, Self::Over)
+    }
+}
 
 /// The first outcome of any of the waits, which leaves the list, with its number there; or the end of patience, by
 /// which nothing leaves it.
@@ -114,10 +140,7 @@ pub(crate) async fn first_of<V, E, L, S: Future<Output = ()>>(
                     return Poll::Ready((number, waited));
                 }
             }
-            let Some((_, timer)) = patience else {
-                return Poll::Pending;
-            };
-            if timer.as_mut().poll(context).is_pending() {
+            if !patience.is_over(context) {
                 return Poll::Pending;
             }
             let mut late = waits.iter_mut();

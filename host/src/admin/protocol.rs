@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::region::ValueMetadata;
+use crate::region::{Expiration, ValueMetadata};
 use crate::reload::Reload;
 use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind};
@@ -72,6 +72,9 @@ pub(super) struct Times {
     age: u64,
     keep_until: Option<u64>,
     value_version: u32,
+    /// The value's own; `u64::MAX` is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiration_time: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
 }
@@ -124,6 +127,7 @@ impl From<&ValueMetadata> for Times {
             age: nanoseconds(metadata.age),
             keep_until: metadata.keep_until.map(since),
             value_version: metadata.value_version,
+            expiration_time: metadata.expiration_time.map(Expiration::nanoseconds),
             tags: metadata.tags.clone(),
         }
     }
@@ -138,6 +142,7 @@ impl From<Times> for ValueMetadata {
             age: Duration::from_nanos(times.age),
             keep_until: times.keep_until.map(time),
             value_version: times.value_version,
+            expiration_time: times.expiration_time.map(Expiration::from_nanoseconds),
             tags: times.tags,
         }
     }
@@ -181,9 +186,20 @@ mod tests {
             age: Duration::from_millis(12),
             keep_until: Some(UNIX_EPOCH + Duration::from_millis(1_700_000_100_500)),
             value_version: 3,
+            expiration_time: None,
             tags: vec!["a".to_owned()],
         };
-        assert_eq!(ValueMetadata::from(Times::from(&metadata)), metadata);
+        for expiration_time in [
+            None,
+            Some(Expiration::Never),
+            Some(Expiration::After(Duration::from_millis(5))),
+        ] {
+            let metadata = ValueMetadata {
+                expiration_time,
+                ..metadata.clone()
+            };
+            assert_eq!(ValueMetadata::from(Times::from(&metadata)), metadata);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::model::{
     BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
     ProxyConfig, RegionConfig,
 };
+use crate::serializer::SerializerKind;
 
 /// Setters, to configure a region in code. Fields can be set as well.
 impl RegionConfig {
@@ -133,6 +134,23 @@ impl RegionConfig {
     #[must_use]
     pub fn invalidation_interval(mut self, interval: Duration) -> Self {
         self.invalidation_interval = interval;
+        self
+    }
+
+    /// How values become bytes, where the backend holds bytes. For one of the program's own see
+    /// [`Region::set_serializer`](crate::Region::set_serializer).
+    #[must_use]
+    pub fn serializer(mut self, serializer: SerializerKind) -> Self {
+        self.serializer = serializer;
+        self
+    }
+
+    /// Whether a created value is stored over what dogpile did not write, or Python pickled. If not, which is the
+    /// default, such things stay, a warning tells once of the region that they are there, and the value is created on
+    /// each call. [`Region::set`](crate::Region::set) replaces whatever is there.
+    #[must_use]
+    pub fn replace_foreign(mut self, replace: bool) -> Self {
+        self.replace_foreign = replace;
         self
     }
 

@@ -63,6 +63,7 @@ pub(super) const REGION: Keys = Keys {
         "arguments",
         "serializer",
         "value_version",
+        "replace_foreign",
         "on_backend_error",
         "stale_if_error",
         "retry_after",
@@ -77,7 +78,7 @@ pub(super) const REGION: Keys = Keys {
         "invalidation",
         "invalidation_interval",
     ],
-    not_yet: &["hang_after", "call_timeout", "replace_foreign"],
+    not_yet: &["hang_after", "call_timeout"],
     hints: &[
         ("ttl", "did you mean `expiration_time`?"),
         ("timeout", "did you mean `expiration_time` or `lock_wait`?"),

@@ -57,7 +57,7 @@ use serde_json::{Map, Value, json};
 pub use error::{ManifestError, ManifestErrors, Severity};
 pub use model::{
     BackendRef, HostConfig, InvalidationScope, KeyManglers, ManglerConfig, MaxStale,
-    OnBackendError, PluginConfig, ProxyConfig, RegionConfig, Serializer,
+    OnBackendError, PluginConfig, ProxyConfig, RegionConfig,
 };
 
 pub use resolve::{Unresolved, resolve};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::shown::WithoutText;
+use crate::serializer::SerializerKind;
 
 /// `[host]`: what concerns the process, not one region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,14 +107,6 @@ impl fmt::Debug for ProxyConfig {
     }
 }
 
-/// How values become bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Serializer {
-    /// JSON.
-    Json,
-}
-
 /// What happens when the backend fails, and while it is not called: its breaker is open, or it is reopened after a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnBackendError {
@@ -157,9 +150,11 @@ pub struct RegionConfig {
     /// The backend's arguments, without those that the host takes itself.
     pub arguments: Map<String, Value>,
     /// How values become bytes.
-    pub serializer: Serializer,
+    pub serializer: SerializerKind,
     /// A value with another version is a miss.
     pub value_version: u32,
+    /// Whether a created value is stored over what dogpile did not write.
+    pub replace_foreign: bool,
     /// What happens when the backend fails.
     pub on_backend_error: OnBackendError,
     /// How long past its expiry a value may be served if a creation fails.
@@ -202,8 +197,9 @@ impl RegionConfig {
             key_mangler: KeyManglers::Backend,
             proxies: Vec::new(),
             arguments: Map::new(),
-            serializer: Serializer::Json,
+            serializer: SerializerKind::Json,
             value_version: 0,
+            replace_foreign: false,
             on_backend_error: OnBackendError::Bypass,
             stale_if_error: Duration::ZERO,
             retry_after: Duration::from_secs(1),
@@ -259,6 +255,7 @@ impl PartialEq for RegionConfig {
             arguments,
             serializer,
             value_version,
+            replace_foreign,
             on_backend_error,
             stale_if_error,
             retry_after,
@@ -284,6 +281,7 @@ impl PartialEq for RegionConfig {
             && *arguments == other.arguments
             && *serializer == other.serializer
             && *value_version == other.value_version
+            && *replace_foreign == other.replace_foreign
             && *on_backend_error == other.on_backend_error
             && *stale_if_error == other.stale_if_error
             && *retry_after == other.retry_after

@@ -8,9 +8,10 @@ use super::check::is_name;
 use super::keys::{Keys, MANGLER, PROXY, REGION};
 use super::model::{
     BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
-    ProxyConfig, RegionConfig, Serializer,
+    ProxyConfig, RegionConfig,
 };
 use super::read::{Item, Reader, Table};
+use crate::serializer::SerializerKind;
 
 const MANGLERS: &str = "write [\"sha1\"], [{ mangler = \"length\", arguments = { max = 250 } }], or \
                         false for none, not even the backend's own";
@@ -90,10 +91,13 @@ impl Reader<'_, '_> {
         }
         region.proxies = self.proxies(&mut table);
         if let Some(item) = table.take("serializer") {
-            region.serializer = self.serializer(&item);
+            region.serializer = self.serializer(&item).unwrap_or(SerializerKind::Json);
         }
         if let Some(item) = table.take("value_version") {
             region.value_version = self.natural(&item).unwrap_or(0);
+        }
+        if let Some(item) = table.take("replace_foreign") {
+            region.replace_foreign = self.boolean(&item).unwrap_or(false);
         }
         if let Some(item) = table.take("on_backend_error")
             && let Some("fail") = self.word(&item, &["bypass", "fail"], &[])
@@ -247,9 +251,12 @@ impl Reader<'_, '_> {
         DEFAULT_LEASE
     }
 
-    fn serializer(&mut self, item: &Item<'_>) -> Serializer {
-        self.word(item, &["json"], &["messagepack", "raw"]);
-        Serializer::Json
+    fn serializer(&mut self, item: &Item<'_>) -> Option<SerializerKind> {
+        let names = SerializerKind::ALL.map(SerializerKind::name);
+        let name = self.word(item, &names, &[])?;
+        SerializerKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     fn key_mangler(&mut self, item: &Item<'_>) -> KeyManglers {

@@ -56,8 +56,9 @@ impl RegionConfig {
                 OnBackendError::Fail => "fail".into(),
             },
         );
-        put("serializer", "json".into());
+        put("serializer", self.serializer.name().into());
         put("value_version", self.value_version.into());
+        put("replace_foreign", self.replace_foreign.into());
         put("shares_keys", self.shares_keys.into());
         match self.invalidation {
             None => {}
@@ -158,6 +159,7 @@ impl fmt::Debug for RegionConfig {
             .field("arguments", &WithoutText(&arguments))
             .field("serializer", &self.serializer)
             .field("value_version", &self.value_version)
+            .field("replace_foreign", &self.replace_foreign)
             .field("on_backend_error", &self.on_backend_error)
             .field("stale_if_error", &self.stale_if_error)
             .field("retry_after", &self.retry_after)

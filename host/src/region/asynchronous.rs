@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 
 use super::call::Call;
-use super::entry::Always;
 use super::form::Json;
 use super::goal::{Anew, Once};
+use super::keep::Always;
 use super::way::Way;
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;

@@ -7,9 +7,10 @@ use dogpile_lock::Source;
 use futures_timer::Delay;
 
 use super::deferred::{Deferred, Task, Thread};
-use super::entry::{Entry, ShouldCache};
+use super::entry::Entry;
 use super::form::{Form, Json};
 use super::goal::Once;
+use super::keep::{OwnExpiration, ShouldCache};
 use super::passage::Waiting;
 use super::way::Way;
 use super::{Cacheable, Cached, Region, creator_failed};
@@ -18,13 +19,13 @@ use crate::slot::Creation;
 
 /// An entry with a creator that may be run on another thread. From [`Entry::background`].
 #[must_use = "an entry does nothing until one of its calls is made"]
-pub struct Background<'a, C, P> {
-    entry: Entry<'a, P>,
+pub struct Background<'a, C, P, X> {
+    entry: Entry<'a, P, X>,
     creator: C,
 }
 
-impl<'a, C, P> Background<'a, C, P> {
-    pub(super) fn new(entry: Entry<'a, P>, creator: C) -> Self {
+impl<'a, C, P, X> Background<'a, C, P, X> {
+    pub(super) fn new(entry: Entry<'a, P, X>, creator: C) -> Self {
         Self { entry, creator }
     }
 
@@ -43,9 +44,10 @@ impl<'a, C, P> Background<'a, C, P> {
         T: Cacheable,
         C: FnOnce() -> T + Send + 'static,
         P: ShouldCache<T> + Send + 'static,
+        X: OwnExpiration<T> + Send + 'static,
     {
         let creator = self.creator;
-        fetch::<T, Json, _, P>(self.entry, move || ready(Ok(creator())))
+        fetch::<T, Json, _, P, X>(self.entry, move || ready(Ok(creator())))
     }
 
     /// As [`Background::get_or_create`], with a creator that can fail.
@@ -59,25 +61,27 @@ impl<'a, C, P> Background<'a, C, P> {
         E: Into<Box<dyn StdError + Send + Sync>>,
         C: FnOnce() -> Result<T, E> + Send + 'static,
         P: ShouldCache<T> + Send + 'static,
+        X: OwnExpiration<T> + Send + 'static,
     {
         let creator = self.creator;
-        fetch::<T, Json, _, P>(self.entry, move || ready(creator().map_err(creator_failed)))
+        fetch::<T, Json, _, P, X>(self.entry, move || ready(creator().map_err(creator_failed)))
     }
 }
 
-fn fetch<T, F, C, P>(entry: Entry<'_, P>, creator: C) -> Result<Cached<T>>
+fn fetch<T, F, C, P, X>(entry: Entry<'_, P, X>, creator: C) -> Result<Cached<T>>
 where
     T: Send + Sync + 'static,
     F: Form<T>,
     C: FnOnce() -> Ready<Result<T>> + Send + 'static,
     P: ShouldCache<T> + Send + 'static,
+    X: OwnExpiration<T> + Send + 'static,
 {
-    let (region, key, call, should_cache) = entry.into_parts();
-    let once = Once::new(creator, should_cache);
-    let mut goal = Deferred::<'_, T, F, C, P, Thread>::new(region, &key, &call, once);
+    let (region, key, call, rule) = entry.into_parts();
+    let once = Once::new(creator, rule);
+    let mut goal = Deferred::<'_, T, F, C, (P, X), Thread>::new(region, &key, &call, once);
     match region.begin::<T, F>(&key, &call) {
         Ok(object) => {
-            goal.refresh_early(object.as_value().metadata().created)?;
+            goal.refresh_early(object.as_value())?;
             Ok(Cached::new(object, Source::Fresh))
         }
         Err(passage) => region.create::<T, F>(*passage, &key, &call, goal),
@@ -86,13 +90,13 @@ where
 
 /// An entry with an asynchronous creator that may be run as a task of its own. From [`Entry::background_async`].
 #[must_use = "an entry does nothing until one of its calls is made"]
-pub struct BackgroundAsync<'a, C, P> {
-    entry: Entry<'a, P>,
+pub struct BackgroundAsync<'a, C, P, X> {
+    entry: Entry<'a, P, X>,
     creator: C,
 }
 
-impl<'a, C, P> BackgroundAsync<'a, C, P> {
-    pub(super) fn new(entry: Entry<'a, P>, creator: C) -> Self {
+impl<'a, C, P, X> BackgroundAsync<'a, C, P, X> {
+    pub(super) fn new(entry: Entry<'a, P, X>, creator: C) -> Self {
         Self { entry, creator }
     }
 
@@ -108,9 +112,10 @@ impl<'a, C, P> BackgroundAsync<'a, C, P> {
         C: FnOnce() -> F + Send + 'static,
         F: Future<Output = T> + Send + 'static,
         P: ShouldCache<T> + Send + Sync + 'static,
+        X: OwnExpiration<T> + Send + Sync + 'static,
     {
         let creator = self.creator;
-        fetch_async::<T, Json, _, _, P>(self.entry, move || async { Ok(creator().await) }).await
+        fetch_async::<T, Json, _, _, P, X>(self.entry, move || async { Ok(creator().await) }).await
     }
 
     /// See [`Background::try_get_or_create`].
@@ -125,27 +130,29 @@ impl<'a, C, P> BackgroundAsync<'a, C, P> {
         C: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
         P: ShouldCache<T> + Send + Sync + 'static,
+        X: OwnExpiration<T> + Send + Sync + 'static,
     {
         let creator = self.creator;
         let create = move || async { creator().await.map_err(creator_failed) };
-        fetch_async::<T, Json, _, _, P>(self.entry, create).await
+        fetch_async::<T, Json, _, _, P, X>(self.entry, create).await
     }
 }
 
-async fn fetch_async<T, F, C, Made, P>(entry: Entry<'_, P>, creator: C) -> Result<Cached<T>>
+async fn fetch_async<T, F, C, Made, P, X>(entry: Entry<'_, P, X>, creator: C) -> Result<Cached<T>>
 where
     T: Send + Sync + 'static,
     F: Form<T>,
     C: FnOnce() -> Made + Send + 'static,
     Made: Future<Output = Result<T>> + Send + 'static,
     P: ShouldCache<T> + Send + Sync + 'static,
+    X: OwnExpiration<T> + Send + Sync + 'static,
 {
-    let (region, key, call, should_cache) = entry.into_parts();
-    let once = Once::new(creator, should_cache);
-    let mut goal = Deferred::<'_, T, F, C, P, Task>::new(region, &key, &call, once);
+    let (region, key, call, rule) = entry.into_parts();
+    let once = Once::new(creator, rule);
+    let mut goal = Deferred::<'_, T, F, C, (P, X), Task>::new(region, &key, &call, once);
     match region.begin_on::<T, F>(Way::Pool, &key, &call).await {
         Ok(object) => {
-            goal.refresh_early(object.as_value().metadata().created)?;
+            goal.refresh_early(object.as_value())?;
             Ok(Cached::new(object, Source::Fresh))
         }
         Err(passage) => {

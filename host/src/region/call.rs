@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::keep::Keep;
 use crate::slot::Tags;
 
-/// When the value of one call expires.
+/// When a value expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiration {
     /// So long after its creation.
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) tags: Tags,
     /// Whether the caller gets what it creates, whatever fails in the cache.
     pub(crate) bypass: bool,
+    /// With which what it stores is stored, in nanoseconds.
+    pub(crate) own_expiration_time: Option<u64>,
 }
 
 impl Call {
@@ -36,12 +39,36 @@ impl Call {
         expiration_time: None,
         tags: Tags::NONE,
         bypass: false,
+        own_expiration_time: None,
     };
 
     pub(crate) fn expire(&mut self, expiration: Expiration) {
-        self.expiration_time = Some(match expiration {
-            Expiration::Never => u64::MAX,
-            Expiration::After(time) => u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-        });
+        self.expiration_time = Some(expiration.nanoseconds());
+    }
+
+    /// As one that stores a value so.
+    pub(crate) fn storing(&self, keep: Keep) -> Self {
+        Self {
+            own_expiration_time: keep.own_expiration_time(),
+            ..self.clone()
+        }
+    }
+}
+
+impl Expiration {
+    /// `u64::MAX` is never.
+    pub(crate) fn nanoseconds(self) -> u64 {
+        match self {
+            Self::Never => u64::MAX,
+            Self::After(time) => u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// From nanoseconds, where `u64::MAX` is never.
+    pub(crate) fn from_nanoseconds(time: u64) -> Self {
+        match time {
+            u64::MAX => Self::Never,
+            time => Self::After(Duration::from_nanos(time)),
+        }
     }
 }

@@ -11,9 +11,10 @@ use tracing::Instrument;
 use super::Region;
 use super::call::Call;
 use super::form::Form;
+use super::keep::Keep;
 use super::mangle::BackendKey;
+use super::notes::is_hard_outdated;
 use super::store::{object, stored_form};
-use super::tagged::is_hard_outdated;
 use super::way::Way;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
@@ -28,8 +29,8 @@ pub(super) trait Goal<T> {
     /// Creates. Called at most once.
     fn create(&mut self) -> impl Future<Output = Result<T>>;
 
-    /// Whether the value is to be stored.
-    fn should_cache(&self, value: &T) -> bool;
+    /// Whether the value is to be stored, and for how long.
+    fn keep(&self, value: &T) -> Keep;
 
     /// May take the turn of a creation that nobody need wait for.
     fn take_away(&mut self, turn: KeyTurn) -> Option<KeyTurn> {
@@ -60,7 +61,9 @@ pub(super) struct Creating<'a, T, F, G> {
     way: Way,
     /// The mutex that another process holds.
     mutex: Option<Arc<KeyMutex>>,
-    keep: bool,
+    keep: Keep,
+    /// Whether the last read found something that dogpile did not write.
+    foreign: bool,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -83,7 +86,8 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             goal,
             way,
             mutex: None,
-            keep: true,
+            keep: Keep::AsTheRegion,
+            foreign: false,
             types: PhantomData,
         }
     }
@@ -168,7 +172,9 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let found = self
             .region
             .judge_read::<T, F>(&region, self.key, self.call, got);
-        Ok(match found.map_err(Failure::Error)?.into_reading() {
+        let found = found.map_err(Failure::Error)?;
+        self.foreign = found.is_foreign();
+        Ok(match found.into_reading() {
             Reading::Fresh(value) if value.metadata().created <= newer_than => Reading::Missing,
             reading => reading,
         })
@@ -183,7 +189,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .instrument(span.clone())
             .await;
         let value = created.map_err(Failure::Error)?;
-        self.keep = self.goal.should_cache(&value);
+        self.keep = self.goal.keep(&value);
         self.region.slot().stats.count(Count::Creation);
         let region = self.current()?;
         let times = self.region.ends_now(started);
@@ -191,7 +197,8 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             target: "dogpile.cache", parent: &span, region = self.region.name(), key = self.key.shown(),
             seconds = times.seconds(), "created"
         );
-        let object = object(self.region, &region, self.key, self.call, times, value);
+        let call = self.call.storing(self.keep);
+        let object = object(self.region, &region, self.key, &call, times, value);
         Ok(object.into_value())
     }
 
@@ -203,7 +210,10 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
     ) -> Result<(), Failure> {
         let region = self.current()?;
         // What was created for an instance that is gone is stored nowhere.
-        if !self.keep || !is_current(&region, self.creations, self.own_key, self.key) {
+        if !is_current(&region, self.creations, self.own_key, self.key) {
+            return Ok(());
+        }
+        if self.keep == Keep::No || !region.may_replace(self.foreign) {
             return Ok(());
         }
         let Some(stored) = self

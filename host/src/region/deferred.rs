@@ -3,55 +3,58 @@
 use std::future::Ready;
 use std::marker::PhantomData;
 
-use dogpile_lock::Blocking;
+use dogpile_lock::{Blocking, Retry};
+use dogpile_plugin_api::Value;
 
 use super::Region;
 use super::call::Call;
 use super::creating::{Creating, Goal, KeyTurn};
-use super::entry::ShouldCache;
 use super::form::Form;
 use super::goal::Once;
+use super::keep::{Keep, Rule};
 use super::mangle::{BackendKey, shown};
+use super::notes::notes;
+use super::read::expiration_time;
 use super::way::Way;
 use crate::Result;
 use crate::jitter::shortened;
 use crate::slot::{Count, Creation};
 
 /// A creation that may be put off.
-pub(super) struct Deferred<'a, T, F, C, P, W> {
+pub(super) struct Deferred<'a, T, F, C, R, W> {
     region: &'a Region,
     key: &'a str,
     call: &'a Call,
     /// None once it was put off.
-    once: Option<Once<C, P>>,
+    once: Option<Once<C, R>>,
     types: PhantomData<fn() -> (T, F)>,
     whither: PhantomData<W>,
 }
 
 /// Where creations are put off to.
-pub(super) trait Whither<T, F, C, P> {
+pub(super) trait Whither<T, F, C, R> {
     /// Whether a stale value is enough to put one off.
     fn takes(region: &Region) -> bool;
 
     /// Takes it, or gives it up, and counts it.
-    fn take(job: Job<C, P>);
+    fn take(job: Job<C, R>);
 }
 
 /// Another thread: the region's runner, or the host's pool.
 pub(super) struct Thread;
 
-impl<T, F, C, P> Whither<T, F, C, P> for Thread
+impl<T, F, C, R> Whither<T, F, C, R> for Thread
 where
     T: Send + Sync + 'static,
     F: Form<T>,
     C: FnOnce() -> Ready<Result<T>> + Send + 'static,
-    P: ShouldCache<T> + Send + 'static,
+    R: Rule<T> + Send + 'static,
 {
     fn takes(region: &Region) -> bool {
         region.slot().runner.read().is_some() || region.refreshes_in_background()
     }
 
-    fn take(job: Job<C, P>) {
+    fn take(job: Job<C, R>) {
         let (region, key) = (job.region.clone(), job.key.clone());
         let runner = region.slot().runner.read().clone();
         let run = Box::new(move || Blocking::new().on(job.run::<T, F, _>(Way::Here)));
@@ -70,19 +73,19 @@ where
 /// A task of the program's runtime.
 pub(super) struct Task;
 
-impl<T, F, C, Made, P> Whither<T, F, C, P> for Task
+impl<T, F, C, Made, R> Whither<T, F, C, R> for Task
 where
     T: Send + Sync + 'static,
     F: Form<T>,
     C: FnOnce() -> Made + Send + 'static,
     Made: Future<Output = Result<T>> + Send + 'static,
-    P: ShouldCache<T> + Send + Sync + 'static,
+    R: Rule<T> + Send + Sync + 'static,
 {
     fn takes(region: &Region) -> bool {
         region.engine.spawner.is_some() && region.refreshes_in_background()
     }
 
-    fn take(job: Job<C, P>) {
+    fn take(job: Job<C, R>) {
         let spawner = job.region.engine.spawner.clone();
         if let Some(spawner) = spawner {
             spawner(Box::pin(job.run::<T, F, _>(Way::Pool)));
@@ -90,22 +93,21 @@ where
     }
 }
 
-impl<T, F, C, Made, P, W> Goal<T> for Deferred<'_, T, F, C, P, W>
+impl<T, F, C, Made, R, W> Goal<T> for Deferred<'_, T, F, C, R, W>
 where
     C: FnOnce() -> Made,
     Made: Future<Output = Result<T>>,
-    P: ShouldCache<T>,
-    W: Whither<T, F, C, P>,
+    R: Rule<T>,
+    W: Whither<T, F, C, R>,
 {
     fn create(&mut self) -> impl Future<Output = Result<T>> {
         let once = self.once.as_mut();
         once.expect("what was put off is not created here").create()
     }
 
-    fn should_cache(&self, value: &T) -> bool {
-        self.once
-            .as_ref()
-            .is_some_and(|once| once.should_cache(value))
+    fn keep(&self, value: &T) -> Keep {
+        let once = self.once.as_ref();
+        once.map_or(Keep::No, |once| once.keep(value))
     }
 
     fn take_away(&mut self, turn: KeyTurn) -> Option<KeyTurn> {
@@ -117,8 +119,8 @@ where
     }
 }
 
-impl<'a, T, F, C, P, W: Whither<T, F, C, P>> Deferred<'a, T, F, C, P, W> {
-    pub(super) fn new(region: &'a Region, key: &'a str, call: &'a Call, once: Once<C, P>) -> Self {
+impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
+    pub(super) fn new(region: &'a Region, key: &'a str, call: &'a Call, once: Once<C, R>) -> Self {
         Self {
             region,
             key,
@@ -129,14 +131,15 @@ impl<'a, T, F, C, P, W: Whither<T, F, C, P>> Deferred<'a, T, F, C, P, W> {
         }
     }
 
-    /// Creates in the background if the value, whose creation ended at `created`, is fresh for not much longer.
-    pub(super) fn refresh_early(&mut self, created: u64) -> Result<()> {
+    /// Creates in the background if the value is fresh for not much longer.
+    pub(super) fn refresh_early(&mut self, value: &Value) -> Result<()> {
         let region = self.region.registry().current(self.region.slot())?;
         let Some(share) = region.config.early_refresh else {
             return Ok(());
         };
-        let own = self.call.expiration_time;
-        let time = own.unwrap_or(region.expiry.expiration_time);
+        let created = value.metadata().created;
+        let own = notes(value).expiration_time;
+        let time = expiration_time(&region, self.call.expiration_time, own);
         let age = self.region.clock().coarse().saturating_sub(created);
         if time == u64::MAX || age <= shortened(time, 1.0 - share) {
             return Ok(());
@@ -162,22 +165,22 @@ impl<'a, T, F, C, P, W: Whither<T, F, C, P>> Deferred<'a, T, F, C, P, W> {
 }
 
 /// A creation that was put off, with the turn of a caller that has gone.
-pub(super) struct Job<C, P> {
+pub(super) struct Job<C, R> {
     region: Region,
     key: String,
     call: Call,
-    goal: PutOff<C, P>,
+    goal: PutOff<C, R>,
     turn: KeyTurn,
 }
 
-impl<C, P> Job<C, P> {
+impl<C, R> Job<C, R> {
     async fn run<T, F, Made>(self, way: Way)
     where
         T: Send + Sync + 'static,
         F: Form<T>,
         C: FnOnce() -> Made,
         Made: Future<Output = Result<T>>,
-        P: ShouldCache<T>,
+        R: Rule<T>,
     {
         let Self {
             region,
@@ -190,6 +193,10 @@ impl<C, P> Job<C, P> {
             let current = region.registry().current(region.slot())?;
             let backend_key = BackendKey::new(&current, &key)?;
             let creations = current.instance.creations.clone();
+            let retry = current.retry_after().map(|after| Retry {
+                after,
+                clock: region.clock(),
+            });
             drop(current);
             let mut creating = Creating::<T, F, _>::new(
                 &region,
@@ -200,7 +207,7 @@ impl<C, P> Job<C, P> {
                 &mut goal,
                 way,
             );
-            let created = turn.run(&mut creating).await;
+            let created = turn.run(&mut creating, retry).await;
             created.map_err(|error| region.failed(error, None))
         };
         if let Err(error) = run.await {
@@ -213,23 +220,23 @@ impl<C, P> Job<C, P> {
 }
 
 /// What is wanted of a creation that was put off.
-struct PutOff<C, P> {
-    once: Once<C, P>,
+struct PutOff<C, R> {
+    once: Once<C, R>,
     newer_than: u64,
 }
 
-impl<T, C, F, P> Goal<T> for PutOff<C, P>
+impl<T, C, F, R> Goal<T> for PutOff<C, R>
 where
     C: FnOnce() -> F,
     F: Future<Output = Result<T>>,
-    P: ShouldCache<T>,
+    R: Rule<T>,
 {
     fn create(&mut self) -> impl Future<Output = Result<T>> {
         self.once.create()
     }
 
-    fn should_cache(&self, value: &T) -> bool {
-        self.once.should_cache(value)
+    fn keep(&self, value: &T) -> Keep {
+        self.once.keep(value)
     }
 
     fn newer_than(&self) -> u64 {

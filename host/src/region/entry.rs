@@ -8,6 +8,7 @@ use super::background::{Background, BackgroundAsync};
 use super::call::{Call, Expiration};
 use super::form::Json;
 use super::goal::{Anew, Once};
+use super::keep::{Always, ByRegion, Keep, NoneExpires, OwnExpiration, ShouldCache};
 use super::way::Way;
 use super::{Cacheable, Cached, Region, creator_failed};
 use crate::Result;
@@ -31,32 +32,11 @@ use crate::slot::Tags;
 /// # Ok::<(), dogpile::Error>(())
 /// ```
 #[must_use = "an entry does nothing until one of its calls is made"]
-pub struct Entry<'a, P = Always> {
+pub struct Entry<'a, P = Always, X = ByRegion> {
     region: &'a Region,
     key: Cow<'a, str>,
     call: Call,
-    should_cache: P,
-}
-
-/// Whether a created value is stored.
-pub trait ShouldCache<T> {
-    /// Whether `value` is stored. If not, its callers get it all the same.
-    fn should_cache(&self, value: &T) -> bool;
-}
-
-/// Every value is stored.
-pub struct Always;
-
-impl<T> ShouldCache<T> for Always {
-    fn should_cache(&self, _: &T) -> bool {
-        true
-    }
-}
-
-impl<T, P: Fn(&T) -> bool> ShouldCache<T> for P {
-    fn should_cache(&self, value: &T) -> bool {
-        self(value)
-    }
+    rule: (P, X),
 }
 
 impl<'a> Entry<'a> {
@@ -65,17 +45,50 @@ impl<'a> Entry<'a> {
             region,
             key,
             call: Call::default(),
-            should_cache: Always,
+            rule: (Always, ByRegion),
         }
     }
 }
 
 impl<'a, P> Entry<'a, P> {
+    /// Gives the value that is stored an expiration time of its own, which `expiration` makes from the value: of a
+    /// response, what its server says. It is stored with the value and takes the place of the region's for whoever reads
+    /// it, in this process and in others; a reader can shorten it by its own [`Entry::expiration_time`], but not stretch
+    /// it. Python's dogpile.cache reads such a value by its region's.
+    ///
+    /// ```
+    /// # use dogpile::{Expiration, Host, RegionConfig};
+    /// # use std::time::Duration;
+    /// # let host = Host::builder()
+    /// #     .plugin(dogpile_plugin_memory::plugin())
+    /// #     .region(RegionConfig::on("tokens", "memory").expiration_time(Duration::from_secs(300)))
+    /// #     .build()?;
+    /// # let tokens = host.region("tokens")?;
+    /// # fn fetch_token() -> (String, u64) { (String::from("t"), 20) }
+    /// let token = tokens
+    ///     .entry("token")
+    ///     .expiration_from(|(_, seconds): &(String, u64)| Duration::from_secs(*seconds).into())
+    ///     .get_or_create(fetch_token)?;
+    /// # Ok::<(), dogpile::Error>(())
+    /// ```
+    pub fn expiration_from<T, Q: Fn(&T) -> Expiration>(self, expiration: Q) -> Entry<'a, P, Q> {
+        self.with_rule(|(should_cache, ByRegion)| (should_cache, expiration))
+    }
+}
+
+impl<'a, P, X> Entry<'a, P, X> {
     /// This call's expiration time instead of the region's: it judges the stored value and, with `get_or_create` and
-    /// `set`, says how long a backend keeps the new one. It is not stored with the value.
+    /// `set`, says how long a backend keeps the new one. It is not stored with the value: [`Entry::expiration_from`] is.
     pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
         self.call.expire(time.into());
         self
+    }
+
+    /// Gives a `None` that is stored an expiration time of its own, as [`Entry::expiration_from`] does: usually a short
+    /// one, for what may soon be there. It is called after `expiration_from`, which says it of other values.
+    pub fn none_expiration_time(self, time: impl Into<Expiration>) -> Entry<'a, P, NoneExpires<X>> {
+        let expiration = time.into();
+        self.with_rule(|(should_cache, others)| (should_cache, NoneExpires { expiration, others }))
     }
 
     /// The value that this call creates or sets has these tags: [`Region::invalidate_tags`] outdates it by each of
@@ -107,29 +120,33 @@ impl<'a, P> Entry<'a, P> {
     }
 
     /// A created value is stored only if this says so. Callers who waited for it get it all the same.
-    pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entry<'a, Q> {
+    pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entry<'a, Q, X> {
+        self.with_rule(|(_, expiration)| (should_cache, expiration))
+    }
+
+    fn with_rule<Q, Y>(self, rule: impl FnOnce((P, X)) -> (Q, Y)) -> Entry<'a, Q, Y> {
         Entry {
             region: self.region,
             key: self.key,
             call: self.call,
-            should_cache,
+            rule: rule(self.rule),
         }
     }
 
     /// A creator that may be run on another thread, while this call is served a stale value, or a fresh one that is not
     /// fresh for much longer. See [`Background::get_or_create`].
-    pub fn background<C>(self, creator: C) -> Background<'a, C, P> {
+    pub fn background<C>(self, creator: C) -> Background<'a, C, P, X> {
         Background::new(self, creator)
     }
 
     /// An asynchronous creator that may be run as a task of its own, while this call is served a stale value, or a fresh
     /// one that is not fresh for much longer. See [`BackgroundAsync::get_or_create`].
-    pub fn background_async<C>(self, creator: C) -> BackgroundAsync<'a, C, P> {
+    pub fn background_async<C>(self, creator: C) -> BackgroundAsync<'a, C, P, X> {
         BackgroundAsync::new(self, creator)
     }
 
-    pub(super) fn into_parts(self) -> (&'a Region, Cow<'a, str>, Call, P) {
-        (self.region, self.key, self.call, self.should_cache)
+    pub(super) fn into_parts(self) -> (&'a Region, Cow<'a, str>, Call, (P, X)) {
+        (self.region, self.key, self.call, self.rule)
     }
 
     /// See [`Region::get_or_create`].
@@ -140,8 +157,9 @@ impl<'a, P> Entry<'a, P> {
     pub fn get_or_create<T: Cacheable>(self, creator: impl FnOnce() -> T) -> Result<Cached<T>>
     where
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
-        let goal = Once::new(|| ready(Ok(creator())), self.should_cache);
+        let goal = Once::new(|| ready(Ok(creator())), self.rule);
         self.region.fetch::<T, Json>(&self.key, &self.call, goal)
     }
 
@@ -156,9 +174,10 @@ impl<'a, P> Entry<'a, P> {
     ) -> Result<Cached<T>>
     where
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let create = || ready(creator().map_err(creator_failed));
-        let goal = Once::new(create, self.should_cache);
+        let goal = Once::new(create, self.rule);
         self.region.fetch::<T, Json>(&self.key, &self.call, goal)
     }
 
@@ -170,8 +189,9 @@ impl<'a, P> Entry<'a, P> {
     pub fn refresh<T: Cacheable>(self, creator: impl FnOnce() -> T) -> Result<Cached<T>>
     where
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
-        let goal = Anew::new(self.region, || ready(Ok(creator())), self.should_cache);
+        let goal = Anew::new(self.region, || ready(Ok(creator())), self.rule);
         self.region.renew::<T, Json>(&self.key, &self.call, goal)
     }
 
@@ -186,9 +206,10 @@ impl<'a, P> Entry<'a, P> {
     ) -> Result<Cached<T>>
     where
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let create = || ready(creator().map_err(creator_failed));
-        let goal = Anew::new(self.region, create, self.should_cache);
+        let goal = Anew::new(self.region, create, self.rule);
         self.region.renew::<T, Json>(&self.key, &self.call, goal)
     }
 
@@ -203,8 +224,9 @@ impl<'a, P> Entry<'a, P> {
         C: FnOnce() -> F,
         F: Future<Output = T>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
-        let goal = Once::new(|| async { Ok(creator().await) }, self.should_cache);
+        let goal = Once::new(|| async { Ok(creator().await) }, self.rule);
         self.region
             .fetch_async::<T, Json>(&self.key, &self.call, goal)
             .await
@@ -222,9 +244,10 @@ impl<'a, P> Entry<'a, P> {
         C: FnOnce() -> F,
         F: Future<Output = Result<T, E>>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let create = || async { creator().await.map_err(creator_failed) };
-        let goal = Once::new(create, self.should_cache);
+        let goal = Once::new(create, self.rule);
         self.region
             .fetch_async::<T, Json>(&self.key, &self.call, goal)
             .await
@@ -241,9 +264,10 @@ impl<'a, P> Entry<'a, P> {
         C: FnOnce() -> F,
         F: Future<Output = T>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let create = || async { Ok(creator().await) };
-        let goal = Anew::new(self.region, create, self.should_cache);
+        let goal = Anew::new(self.region, create, self.rule);
         self.region
             .renew_async::<T, Json>(&self.key, &self.call, goal)
             .await
@@ -261,9 +285,10 @@ impl<'a, P> Entry<'a, P> {
         C: FnOnce() -> F,
         F: Future<Output = Result<T, E>>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let create = || async { creator().await.map_err(creator_failed) };
-        let goal = Anew::new(self.region, create, self.should_cache);
+        let goal = Anew::new(self.region, create, self.rule);
         self.region
             .renew_async::<T, Json>(&self.key, &self.call, goal)
             .await
@@ -294,8 +319,12 @@ impl<'a, P> Entry<'a, P> {
     /// # Errors
     ///
     /// As there.
-    pub fn set<T: Cacheable>(self, value: T) -> Result<Cached<T>> {
-        self.region.put::<T, Json>(&self.key, &self.call, value)
+    pub fn set<T: Cacheable>(self, value: T) -> Result<Cached<T>>
+    where
+        X: OwnExpiration<T>,
+    {
+        let call = self.call_to_set(&value);
+        self.region.put::<T, Json>(&self.key, &call, value)
     }
 
     /// See [`Region::set_async`].
@@ -303,9 +332,22 @@ impl<'a, P> Entry<'a, P> {
     /// # Errors
     ///
     /// As there.
-    pub async fn set_async<T: Cacheable>(self, value: T) -> Result<Cached<T>> {
+    pub async fn set_async<T: Cacheable>(self, value: T) -> Result<Cached<T>>
+    where
+        X: OwnExpiration<T>,
+    {
+        let call = self.call_to_set(&value);
         self.region
-            .put_on::<T, Json>(Way::Pool, &self.key, &self.call, value)
+            .put_on::<T, Json>(Way::Pool, &self.key, &call, value)
             .await
+    }
+
+    /// What is set is stored whatever `should_cache` says.
+    fn call_to_set<T>(&self, value: &T) -> Call
+    where
+        X: OwnExpiration<T>,
+    {
+        self.call
+            .storing(Keep::stored(self.rule.1.own_expiration(value)))
     }
 }

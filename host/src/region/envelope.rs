@@ -1,31 +1,47 @@
 //! dogpile's envelope: `{"ct": 1700000000.25, "v": 2}|payload`.
 //!
 //! `ct` is when creation ended, in Unix seconds; `v` is 2, the version of the format. Keys of ours, which Python
-//! ignores: `st` (when creation started; left out when equal to `ct`), `vv` (`value_version`; left out when 0), `ku`
-//! (`keep_until`; left out when never), `tags` (an array of strings; left out when there are none). The JSON holds no
-//! `|`, at the first of which Python splits: in a tag it is written `\u007c`.
+//! ignores:
+//!
+//! | key | is | left out |
+//! |---|---|---|
+//! | `st` | when creation started, in Unix seconds | when equal to `ct` |
+//! | `vv` | `value_version` | when 0 |
+//! | `ku` | `keep_until`, in Unix seconds | when never |
+//! | `et` | the value's own expiration time, in seconds from `ct`; negative is never, as dogpile's -1 | when it has none |
+//! | `tags` | an array of strings | when there are none |
+//! | `sz` | the name of the serializer | never, but Python does: then the region's own is meant |
+//!
+//! Other keys are ignored. The JSON holds no `|`, at the first of which Python splits: within strings it is `\u007c`.
+
+use std::borrow::Cow;
 
 use dogpile_plugin_api::Metadata;
 use serde::{Deserialize, Serialize};
 
+use super::notes::Notes;
 use crate::slot::{MissReason, Tags};
 use crate::wire_time::{nanoseconds, seconds};
 
 /// The version of the format, the only one that there is.
 const FORMAT: u32 = 2;
 
-/// What the envelope says, in nanoseconds since 1970.
+/// An expiration time of never.
+const NEVER: f64 = -1.0;
+
+/// What the envelope says; times in nanoseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Envelope {
+pub(crate) struct Envelope<'a> {
     pub(crate) created: u64,
     pub(crate) started: u64,
     pub(crate) keep_until: u64,
-    pub(crate) value_version: u32,
-    pub(crate) tags: Tags,
+    pub(crate) notes: Notes,
+    /// The name of the serializer that wrote the payload; empty: it does not say.
+    pub(crate) serializer: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct Wire<'a> {
     ct: f64,
     v: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,8 +50,12 @@ struct Wire {
     vv: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ku: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    et: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Box<str>>,
+    #[serde(default, borrow, skip_serializing_if = "str::is_empty")]
+    sz: Cow<'a, str>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -43,8 +63,8 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-impl Envelope {
-    pub(crate) fn of(metadata: &Metadata, value_version: u32, tags: Tags) -> Self {
+impl<'a> Envelope<'a> {
+    pub(crate) fn of(metadata: &Metadata, notes: Notes, serializer: &'a str) -> Self {
         let Metadata {
             created,
             started,
@@ -55,8 +75,8 @@ impl Envelope {
             created,
             started,
             keep_until,
-            value_version,
-            tags,
+            notes,
+            serializer: Cow::Borrowed(serializer),
         }
     }
 
@@ -66,12 +86,17 @@ impl Envelope {
             ct: seconds(self.created),
             v: FORMAT,
             st: (self.started != self.created).then(|| seconds(self.started)),
-            vv: self.value_version,
+            vv: self.notes.value_version,
             ku: (self.keep_until != 0).then(|| seconds(self.keep_until)),
-            tags: self.tags.iter().map(Into::into).collect(),
+            et: self.notes.expiration_time.map(|time| match time {
+                u64::MAX => NEVER,
+                time => seconds(time),
+            }),
+            tags: self.notes.tags.iter().map(Into::into).collect(),
+            sz: Cow::Borrowed(&self.serializer),
         };
         let mut header = serde_json::to_string(&wire).expect("these are always serialisable");
-        if !self.tags.is_empty() {
+        if header.contains('|') {
             // JSON has none outside of strings.
             header = header.replace('|', r"\u007c");
         }
@@ -80,14 +105,14 @@ impl Envelope {
     }
 
     /// Splits what is stored into envelope and payload.
-    pub(crate) fn split(stored: &[u8]) -> Result<(Self, &[u8]), MissReason> {
+    pub(crate) fn split(stored: &'a [u8]) -> Result<(Self, &'a [u8]), MissReason> {
         let bar = stored.iter().position(|byte| *byte == b'|');
         let (header, payload) = stored.split_at(bar.ok_or(MissReason::Foreign)?);
         // A sequence would be read as a struct too.
         if !header.trim_ascii_start().starts_with(b"{") {
             return Err(MissReason::Foreign);
         }
-        let wire: Wire = serde_json::from_slice(header).map_err(|_| MissReason::Foreign)?;
+        let wire: Wire<'a> = serde_json::from_slice(header).map_err(|_| MissReason::Foreign)?;
         if wire.v != FORMAT {
             return Err(MissReason::Foreign);
         }
@@ -96,8 +121,15 @@ impl Envelope {
             created,
             started: wire.st.map_or(created, nanoseconds),
             keep_until: wire.ku.map_or(0, nanoseconds),
-            value_version: wire.vv,
-            tags: Tags::new(wire.tags),
+            notes: Notes {
+                tags: Tags::new(wire.tags),
+                expiration_time: wire.et.map(|time| match time {
+                    time if time < 0.0 => u64::MAX,
+                    time => nanoseconds(time),
+                }),
+                value_version: wire.vv,
+            },
+            serializer: wire.sz,
         };
         Ok((envelope, &payload[1..]))
     }
@@ -120,15 +152,52 @@ mod tests {
         let full = Envelope {
             started: at - 250_000_000,
             keep_until: at + 500_000_000,
-            value_version: 3,
-            tags: Tags::new(["b|\"", "a", "b|\""]),
+            notes: Notes {
+                tags: Tags::new(["b|\"", "a", "b|\""]),
+                expiration_time: Some(1_500_000_000),
+                value_version: 3,
+            },
+            serializer: Cow::Borrowed("json"),
             ..plain
         };
+        let header = full.header();
         assert_eq!(
-            String::from_utf8(full.header()).unwrap(),
-            r#"{"ct":1700000000.25,"v":2,"st":1700000000.0,"vv":3,"ku":1700000000.75,"tags":["a","b\u007c\""]}|"#
+            str::from_utf8(&header).unwrap(),
+            r#"{"ct":1700000000.25,"v":2,"st":1700000000.0,"vv":3,"ku":1700000000.75,"et":1.5,"tags":["a","b\u007c\""],"sz":"json"}|"#
         );
-        assert_eq!(Envelope::split(&full.header()), Ok((full, &b""[..])));
+        assert_eq!(Envelope::split(&header), Ok((full, &b""[..])));
+    }
+
+    #[test]
+    fn an_expiration_time_of_never_is_negative() {
+        let read = |stored: &str| Envelope::split(stored.as_bytes()).unwrap().0.notes;
+        let never = Envelope {
+            notes: Notes {
+                expiration_time: Some(u64::MAX),
+                ..Notes::NONE
+            },
+            ..Envelope::default()
+        };
+        let header = String::from_utf8(never.header()).unwrap();
+        assert_eq!(header, r#"{"ct":0.0,"v":2,"et":-1.0}|"#);
+        assert_eq!(read(&header), never.notes);
+        let time = |et: &str| read(&format!(r#"{{"ct":0,"v":2,"et":{et}}}|"#)).expiration_time;
+        assert_eq!(time("-1"), Some(u64::MAX));
+        assert_eq!(time("null"), None);
+        assert_eq!(time("0"), Some(0));
+        assert_eq!(time("2e0"), Some(2_000_000_000));
+        assert_eq!(time("1e300"), Some(u64::MAX));
+    }
+
+    #[test]
+    fn no_bar_stands_before_the_payload_but_the_last() {
+        let named = Envelope {
+            serializer: Cow::Borrowed("a|\"b\""),
+            ..Envelope::default()
+        };
+        let stored = [named.header(), b"|payload|".to_vec()].concat();
+        assert!(stored.starts_with(br#"{"ct":0.0,"v":2,"sz":"a\u007c\"b\""}|"#));
+        assert_eq!(Envelope::split(&stored), Ok((named, &b"|payload|"[..])));
     }
 
     #[test]
@@ -141,7 +210,8 @@ mod tests {
                     started,
                     ..Envelope::default()
                 };
-                let (read, _) = Envelope::split(&envelope.header()).unwrap();
+                let header = envelope.header();
+                let (read, _) = Envelope::split(&header).unwrap();
                 assert_eq!(read.started, started);
             }
         }
@@ -168,6 +238,9 @@ mod tests {
             b"{\"ct\": 1, \"v\": 1}|1",
             b"{\"ct\": \"x\", \"v\": 2}|1",
             b"{\"ct\": 1, \"v\": 2",
+            b"{\"ct\": 1e400, \"v\": 2}|1",
+            b"{\"ct\": Infinity, \"v\": 2}|1",
+            b"{\"ct\": 1, \"v\": 2, \"sz\": 5}|1",
         ] {
             assert_eq!(
                 Envelope::split(stored),

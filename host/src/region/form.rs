@@ -4,6 +4,8 @@ use dogpile_plugin_api::{Object, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::registry::Configured;
+use crate::serializer::{Codec, SerializerError};
 use crate::slot::Encoder;
 use crate::{Error, ErrorKind, Result};
 
@@ -24,37 +26,40 @@ pub(crate) trait Form<T>: 'static {
     /// Writes stored objects for who does not know `T`, if there is a way.
     const ENCODER: Option<Encoder>;
 
-    fn encode(value: &T, into: &mut Vec<u8>) -> Result<()>;
+    fn encode(region: &Configured, codec: &Codec, value: &T, into: &mut Vec<u8>) -> Result<()>;
 
     /// `None` if the payload is not a `T`.
-    fn decode(payload: &[u8]) -> Option<T>;
+    fn decode(codec: &Codec, payload: &[u8]) -> Option<T>;
 }
 
-fn encode_object<T: Cacheable>(value: &Value) -> Option<Result<Vec<u8>>> {
+fn encode_object<T: Cacheable>(
+    value: &Value,
+    codec: &Codec,
+) -> Option<Result<Vec<u8>, SerializerError>> {
     let object = Object::<T>::from_value(value.clone()).ok()?;
     let mut bytes = Vec::new();
-    Some(<Json as Form<T>>::encode(&object, &mut bytes).map(|()| bytes))
+    Some(codec.encode::<T>(&object, &mut bytes).map(|()| bytes))
 }
 
-/// By serde, as JSON.
+/// By serde, with the region's serializer.
 pub(crate) struct Json;
 
 impl<T: Cacheable> Form<T> for Json {
     const ENCODER: Option<Encoder> = Some(encode_object::<T>);
 
-    fn encode(value: &T, into: &mut Vec<u8>) -> Result<()> {
-        serde_json::to_writer(into, value).map_err(|error| {
-            let type_name = std::any::type_name::<T>();
-            Error::with_source(
-                ErrorKind::Serializer,
-                format!("a {type_name} cannot be written as JSON: {error}"),
-                error,
-            )
+    fn encode(region: &Configured, codec: &Codec, value: &T, into: &mut Vec<u8>) -> Result<()> {
+        codec.encode(value, into).map_err(|error| {
+            let (name, type_name) = (&region.config.name, std::any::type_name::<T>());
+            let message = format!(
+                "region `{name}`: a {type_name} cannot be written as {}: {error}",
+                codec.title()
+            );
+            Error::with_source(ErrorKind::Serializer, message, error)
         })
     }
 
-    fn decode(payload: &[u8]) -> Option<T> {
-        serde_json::from_slice(payload).ok()
+    fn decode(codec: &Codec, payload: &[u8]) -> Option<T> {
+        codec.decode(payload).ok()
     }
 }
 
@@ -64,7 +69,7 @@ pub(crate) struct AsObject;
 impl<T> Form<T> for AsObject {
     const ENCODER: Option<Encoder> = None;
 
-    fn encode(_: &T, _: &mut Vec<u8>) -> Result<()> {
+    fn encode(_: &Configured, _: &Codec, _: &T, _: &mut Vec<u8>) -> Result<()> {
         let type_name = std::any::type_name::<T>();
         Err(Error::new(
             ErrorKind::NotObjects,
@@ -75,7 +80,7 @@ impl<T> Form<T> for AsObject {
         ))
     }
 
-    fn decode(_: &[u8]) -> Option<T> {
+    fn decode(_: &Codec, _: &[u8]) -> Option<T> {
         None
     }
 }

@@ -2,67 +2,67 @@
 
 use super::Region;
 use super::creating::Goal;
-use super::entry::ShouldCache;
+use super::keep::{Keep, Rule};
 use crate::Result;
 
 /// A value from a creator, unless there is one.
-pub(super) struct Once<C, P> {
+pub(super) struct Once<C, R> {
     creator: Option<C>,
-    should_cache: P,
+    rule: R,
 }
 
-impl<C, P> Once<C, P> {
-    pub(super) fn new(creator: C, should_cache: P) -> Self {
+impl<C, R> Once<C, R> {
+    pub(super) fn new(creator: C, rule: R) -> Self {
         Self {
             creator: Some(creator),
-            should_cache,
+            rule,
         }
     }
 }
 
-impl<T, C, F, P> Goal<T> for Once<C, P>
+impl<T, C, F, R> Goal<T> for Once<C, R>
 where
     C: FnOnce() -> F,
     F: Future<Output = Result<T>>,
-    P: ShouldCache<T>,
+    R: Rule<T>,
 {
     fn create(&mut self) -> impl Future<Output = Result<T>> {
         let creator = self.creator.take();
         creator.expect("the lock creates at most once for a caller")()
     }
 
-    fn should_cache(&self, value: &T) -> bool {
-        self.should_cache.should_cache(value)
+    fn keep(&self, value: &T) -> Keep {
+        self.rule.keep(value)
     }
 }
 
 /// A value from a creator that begins now or later, whatever there is.
-pub(super) struct Anew<C, P> {
-    once: Once<C, P>,
+pub(super) struct Anew<C, R> {
+    once: Once<C, R>,
     since: u64,
 }
 
-impl<C, P> Anew<C, P> {
-    pub(super) fn new(region: &Region, creator: C, should_cache: P) -> Self {
+impl<C, R> Anew<C, R> {
+    pub(super) fn new(region: &Region, creator: C, rule: R) -> Self {
         Self {
-            once: Once::new(creator, should_cache),
+            once: Once::new(creator, rule),
             since: region.slot().invalidations.mark(region.clock()),
         }
     }
 }
 
-impl<T, C, F, P> Goal<T> for Anew<C, P>
+impl<T, C, F, R> Goal<T> for Anew<C, R>
 where
     C: FnOnce() -> F,
     F: Future<Output = Result<T>>,
-    P: ShouldCache<T>,
+    R: Rule<T>,
 {
     fn create(&mut self) -> impl Future<Output = Result<T>> {
         self.once.create()
     }
 
-    fn should_cache(&self, value: &T) -> bool {
-        self.once.should_cache(value)
+    fn keep(&self, value: &T) -> Keep {
+        self.once.keep(value)
     }
 
     fn since(&self) -> u64 {

@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dogpile_plugin_api::Value;
 
+use super::call::Expiration;
 use super::envelope::Envelope;
-use super::tagged::tags;
+use super::notes::notes;
 
 /// What is known of a stored value, fresh or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,10 @@ pub struct ValueMetadata {
     pub age: Duration,
     /// From when on a backend may drop it; `None`: never.
     pub keep_until: Option<SystemTime>,
-    /// The `value_version` it was stored with; of objects, which know none, 0.
+    /// The `value_version` it was stored with.
     pub value_version: u32,
+    /// The expiration time it was stored with; `None`: it has none of its own, and expires as the region says.
+    pub expiration_time: Option<Expiration>,
     /// The tags it was stored with, in the order of their letters.
     pub tags: Vec<String>,
 }
@@ -29,18 +32,20 @@ impl ValueMetadata {
     /// `None` if dogpile did not write it.
     pub(crate) fn of(value: &Value, now: u64) -> Option<Self> {
         let envelope = if value.is_object() {
-            Envelope::of(&value.metadata(), 0, tags(value).clone())
+            Envelope::of(&value.metadata(), notes(value).clone(), "")
         } else {
             Envelope::split(value.as_bytes()?).ok()?.0
         };
+        let notes = &envelope.notes;
         let time = |nanoseconds| UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         Some(Self {
             cached_time: time(envelope.created),
             started_time: time(envelope.started),
             age: Duration::from_nanos(now.saturating_sub(envelope.created)),
             keep_until: (envelope.keep_until != 0).then(|| time(envelope.keep_until)),
-            value_version: envelope.value_version,
-            tags: envelope.tags.iter().map(str::to_owned).collect(),
+            value_version: notes.value_version,
+            expiration_time: notes.expiration_time.map(Expiration::from_nanoseconds),
+            tags: notes.tags.iter().map(str::to_owned).collect(),
         })
     }
 }

@@ -8,22 +8,24 @@ mod creating;
 mod deferred;
 mod entry;
 mod envelope;
+mod foreign;
 mod form;
 mod goal;
 mod invalidate;
+mod keep;
 mod key;
 mod mangle;
 mod metadata;
 mod multi;
 mod multi_creating;
 mod multi_set;
+mod notes;
 mod objects;
 mod passage;
 mod payload;
 mod ping;
 mod read;
 mod store;
-mod tagged;
 mod way;
 
 use std::any::Any;
@@ -50,9 +52,9 @@ pub use self::payload::Payload;
 
 use self::call::Call;
 use self::creating::Goal;
-use self::entry::Always;
 use self::form::{Form, Json};
 use self::goal::Once;
+use self::keep::Always;
 use self::passage::{Passage, Waiting};
 use self::way::Way;
 use crate::engine::Engine;
@@ -60,6 +62,7 @@ use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Registry, configured};
+use crate::serializer::Serializer;
 use crate::slot::{Count, Hold, RegionStats, Slot};
 use crate::{Error, ErrorKind, Result};
 
@@ -124,7 +127,7 @@ impl Region {
     ///
     /// [`ErrorKind::LockWait`] and [`ErrorKind::Circle`] instead of waiting; [`ErrorKind::Backend`] if the backend
     /// fails and the region's `on_backend_error` is `"fail"`; the creator's error if it was another caller's, by
-    /// [`Region::try_get_or_create`].
+    /// [`Region::try_get_or_create`]; [`ErrorKind::Serializer`] if the value cannot be written.
     #[inline]
     pub fn get_or_create<T: Cacheable>(
         &self,
@@ -157,7 +160,7 @@ impl Region {
         Entry::new(self, key.cache_key())
     }
 
-    /// Creates the value of `key` anew and stores it, whatever is there. A creation under way is waited for first; of
+    /// Creates the value of `key` anew and stores it, whatever is there, also what dogpile did not write. A creation under way is waited for first; of
     /// several refreshes that wait, one creates for all.
     ///
     /// # Errors
@@ -193,7 +196,7 @@ impl Region {
         self.look::<T, Json>(&key.cache_key(), Call::PLAIN)
     }
 
-    /// Stores `value`, as created now.
+    /// Stores `value`, as created now, whatever is there: also over what dogpile did not write.
     ///
     /// # Errors
     ///
@@ -273,6 +276,16 @@ impl Region {
     /// [`ErrorKind::NotObjects`] if its backend holds bytes.
     pub fn objects(&self) -> Result<Objects<'_>> {
         Objects::new(self)
+    }
+
+    /// Gives the region a serializer of the program's own, in place of the configured one, over all reloads. It concerns
+    /// regions whose backend holds bytes, and what [`Region::get_payload`] gives of objects. Values that are there
+    /// already are misses from now on, unless the serializer's name is theirs.
+    ///
+    /// The command `dogpile` has no part in this where it opens the region itself, without a running host: it prints
+    /// such payloads as they are, and what it stores is written by the configured serializer.
+    pub fn set_serializer(&self, serializer: impl Serializer) {
+        self.slot().set_serializer(Box::new(serializer));
     }
 
     /// Tells what a value of type `T` weighs, in bytes, for backends with a limit in bytes. Without, and for other

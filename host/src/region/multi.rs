@@ -12,14 +12,14 @@ use dogpile_plugin_api::{Key, Object, Value};
 use futures_timer::Delay;
 
 use super::call::{Call, Expiration};
-use super::entry::{Always, ShouldCache};
 use super::form::Json;
+use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
 use super::multi_creating::{CreatingMulti, set_multi};
+use super::notes::is_hard_outdated;
 use super::passage::Waiting;
 use super::read::Found;
 use super::store::{object, stored_form};
-use super::tagged::is_hard_outdated;
 use super::way::Way;
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
@@ -29,11 +29,11 @@ use crate::slot::{Count, Tags};
 
 /// Several keys with the options of one call, from [`Region::entries`].
 #[must_use = "entries do nothing until one of their calls is made"]
-pub struct Entries<'a, K, P = Always> {
+pub struct Entries<'a, K, P = Always, X = ByRegion> {
     region: &'a Region,
     keys: &'a [K],
     call: Call,
-    should_cache: P,
+    rule: (P, X),
 }
 
 /// The keys of a call, each once, in the order of their own bytes: dogpile's, in which it takes its locks.
@@ -89,7 +89,7 @@ impl Region {
             region: self,
             keys,
             call: Call::default(),
-            should_cache: Always,
+            rule: (Always, ByRegion),
         }
     }
 
@@ -348,6 +348,16 @@ impl Region {
 }
 
 impl<'a, K: CacheKey, P> Entries<'a, K, P> {
+    /// See [`Entry::expiration_from`](super::Entry::expiration_from): of each value that is created.
+    pub fn expiration_from<T, Q: Fn(&T) -> Expiration>(
+        self,
+        expiration: Q,
+    ) -> Entries<'a, K, P, Q> {
+        self.with_rule(|(should_cache, ByRegion)| (should_cache, expiration))
+    }
+}
+
+impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     pub(super) fn parts(&mut self) -> (&'a Region, &'a [K], &mut Call) {
         (self.region, self.keys, &mut self.call)
     }
@@ -365,12 +375,25 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
     }
 
     /// Each created value is stored only if this says so. Callers get it all the same.
-    pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entries<'a, K, Q> {
+    pub fn should_cache<T, Q: Fn(&T) -> bool>(self, should_cache: Q) -> Entries<'a, K, Q, X> {
+        self.with_rule(|(_, expiration)| (should_cache, expiration))
+    }
+
+    /// See [`Entry::none_expiration_time`](super::Entry::none_expiration_time): of each `None` that is created.
+    pub fn none_expiration_time(
+        self,
+        time: impl Into<Expiration>,
+    ) -> Entries<'a, K, P, NoneExpires<X>> {
+        let expiration = time.into();
+        self.with_rule(|(should_cache, others)| (should_cache, NoneExpires { expiration, others }))
+    }
+
+    fn with_rule<Q, Y>(self, rule: impl FnOnce((P, X)) -> (Q, Y)) -> Entries<'a, K, Q, Y> {
         Entries {
             region: self.region,
             keys: self.keys,
             call: self.call,
-            should_cache,
+            rule: rule(self.rule),
         }
     }
 
@@ -397,6 +420,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
         K: Clone,
         I: IntoIterator<Item = (K, T)>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         self.block(|keys: Vec<K>| ready(Ok(creator(&keys))))
     }
@@ -415,6 +439,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
         E: Into<Box<dyn StdError + Send + Sync>>,
         I: IntoIterator<Item = (K, T)>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         self.block(|keys: Vec<K>| ready(creator(&keys).map_err(creator_failed)))
     }
@@ -435,6 +460,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
         F: Future<Output = I>,
         I: IntoIterator<Item = (K, T)>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let waiting = Waiting {
             way: Way::Pool,
@@ -464,6 +490,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
         F: Future<Output = Result<I, E>>,
         I: IntoIterator<Item = (K, T)>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let waiting = Waiting {
             way: Way::Pool,
@@ -484,6 +511,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
         F: Future<Output = Result<I>>,
         I: IntoIterator<Item = (K, T)>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
     {
         let blocking = Blocking::new();
         let waiting = Waiting {
@@ -507,6 +535,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
         F: Future<Output = Result<I>>,
         I: IntoIterator<Item = (K, T)>,
         P: ShouldCache<T>,
+        X: OwnExpiration<T>,
         S: Future<Output = ()>,
         Timer: Fn(Duration) -> S,
     {
@@ -545,7 +574,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
                 (&keys.all, &backend_keys),
                 &self.call,
                 &mut creator,
-                &self.should_cache,
+                &self.rule,
                 waiting.way,
             );
             let outcome = creations

@@ -10,8 +10,8 @@ use tracing::Instrument;
 
 use super::call::Call;
 use super::creating::{KeyTurn, Stored, acquire, is_current, set};
-use super::entry::ShouldCache;
 use super::form::Form;
+use super::keep::{Keep, Rule};
 use super::mangle::BackendKey;
 use super::multi::{OwnKey, by_key};
 use super::passage::unread;
@@ -25,30 +25,32 @@ use crate::registry::{Configured, Current};
 use crate::slot::Count;
 
 /// The creation's steps.
-pub(super) struct CreatingMulti<'a, T, F, K, C, P> {
+pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     region: &'a Region,
     creations: &'a Creations,
     own_keys: &'a [OwnKey<'a, K>],
     keys: &'a [BackendKey<'a>],
     call: &'a Call,
     creator: &'a mut C,
-    should_cache: &'a P,
+    rule: &'a R,
     way: Way,
     /// The mutexes that other processes hold, by the number of their key.
     mutexes: HashMap<usize, Arc<KeyMutex>>,
     /// Whether what was created under a key is to be stored.
     keep: Vec<bool>,
+    /// Whether the last read of a key found something that dogpile did not write.
+    foreign: Vec<bool>,
     types: PhantomData<fn() -> (T, F)>,
 }
 
-impl<'a, T, F, K, C, P> CreatingMulti<'a, T, F, K, C, P> {
+impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     pub(super) fn new(
         region: &'a Region,
         creations: &'a Creations,
         (own_keys, keys): (&'a [OwnKey<'a, K>], &'a [BackendKey<'a>]),
         call: &'a Call,
         creator: &'a mut C,
-        should_cache: &'a P,
+        rule: &'a R,
         way: Way,
     ) -> Self {
         Self {
@@ -58,10 +60,11 @@ impl<'a, T, F, K, C, P> CreatingMulti<'a, T, F, K, C, P> {
             keys,
             call,
             creator,
-            should_cache,
+            rule,
             way,
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
+            foreign: vec![false; keys.len()],
             types: PhantomData,
         }
     }
@@ -91,7 +94,7 @@ impl<'a, T, F, K, C, P> CreatingMulti<'a, T, F, K, C, P> {
     }
 }
 
-impl<T, F, K, C, P, Made, I> MultiOperation for CreatingMulti<'_, T, F, K, C, P>
+impl<T, F, K, C, R, Made, I> MultiOperation for CreatingMulti<'_, T, F, K, C, R>
 where
     T: Send + Sync + 'static,
     F: Form<T>,
@@ -99,7 +102,7 @@ where
     C: FnMut(Vec<K>) -> Made,
     Made: Future<Output = Result<I>>,
     I: IntoIterator<Item = (K, T)>,
-    P: ShouldCache<T>,
+    R: Rule<T>,
 {
     type Value = Value;
     type Error = Failure;
@@ -149,6 +152,9 @@ where
             .region
             .judge_all::<T, F>(&region, keys.into_iter(), self.call, got)
             .map_err(Failure::Error)?;
+        for (number, found) in numbers.iter().zip(&found) {
+            self.foreign[*number] = found.is_foreign();
+        }
         Ok(found.into_iter().map(Found::into_reading).collect())
     }
 
@@ -174,10 +180,12 @@ where
         for number in numbers {
             let value = given.remove(&*self.own_keys[*number].text);
             values.push(value.map(|value| {
-                self.keep[*number] = self.should_cache.should_cache(&value);
+                let keep = self.rule.keep(&value);
+                self.keep[*number] = keep != Keep::No;
                 self.region.slot().stats.count(Count::Creation);
                 let key = &self.keys[*number];
-                object(self.region, &region, key, self.call, times, value).into_value()
+                let call = self.call.storing(keep);
+                object(self.region, &region, key, &call, times, value).into_value()
             }));
         }
         if !given.is_empty() {
@@ -198,7 +206,10 @@ where
         for to_store in values {
             let number = to_store.number;
             // What was created for an instance that is gone is stored nowhere.
-            if !self.keep[number] || !self.is_current(&region, number) {
+            if !self.is_current(&region, number) {
+                continue;
+            }
+            if !self.keep[number] || !region.may_replace(self.foreign[number]) {
                 continue;
             }
             let form = self.region.to_store::<T, F>(

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use dogpile_plugin_api::Storage;
 
 use super::call::Call;
-use super::entry::Always;
 use super::form::AsObject;
 use super::goal::Once;
+use super::keep::Always;
 use super::{CacheKey, Cached, Region, creator_failed};
 use crate::registry::configured;
 use crate::{Error, ErrorKind, Result};

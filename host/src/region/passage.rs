@@ -11,8 +11,8 @@ use super::call::Call;
 use super::creating::{Creating, Goal};
 use super::form::Form;
 use super::mangle::BackendKey;
+use super::notes::is_hard_outdated;
 use super::read::{Found, Terms, examine, fresh};
-use super::tagged::is_hard_outdated;
 use super::way::Way;
 use crate::instance::{Creations, Failure};
 use crate::registry::{Configured, configured};
@@ -314,7 +314,13 @@ impl Region {
         got: dogpile_plugin_api::Result<Option<Value>>,
     ) -> Result<Found<T>> {
         match got {
-            Ok(Some(value)) => Ok(examine::<T, F>(value, key.key(), &self.terms(region, call))),
+            Ok(Some(value)) => {
+                let found = examine::<T, F>(value, key.key(), &self.terms(region, call));
+                if found.is_foreign() {
+                    self.found_foreign(region, key);
+                }
+                Ok(found)
+            }
             Ok(None) => Ok(Found::Miss(MissReason::Absent)),
             Err(error) => {
                 let reason = unread(&error);

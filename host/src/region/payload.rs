@@ -1,20 +1,22 @@
 //! Values as bytes, for who does not know their type: the `dogpile` command.
 
+use dogpile_plugin_api::Value;
+
 use super::CacheKey;
 use super::call::Call;
 use super::envelope::Envelope;
 use super::mangle::BackendKey;
-use super::store::{fitted, metadata};
+use super::store::{fitted, metadata, notes};
 use super::{Region, ValueMetadata};
-use crate::registry::configured;
-use crate::slot::{Count, Tags};
+use crate::registry::{Configured, configured};
+use crate::slot::Count;
 use crate::{Error, ErrorKind, Result};
 
 /// A stored value as bytes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Payload {
-    /// The payload as it is stored, without the envelope; of an object, its JSON.
+    /// The payload as it is stored, without the envelope; of an object, what the region's serializer makes of it.
     pub bytes: Vec<u8>,
     /// When it was created, and so on.
     pub metadata: ValueMetadata,
@@ -25,7 +27,8 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Backend`] if the backend fails; [`ErrorKind::NotObjects`] of an object that is not serialisable.
+    /// [`ErrorKind::Backend`] if the backend fails; of an object, [`ErrorKind::NotObjects`] if it is not serialisable, and
+    /// [`ErrorKind::Serializer`] if the region's serializer cannot write it.
     pub fn get_payload(&self, key: impl CacheKey) -> Result<Option<Payload>> {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
@@ -39,43 +42,63 @@ impl Region {
             return Ok(None);
         };
         let bytes = match value.as_bytes() {
-            Some(bytes) => Envelope::split(bytes).map_or_else(|_| Vec::new(), |(_, payload)| payload.to_vec()),
-            None => self.slot().encode(&value).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::NotObjects,
-                    format!("region `{}`: the value of this key is an object that has no serialised form", self.name()),
-                )
-            })??,
+            Some(bytes) => {
+                Envelope::split(bytes).map_or_else(|_| Vec::new(), |(_, payload)| payload.to_vec())
+            }
+            None => self.object_bytes(region, &value)?,
         };
         Ok(Some(Payload { bytes, metadata }))
     }
 
-    /// Stores a payload as created now: JSON text, which callers read as their own type.
+    fn object_bytes(&self, region: &Configured, value: &Value) -> Result<Vec<u8>> {
+        let codec = region.codec();
+        let encoded = self.slot().encode(value, &codec).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotObjects,
+                format!(
+                    "region `{}`: the value of this key is an object that has no serialised form",
+                    self.name()
+                ),
+            )
+        })?;
+        encoded.map_err(|error| {
+            let message = format!(
+                "region `{}`: the object of this key cannot be written as {}: {error}",
+                self.name(),
+                codec.title()
+            );
+            Error::with_source(ErrorKind::Serializer, message, error)
+        })
+    }
+
+    /// Stores a payload as created now, exactly so: what the region's serializer reads, such as JSON text. Callers read
+    /// it as their own type.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Serializer`] if it is not JSON; [`ErrorKind::Backend`] if the backend fails.
+    /// [`ErrorKind::Serializer`] if the region's serializer cannot read it; [`ErrorKind::Backend`] if the backend fails.
     pub fn set_payload(&self, key: impl CacheKey, payload: &[u8]) -> Result<()> {
-        // Of what it ignores serde does not see whether it is text.
-        let json = std::str::from_utf8(payload).map_err(|error| error.to_string());
-        let json = json.and_then(|text| {
-            let read = serde_json::from_str::<serde::de::IgnoredAny>(text);
-            read.map_err(|error| error.to_string())
-        });
-        json.map_err(|error| {
-            let message = format!(
-                "the value is not JSON, which region `{}` stores: {error}; quote a text: '\"text\"'",
-                self.name()
-            );
-            Error::new(ErrorKind::Serializer, message)
-        })?;
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
+        let codec = region.codec();
+        codec.check(payload).map_err(|error| {
+            let remedy = match codec.name() {
+                "json" => "; quote a text: '\"text\"'",
+                _ => "",
+            };
+            let message = format!(
+                "the value is not {}, which region `{}` stores: {error}{remedy}",
+                codec.title(),
+                self.name()
+            );
+            Error::with_source(ErrorKind::Serializer, message, error)
+        })?;
         let text = key.cache_key();
         let key = BackendKey::new(region, &text)?;
         let started = self.slot().invalidations.start(self.clock());
         let metadata = metadata(region, Call::PLAIN, self.ends_now(started), 0);
-        let mut bytes = Envelope::of(&metadata, region.config.value_version, Tags::NONE).header();
+        let notes = notes(region, Call::PLAIN);
+        let mut bytes = Envelope::of(&metadata, notes, codec.name()).header();
         bytes.extend_from_slice(payload);
         let value = fitted(&metadata, &key, bytes);
         let stored = region.instance.backend.set(&key.key(), &value);

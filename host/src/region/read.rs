@@ -4,8 +4,9 @@ use dogpile_lock::{Freshness, Outdated, Reading, Reason, is_plainly_fresh, judge
 use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
 use super::envelope::Envelope;
+use super::foreign::is_pickle;
 use super::form::Form;
-use super::tagged::{object, tags};
+use super::notes::{notes, object};
 use crate::jitter::{chance, shortened};
 use crate::registry::Configured;
 use crate::slot::MissReason;
@@ -43,6 +44,11 @@ impl<T: Send + Sync + 'static> Found<T> {
         }
     }
 
+    /// Whether something lies there that dogpile did not write.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self, Self::Miss(MissReason::Foreign))
+    }
+
     /// Why it is not fresh, if it is not.
     pub(crate) fn reason(&self) -> Option<MissReason> {
         match self {
@@ -72,11 +78,16 @@ impl Terms<'_> {
         is_plainly_fresh(self.now, created, started, time, gate)
     }
 
-    fn judge(&self, created: u64, started: u64, key: u64, outdated: &Outdated) -> Freshness {
+    fn judge(
+        &self,
+        (created, started): (u64, u64),
+        own_expiration_time: Option<u64>,
+        key: u64,
+        outdated: &Outdated,
+    ) -> Freshness {
         let mut expiry = self.region.expiry;
-        if let Some(time) = self.expiration_time {
-            expiry.expiration_time = time;
-        }
+        expiry.expiration_time =
+            expiration_time(self.region, self.expiration_time, own_expiration_time);
         let jitter = self.region.config.jitter;
         if jitter > 0.0 {
             let share = jitter * chance(created ^ key);
@@ -86,8 +97,17 @@ impl Terms<'_> {
     }
 }
 
-/// The object in `value`, if it is one of the caller's type without tags and clearly fresh; else the value, for
-/// [`examine`]. `OWN`: the terms are the call's own.
+/// When a value expires, in nanoseconds from its creation: as the region says, or the call, or the value. A caller can
+/// ask for less than the value's creator promised, not for more.
+pub(super) fn expiration_time(region: &Configured, call: Option<u64>, own: Option<u64>) -> u64 {
+    match (call, own) {
+        (Some(call), Some(own)) => own.min(call),
+        (call, own) => own.or(call).unwrap_or(region.expiry.expiration_time),
+    }
+}
+
+/// The object in `value`, if it is one of the caller's type without notes and clearly fresh; else the value, for
+/// [`examine`]. Of a [plain](crate::registry::Snapshot::plain_region) region. `OWN`: the terms are the call's own.
 #[inline]
 pub(crate) fn fresh<T: Send + Sync + 'static, const OWN: bool>(
     value: Value,
@@ -113,12 +133,18 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
     terms: &Terms<'_>,
 ) -> Found<T> {
     let invalidations = &terms.region.slot.invalidations;
+    let version = terms.region.config.value_version;
     if value.is_object() {
         let Metadata {
             created, started, ..
         } = value.metadata();
-        let outdated = invalidations.outdated(created, started, tags(&value));
-        let freshness = terms.judge(created, started, key.hash(), &outdated);
+        let notes = notes(&value);
+        if notes.value_version != version {
+            return Found::Miss(MissReason::Version);
+        }
+        let outdated = invalidations.outdated(created, started, &notes.tags);
+        let times = (created, started);
+        let freshness = terms.judge(times, notes.expiration_time, key.hash(), &outdated);
         return match Object::from_value(value) {
             Ok(object) => found(freshness, || Ok(object)),
             Err(_) => Found::Miss(MissReason::Type),
@@ -129,26 +155,39 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         Ok(parts) => parts,
         Err(reason) => return Found::Miss(reason),
     };
-    if envelope.value_version != terms.region.config.value_version {
-        return Found::Miss(MissReason::Version);
-    }
     let Envelope {
         created,
         started,
         keep_until,
-        tags,
-        ..
+        notes,
+        serializer,
     } = envelope;
-    let outdated = invalidations.outdated(created, started, &tags);
-    found(terms.judge(created, started, key.hash(), &outdated), || {
-        let decoded = F::decode(payload).ok_or(MissReason::Damaged)?;
+    let codec = terms.region.codec();
+    if is_pickle(payload) && !codec.may_look_pickled() {
+        return Found::Miss(MissReason::Foreign);
+    }
+    if notes.value_version != version {
+        return Found::Miss(MissReason::Version);
+    }
+    if !serializer.is_empty() && serializer != codec.name() {
+        return Found::Miss(MissReason::Damaged);
+    }
+    let outdated = invalidations.outdated(created, started, &notes.tags);
+    let times = (created, started);
+    let freshness = terms.judge(times, notes.expiration_time, key.hash(), &outdated);
+    found(freshness, || {
+        let decoded = F::decode(&codec, payload).ok_or(if is_pickle(payload) {
+            MissReason::Foreign
+        } else {
+            MissReason::Damaged
+        })?;
         let metadata = Metadata {
             created,
             started,
             keep_until,
             weight: 0,
         };
-        Ok(object(&metadata, key, decoded, &tags))
+        Ok(object(&metadata, key, decoded, notes))
     })
 }
 

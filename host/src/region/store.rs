@@ -9,7 +9,7 @@ use super::call::Call;
 use super::envelope::Envelope;
 use super::form::Form;
 use super::mangle::BackendKey;
-use super::tagged;
+use super::notes::{self, Notes};
 use crate::Result;
 use crate::registry::Configured;
 
@@ -49,7 +49,16 @@ pub(super) fn object<T: Send + Sync + 'static>(
         Storage::Bytes => 0,
     };
     let metadata = metadata(region, call, times, weight);
-    tagged::object(&metadata, key.key(), value, &call.tags)
+    notes::object(&metadata, key.key(), value, notes(region, call))
+}
+
+/// What is noted of a value that a call stores.
+pub(super) fn notes(region: &Configured, call: &Call) -> Notes {
+    Notes {
+        tags: call.tags.clone(),
+        expiration_time: call.own_expiration_time,
+        value_version: region.config.value_version,
+    }
 }
 
 pub(super) fn metadata(region: &Configured, call: &Call, times: Times, weight: u32) -> Metadata {
@@ -65,7 +74,8 @@ pub(super) fn metadata(region: &Configured, call: &Call, times: Times, weight: u
 /// When nobody may want a value any more; 0: never.
 fn keep_until(region: &Configured, call: &Call, created: u64) -> u64 {
     let expiration_time = call
-        .expiration_time
+        .own_expiration_time
+        .or(call.expiration_time)
         .unwrap_or(region.expiry.expiration_time);
     let longest = region.expiry.max_stale.max(region.expiry.stale_if_error);
     created
@@ -93,9 +103,10 @@ pub(super) fn stored_form<T: Send + Sync + 'static, F: Form<T>>(
                 weight: handle.slot().weigh::<T>(object),
                 ..object.as_value().metadata()
             };
-            let tags = tagged::tags(object.as_value()).clone();
-            let mut bytes = Envelope::of(&metadata, region.config.value_version, tags).header();
-            F::encode(object, &mut bytes)?;
+            let codec = region.codec();
+            let notes = notes::notes(object.as_value()).clone();
+            let mut bytes = Envelope::of(&metadata, notes, codec.name()).header();
+            F::encode(region, &codec, object, &mut bytes)?;
             Ok(fitted(&metadata, key, bytes))
         }
     }

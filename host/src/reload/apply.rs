@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dogpile_plugin_api::Storage;
 use parking_lot::MutexGuard;
 
 use super::outcome::Reload;
@@ -19,7 +18,7 @@ use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::records::{FirstRead, first_read};
 use crate::registry::{Configured, Origin, Slots, Snapshot, Timeouts};
-use crate::slot::{Invalidation, Slot, Target};
+use crate::slot::Slot;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -52,7 +51,6 @@ pub(super) fn apply(
     drop(slots);
     let new = engine.registry.load_full();
     drop(current);
-    outdate_other_versions(engine, &old, &new);
     retire(old, &new, new.timeouts.drain);
     reload.generation = new.generation;
     reload.changed = true;
@@ -166,20 +164,6 @@ pub(super) fn more_errors(engine: &Engine, manifest: &Manifest) -> Vec<ManifestE
         }
     }
     errors
-}
-
-/// Objects do not carry the `value_version` that bytes do, so those of an instance that stays are invalidated.
-fn outdate_other_versions(engine: &Engine, old: &Snapshot, new: &Snapshot) {
-    for region in new.regions() {
-        let stays = old.region(region.slot.number).is_some_and(|old| {
-            Arc::ptr_eq(old.instance.base(), region.instance.base())
-                && old.config.value_version != region.config.value_version
-        });
-        if stays && region.instance.properties.storage == Storage::Objects {
-            let invalidations = &region.slot.invalidations;
-            invalidations.invalidate(engine.clock, &[Target::Region], Invalidation::Hard, false);
-        }
-    }
 }
 
 /// Whether nothing would be gained by the new one: the same plugins, and the same regions on the same instances.

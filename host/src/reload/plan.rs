@@ -151,6 +151,7 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ),
         ("serializer", a.serializer != b.serializer),
         ("value_version", a.value_version != b.value_version),
+        ("replace_foreign", a.replace_foreign != b.replace_foreign),
         ("on_backend_error", a.on_backend_error != b.on_backend_error),
         ("stale_if_error", a.stale_if_error != b.stale_if_error),
         ("retry_after", a.retry_after != b.retry_after),

@@ -10,11 +10,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwapOption;
 use dogpile_plugin_api::Value;
 use parking_lot::RwLock;
 
-use crate::Result;
 use crate::key_generator::KeyGenerators;
+use crate::serializer::{Codec, Own, Serializer, SerializerError, SerializerKind};
 
 pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
 pub use self::invalidation::{Invalidation, InvalidationStrategy};
@@ -36,6 +37,8 @@ pub(crate) struct Slot {
     pub(crate) weigher: RwLock<Option<Weigher>>,
     pub(crate) runner: RwLock<Option<Runner>>,
     pub(crate) key_generators: KeyGenerators,
+    /// The program's own serializer, if it has set one.
+    serializer: ArcSwapOption<Own>,
     encoders: RwLock<HashMap<TypeId, Encoder>>,
     /// Whether `objects()` was used, so that the region cannot move to a backend of bytes.
     pub(crate) objects: AtomicBool,
@@ -44,10 +47,12 @@ pub(crate) struct Slot {
     handles: AtomicUsize,
     /// When a failure of the backend was last logged.
     logged: AtomicU64,
+    /// Whether it was told that something foreign lies among the values.
+    warned_of_foreign: AtomicBool,
 }
 
 /// Writes an object of one type as a payload; `None` if it is of another.
-pub(crate) type Encoder = fn(&Value) -> Option<Result<Vec<u8>>>;
+pub(crate) type Encoder = fn(&Value, &Codec) -> Option<Result<Vec<u8>, SerializerError>>;
 
 /// What a value weighs, if it is of the type that the weigher knows.
 pub(crate) type Weigher = Arc<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
@@ -62,11 +67,13 @@ impl Slot {
             weigher: RwLock::new(None),
             runner: RwLock::new(None),
             key_generators: KeyGenerators::default(),
+            serializer: ArcSwapOption::empty(),
             encoders: RwLock::default(),
             objects: AtomicBool::new(false),
             declared: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
             logged: AtomicU64::new(0),
+            warned_of_foreign: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +92,22 @@ impl Slot {
                 .is_ok()
     }
 
+    /// Whether this is the first that is heard of foreign values in the region.
+    pub(crate) fn first_foreign(&self) -> bool {
+        // Looked at first, so that a region full of them does not write on every read.
+        !self.warned_of_foreign.load(Ordering::Relaxed)
+            && !self.warned_of_foreign.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_serializer(&self, serializer: Box<dyn Serializer>) {
+        self.serializer.store(Some(Arc::new(Own(serializer))));
+    }
+
+    /// The serializer of a region that is configured with `kind`.
+    pub(crate) fn codec(&self, kind: SerializerKind) -> Codec {
+        Codec::new(kind, self.serializer.load())
+    }
+
     /// Remembers how objects of type `T` are written.
     pub(crate) fn learn<T: 'static>(&self, encoder: Encoder) {
         let id = TypeId::of::<T>();
@@ -94,10 +117,14 @@ impl Slot {
     }
 
     /// An object as a payload, if its type was ever stored here and has that form.
-    pub(crate) fn encode(&self, value: &Value) -> Option<Result<Vec<u8>>> {
+    pub(crate) fn encode(
+        &self,
+        value: &Value,
+        codec: &Codec,
+    ) -> Option<Result<Vec<u8>, SerializerError>> {
         // They run the program's own code: not under the lock.
         let encoders: Vec<_> = self.encoders.read().values().copied().collect();
-        encoders.into_iter().find_map(|encode| encode(value))
+        encoders.into_iter().find_map(|encode| encode(value, codec))
     }
 
     /// What `value` weighs; 0: what its own allocation does.

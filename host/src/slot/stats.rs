@@ -123,9 +123,10 @@ pub enum MissReason {
     Expired,
     /// It was invalidated.
     Invalidated,
-    /// What is stored was not written by dogpile, or by a version of its format that is not known.
+    /// What is stored was not written by dogpile, or by a version of its format that is not known, or is pickled. Unless
+    /// the region's `replace_foreign` says so, a created value is not stored over it.
     Foreign,
-    /// What is stored cannot be decoded.
+    /// What is stored cannot be decoded, or another serializer wrote it.
     Damaged,
     /// It has another `value_version`.
     Version,

@@ -128,7 +128,7 @@ fn a_plugin_with_a_method_that_the_host_does_not_know_is_refused_whatever_was_co
         assert!(
             error
                 .message()
-                .ends_with("`PluginTable`: 4 fields against 5"),
+                .ends_with("`PluginTable`: 5 fields against 6"),
             "{error}"
         );
         load_good(&format!("after {} bytes that are longer", longer.len()));

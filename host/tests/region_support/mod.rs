@@ -7,6 +7,7 @@
 )]
 
 mod board;
+pub(crate) mod logs;
 mod noted;
 mod spy;
 mod waiters;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dogpile::{ChangeKind, Clock, ErrorKind, RegionConfig, Source};
+use dogpile::{ChangeKind, Clock, ErrorKind, MissReason, RegionConfig, Source};
 
 use crate::probe::Log;
 use crate::support::{Site, change, contains, refusal, until, whole};
@@ -48,6 +48,69 @@ fn another_expiration_time_keeps_the_entries_and_judges_them_anew() {
     expiration(40);
     let created = users.get_or_create("a", || 2).unwrap();
     assert_eq!((*created, created.source()), (2, Source::Created));
+}
+
+#[test]
+fn another_serializer_keeps_the_instance_and_misses_what_the_old_one_wrote() {
+    let bytes = format!("{USERS}arguments.storage = \"bytes\"\n");
+    let site = Site::new(&bytes);
+    let host = site.open_unwatched();
+    let users = host.region("users").unwrap();
+    users.set("old", 7).unwrap();
+    users.set("back", 8).unwrap();
+    let serializer = |name: &str| {
+        site.save(&bytes.replace(
+            "expiration",
+            &format!("serializer = \"{name}\"\nexpiration"),
+        ));
+        let reload = host.reload().unwrap();
+        assert_eq!(
+            change(&reload, "users"),
+            (ChangeKind::Changed, vec!["serializer".to_owned()])
+        );
+    };
+    serializer("messagepack");
+    assert!(users.get::<i32>("old").unwrap().is_none());
+    let created = users.get_or_create("old", || 9).unwrap();
+    assert_eq!((*created, created.source()), (9, Source::Created));
+    assert_eq!(users.stats().misses[&MissReason::Damaged], 2);
+    serializer("json");
+    assert!(users.get::<i32>("old").unwrap().is_none());
+    assert_eq!(users.get::<i32>("back").unwrap().as_deref(), Some(&8));
+}
+
+#[test]
+fn another_value_version_keeps_the_instance_and_misses_what_has_the_old_one() {
+    for storage in ["objects", "bytes"] {
+        let site = Site::new(&format!("{USERS}arguments.storage = \"{storage}\"\n"));
+        let host = site.open_unwatched();
+        let users = host.region("users").unwrap();
+        users.set("old", 1).unwrap();
+        users.set("kept", 1).unwrap();
+        let version = |version: u32| {
+            let users = USERS.replace(
+                "expiration",
+                &format!("value_version = {version}\nexpiration"),
+            );
+            site.save(&format!("{users}arguments.storage = \"{storage}\"\n"));
+            let reload = host.reload().unwrap();
+            assert_eq!(
+                change(&reload, "users"),
+                (ChangeKind::Changed, vec!["value_version".to_owned()])
+            );
+        };
+        version(1);
+        assert!(users.get::<i32>("old").unwrap().is_none(), "{storage}");
+        assert_eq!(*users.get_or_create("old", || 2).unwrap(), 2);
+        assert_eq!(users.stats().misses[&MissReason::Version], 2);
+        let hit = users.get_or_create("old", || 3).unwrap();
+        assert_eq!((*hit, hit.source()), (2, Source::Fresh));
+        let told = users.get_value_metadata("old").unwrap().unwrap();
+        assert_eq!(told.value_version, 1);
+        version(0);
+        assert!(users.get::<i32>("old").unwrap().is_none());
+        assert_eq!(users.get::<i32>("kept").unwrap().as_deref(), Some(&1));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use dogpile::{Payload, ValueMetadata};
+use dogpile::{Expiration, Payload, ValueMetadata};
 use humantime::format_rfc3339_nanos;
 use serde_json::json;
 
@@ -55,13 +55,17 @@ fn as_text(metadata: &ValueMetadata, size: usize) -> String {
         || "never".to_owned(),
         |time| format_rfc3339_nanos(time).to_string(),
     );
+    // Most values have none of their own: the region's is no property of the value.
+    let expiration_time = metadata.expiration_time.map_or_else(String::new, |time| {
+        format!("expiration_time: {}\n", shown(time))
+    });
     // Escaped, so that a tag with a line end cannot pass for another line.
     let tags = match &metadata.tags[..] {
         [] => String::new(),
         tags => format!("tags: {}\n", tags.join(", ").escape_debug()),
     };
     format!(
-        "cached_time: {}\nstarted_time: {}\nage: {}\nkeep_until: {keep_until}\nvalue_version: {}\n{tags}size: {}\n",
+        "cached_time: {}\nstarted_time: {}\nage: {}\n{expiration_time}keep_until: {keep_until}\nvalue_version: {}\n{tags}size: {}\n",
         format_rfc3339_nanos(metadata.cached_time),
         format_rfc3339_nanos(metadata.started_time),
         humantime::format_duration(Duration::from_millis(milliseconds(metadata.age))),
@@ -75,11 +79,19 @@ fn as_json(metadata: &ValueMetadata, size: usize) -> serde_json::Value {
         "cached_time": format_rfc3339_nanos(metadata.cached_time).to_string(),
         "started_time": format_rfc3339_nanos(metadata.started_time).to_string(),
         "age_seconds": metadata.age.as_secs_f64(),
+        "expiration_time": metadata.expiration_time.map(shown),
         "keep_until": metadata.keep_until.map(|time| format_rfc3339_nanos(time).to_string()),
         "value_version": metadata.value_version,
         "tags": metadata.tags,
         "size": size,
     })
+}
+
+fn shown(time: Expiration) -> String {
+    match time {
+        Expiration::Never => "never".to_owned(),
+        Expiration::After(time) => humantime::format_duration(time).to_string(),
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

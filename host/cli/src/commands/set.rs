@@ -16,7 +16,7 @@ pub(crate) struct Options {
     region: String,
     /// The key as the program has it, before mangling
     key: String,
-    /// The payload, which must be JSON where the region's serializer is; `-` reads the standard input
+    /// The payload, as the region's serializer writes it: JSON, if the region names none; `-` reads the standard input
     #[arg(allow_hyphen_values = true)]
     value: String,
 }

@@ -40,3 +40,33 @@ fn a_large_value_goes_through_the_socket_and_a_too_large_one_is_refused() {
             "error: a value of 16777218 bytes is too large for the socket: 16777216 is the most\n",
         );
 }
+
+#[test]
+fn a_payload_is_what_the_regions_serializer_stores() {
+    let folder = Folder::new(&["json", "messagepack", "raw"].iter().fold(
+        "version = 1\n[plugins.memory]\n".to_owned(),
+        |manifest, name| {
+            format!(
+                "{manifest}[regions.{name}]\nbackend = \"memory\"\nserializer = \"{name}\"\n\
+                     arguments.storage = \"bytes\"\n"
+            )
+        },
+    ));
+    let _server = folder.serve_alone();
+    for (region, payload) in [
+        ("json", "{\"a\": 1}\n"),
+        ("messagepack", "\u{7f}"),
+        ("raw", "text, 'quoted' or not\n"),
+    ] {
+        folder
+            .dogpile_with(&["set", region, "k", "-"], payload)
+            .is(0, "", "");
+        folder.dogpile(&["get", region, "k"]).is(0, payload, "");
+    }
+    for (region, title) in [("json", "JSON"), ("messagepack", "MessagePack")] {
+        let run = folder.dogpile(&["set", region, "k", "more than one"]);
+        let start = format!("error: the value is not {title}, which region `{region}` stores: ");
+        assert_eq!(run.status, Some(1));
+        assert!(run.stderr.starts_with(&start), "{run:?}");
+    }
+}

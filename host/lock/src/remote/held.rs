@@ -1,7 +1,7 @@
 //! A lease that is renewed while it is held.
 
 use super::RemoteMutex;
-use super::keeper::Post;
+use super::keeper::Away;
 use parking_lot::Mutex;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A mutex in hand. It is renewed until it is released; dropped instead, it is released by another thread soon.
 pub struct Held<M: RemoteMutex> {
     pub(super) state: Arc<State<M>>,
-    pub(super) post: Arc<Post<M>>,
+    pub(super) post: Away<M>,
 }
 
 pub(super) struct State<M: RemoteMutex> {
@@ -88,7 +88,7 @@ impl<M: RemoteMutex> Drop for Held<M> {
         if let Some(lease) = lease
             && !self.is_lost()
         {
-            self.post.send_back(Arc::clone(&self.state.mutex), lease);
+            self.post.0.send_back(Arc::clone(&self.state.mutex), lease);
         }
     }
 }

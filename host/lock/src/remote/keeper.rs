@@ -1,7 +1,7 @@
 //! The thread that renews leases, and gives back those that were dropped.
 
-use super::RemoteMutex;
 use super::held::{Held, State};
+use super::{RemoteMutex, caught};
 use parking_lot::{Condvar, Mutex};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -69,7 +69,18 @@ impl<M: RemoteMutex> Keeper<M> {
         self.0.news.notify_one();
         Held {
             state,
-            post: Arc::clone(&self.0),
+            post: Away(Arc::clone(&self.0)),
+        }
+    }
+}
+
+/// A holder's way back, to be dropped after the lease's state: the thread may have waited for that alone.
+pub(super) struct Away<M: RemoteMutex>(pub(super) Arc<Post<M>>);
+
+impl<M: RemoteMutex> Drop for Away<M> {
+    fn drop(&mut self) {
+        if self.0.desk.lock().closed {
+            self.0.news.notify_one();
         }
     }
 }
@@ -113,7 +124,7 @@ impl<M: RemoteMutex> Post<M> {
         loop {
             if let Some((mutex, lease)) = desk.returns.pop() {
                 drop(desk);
-                if let Err(error) = mutex.release(lease) {
+                if let Err(error) = caught(|| mutex.release(lease)) {
                     warn!(target: "dogpile.lock", %error, "a lease was not given back: it passes by itself");
                 }
                 drop(mutex);
@@ -160,7 +171,7 @@ impl<M: RemoteMutex> Kept<M> {
         let Some(own) = &mut *lease else {
             return false;
         };
-        match state.mutex.renew(own) {
+        match caught(|| state.mutex.renew(own)) {
             Ok(true) => {
                 self.renew_at = began + state.length / RENEWAL;
                 self.passes_at = began + state.length;

@@ -6,6 +6,7 @@ mod keeper;
 mod watch;
 
 use std::fmt::{self, Debug, Display, Formatter};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use watch::{Watched, Watchers};
 
 /// A mutex of one key that other processes respect, and that its holder loses when its lease passes without renewal.
 ///
-/// Methods may block, and are called from any thread, never two of one lease at once.
+/// Methods may block, and are called from any thread, never two of one lease at once. On the threads of a [`Remote`] a
+/// panic counts as an error.
 pub trait RemoteMutex: Send + Sync + 'static {
     /// The proof of holding it.
     type Lease: Send + 'static;
@@ -91,6 +93,14 @@ impl<M: RemoteMutex> Remote<M> {
     {
         let watched = Watched::new(self.clone(), mutex, lease, turn);
         self.0.watchers.add(Box::new(watched));
+    }
+}
+
+/// Asks a mutex on a thread that must not end with it.
+fn caught<T, E: Display>(ask: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("the mutex panicked".to_owned()),
     }
 }
 

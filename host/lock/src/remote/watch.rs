@@ -1,7 +1,7 @@
 //! Waiting for the mutexes that other processes hold.
 
 use super::held::Held;
-use super::{Remote, RemoteMutex};
+use super::{Remote, RemoteMutex, caught};
 use crate::turn::Turn;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl<M: RemoteMutex, V, E> Watched<M, V, E> {
     }
 
     /// The next one asks for itself, and is told the same.
-    fn unreachable(&mut self, error: &M::Error) -> bool {
+    fn unreachable(&mut self, error: &str) -> bool {
         debug!(target: "dogpile.lock", %error, "the mutex cannot be asked any more");
         self.hand_on(None)
     }
@@ -79,7 +79,7 @@ where
 {
     fn wait(&mut self) {
         let began = Instant::now();
-        if let Err(error) = self.mutex.wait(LONGEST_WAIT) {
+        if let Err(error) = caught(|| self.mutex.wait(LONGEST_WAIT)) {
             self.unreachable(&error);
         }
         if began.elapsed() < SHORTEST_WAIT {
@@ -92,13 +92,13 @@ where
             return true;
         };
         if !turn.is_awaited() {
-            return match self.mutex.is_locked() {
+            return match caught(|| self.mutex.is_locked()) {
                 Ok(true) => false,
                 Ok(false) => self.hand_on(None),
                 Err(error) => self.unreachable(&error),
             };
         }
-        match self.remote.try_acquire(&self.mutex, self.lease) {
+        match caught(|| self.remote.try_acquire(&self.mutex, self.lease)) {
             Ok(None) => false,
             Ok(held) => self.hand_on(held),
             Err(error) => self.unreachable(&error),

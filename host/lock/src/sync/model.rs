@@ -44,8 +44,12 @@ impl<T> Mutex<T> {
 #[derive(Clone, Copy)]
 pub(crate) struct Moment;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "as the real one's"
+)]
 impl Moment {
-    #[expect(clippy::unnecessary_wraps, reason = "as the real one's")]
     pub(crate) fn after(_: Duration) -> Option<Self> {
         Some(Self)
     }

@@ -21,12 +21,19 @@ pub struct PluginTable {
         host_borrowed: &RawHost,
         backend_given: &mut ROption<RawBackend>,
     ) -> RawValue,
-    #[sabi(last_prefix_field)]
     pub open_mangler: extern "C" fn(
         name: RStr<'_>,
         arguments: RStr<'_>,
         host_borrowed: &RawHost,
         mangler_given: &mut ROption<RawMangler>,
+    ) -> RawValue,
+    #[sabi(last_prefix_field)]
+    pub open_proxy: extern "C" fn(
+        name: RStr<'_>,
+        arguments: RStr<'_>,
+        host_borrowed: &RawHost,
+        inner_given: RawBackend,
+        proxy_given: &mut ROption<RawBackend>,
     ) -> RawValue,
     #[cfg(not(feature = "other"))]
     pub appended: extern "C" fn() -> RawValue,

@@ -93,6 +93,11 @@ impl Folder {
         self.write("site/static/plain.txt", "static\n");
     }
 
+    /// Serves no site, only the command.
+    pub fn serve_alone(&self) -> Server {
+        Server::start(self.command(&["serve", "--listen", "127.0.0.1:0"]))
+    }
+
     /// Serves the site on a free port.
     pub fn serve(&self) -> Server {
         self.serve_with(&[])

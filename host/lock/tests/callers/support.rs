@@ -53,9 +53,22 @@ impl Store {
 
     /// Stores what is created: the number of the creation, from 1.
     pub(crate) fn make(&self) -> u64 {
-        let number = self.creations.fetch_add(1, Ordering::SeqCst) as u64 + 1;
-        *self.value.lock().unwrap() = Some((number, self.clock.exact()));
+        let number = self.number();
+        self.write(number);
         number
+    }
+
+    /// Of a creation that begins.
+    pub(crate) fn number(&self) -> u64 {
+        self.creations.fetch_add(1, Ordering::SeqCst) as u64 + 1
+    }
+
+    pub(crate) fn write(&self, value: u64) {
+        *self.value.lock().unwrap() = Some((value, self.clock.exact()));
+    }
+
+    pub(crate) fn stored(&self) -> Option<u64> {
+        self.value.lock().unwrap().map(|(value, _)| value)
     }
 
     pub(crate) fn reads(&self) -> usize {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 const THREADS: usize = if cfg!(miri) { 6 } else { 64 };
-const EXPIRIES: usize = if cfg!(miri) { 5 } else { 200 };
+const EXPIRIES: usize = if cfg!(miri) { 5 } else { 1_000 };
 const EXPIRATION_TIME: u64 = 1_000;
 const LATER: Duration = Duration::from_nanos(EXPIRATION_TIME + 1);
 

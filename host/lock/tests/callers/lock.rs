@@ -1,6 +1,8 @@
 //! `Lock`, by the features of dogpile Core's lock.
 
+use crate::executor::{block_on, until};
 use crate::support::Gate;
+use crate::task::never;
 use dogpile_lock::{Clock, Flights, Lock, LockError, ManualClock, Outcome, Source, WaitGraph};
 use std::cell::Cell;
 use std::sync::Mutex;
@@ -175,4 +177,85 @@ fn who_waited_gets_a_value_even_if_nothing_was_stored() {
         assert_eq!(creator.join().unwrap(), ("not stored", Source::Created));
         assert_eq!(waiter.join().unwrap(), ("not stored", Source::Waited));
     });
+}
+
+#[test]
+fn a_task_and_a_thread_share_one_lock() {
+    let flights = table();
+    let lock = Lock::new(&flights, "key");
+    thread::scope(|scope| {
+        let task = block_on(lock.get_or_create_async(
+            async || Ok(None),
+            async || {
+                let (lock, other) = (lock.clone(), lock.clone());
+                scope.spawn(move || {
+                    let waited = other.get_or_create(|| Ok(None), || Ok("other"));
+                    assert_eq!(got(waited), ("task", Source::Waited));
+                });
+                until(|| lock.waiting() == 1).await;
+                Ok("task")
+            },
+            never,
+        ));
+        assert_eq!(got(task), ("task", Source::Created));
+    });
+}
+
+#[test]
+fn a_task_waits_no_longer_than_its_timer() {
+    let flights = table();
+    let lock = Lock::new(&flights, "key").wait(EXPIRATION_TIME);
+    let creator = || {
+        let other = block_on(lock.get_or_create_async(
+            async || Ok(None),
+            async || panic!("another creates it"),
+            async |wait| assert_eq!(wait, EXPIRATION_TIME),
+        ));
+        // It asks from within the creator, which is what is found first.
+        assert_eq!(other, Err(LockError::Circle(vec!["key".to_owned()])));
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                block_on(lock.get_or_create_async(
+                    async || Ok(None),
+                    async || panic!("another creates it"),
+                    async |wait| assert_eq!(wait, EXPIRATION_TIME),
+                ))
+            });
+            let late = other.join().unwrap();
+            assert_eq!(late, Err(LockError::TimedOut(EXPIRATION_TIME)));
+        });
+        Ok("new")
+    };
+    let gotten = lock.get_or_create(|| Ok(None), creator);
+    assert_eq!(got(gotten), ("new", Source::Created));
+}
+
+#[test]
+fn a_stale_value_stands_in_for_an_error_until_its_time_and_the_failure_is_left_alone() {
+    let (flights, (clock, hand)) = (table(), at(111));
+    let lock = Lock::new(&flights, "key")
+        .expiration_time(EXPIRATION_TIME)
+        .max_stale(Duration::ZERO)
+        .stale_if_error(Duration::from_mins(1), Duration::from_secs(5))
+        .clock(clock);
+    let calls = Cell::new(0);
+    let call = || {
+        let reader = || Ok(Some(("old", 100 * SECOND)));
+        lock.get_or_create(reader, || {
+            calls.set(calls.get() + 1);
+            Err("down")
+        })
+    };
+    assert_eq!(got(call()), ("old", Source::Stale));
+    hand.advance(Duration::from_secs(4));
+    assert_eq!(got(call()), ("old", Source::Stale));
+    assert_eq!(calls.get(), 1);
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(got(call()), ("old", Source::Stale));
+    assert_eq!(calls.get(), 2);
+    // Its time is counted from its expiry, at 110.
+    hand.set(171 * SECOND);
+    assert_eq!(call(), Err(LockError::Creation("down")));
+    assert_eq!(call(), Err(LockError::Creation("down")));
+    assert_eq!(calls.get(), 4);
 }

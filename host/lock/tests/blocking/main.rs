@@ -1,8 +1,0 @@
-//! The lock with real threads.
-#![cfg(not(feature = "model-check"))]
-
-mod circles;
-mod crowd;
-mod failures;
-mod lock;
-mod support;

@@ -1,0 +1,105 @@
+//! Calls for several keys.
+
+use crate::world::{AtWork, HASH, KEYS, KeyTurn, Leave, Mood, Store, Terms, World, act};
+use dogpile_lock::{
+    Acquired, LockError, MultiOperation, MultiRequest, Outcome, Reading, Retry, ToStore,
+};
+use std::time::Duration;
+
+pub(crate) type ManyGotten = Result<Vec<Option<Outcome<usize>>>, LockError<String>>;
+
+/// What a creator of several keys does with each: its mood, or `None` to leave it out.
+pub(crate) type Moods = Result<Vec<Option<Mood>>, String>;
+
+/// Its creator is given the keys, and the number of the creation of each.
+struct MultiCall<'a, F> {
+    world: &'a World,
+    keys: &'a [usize],
+    creator: F,
+}
+
+impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_, F> {
+    type Value = usize;
+    type Error = String;
+    type Lease = Leave;
+
+    async fn acquire(&mut self, _: usize) -> Result<Acquired<Leave>, String> {
+        Ok(self.world.elsewhere.acquire())
+    }
+
+    fn watch(&mut self, _: usize, turn: KeyTurn) {
+        self.world.watched.lock().unwrap().push(turn);
+    }
+
+    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<usize>>, String> {
+        let stores = numbers.iter().map(|at| &self.world.stores[self.keys[*at]]);
+        Ok(stores.map(Store::read).collect())
+    }
+
+    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<usize>>, String> {
+        let world = self.world;
+        let stores: Vec<_> = numbers
+            .iter()
+            .map(|at| &world.stores[self.keys[*at]])
+            .collect();
+        let _at_work: Vec<_> = stores.iter().map(|store| AtWork::on(store)).collect();
+        let begun: Vec<_> = stores.iter().map(|store| store.begin()).collect();
+        let keys = numbers.iter().map(|at| self.keys[*at]);
+        let creations: Vec<_> = keys.zip(begun.iter().map(|begun| begun.0)).collect();
+        let moods = (self.creator)(&creations).await?;
+        let mut values = Vec::new();
+        for (mood, (creation, value)) in moods.into_iter().zip(begun) {
+            values.push(match mood {
+                None => None,
+                Some(mood) => {
+                    act(mood, creation)?;
+                    Some(value)
+                }
+            });
+        }
+        Ok(values)
+    }
+
+    async fn store(
+        &mut self,
+        values: Vec<ToStore<'_, usize, String, Leave>>,
+    ) -> Result<(), String> {
+        for value in values {
+            let store = &self.world.stores[self.keys[value.number]];
+            value.storing.run(|| store.write(*value.value));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn makes_all(keys: &[(usize, usize)]) -> Moods {
+    Ok(keys.iter().map(|_| Some(Mood::Makes)).collect())
+}
+
+impl World {
+    /// A call for several keys that blocks.
+    pub(crate) fn call_multi(
+        &self,
+        keys: &[usize],
+        terms: &Terms,
+        creator: impl AsyncFnMut(&[(usize, usize)]) -> Moods,
+    ) -> ManyGotten {
+        let request = MultiRequest {
+            keys: keys
+                .iter()
+                .map(|key| (HASH, KEYS[*key], self.stores[*key].read()))
+                .collect(),
+            wait: terms.wait,
+            retry: terms.retry.as_ref().map(|clock| Retry {
+                after: Duration::from_secs(1),
+                clock,
+            }),
+        };
+        let mut operation = MultiCall {
+            world: self,
+            keys,
+            creator,
+        };
+        self.flights.get_or_create_multi(request, &mut operation)
+    }
+}
