@@ -1,6 +1,7 @@
 //! Values held in the process while their backend fails.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dogpile_lock::Clock;
@@ -12,7 +13,11 @@ const MOST: usize = 1024;
 
 /// The values that were created while the backend failed, each for a short time.
 #[derive(Default)]
-pub(crate) struct Spare(Mutex<HashMap<Box<str>, (Value, u64)>>);
+pub(crate) struct Spare {
+    held: Mutex<HashMap<Box<str>, (Value, u64)>>,
+    /// Whether any was ever held: most backends never fail, and their stores need not look here.
+    used: AtomicBool,
+}
 
 impl Spare {
     /// Holds a value for `time` from now on.
@@ -24,7 +29,8 @@ impl Spare {
         let until = now.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         // What goes may run the program's own code as it is dropped: not under the lock.
         let mut gone = Vec::new();
-        let mut held = self.0.lock();
+        let mut held = self.held.lock();
+        self.used.store(true, Ordering::Release);
         if held.len() >= MOST {
             gone.extend(held.extract_if(|_, (_, until)| *until <= now));
         }
@@ -38,7 +44,7 @@ impl Spare {
 
     /// The value that is held for `key`.
     pub(crate) fn get(&self, key: &Key<'_>, clock: &Clock) -> Option<Value> {
-        let mut held = self.0.lock();
+        let mut held = self.held.lock();
         let (value, until) = held.get(key.as_str())?;
         if clock.exact() < *until {
             return Some(value.clone());
@@ -49,13 +55,17 @@ impl Spare {
         None
     }
 
+    /// What is held for `key` is outdated: a newer value was stored, or it is to be deleted.
     pub(crate) fn forget(&self, key: &Key<'_>) {
-        let gone = self.0.lock().remove(key.as_str());
+        if !self.used.load(Ordering::Acquire) {
+            return;
+        }
+        let gone = self.held.lock().remove(key.as_str());
         drop(gone);
     }
 
     pub(crate) fn clear(&self) {
-        let gone = std::mem::take(&mut *self.0.lock());
+        let gone = std::mem::take(&mut *self.held.lock());
         drop(gone);
     }
 }
@@ -74,7 +84,7 @@ mod tests {
         assert_eq!(spare.get(&key, &clock), Some(value));
         hand.advance(Duration::from_nanos(1));
         assert_eq!(spare.get(&key, &clock), None);
-        assert!(spare.0.lock().is_empty());
+        assert!(spare.held.lock().is_empty());
     }
 
     #[test]
@@ -92,9 +102,9 @@ mod tests {
             );
         };
         (0..=MOST).for_each(hold);
-        assert_eq!(spare.0.lock().len(), MOST);
+        assert_eq!(spare.held.lock().len(), MOST);
         hand.advance(Duration::from_nanos(10));
         hold(0);
-        assert_eq!(spare.0.lock().len(), 1);
+        assert_eq!(spare.held.lock().len(), 1);
     }
 }

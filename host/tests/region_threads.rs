@@ -13,10 +13,11 @@ use dogpile::{Invalidation, MissReason, RegionConfig, Source};
 use region_support::{SECOND, all_misses, memory, region, until};
 
 const THREADS: u64 = 64;
-const ROUNDS: u64 = 200;
+const EXPIRIES: u64 = 1_000;
+const KEYS: u64 = 200;
 
 #[test]
-fn two_hundred_expiries_of_one_key_are_two_hundred_creations_with_stale_values_meanwhile() {
+fn a_thousand_expiries_of_one_key_are_a_thousand_creations_with_stale_values_meanwhile() {
     let (users, hand) = memory();
     users.set("1", 0_u64).unwrap();
     let created = AtomicU64::new(0);
@@ -25,7 +26,7 @@ fn two_hundred_expiries_of_one_key_are_two_hundred_creations_with_stale_values_m
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                for round in 1..=ROUNDS {
+                for round in 1..=EXPIRIES {
                     let leads = round_trip.wait().is_leader();
                     let before = stale.load(Ordering::SeqCst);
                     if leads {
@@ -50,13 +51,16 @@ fn two_hundred_expiries_of_one_key_are_two_hundred_creations_with_stale_values_m
             });
         }
     });
-    assert_eq!(created.load(Ordering::SeqCst), ROUNDS);
+    assert_eq!(created.load(Ordering::SeqCst), EXPIRIES);
     let stats = users.stats();
-    assert_eq!((stats.creations, stats.waits, stats.errors), (ROUNDS, 0, 0));
+    assert_eq!(
+        (stats.creations, stats.waits, stats.errors),
+        (EXPIRIES, 0, 0)
+    );
     assert_eq!(stats.stale, stale.load(Ordering::SeqCst));
-    assert!(stats.stale >= ROUNDS);
+    assert!(stats.stale >= EXPIRIES);
     let expired = stats.misses[&MissReason::Expired];
-    assert_eq!(stats.hits + expired, THREADS * ROUNDS);
+    assert_eq!(stats.hits + expired, THREADS * EXPIRIES);
     assert!(expired >= stats.stale + stats.creations);
 }
 
@@ -70,7 +74,7 @@ fn first_misses_of_two_hundred_keys_are_two_hundred_creations() {
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
-                    for key in 0..ROUNDS {
+                    for key in 0..KEYS {
                         start.wait();
                         let got = users.get_or_create(key.to_string(), || {
                             created.fetch_add(1, Ordering::SeqCst);
@@ -82,11 +86,11 @@ fn first_misses_of_two_hundred_keys_are_two_hundred_creations() {
                 });
             }
         });
-        assert_eq!(created.load(Ordering::SeqCst), ROUNDS);
+        assert_eq!(created.load(Ordering::SeqCst), KEYS);
         let stats = users.stats();
         let absent = stats.misses[&MissReason::Absent];
-        assert_eq!((stats.creations, stats.stale, stats.errors), (ROUNDS, 0, 0));
-        assert_eq!(stats.hits + absent, THREADS * ROUNDS);
+        assert_eq!((stats.creations, stats.stale, stats.errors), (KEYS, 0, 0));
+        assert_eq!(stats.hits + absent, THREADS * KEYS);
         assert!(absent >= stats.creations + stats.waits);
     }
 }

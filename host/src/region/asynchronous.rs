@@ -14,6 +14,9 @@ use crate::Result;
 ///
 /// Calls of a backend that can block are made on a bounded pool of the host's; those of one that cannot, such as
 /// `memory`, are made in line. To drop the future of a call drops its creator's, and the next caller that waits takes over.
+///
+/// A creator may call for other keys. Where creators are nested more than three deep in one expression, the compiler may
+/// ask for `#![recursion_limit = "256"]` to see that a future can be sent to another thread.
 impl Region {
     /// See [`Region::get_or_create`]. The creator's future is polled by this one.
     ///

@@ -323,7 +323,10 @@ impl Region {
         outcome: Option<Stored>,
     ) -> Result<()> {
         match outcome {
-            Some(Ok(Guarded::Stored)) => Ok(()),
+            Some(Ok(Guarded::Stored)) => {
+                region.instance.spare.forget(&key.key());
+                Ok(())
+            }
             None => {
                 tracing::debug!(
                     target: "dogpile.cache", region = self.name(), key = key.shown(),

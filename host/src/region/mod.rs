@@ -160,8 +160,8 @@ impl Region {
         Entry::new(self, key.cache_key())
     }
 
-    /// Creates the value of `key` anew and stores it, whatever is there, also what dogpile did not write. A creation under way is waited for first; of
-    /// several refreshes that wait, one creates for all.
+    /// Creates the value of `key` anew and stores it, whatever is there, also what dogpile did not write. A creation
+    /// under way is waited for first. The value of one that begins after this call has, such as another refresh, will do.
     ///
     /// # Errors
     ///
@@ -371,8 +371,9 @@ impl Region {
                     way: Way::Pool,
                     timer: Delay::new,
                 };
-                self.pass::<T, F, _, _, _>((*passage)?, key, call, &mut goal, waiting)
-                    .await
+                let pass = self.pass::<T, F, _, _, _>((*passage)?, key, call, &mut goal, waiting);
+                // A hit is spared its size, and a creator that calls for other keys the sum of theirs.
+                Box::pin(pass).await
             }
         }
     }
@@ -398,8 +399,8 @@ impl Region {
             timer: Delay::new,
         };
         let passage = self.begin_anew(key)?;
-        self.pass::<T, F, _, _, _>(passage, key, call, &mut goal, waiting)
-            .await
+        let pass = self.pass::<T, F, _, _, _>(passage, key, call, &mut goal, waiting);
+        Box::pin(pass).await
     }
 
     async fn look_on<T: Send + Sync + 'static, F: Form<T>>(

@@ -470,7 +470,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let created = creator(keys);
             async { Ok(created.await) }
         };
-        self.fetch(create, waiting).await
+        Box::pin(self.fetch(create, waiting)).await
     }
 
     /// See [`Region::try_get_or_create_multi_async`].
@@ -500,7 +500,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let created = creator(keys);
             async { created.await.map_err(creator_failed) }
         };
-        self.fetch(create, waiting).await
+        Box::pin(self.fetch(create, waiting)).await
     }
 
     fn block<T, C, F, I>(self, creator: C) -> Result<Vec<Option<Cached<T>>>>

@@ -341,16 +341,15 @@ impl Region {
         values: impl Iterator<Item = (&'k BackendKey<'static>, &'k Value)>,
         outcome: dogpile_plugin_api::Result<()>,
     ) -> Result<()> {
+        let spare = &region.instance.spare;
         let Err(error) = outcome else {
+            values.for_each(|(key, _)| spare.forget(&key.key()));
             return Ok(());
         };
+        let hold = region.config.bypass_hold;
         for (key, value) in values {
             self.slot().stats.count(Count::StoreError);
-            let hold = region.config.bypass_hold;
-            region
-                .instance
-                .spare
-                .hold(&key.key(), value, hold, self.clock());
+            spare.hold(&key.key(), value, hold, self.clock());
         }
         self.backend_failed(region, call, "set_multi", error)
     }

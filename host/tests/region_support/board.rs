@@ -1,7 +1,8 @@
 //! What a watched backend shows of itself, and how a test steers it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use dogpile::RegionConfig;
 use dogpile_plugin_api::{Error, ErrorKind, Result, Value};
@@ -14,6 +15,8 @@ pub(crate) struct Board {
     name: String,
     inner: Mutex<Inner>,
     hook: Mutex<Option<Arc<Hook>>>,
+    /// A key's mutex was given back.
+    freed: Condvar,
 }
 
 type Hook = dyn Fn(&str) + Send + Sync;
@@ -21,9 +24,12 @@ type Hook = dyn Fn(&str) + Send + Sync;
 #[derive(Default)]
 struct Inner {
     calls: Vec<String>,
-    faults: HashMap<&'static str, Fault>,
+    mutex_calls: Vec<String>,
+    faults: HashMap<String, Fault>,
     entries: HashMap<String, Value>,
-    locked: Vec<String>,
+    /// Who has the mutex of a key; 0 is another process.
+    locked: HashMap<String, u64>,
+    holders: u64,
 }
 
 /// What a method does instead of its work.
@@ -41,6 +47,7 @@ impl Board {
             name: name.to_owned(),
             inner: Mutex::default(),
             hook: Mutex::default(),
+            freed: Condvar::new(),
         });
         let mut boards = BOARDS.lock().unwrap();
         assert!(
@@ -54,6 +61,10 @@ impl Board {
     pub(super) fn find(name: &str) -> Option<Arc<Self>> {
         let boards = BOARDS.lock().unwrap();
         boards.iter().find(|board| board.name == name).cloned()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A region `users` on this backend, as one that holds objects, with values that never expire.
@@ -84,17 +95,32 @@ impl Board {
         ]
     }
 
-    /// What was called since this was last asked, such as `get user:1`.
+    /// What was called since this was last asked, such as `get user:1` and `get_multi user:1 user:2`, without what was
+    /// asked of mutexes.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().calls)
     }
 
-    /// What a method does from now on; `None`: its work.
-    pub(crate) fn fault(&self, method: &'static str, fault: Option<Fault>) {
+    /// What was asked of mutexes since this was last asked, such as `try_acquire user:1`.
+    pub(crate) fn mutex_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().mutex_calls)
+    }
+
+    /// How often a method of mutexes was called since that was last asked.
+    pub(crate) fn mutex_calls_of(&self, method: &str) -> usize {
+        let inner = self.lock();
+        let calls = inner.mutex_calls.iter();
+        calls
+            .filter(|call| call.split(' ').next() == Some(method))
+            .count()
+    }
+
+    /// What a method does from now on, with every key (`get`) or with one (`get user:1`); `None`: its work.
+    pub(crate) fn fault(&self, call: &str, fault: Option<Fault>) {
         let mut inner = self.lock();
         match fault {
-            Some(fault) => inner.faults.insert(method, fault),
-            None => inner.faults.remove(method),
+            Some(fault) => inner.faults.insert(call.to_owned(), fault),
+            None => inner.faults.remove(call),
         };
     }
 
@@ -133,24 +159,82 @@ impl Board {
 
     /// Locks the backend's own mutex of a key, as another process would.
     pub(crate) fn lock_key(&self, key: &str) {
-        self.lock().locked.push(key.to_owned());
+        let holder = self.lock().locked.insert(key.to_owned(), 0);
+        assert_eq!(holder, None, "the mutex of {key} is held");
+    }
+
+    /// What that other process does when it is done.
+    pub(crate) fn unlock_key(&self, key: &str) {
+        self.free(key, 0);
+    }
+
+    /// The keys whose mutex somebody has.
+    pub(crate) fn locked_keys(&self) -> Vec<String> {
+        let mut keys: Vec<_> = self.lock().locked.keys().cloned().collect();
+        keys.sort();
+        keys
     }
 
     pub(super) fn is_locked(&self, key: &str) -> bool {
-        self.lock().locked.iter().any(|locked| locked == key)
+        self.lock().locked.contains_key(key)
+    }
+
+    /// A holder that there has never been, if nobody has the mutex.
+    pub(super) fn take(&self, key: &str) -> Option<u64> {
+        let mut inner = self.lock();
+        if inner.locked.contains_key(key) {
+            return None;
+        }
+        inner.holders += 1;
+        let holder = inner.holders;
+        inner.locked.insert(key.to_owned(), holder);
+        Some(holder)
+    }
+
+    pub(super) fn free(&self, key: &str, holder: u64) {
+        let held = self.lock().locked.remove(key);
+        assert_eq!(
+            held,
+            Some(holder),
+            "the mutex of {key} is given back by who has it"
+        );
+        self.freed.notify_all();
+    }
+
+    pub(super) fn wait_until_free(&self, key: &str, timeout: Duration) {
+        let locked = |inner: &mut Inner| inner.locked.contains_key(key);
+        let waited = self.freed.wait_timeout_while(self.lock(), timeout, locked);
+        drop(waited.unwrap());
     }
 
     /// Notes a call, which goes wrong if the test wants it so.
-    pub(super) fn call(&self, method: &str, key: &str) -> Result<()> {
-        let call = format!("{method} {key}");
+    pub(super) fn call(&self, method: &str, keys: &str) -> Result<()> {
+        self.note(method, keys, |inner| &mut inner.calls)
+    }
+
+    /// As [`Board::call`], of a mutex.
+    pub(super) fn call_mutex(&self, method: &str, key: &str) -> Result<()> {
+        self.note(method, key, |inner| &mut inner.mutex_calls)
+    }
+
+    fn note(
+        &self,
+        method: &str,
+        keys: &str,
+        calls: impl FnOnce(&mut Inner) -> &mut Vec<String>,
+    ) -> Result<()> {
+        let call = format!("{method} {keys}");
         let call = call.trim_end();
         let hook = self.hook.lock().unwrap().clone();
         if let Some(hook) = hook {
             hook(call);
         }
         let mut inner = self.lock();
-        inner.calls.push(call.to_owned());
-        let fault = inner.faults.get(method).copied();
+        calls(&mut inner).push(call.to_owned());
+        let fault = [method, call]
+            .iter()
+            .find_map(|what| inner.faults.get(*what));
+        let fault = fault.copied();
         drop(inner);
         match fault {
             None => Ok(()),

@@ -12,7 +12,9 @@ mod noted;
 mod spy;
 mod waiters;
 
+use std::future::poll_fn;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -74,6 +76,24 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::yield_now();
     }
+}
+
+/// The creator of a task that another's value is to reach.
+pub(crate) async fn unwanted<T>() -> T {
+    unreachable!("another creates it")
+}
+
+/// Lets the other tasks of an executor have a turn.
+pub(crate) async fn let_others_run() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What a caller gets for `key` while another creates 2, and whence; `waits`: it has to wait for that. Where it does, no

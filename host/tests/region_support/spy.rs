@@ -25,6 +25,12 @@ pub(crate) struct SpyArguments {
     /// Whether only one may be open at a time.
     #[serde(default)]
     exclusive: bool,
+    /// Whether its calls cannot block.
+    #[serde(default)]
+    inline: bool,
+    /// Whether it has no mutexes.
+    #[serde(default)]
+    alone: bool,
     /// The mangler that it asks for.
     #[serde(default)]
     mangler: Option<String>,
@@ -71,8 +77,32 @@ impl Backend for Spy {
         self.board.call("ping", "")
     }
 
+    fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.board.call("get_multi", &list(keys.iter()))?;
+        Ok(keys.iter().map(|key| self.board.stored(key)).collect())
+    }
+
+    fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
+        let keys = entries.iter().map(|(key, _)| key);
+        self.board.call("set_multi", &list(keys))?;
+        for (key, value) in entries {
+            self.board.put(key, value.clone());
+        }
+        Ok(())
+    }
+
+    fn delete_multi(&self, keys: &[Key]) -> Result<()> {
+        self.board.call("delete_multi", &list(keys.iter()))?;
+        keys.iter().for_each(|key| self.board.remove(key));
+        Ok(())
+    }
+
     fn close(&self) -> Result<()> {
         self.board.call("close", "")
+    }
+
+    fn blocking(&self) -> bool {
+        !self.arguments.inline
     }
 
     fn storage(&self) -> Storage {
@@ -96,6 +126,9 @@ impl Backend for Spy {
     }
 
     fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
+        if self.arguments.alone {
+            return None;
+        }
         Some(Box::new(SpyMutex {
             board: Arc::clone(&self.board),
             key: key.to_string(),
@@ -110,7 +143,11 @@ impl Drop for Spy {
     }
 }
 
-/// A mutex that is free unless the board has locked it.
+fn list<'k>(keys: impl Iterator<Item = &'k Key<'k>>) -> String {
+    keys.map(|key| key.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The mutex of one key, which the board keeps. Its leases never pass.
 struct SpyMutex {
     board: Arc<Board>,
     key: String,
@@ -118,15 +155,17 @@ struct SpyMutex {
 
 impl Mutex for SpyMutex {
     fn try_acquire(&self, _: Duration) -> Result<Option<Lease>> {
-        let lease = Lease {
+        self.board.call_mutex("try_acquire", &self.key)?;
+        let taken = self.board.take(&self.key);
+        Ok(taken.map(|holder| Lease {
             token: [0; 16],
             expires: 0,
-            tag: 0,
-        };
-        Ok((!self.board.is_locked(&self.key)).then_some(lease))
+            tag: holder,
+        }))
     }
 
-    fn wait(&self, _: Duration) -> Result<()> {
+    fn wait(&self, timeout: Duration) -> Result<()> {
+        self.board.wait_until_free(&self.key, timeout);
         Ok(())
     }
 
@@ -134,12 +173,14 @@ impl Mutex for SpyMutex {
         Ok(true)
     }
 
-    fn release(&self, _: Lease) -> Result<()> {
+    fn release(&self, lease: Lease) -> Result<()> {
+        self.board.call_mutex("release", &self.key)?;
+        self.board.free(&self.key, lease.tag);
         Ok(())
     }
 
     fn is_locked(&self) -> Result<bool> {
-        self.board.call("is_locked", &self.key)?;
+        self.board.call_mutex("is_locked", &self.key)?;
         Ok(self.board.is_locked(&self.key))
     }
 }

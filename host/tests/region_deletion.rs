@@ -1,0 +1,247 @@
+//! Deletions and hard invalidations while a value is created: who gets it, and that it is never stored.
+
+#![forbid(unsafe_code)]
+
+mod region_support;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+
+use dogpile::{Invalidation, Region, Source};
+
+use region_support::{Board, SECOND, let_others_run, region, until, until_waiting};
+
+/// A region on objects and one on bytes, with and without mutexes.
+fn regions(name: &str) -> Vec<(Region, Arc<Board>, String)> {
+    let mut regions = Vec::new();
+    for bytes in [false, true] {
+        for alone in [false, true] {
+            let key = format!("{name} {bytes} {alone}");
+            let board = Board::new(&key);
+            let config = if bytes {
+                board.bytes()
+            } else {
+                board.objects()
+            };
+            let config = config.argument("alone", alone).expiration_time(60 * SECOND);
+            regions.push((region(config).0, board, key));
+        }
+    }
+    regions
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Blocking,
+    Task,
+    Several,
+}
+
+const WAYS: [Way; 3] = [Way::Blocking, Way::Task, Way::Several];
+
+impl Way {
+    /// The value of `key`, for which `create` is called before 1 is made of it.
+    fn get_or_create(self, users: &Region, key: &str, create: impl Fn() -> i32) -> (i32, Source) {
+        let got = match self {
+            Self::Blocking => users.get_or_create(key, create).unwrap(),
+            Self::Task => {
+                let create = || async {
+                    let_others_run().await;
+                    create()
+                };
+                let got = users.get_or_create_async(key, create);
+                futures_executor::block_on(got).unwrap()
+            }
+            Self::Several => {
+                let got = users.get_or_create_multi(&[key], |missing| [(missing[0], create())]);
+                got.unwrap().remove(0).unwrap()
+            }
+        };
+        (*got, got.source())
+    }
+}
+
+/// Whoever waits before `outdate` gets what is created, whoever comes after has it created anew.
+fn callers_before_and_after(
+    users: &Region,
+    key: &str,
+    way: Way,
+    stored: impl Fn() -> bool,
+    outdate: impl Fn() + Sync,
+) {
+    let (creating, is_creating) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let first = scope.spawn(move || {
+            way.get_or_create(users, key, || {
+                creating.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                1
+            })
+        });
+        is_creating.recv().unwrap();
+        let before = || way.get_or_create(users, key, || unreachable!("it is being created"));
+        let before = [scope.spawn(before), scope.spawn(before)];
+        until_waiting(key, 2);
+        outdate();
+        let after = || way.get_or_create(users, key, || 2);
+        let after = [scope.spawn(after), scope.spawn(after)];
+        until_waiting(key, 4);
+        go_on.send(()).unwrap();
+        assert_eq!(first.join().unwrap(), (1, Source::Created));
+        for before in before {
+            assert_eq!(before.join().unwrap(), (1, Source::Waited));
+        }
+        let mut after = after.map(|after| after.join().unwrap());
+        after.sort_by_key(|(_, source)| *source != Source::Created);
+        assert_eq!(after[0], (2, Source::Created));
+        assert!(
+            matches!(after[1], (2, Source::Waited | Source::Fresh)),
+            "{after:?}"
+        );
+    });
+    assert!(stored());
+    assert_eq!(*users.get::<i32>(key).unwrap().unwrap(), 2);
+    assert_eq!(users.stats().creations, 2);
+}
+
+#[test]
+fn a_deletion_parts_those_who_wait_from_those_who_come_later() {
+    for (at, way) in WAYS.into_iter().enumerate() {
+        for (users, board, key) in regions(&format!("parted {at}")) {
+            let stored = || board.stored(&key).is_some();
+            callers_before_and_after(&users, &key, way, stored, || users.delete(&key).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_hard_invalidation_parts_those_who_wait_from_those_who_come_later() {
+    for (at, way) in WAYS.into_iter().enumerate() {
+        for (users, board, key) in regions(&format!("outdated {at}")) {
+            let stored = || board.stored(&key).is_some();
+            let outdate = || users.invalidate(Invalidation::Hard).unwrap();
+            callers_before_and_after(&users, &key, way, stored, outdate);
+        }
+    }
+}
+
+/// Runs a future to its end where another executor may be at work on this thread.
+fn within_a_task<T>(future: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.build().unwrap().block_on(future)
+}
+
+#[test]
+fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
+    type Outdate = fn(&Region, &str);
+    let ways: [(&str, Outdate); 5] = [
+        ("delete", |users, key| users.delete(key).unwrap()),
+        ("several", |users, key| {
+            users.delete_multi(&["other", key]).unwrap()
+        }),
+        ("task", |users, key| {
+            within_a_task(users.delete_async(key)).unwrap();
+        }),
+        ("tasks", |users, key| {
+            within_a_task(users.delete_multi_async(&[key])).unwrap();
+        }),
+        ("hard", |users, _| {
+            users.invalidate(Invalidation::Hard).unwrap()
+        }),
+    ];
+    for (name, outdate) in ways {
+        for way in WAYS {
+            for (users, board, key) in regions(&format!("{name} {}", way as u8)) {
+                let got = way.get_or_create(&users, &key, || {
+                    outdate(&users, &key);
+                    1
+                });
+                assert_eq!(got, (1, Source::Created));
+                assert!(board.stored(&key).is_none(), "{name}");
+                let sets = board
+                    .calls()
+                    .into_iter()
+                    .filter(|call| call.starts_with("set"));
+                assert_eq!(sets.count(), 0, "{name}");
+                assert_eq!(way.get_or_create(&users, &key, || 2), (2, Source::Created));
+                assert!(board.stored(&key).is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_soft_invalidation_meanwhile_leaves_a_value_that_is_stale_at_once() {
+    for (users, board, key) in regions("soft") {
+        let got = Way::Blocking.get_or_create(&users, &key, || {
+            users.invalidate(Invalidation::Soft).unwrap();
+            1
+        });
+        assert_eq!(got, (1, Source::Created));
+        assert!(board.stored(&key).is_some());
+        assert!(users.get::<i32>(&key).unwrap().is_none());
+        assert_eq!(
+            region_support::beside_a_creation(&users, &key, false),
+            (1, Source::Stale)
+        );
+    }
+}
+
+#[test]
+fn of_several_keys_only_the_one_that_was_deleted_meanwhile_is_not_stored() {
+    for (users, board, _) in regions("one of several") {
+        let got = users.get_or_create_multi(&["a", "b", "c"], |missing| {
+            users.delete("b").unwrap();
+            missing.iter().map(|key| (*key, 1)).collect::<Vec<_>>()
+        });
+        assert!(got.unwrap().into_iter().all(|value| *value.unwrap() == 1));
+        let stored = ["a", "b", "c"].map(|key| board.stored(key).is_some());
+        assert_eq!(stored, [true, false, true]);
+    }
+}
+
+#[test]
+fn a_deletion_waits_for_a_store_and_undoes_it() {
+    for (users, board, key) in regions("storing") {
+        let (storing, is_storing) = mpsc::channel();
+        let deleting = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let begun = Arc::clone(&deleting);
+        board.hook(move |call| {
+            if call.starts_with("set ") {
+                storing.send(()).unwrap();
+                // The deletion is on its way; whether it has met the lock or will, it comes after this store.
+                until(|| begun.load(std::sync::atomic::Ordering::SeqCst));
+            }
+        });
+        thread::scope(|scope| {
+            let creator = scope.spawn(|| users.get_or_create(&key, || 1).unwrap());
+            is_storing.recv().unwrap();
+            deleting.store(true, std::sync::atomic::Ordering::SeqCst);
+            users.delete(&key).unwrap();
+            assert!(board.stored(&key).is_none());
+            assert_eq!(*creator.join().unwrap(), 1);
+        });
+        assert!(board.stored(&key).is_none());
+        let calls = board.calls();
+        let order: Vec<_> = calls
+            .iter()
+            .filter(|call| call.starts_with("set ") || call.starts_with("delete "))
+            .collect();
+        assert_eq!(order, [&format!("set {key}"), &format!("delete {key}")]);
+    }
+}
+
+#[test]
+fn a_refresh_of_what_is_deleted_meanwhile_brings_nothing_back() {
+    for (users, board, key) in regions("refresh") {
+        users.set(&key, 1).unwrap();
+        let renewed = users.refresh(&key, || {
+            users.delete(&key).unwrap();
+            2
+        });
+        assert_eq!(*renewed.unwrap(), 2);
+        assert!(board.stored(&key).is_none());
+    }
+}

@@ -1,0 +1,181 @@
+//! How long callers wait for each other: each for its own time, over the whole call.
+
+#![forbid(unsafe_code)]
+
+mod region_support;
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dogpile::{ErrorKind, Host, RegionConfig, Source};
+
+use region_support::{Board, builder, region, until, until_waiting, unwanted};
+
+/// A host whose region is given other backends by its manifest.
+fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
+    configure(folder, board);
+    let (builder, _) = builder();
+    let builder = builder.manifest(folder.path().join("dogpile.toml"));
+    builder.watch(false).build().unwrap()
+}
+
+fn configure(folder: &tempfile::TempDir, board: &Board) {
+    let board = board.name();
+    let text = format!(
+        "version = 1\n[regions.users]\nbackend = \"spy\"\nexpiration_time = \"1m\"\nlock_wait = \"1s\"\n\
+         [regions.users.arguments]\nboard = \"{board}\"\n"
+    );
+    fs::write(folder.path().join("dogpile.toml"), text).unwrap();
+}
+
+#[test]
+fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new] = ["moves from", "moves to"].map(Board::new);
+    let host = host(&folder, &old);
+    let users = host.region("users").unwrap();
+    let (fall, may_fall) = mpsc::channel::<()>();
+    let gave_up = Barrier::new(2);
+    thread::scope(|scope| {
+        let users = &users;
+        let falls = scope.spawn(move || {
+            users.get_or_create("moved", || -> i32 {
+                may_fall.recv().unwrap();
+                panic!("it falls over")
+            })
+        });
+        until(|| users.key_is_locked("moved").unwrap());
+        let began = Instant::now();
+        let thread = scope.spawn(move || {
+            let got = users.get_or_create("moved", || -> i32 { unreachable!() });
+            (got.unwrap_err(), began.elapsed())
+        });
+        let task = scope.spawn(move || {
+            let got =
+                futures_executor::block_on(users.get_or_create_async("moved", unwanted::<i32>));
+            (got.unwrap_err(), began.elapsed())
+        });
+        let several = scope.spawn(move || {
+            let got =
+                users.get_or_create_multi(&["moved"], |_| -> Vec<(&str, i32)> { unreachable!() });
+            (got.unwrap_err(), began.elapsed())
+        });
+        until_waiting("moved", 3);
+        configure(&folder, &new);
+        host.reload().unwrap();
+        let creator = scope.spawn(|| {
+            users.get_or_create("moved", || {
+                gave_up.wait();
+                7
+            })
+        });
+        until(|| new.locked_keys() == ["moved"]);
+        // Most of their time has passed when they have to begin again.
+        until(|| began.elapsed() >= Duration::from_millis(700));
+        fall.send(()).unwrap();
+        for (error, elapsed) in [thread, task, several].map(|waiter| waiter.join().unwrap()) {
+            assert_eq!(error.kind(), ErrorKind::LockWait);
+            assert!(error.to_string().contains("1s"), "{error}");
+            assert!(elapsed >= Duration::from_secs(1), "{elapsed:?}");
+            assert!(elapsed < Duration::from_millis(1_700), "{elapsed:?}");
+        }
+        assert!(falls.join().is_err());
+        gave_up.wait();
+        assert_eq!(*creator.join().unwrap().unwrap(), 7);
+    });
+    assert!(old.stored("moved").is_none() && new.stored("moved").is_some());
+}
+
+#[test]
+fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new] = ["gone", "come"].map(Board::new);
+    let host = host(&folder, &old);
+    let users = host.region("users").unwrap();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let users = &users;
+        let creator = scope.spawn(move || {
+            users.get_or_create("gone", || {
+                may_go_on.recv().unwrap();
+                1
+            })
+        });
+        until(|| users.key_is_locked("gone").unwrap());
+        let waiter = scope.spawn(|| users.get_or_create("gone", || -> i32 { unreachable!() }));
+        until_waiting("gone", 1);
+        configure(&folder, &new);
+        host.reload().unwrap();
+        // Who comes after the change creates once more, at once.
+        assert_eq!(
+            users.get_or_create("gone", || 2).unwrap().source(),
+            Source::Created
+        );
+        go_on.send(()).unwrap();
+        assert_eq!(*creator.join().unwrap().unwrap(), 1);
+        let waited = waiter.join().unwrap().unwrap();
+        assert_eq!((*waited, waited.source()), (1, Source::Waited));
+    });
+    assert!(old.stored("gone").is_none());
+    assert_eq!(*users.get::<i32>("gone").unwrap().unwrap(), 2);
+    assert_eq!(users.stats().creations, 2);
+    until(|| old.locked_keys().is_empty() && new.locked_keys().is_empty());
+}
+
+#[test]
+fn what_another_process_creates_is_waited_for_no_longer_than_lock_wait() {
+    let board = Board::new("elsewhere too long");
+    let (users, _) = region(board.objects().lock_wait(Duration::from_millis(50)));
+    board.lock_key("elsewhere");
+    for _ in 0..2 {
+        let error = users.get_or_create("elsewhere", || -> i32 { unreachable!() });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::LockWait);
+    }
+    let task = users.get_or_create_async("elsewhere", unwanted::<i32>);
+    let error = futures_executor::block_on(task).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LockWait);
+    // One of them has asked; the others knew.
+    assert_eq!(board.mutex_calls_of("try_acquire"), 1);
+    board.unlock_key("elsewhere");
+    until(|| !users.key_is_locked("elsewhere").unwrap());
+    assert_eq!(*users.get_or_create("elsewhere", || 7).unwrap(), 7);
+}
+
+#[test]
+fn each_caller_waits_for_its_own_time() {
+    let config = RegionConfig::on("users", "memory").lock_wait(Duration::from_secs(1));
+    let (users, _) = region(config);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let creator = scope.spawn(|| {
+            users.get_or_create("own time", || {
+                until(|| done.load(Ordering::SeqCst));
+                1
+            })
+        });
+        until(|| users.key_is_locked("own time").unwrap());
+        let call = || {
+            let began = Instant::now();
+            (
+                users.get_or_create("own time", || -> i32 { unreachable!() }),
+                began.elapsed(),
+            )
+        };
+        let early = scope.spawn(call);
+        until_waiting("own time", 1);
+        until(|| early.is_finished());
+        // The first has given up; one that begins now has all its time.
+        let late = scope.spawn(call);
+        until_waiting("own time", 2);
+        let (error, elapsed) = early.join().unwrap();
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::LockWait);
+        assert!(elapsed >= Duration::from_secs(1));
+        done.store(true, Ordering::SeqCst);
+        let got = late.join().unwrap().0.unwrap();
+        assert_eq!((*got, got.source()), (1, Source::Waited));
+        assert_eq!(creator.join().unwrap().unwrap().source(), Source::Created);
+    });
+}
