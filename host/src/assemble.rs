@@ -8,12 +8,13 @@ use std::time::Duration;
 use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Storage};
 use serde_json::{Map, Value};
 
+use crate::arguments::typed;
 use crate::engine::Engine;
 use crate::instance::{Instance, Recipe};
 use crate::loader::{self, OpenError};
 use crate::mangler::Mangler;
-use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig};
-use crate::plugins::{PluginSet, Unresolved};
+use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig, Unresolved, without_secrets};
+use crate::plugins::PluginSet;
 use crate::registry::{Configured, Origin, Snapshot};
 use crate::slot::Slot;
 use crate::{Error, ErrorKind};
@@ -32,35 +33,56 @@ pub(crate) struct Assembly<'a> {
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
 }
 
-/// Why a region could not be opened, with the place in its configuration.
+/// One thing that is wrong with a region, with the place in its configuration.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) kind: ErrorKind,
     pub(crate) place: Vec<String>,
+    /// Whether the key is wrong, not its value.
+    pub(crate) about_key: bool,
     pub(crate) message: String,
     pub(crate) remedy: String,
 }
 
-impl Refused {
+/// Why a region could not be opened: everything that is wrong with it, without secrets. Never empty.
+#[derive(Debug)]
+pub(crate) struct Refusals(pub(crate) Vec<Refused>);
+
+impl Refusals {
     /// As an error of a region that was configured in code.
     pub(crate) fn into_error(self, region: &str) -> Error {
-        let place = self.place.join(".");
+        let told: Vec<String> = self
+            .0
+            .iter()
+            .map(|one| format!("{}: {}; {}", one.place.join("."), one.message, one.remedy))
+            .collect();
         Error::new(
-            self.kind,
-            format!(
-                "region `{region}`: {place}: {}; {}",
-                self.message, self.remedy
-            ),
+            self.0[0].kind,
+            format!("region `{region}`: {}", told.join("; ")),
         )
     }
+}
 
-    fn unresolved(place: &str, unresolved: Unresolved) -> Self {
+impl From<Refused> for Refusals {
+    fn from(refused: Refused) -> Self {
+        Self(vec![refused])
+    }
+}
+
+impl Refused {
+    fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
         Self {
-            kind: ErrorKind::PluginNotFound,
-            place: path(place),
-            message: unresolved.message,
-            remedy: unresolved.remedy,
+            kind,
+            place: place.iter().map(|&part| part.to_owned()).collect(),
+            about_key: false,
+            message,
+            remedy,
         }
+    }
+
+    fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {
+        let Unresolved { message, remedy } = unresolved;
+        Self::new(ErrorKind::PluginNotFound, place, message, remedy)
     }
 }
 
@@ -76,16 +98,16 @@ impl Snapshot {
                 };
                 format!("`{}`{place}", region.config.name)
             };
-            let refused = Refused {
-                kind: ErrorKind::Configuration,
-                place: vec!["key_prefix".to_owned()],
-                message: format!(
+            let refused = Refused::new(
+                ErrorKind::Configuration,
+                &["key_prefix"],
+                format!(
                     "regions {} and {} would use the same keys of the same storage",
                     shown(one),
                     shown(other)
                 ),
-                remedy: "give one of them a `key_prefix`, or say `shares_keys` in both".to_owned(),
-            };
+                "give one of them a `key_prefix`, or say `shares_keys` in both".to_owned(),
+            );
             ([one, other], refused)
         })
     }
@@ -95,14 +117,16 @@ impl Configured {
     /// The error of a region that is to share its invalidations through a storage which nobody else sees.
     fn refuse_sharing(&self) -> Option<Refused> {
         let refused = self.shares_invalidations() && !self.instance.properties.shared;
-        refused.then(|| Refused {
-            kind: ErrorKind::Configuration,
-            place: vec!["invalidation".to_owned()],
-            message: format!(
-                "invalidations cannot be shared through `{}`, which other processes do not see",
-                self.config.backend
-            ),
-            remedy: "write \"local\", or remove `invalidation`".to_owned(),
+        refused.then(|| {
+            Refused::new(
+                ErrorKind::Configuration,
+                &["invalidation"],
+                format!(
+                    "invalidations cannot be shared through `{}`, which other processes do not see",
+                    self.config.backend
+                ),
+                "write \"local\", or remove `invalidation`".to_owned(),
+            )
         })
     }
 
@@ -138,15 +162,36 @@ impl Configured {
                 format!("leave one of these as it was: `{}`", names.join("`, `")),
             ),
         };
-        Some(Refused {
-            kind: ErrorKind::NotObjects,
-            place: place.into_iter().map(str::to_owned).collect(),
-            message: format!(
+        Some(Refused::new(
+            ErrorKind::NotObjects,
+            &place,
+            format!(
                 "the program keeps objects that are not serialisable in this region, and {why}"
             ),
             remedy,
-        })
+        ))
     }
+}
+
+/// The names in a region that no plugin offers, or several do.
+pub(crate) fn unresolved(config: &RegionConfig, plugins: &PluginSet) -> Vec<Refused> {
+    let backend = plugins.backend(&config.backend).err();
+    let backend = backend.map(|error| Refused::unresolved(&["backend"], error));
+    let named: &[ManglerConfig] = match &config.key_mangler {
+        KeyManglers::Named(named) => named,
+        KeyManglers::Backend | KeyManglers::Off => &[],
+    };
+    let manglers = named.iter().enumerate().filter_map(|(index, mangler)| {
+        let error = plugins.mangler(&mangler.name).err()?;
+        let place = ["key_mangler", &index.to_string()];
+        Some(Refused::unresolved(&place, error))
+    });
+    let proxies = config.proxies.iter().enumerate();
+    let proxies = proxies.filter_map(|(index, proxy)| {
+        let error = plugins.proxy(&proxy.name).err()?;
+        Some(Refused::unresolved(&["proxies", &index.to_string()], error))
+    });
+    backend.into_iter().chain(manglers).chain(proxies).collect()
 }
 
 impl Assembly<'_> {
@@ -155,33 +200,60 @@ impl Assembly<'_> {
         &self,
         config: &Arc<RegionConfig>,
         slot: &Arc<Slot>,
-    ) -> Result<Configured, Refused> {
-        let base = self.base(config, slot)?;
-        let instance = self.wrapped(config, &base)?;
-        self.healthy(config, &instance)?;
-        let manglers = self.manglers(config, &instance)?;
+    ) -> Result<Configured, Refusals> {
+        let instance = self.instance(config, slot);
+        let manglers = match &config.key_mangler {
+            KeyManglers::Off => Ok(Vec::new()),
+            KeyManglers::Named(named) => self.manglers(config, named),
+            KeyManglers::Backend => match &instance {
+                Ok(instance) => self.manglers(config, &own_manglers(instance)),
+                Err(_) => Ok(Vec::new()),
+            },
+        };
+        let (instance, manglers) = match (instance, manglers) {
+            (Ok(instance), Ok(manglers)) => (instance, manglers),
+            (instance, manglers) => {
+                let both = [instance.err(), manglers.err()].into_iter().flatten();
+                return Err(Refusals(both.flat_map(|refusals| refusals.0).collect()));
+            }
+        };
         let region = Configured::new(
             Arc::clone(config),
             Arc::clone(slot),
             instance,
-            manglers,
+            manglers.into(),
             self.origin,
         );
         let objects = region.refuse_objects(self.current.region(slot.number));
         match objects.or_else(|| region.refuse_sharing()) {
-            Some(refused) => Err(refused),
+            Some(refused) => Err(refused.into()),
             None => Ok(region),
         }
     }
 
+    /// The region's backend behind its proxies, which answers if the region wants that.
+    fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
+        let base = self.base(config, slot)?;
+        let instance = self.wrapped(config, &base)?;
+        self.healthy(config, &instance)?;
+        Ok(instance)
+    }
+
     /// The region's current backend if it is still the one asked for, or a new one. Regions that share their keys
     /// share one, so that they share their locks.
-    fn base(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refused> {
+    fn base(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
         let found = self.plugins.backend(&config.backend);
+        let plugin = found.map_err(|error| Refused::unresolved(&["backend"], error))?;
+        let name = &config.backend.name;
+        let info = plugin.info.backends.iter().find(|info| info.name == *name);
+        let place = Place {
+            named: &["backend"],
+            given: &["arguments"],
+        };
         let recipe = Recipe {
-            plugin: found.map_err(|error| Refused::unresolved("backend", error))?,
-            name: &config.backend.name,
-            arguments: &config.arguments,
+            plugin,
+            name,
+            arguments: &place.typed(config, &config.arguments, info.map(|info| &info.arguments)),
         };
         let mut shared = self.shared.borrow_mut();
         if config.shares_keys
@@ -197,9 +269,12 @@ impl Assembly<'_> {
         let others = config.shares_keys.then(|| self.current.regions());
         let own = self.current.region(slot.number);
         let mut candidates = own.into_iter().chain(others.into_iter().flatten());
-        let instance = match candidates.find(is_kept) {
-            Some(current) => Arc::clone(current.instance.base()),
-            None => self.open(&recipe)?,
+        let instance = if let Some(current) = candidates.find(is_kept) {
+            Arc::clone(current.instance.base())
+        } else {
+            let Engine { graph, mender, .. } = self.engine;
+            let opened = recipe.open(self.open_timeout, graph, mender);
+            opened.map_err(|error| place.not_opened(&recipe, error))?
         };
         if config.shares_keys {
             shared.push(Arc::clone(&instance));
@@ -207,27 +282,26 @@ impl Assembly<'_> {
         Ok(instance)
     }
 
-    fn open(&self, recipe: &Recipe<'_>) -> Result<Arc<Instance>, Refused> {
-        let Engine { graph, mender, .. } = self.engine;
-        let opened = recipe.open(self.open_timeout, graph, mender);
-        opened.map_err(|error| not_opened("arguments", &recipe.plugin.name, recipe.name, error))
-    }
-
     /// The region's proxies around its backend, the first outermost. Those that are open around the same are kept.
     fn wrapped(
         &self,
         config: &RegionConfig,
         base: &Arc<Instance>,
-    ) -> Result<Arc<Instance>, Refused> {
+    ) -> Result<Arc<Instance>, Refusals> {
         let mut instance = Arc::clone(base);
         for (index, proxy) in config.proxies.iter().enumerate().rev() {
-            let place = format!("proxies.{index}");
+            let index = &index.to_string();
+            let place = Place {
+                named: &["proxies", index],
+                given: &["proxies", index, "arguments"],
+            };
             let found = self.plugins.proxy(&proxy.name);
-            let (plugin, name) = found.map_err(|error| Refused::unresolved(&place, error))?;
+            let (plugin, name) = found.map_err(|error| place.unresolved(error))?;
+            let info = plugin.info.proxies.iter().find(|info| info.name == name);
             let recipe = Recipe {
                 plugin,
                 name,
-                arguments: &proxy.arguments,
+                arguments: &place.typed(config, &proxy.arguments, info.map(|info| &info.arguments)),
             };
             let is_around = |link: &Instance| {
                 let inner = link.inner.as_ref();
@@ -238,15 +312,14 @@ impl Assembly<'_> {
                 Arc::clone(link)
             } else {
                 let opened = recipe.wrap(self.open_timeout, &instance);
-                let place = format!("{place}.arguments");
-                opened.map_err(|error| not_opened(&place, &plugin.name, name, error))?
+                opened.map_err(|error| place.not_opened(&recipe, error))?
             };
         }
         Ok(instance)
     }
 
     /// Whether a new instance answers, if the region wants to know.
-    fn healthy(&self, config: &RegionConfig, instance: &Arc<Instance>) -> Result<(), Refused> {
+    fn healthy(&self, config: &RegionConfig, instance: &Arc<Instance>) -> Result<(), Refusals> {
         if !config.require_healthy.unwrap_or(self.is_reload) || self.current.uses(instance) {
             return Ok(());
         }
@@ -257,109 +330,170 @@ impl Assembly<'_> {
             Some(_) => "require_healthy",
             None => "backend",
         };
-        answer.map_err(|error| Refused {
-            kind: ErrorKind::Plugin,
-            place: vec![place.to_owned()],
-            message: match error {
-                OpenError::Failed(error) => format!("{} does not answer: {error}", instance.title()),
+        answer.map_err(|error| {
+            let message = match error {
+                OpenError::Failed(error) => {
+                    let error = instance.without_secrets(error);
+                    format!("{} does not answer: {error}", instance.title())
+                }
                 OpenError::TimedOut { timeout, .. } => {
                     format!("{} has not answered a ping within {timeout:?}", instance.title())
                 }
                 OpenError::NoThread(error) => format!("there is no thread to ping it on: {error}"),
-            },
-            remedy: "see that what it connects to is up, or write `require_healthy = false` to use it all the same"
-                .to_owned(),
+            };
+            let remedy = "see that what it connects to is up, or write `require_healthy = false` to use it all the same";
+            Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned()).into()
         })
     }
 
     fn manglers(
         &self,
         config: &RegionConfig,
-        instance: &Instance,
-    ) -> Result<Arc<[Mangler]>, Refused> {
-        let named: Vec<ManglerConfig> = match &config.key_mangler {
-            KeyManglers::Off => Vec::new(),
-            KeyManglers::Named(manglers) => manglers.clone(),
-            KeyManglers::Backend => {
-                let own = instance.key_mangler.clone();
-                let empty = || Value::Object(Map::new());
-                own.into_iter()
-                    .map(|name| ManglerConfig {
-                        name,
-                        arguments: empty(),
-                    })
-                    .collect()
+        named: &[ManglerConfig],
+    ) -> Result<Vec<Mangler>, Refusals> {
+        let (mut opened, mut refusals) = (Vec::new(), Vec::new());
+        for (index, mangler) in named.iter().enumerate() {
+            match self.mangler(config, index, mangler) {
+                Ok(mangler) => opened.push(mangler),
+                Err(refused) => refusals.extend(refused.0),
             }
-        };
-        named.iter().map(|mangler| self.mangler(mangler)).collect()
+        }
+        if refusals.is_empty() {
+            Ok(opened)
+        } else {
+            Err(Refusals(refusals))
+        }
     }
 
-    fn mangler(&self, config: &ManglerConfig) -> Result<Mangler, Refused> {
+    fn mangler(
+        &self,
+        region: &RegionConfig,
+        index: usize,
+        config: &ManglerConfig,
+    ) -> Result<Mangler, Refusals> {
+        let index = &index.to_string();
+        let place = Place {
+            named: &["key_mangler", index],
+            given: &["key_mangler", index, "arguments"],
+        };
         let found = self.plugins.mangler(&config.name);
-        let (plugin, name) = found.map_err(|error| Refused::unresolved("key_mangler", error))?;
-        let json = config.arguments.to_string();
+        let (plugin, name) = found.map_err(|error| place.unresolved(error))?;
+        let info = plugin.info.manglers.iter().find(|info| info.name == name);
+        let empty = Map::new();
+        let given = config.arguments.as_object().unwrap_or(&empty);
+        let arguments = place.typed(region, given, info.map(|info| &info.arguments));
+        let json = Value::Object(arguments.clone()).to_string();
         let opened =
             loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
-        let instance =
-            opened.map_err(|error| not_opened("key_mangler", &plugin.name, name, error))?;
+        let recipe = Recipe {
+            plugin,
+            name,
+            arguments: &arguments,
+        };
+        let instance = opened.map_err(|error| place.not_opened(&recipe, error))?;
         Ok(Mangler {
             instance,
             plugin: Arc::clone(plugin),
             name: name.to_owned(),
-            arguments: config.arguments.clone(),
+            arguments: Value::Object(arguments),
         })
     }
 }
 
-/// Keys and numbers, joined by dots.
-fn path(place: &str) -> Vec<String> {
-    place.split('.').map(str::to_owned).collect()
+/// Those that the backend asks for.
+fn own_manglers(instance: &Instance) -> Vec<ManglerConfig> {
+    let own = instance.key_mangler.clone().into_iter();
+    own.map(|name| ManglerConfig {
+        name,
+        arguments: Value::Object(Map::new()),
+    })
+    .collect()
 }
 
-fn not_opened(place: &str, plugin: &str, name: &str, error: OpenError) -> Refused {
-    match error {
-        OpenError::Failed(error) => refused_by_plugin(place, plugin, name, &error),
-        other => Refused {
-            kind: ErrorKind::Plugin,
-            place: path(place),
-            message: format!("`{name}` of plugin `{plugin}` did not open"),
-            remedy: other.to_string(),
-        },
+/// Where in a region something is named that a plugin offers, and where its arguments are.
+struct Place<'a> {
+    named: &'a [&'a str],
+    given: &'a [&'a str],
+}
+
+impl Place<'_> {
+    /// The arguments as the plugin wants them.
+    fn typed(
+        &self,
+        config: &RegionConfig,
+        given: &Map<String, Value>,
+        schema: Option<&Value>,
+    ) -> Map<String, Value> {
+        typed(given, schema, |path| {
+            let above = self.given.iter().map(|&part| part.to_owned());
+            let path: Vec<String> = above.chain(path.iter().cloned()).collect();
+            config.is_interpolated(&path)
+        })
     }
-}
 
-fn refused_by_plugin(
-    place: &str,
-    plugin: &str,
-    name: &str,
-    error: &dogpile_plugin_api::Error,
-) -> Refused {
-    let mut path = path(place);
-    let (message, remedy) = match error.kind() {
-        PluginErrorKind::Arguments => {
-            path.extend(
-                error
-                    .place()
-                    .iter()
-                    // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
-                    .flat_map(|place| place.split(['.', '[', ']']))
-                    .filter(|part| !part.is_empty() && *part != "?")
-                    .map(str::to_owned),
-            );
-            (
-                format!("`{name}` refuses its arguments: {}", error.message()),
-                format!("`dogpile plugins` lists the arguments of `{plugin}`"),
-            )
+    fn unresolved(&self, error: Unresolved) -> Refused {
+        Refused::unresolved(self.named, error)
+    }
+
+    fn not_opened(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
+        let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
+        let refused = |place, message, remedy: &str| {
+            Refusals::from(Refused::new(
+                ErrorKind::Plugin,
+                place,
+                message,
+                remedy.to_owned(),
+            ))
+        };
+        let error = match error {
+            OpenError::Failed(error) => error,
+            other => {
+                let message = format!("{whose} did not open");
+                return refused(self.given, message, &other.to_string());
+            }
+        };
+        let error = error.map_messages(|text| without_secrets(text, recipe.arguments));
+        match error.kind() {
+            PluginErrorKind::Arguments => {
+                let each = error
+                    .all()
+                    .map(|error| self.refused_argument(recipe, &error));
+                Refusals(each.collect())
+            }
+            PluginErrorKind::Panic => refused(
+                self.named,
+                format!("{whose} did not open: it {}", error.message()),
+                "the fault is the plugin's: replace its file, or use another",
+            ),
+            _ => refused(
+                self.given,
+                format!("{whose} did not open: {error}"),
+                "mend what it says, or use another backend",
+            ),
         }
-        _ => (
-            format!("`{name}` of plugin `{plugin}` did not open: {error}"),
-            "mend what it says, or use another backend".to_owned(),
-        ),
-    };
-    Refused {
-        kind: ErrorKind::Plugin,
-        place: path,
-        message,
-        remedy,
+    }
+
+    fn refused_argument(&self, recipe: &Recipe<'_>, error: &dogpile_plugin_api::Error) -> Refused {
+        let message = format!(
+            "`{}` refuses its arguments: {}",
+            recipe.name,
+            error.message()
+        );
+        let remedy = format!(
+            "`dogpile plugins` lists the arguments of `{}`",
+            recipe.plugin.name
+        );
+        let mut refused = Refused::new(ErrorKind::Plugin, self.given, message, remedy);
+        refused.place.extend(
+            error
+                .place()
+                .iter()
+                // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
+                .flat_map(|place| place.split(['.', '[', ']']))
+                .filter(|part| !part.is_empty() && *part != "?")
+                .map(str::to_owned),
+        );
+        refused.about_key = error.is_unknown_argument();
+        refused
     }
 }

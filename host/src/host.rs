@@ -104,11 +104,15 @@ impl Host {
         self.inner.follower()?.reload()
     }
 
-    /// What [`Host::reload`] would change, without changing or loading anything.
+    /// What [`Host::reload`] would change, without changing anything: new plugins are loaded, and new backends are
+    /// opened aside as for a reload, and closed again. So what a backend refuses when it is opened is told, and what
+    /// opening does outside (a connection, a file) is done; a plugin's file that was loaded stays mapped, and is not
+    /// loaded again by the reload. Not tried is what comes at or after the swap: that the old instances close, and that
+    /// calls succeed on the new ones. Blocks for as long as opening takes, and waits for a reload that is under way.
     ///
     /// # Errors
     ///
-    /// Those that can be known without loading and opening.
+    /// Those of [`Host::reload`]. They are not kept for the status.
     pub fn plan(&self) -> Result<Reload> {
         self.inner.follower()?.plan()
     }

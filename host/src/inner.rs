@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::assemble::Assembly;
+use crate::assemble::{Assembly, Refusals};
 use crate::engine::Engine;
 use crate::manifest::RegionConfig;
 use crate::records::{Poller, first_read};
@@ -81,7 +81,7 @@ impl Inner {
         let mut next = (*current).clone();
         next.put(region);
         if let Some((_, refused)) = next.refuse_same_keys().next() {
-            return Err(refused.into_error(&name));
+            return Err(Refusals::from(refused).into_error(&name));
         }
         let first = first_read(&current, &next, next.timeouts.open);
         let mut slots = registry.slots();

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dogpile_lock::{Flights, Held, Remote, RemoteMutex, WaitGraph};
-use dogpile_plugin_api::{BackendInstance, Key, Lease, Mutex, Properties, Value};
+use dogpile_plugin_api::{
+    BackendInstance, Error as PluginError, Key, Lease, Mutex, Properties, Value,
+};
 use parking_lot::Mutex as Lock;
 use serde_json::Map;
 
 use crate::Error;
 use crate::health::{Backoff, State};
 use crate::loader::{self, OpenError};
+use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
 use crate::spare::Spare;
 use crate::watched::{Mender, Watched};
@@ -266,6 +269,11 @@ impl Instance {
             Some(inner) => format!("proxy {of} on {}", inner.title()),
         }
     }
+
+    /// An error of the backend, as it may be shown.
+    pub(crate) fn without_secrets(&self, error: PluginError) -> PluginError {
+        error.map_messages(|text| without_secrets(text, &self.arguments))
+    }
 }
 
 /// The mutex of one key in a backend.
@@ -304,6 +312,7 @@ impl RemoteMutex for KeyMutex {
 impl Drop for Instance {
     fn drop(&mut self) {
         if let Err(error) = self.backend.close() {
+            let error = self.without_secrets(error);
             tracing::warn!(target: "dogpile.reload", %error, "{} failed to close", self.title());
         }
     }

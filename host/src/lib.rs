@@ -60,6 +60,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+mod arguments;
 mod assemble;
 mod decorator;
 mod engine;

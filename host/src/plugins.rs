@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dogpile_plugin_api::abi::RawHost;
 use dogpile_plugin_api::{Plugin, PluginInfo};
 
-use crate::manifest::BackendRef;
+use crate::manifest::{BackendRef, Unresolved, resolve};
 
 /// A plugin that was linked in or loaded, and started.
 pub(crate) struct PluginEntry {
@@ -73,13 +73,6 @@ pub(crate) struct PluginSet {
     entries: Vec<Arc<PluginEntry>>,
 }
 
-/// Why a name leads to no single plugin.
-#[derive(Debug)]
-pub(crate) struct Unresolved {
-    pub(crate) message: String,
-    pub(crate) remedy: String,
-}
-
 impl PluginSet {
     pub(crate) fn add(&mut self, entry: Arc<PluginEntry>) {
         self.entries.push(entry);
@@ -143,44 +136,8 @@ impl PluginSet {
         name: &str,
         names: impl Fn(&'s PluginInfo) -> Vec<&'s str>,
     ) -> Result<&'s Arc<PluginEntry>, Unresolved> {
-        let offers = |entry: &&'s Arc<PluginEntry>| {
-            plugin.is_none_or(|plugin| entry.name == plugin) && names(&entry.info).contains(&name)
-        };
-        let found: Vec<_> = self.entries.iter().filter(offers).collect();
-        match found[..] {
-            [entry] => Ok(entry),
-            [] => {
-                let known: Vec<String> = self
-                    .entries
-                    .iter()
-                    .flat_map(|entry| names(&entry.info))
-                    .map(|name| format!("`{name}`"))
-                    .collect();
-                let remedy = if known.is_empty() {
-                    format!(
-                        "list a plugin that offers it under [plugins], or link one in with `plugin()`: none that is there offers any {what}"
-                    )
-                } else {
-                    format!(
-                        "list a plugin that offers it under [plugins], or link one in with `plugin()`; there are {}",
-                        known.join(", ")
-                    )
-                };
-                Err(Unresolved {
-                    message: format!("no plugin offers the {what} `{name}`"),
-                    remedy,
-                })
-            }
-            _ => {
-                let spelled: Vec<String> = found
-                    .iter()
-                    .map(|entry| format!("`{}/{name}`", entry.name))
-                    .collect();
-                Err(Unresolved {
-                    message: format!("several plugins offer the {what} `{name}`"),
-                    remedy: format!("say which: {}", spelled.join(" or ")),
-                })
-            }
-        }
+        let offers = |entry: &'s Arc<PluginEntry>| (&*entry.name, names(&entry.info));
+        let plugins: Vec<_> = self.entries.iter().map(offers).collect();
+        resolve(what, plugin, name, &plugins).map(|index| &self.entries[index])
     }
 }

@@ -78,6 +78,9 @@ pub struct RegionStatus {
     pub waits: u64,
     /// Calls that ended with an error.
     pub errors: u64,
+    /// Values that the backend failed to store, whether or not a call ended with that.
+    #[serde(default)]
+    pub store_errors: u64,
     /// Who knows of its invalidations: `local`, `shared`, or `strategy` where the program has its own.
     pub invalidation: String,
     /// When it was last invalidated hard, as far as this process knows, by RFC 3339.
@@ -186,6 +189,7 @@ fn region_status(region: &Configured) -> RegionStatus {
         creations: stats.creations,
         waits: stats.waits,
         errors: stats.errors,
+        store_errors: stats.store_errors,
         invalidation: match (invalidated.strategy(), region.shares_invalidations()) {
             (Some(_), _) => "strategy",
             (None, true) => "shared",

@@ -85,8 +85,10 @@ fn an_error_does_not_end_the_conversation() {
     let unknown = client.get("nobody", "k").unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NoSuchRegion);
     assert!(unknown.to_string().contains("`users`"), "{unknown}");
-    let refused = client.set("users", "k", b"text").unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Serializer);
+    for wrong in [&b"text"[..], b"\"a \xff b\""] {
+        let refused = client.set("users", "k", wrong).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Serializer);
+    }
     let codeless = client.reload().unwrap_err();
     assert_eq!(codeless.kind(), ErrorKind::Configuration);
     assert!(client.status().is_ok());
@@ -143,12 +145,18 @@ fn silent_clients_keep_nobody_out_for_long_and_end_with_the_host() {
     for stream in &mut silent {
         stream.write_all(b"{\"version\":1,").unwrap();
     }
+    // Another one waits, until one of them goes.
+    let mut client = listening.client();
+    drop(silent.pop());
+    assert!(client.status().is_ok());
+    // It may have all of that thread's time; then not any number of others may wait.
+    let waiting: Vec<_> = (0..64).map(|_| listening.raw()).collect();
     let mut turned_away = listening.raw();
     let mut answer = String::new();
     turned_away.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("too many clients"), "{answer}");
-    // One that goes makes room, as soon as its thread has seen it.
-    drop(silent.pop());
+    drop((waiting, client));
+    // As soon as a thread has seen that those went.
     while listening.client().status().is_err() {
         std::thread::yield_now();
     }
@@ -184,6 +192,28 @@ fn a_second_host_leaves_the_socket_to_the_first() {
     assert!(listening.client().get("users", "k").unwrap().is_none());
     drop((users, second));
     assert!(listening.client().status().is_ok());
+}
+
+#[test]
+fn a_host_takes_the_socket_over_when_the_first_has_gone() {
+    let listening = Listening::new();
+    let socket = listening.socket();
+    let second = host(&socket).unwrap();
+    let third = host(&socket).unwrap();
+    second.region("users").unwrap().set("k", 2).unwrap();
+    drop(listening.host);
+    let began = std::time::Instant::now();
+    let mut client = loop {
+        assert!(began.elapsed() < Duration::from_mins(1), "nobody takes it");
+        match Client::connect_to(&socket).unwrap() {
+            Some(client) => break client,
+            None => std::thread::yield_now(),
+        }
+    };
+    // One of the two, and one only.
+    assert!(client.status().is_ok());
+    drop((client, second, third));
+    assert_eq!(fs::read_dir(listening.folder.path()).unwrap().count(), 0);
 }
 
 #[test]

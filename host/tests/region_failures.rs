@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use dogpile::{ErrorKind, MissReason, OnBackendError, Source};
+use dogpile::{ErrorKind, Host, MissReason, OnBackendError, RegionConfig, Source};
+use dogpile_plugin_api::{Backend, Error, HostContext, JsonSchema, Key, Result, Value, schemars};
 
 use region_support::{
     Board, Fault, SECOND, TICK, all_misses, builder, misses, region, until_waiting,
@@ -230,4 +231,90 @@ fn a_backend_that_panics_as_it_is_closed_and_dropped_harms_nobody() {
     board.fault("drop", Some(Fault::Panic));
     drop(users);
     assert_eq!(board.calls(), ["open", "set 1", "close", "drop"]);
+}
+
+#[test]
+fn every_call_that_fails_is_counted_and_so_is_a_value_that_is_not_stored() {
+    let board = Board::new("counted");
+    let (users, _) = region(board.objects());
+    for method in ["get", "set", "delete"] {
+        board.fault(method, Some(Fault::Fail));
+    }
+    users.get_payload("1").unwrap_err();
+    users.get_value_metadata("1").unwrap_err();
+    users.delete("1").unwrap_err();
+    users.clear().unwrap_err();
+    assert_eq!((users.stats().errors, users.stats().store_errors), (4, 0));
+    users.set_payload("1", b"1").unwrap_err();
+    assert_eq!((users.stats().errors, users.stats().store_errors), (5, 1));
+    users.set("1", 1).unwrap();
+    users.get_or_create("2", || 2).unwrap();
+    assert_eq!((users.stats().errors, users.stats().store_errors), (5, 3));
+}
+
+/// Fails with all that it was given.
+struct Telling(TellingArguments);
+
+#[derive(serde::Deserialize, JsonSchema)]
+#[schemars(crate = "schemars")]
+struct TellingArguments {
+    url: String,
+    password: String,
+    opens: bool,
+}
+
+impl TellingArguments {
+    fn error(&self) -> Error {
+        Error::unavailable(format!("{} refuses {}", self.url, self.password))
+    }
+}
+
+impl Backend for Telling {
+    type Arguments = TellingArguments;
+
+    fn open(arguments: TellingArguments, _: &HostContext) -> Result<Self> {
+        if arguments.opens {
+            Ok(Self(arguments))
+        } else {
+            Err(arguments.error())
+        }
+    }
+
+    fn get(&self, _: &Key) -> Result<Option<Value>> {
+        Err(self.0.error())
+    }
+
+    fn set(&self, _: &Key, _: &Value) -> Result<()> {
+        Err(self.0.error())
+    }
+
+    fn delete(&self, _: &Key) -> Result<()> {
+        Err(self.0.error())
+    }
+}
+
+#[test]
+fn an_error_of_a_backend_shows_no_secret() {
+    let region = |opens: bool| {
+        let config = RegionConfig::on("users", "telling")
+            .on_backend_error(OnBackendError::Fail)
+            .argument("url", "redis://:canary@host/0")
+            .argument("password", "hunter2")
+            .argument("opens", opens);
+        let host = Host::builder().backend::<Telling>("telling").region(config);
+        host.build()?.region("users")
+    };
+    let users = region(true).unwrap();
+    for error in [
+        users.get::<i32>("1").unwrap_err(),
+        users.get_payload("1").unwrap_err(),
+        region(false).unwrap_err(),
+    ] {
+        let told = format!("{error} {error:?}");
+        assert!(told.contains("redis://***@host/0 refuses"), "{told}");
+        assert!(
+            !told.contains("canary") && !told.contains("hunter2"),
+            "{told}"
+        );
+    }
 }

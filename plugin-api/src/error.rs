@@ -22,6 +22,24 @@ struct Inner {
     message: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
+    /// Whether nothing may stand at `place`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unknown: bool,
+    /// What else is wrong with the arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Inner>,
+}
+
+impl Inner {
+    fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            place: None,
+            unknown: false,
+            others: Vec::new(),
+        }
+    }
 }
 
 /// What sort of failure it is. The numbers cross the boundary and never change.
@@ -70,20 +88,31 @@ impl ErrorKind {
 impl Error {
     /// An error of that kind. The message says what is wrong and, where it can, what would be right.
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            message: Cow::Owned(message.to_string()),
-            place: None,
-        }))
+        Self(Box::new(Inner::new(kind, message.to_string())))
     }
 
     /// An error in the arguments, at `place`: keys joined by dots, such as `tls.ca`.
     pub fn argument(place: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self(Box::new(Inner {
-            kind: ErrorKind::Arguments,
-            message: Cow::Owned(message.to_string()),
-            place: Some(place.into()),
-        }))
+        let mut error = Self::new(ErrorKind::Arguments, message);
+        error.0.place = Some(place.into());
+        error
+    }
+
+    /// The argument at `place` is none that there is.
+    pub fn unknown_argument(place: impl Into<String>) -> Self {
+        let mut error = Self::argument(place, "no such argument");
+        error.0.unknown = true;
+        error
+    }
+
+    /// One error that tells of all these in the arguments, the first of them foremost; `None` if there are none.
+    pub fn of_arguments(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        for other in errors {
+            first.0.others.extend(other.all().map(|one| *one.0));
+        }
+        Some(first)
     }
 
     /// The storage cannot be reached.
@@ -98,11 +127,7 @@ impl Error {
 
     /// The backend is not called for now. Made by hosts, for each call that they do not make: cheaply.
     pub fn suspended(message: &'static str) -> Self {
-        Self(Box::new(Inner {
-            kind: ErrorKind::Suspended,
-            message: Cow::Borrowed(message),
-            place: None,
-        }))
+        Self(Box::new(Inner::new(ErrorKind::Suspended, message)))
     }
 
     /// What sort of failure it is.
@@ -120,6 +145,32 @@ impl Error {
         self.0.place.as_deref()
     }
 
+    /// Whether [`Error::place`] is that of an argument that there is none of: the name is wrong, not the value.
+    pub fn is_unknown_argument(&self) -> bool {
+        self.0.unknown
+    }
+
+    /// Each error that this one tells of: itself, and all others in the same arguments.
+    pub fn all(&self) -> impl Iterator<Item = Self> {
+        let mut own = self.0.clone();
+        let others = std::mem::take(&mut own.others);
+        let kind = own.kind;
+        let others = others
+            .into_iter()
+            .map(move |other| Box::new(Inner { kind, ..other }));
+        std::iter::once(own).chain(others).map(Self)
+    }
+
+    /// The same with another text for each of its messages, such as one without secrets.
+    #[must_use]
+    pub fn map_messages(mut self, text: impl Fn(&str) -> String) -> Self {
+        self.0.message = text(&self.0.message).into();
+        for other in &mut self.0.others {
+            other.message = text(&other.message).into();
+        }
+        self
+    }
+
     /// The error as a value, in which form it crosses the boundary.
     pub(crate) fn into_value(self) -> Value {
         let text =
@@ -130,10 +181,11 @@ impl Error {
     /// The error that `value` stands for.
     pub(crate) fn from_value(value: &Value) -> Self {
         let bytes = value.as_bytes().unwrap_or_default();
-        let mut inner = serde_json::from_slice::<Inner>(bytes).unwrap_or_else(|_| Inner {
-            kind: ErrorKind::Other,
-            message: Cow::Owned(String::from_utf8_lossy(bytes).into_owned()),
-            place: None,
+        let mut inner = serde_json::from_slice::<Inner>(bytes).unwrap_or_else(|_| {
+            Inner::new(
+                ErrorKind::Other,
+                String::from_utf8_lossy(bytes).into_owned(),
+            )
         });
         inner.kind = ErrorKind::from_code(value.code());
         Self(Box::new(inner))
@@ -146,16 +198,23 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
             .field("place", &self.0.place)
+            .field("others", &self.0.others.len())
             .finish()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.place {
-            Some(place) => write!(f, "{place}: {}", self.0.message),
-            None => f.write_str(&self.0.message),
+        for (index, error) in std::iter::once(&*self.0).chain(&self.0.others).enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            if let Some(place) = &error.place {
+                write!(f, "{place}: ")?;
+            }
+            f.write_str(&error.message)?;
         }
+        Ok(())
     }
 }
 

@@ -4,24 +4,31 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::edited::Editable;
 use crate::workspace::{Workspace, library};
 use crate::{install, run};
 
 const HOST: &str = "dogpile-cli";
 
+/// Throws away what was edited in the folder.
+pub(crate) const RESET: &str = "--reset";
+
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let profile = match arguments {
-        [] => "release",
-        [flag] if flag == "--debug" => "debug",
-        _ => bail!("`dist` takes `--debug` or nothing"),
-    };
-    let dist = make(workspace, profile)?;
+    let (mut profile, mut reset) = ("release", false);
+    for argument in arguments {
+        match argument.as_str() {
+            "--debug" => profile = "debug",
+            RESET => reset = true,
+            _ => bail!("`dist` takes `--debug`, `{RESET}` or nothing"),
+        }
+    }
+    let dist = make(workspace, profile, reset)?;
     eprintln!("laid out in {}", dist.display());
     Ok(())
 }
 
-/// Builds in `release` or `debug`, lays out, and returns the folder.
-pub(crate) fn make(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
+/// Builds in `release` or `debug`, lays out, and returns the folder. What was edited there stays, unless `reset`.
+pub(crate) fn make(workspace: &Workspace, profile: &str, reset: bool) -> Result<PathBuf> {
     let plugins = workspace.plugins();
     build(workspace, profile, &[HOST.to_owned()])?;
     build(workspace, profile, &plugins)?;
@@ -31,6 +38,7 @@ pub(crate) fn make(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
         &workspace.root.join("templates"),
         &plugins,
         &dist,
+        reset,
     )?;
     Ok(dist)
 }
@@ -47,7 +55,13 @@ fn build(workspace: &Workspace, profile: &str, packages: &[String]) -> Result<()
 }
 
 /// Everything is replaced by rename: a host may be running from this folder.
-fn lay_out(built: &Path, templates: &Path, plugins: &[String], dist: &Path) -> Result<()> {
+fn lay_out(
+    built: &Path,
+    templates: &Path,
+    plugins: &[String],
+    dist: &Path,
+    reset: bool,
+) -> Result<()> {
     install::directory(dist)?;
     install::directory(&dist.join("plugins"))?;
     let mut changed = Vec::new();
@@ -62,14 +76,20 @@ fn lay_out(built: &Path, templates: &Path, plugins: &[String], dist: &Path) -> R
         put(built.join(&library), format!("plugins/{library}"), 0o755)?;
     }
     put(built.join("dogpile"), "dogpile".to_owned(), 0o755)?;
-    put(
-        templates.join("dogpile.toml"),
-        "dogpile.toml".to_owned(),
-        0o644,
-    )?;
-    install::tree(&templates.join("site"), &dist.join("site"))?;
+    let mut editable = Editable::new(dist, reset);
+    editable.file(&templates.join("dogpile.toml"), Path::new("dogpile.toml"))?;
+    editable.tree(&templates.join("site"), Path::new("site"))?;
     for name in changed {
         eprintln!("new: {name}");
+    }
+    for name in editable.new {
+        eprintln!("new: {}", name.display());
+    }
+    for name in &editable.kept {
+        eprintln!("kept your edited {}", name.display());
+    }
+    if !editable.kept.is_empty() {
+        eprintln!("`cargo xtask dist {RESET}` puts ours back");
     }
     Ok(())
 }
@@ -101,6 +121,7 @@ mod tests {
             &templates,
             &["dogpile-plugin-null".to_owned()],
             &dist,
+            false,
         )
         .unwrap();
         for name in [
@@ -118,7 +139,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (built, templates) = sources(folder.path());
         let plugins = ["dogpile-plugin-absent".to_owned()];
-        let error = lay_out(&built, &templates, &plugins, &folder.path().join("dist")).unwrap_err();
+        let error = lay_out(
+            &built,
+            &templates,
+            &plugins,
+            &folder.path().join("dist"),
+            false,
+        )
+        .unwrap_err();
         assert!(
             format!("{error:#}").contains("libdogpile_plugin_absent.so"),
             "{error:#}"

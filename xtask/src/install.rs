@@ -1,6 +1,5 @@
 //! Putting files where a running program may have their predecessors open or mapped.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,41 +32,6 @@ pub(crate) fn file(from: &Path, to: &Path, mode: u32) -> Result<bool> {
     set_mode(&aside, mode)?;
     fs::rename(&aside, to).with_context(|| format!("cannot replace {}", to.display()))?;
     Ok(true)
-}
-
-/// Makes `to` hold the same files as `from`; what `from` does not have is removed from `to`.
-pub(crate) fn tree(from: &Path, to: &Path) -> Result<()> {
-    directory(to)?;
-    let mut names = BTreeSet::new();
-    for entry in read_dir(from)? {
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            tree(&source, &target)?;
-        } else {
-            file(&source, &target, 0o644)?;
-        }
-        names.insert(entry.file_name());
-    }
-    for entry in read_dir(to)?
-        .into_iter()
-        .filter(|entry| !names.contains(&entry.file_name()))
-    {
-        let path = entry.path();
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let removed = if is_directory {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn read_dir(path: &Path) -> Result<Vec<fs::DirEntry>> {
-    fs::read_dir(path)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("cannot read the directory {}", path.display()))
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<()> {
@@ -115,21 +79,5 @@ mod tests {
             fs::metadata(&to).unwrap().permissions().mode() & 0o777,
             0o755
         );
-    }
-
-    #[test]
-    fn a_tree_loses_what_its_source_no_longer_has() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        fs::create_dir_all(from.join("a")).unwrap();
-        fs::write(from.join("a/page.html"), "page").unwrap();
-        fs::create_dir_all(to.join("gone")).unwrap();
-        fs::write(to.join("gone/page.html"), "old").unwrap();
-        fs::write(to.join("old.html"), "old").unwrap();
-
-        tree(&from, &to).unwrap();
-
-        assert_eq!(fs::read_to_string(to.join("a/page.html")).unwrap(), "page");
-        assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod dependencies;
 mod dist;
+mod edited;
 mod install;
 mod licence;
 mod miri;
@@ -22,8 +23,12 @@ use workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  dist [--debug]   build the host and its plugins and lay them out in target/dist
-  serve [ARGS]     dist, then serve the demo site on 127.0.0.1:8080; ARGS go to `dogpile serve`
+  dist [--debug] [--reset]
+                   build the host and its plugins and lay them out in target/dist; what was edited
+                   there stays, unless --reset
+  serve [--reset] [ARGS]
+                   dist, then serve the demo site on 127.0.0.1:8080; ARGS go to `dogpile serve`,
+                   such as --listen 127.0.0.1:8090
   test [STEP...]   every test: unit, integration, documentation, model checks, Miri, examples
   ci               format, clippy, documentation, dependencies, then `cargo xtask test`
   bench [ARGS]     the benchmarks, in a workspace of their own; ARGS go to them

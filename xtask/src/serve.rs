@@ -10,9 +10,14 @@ use crate::dist;
 use crate::workspace::Workspace;
 
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let dist = dist::make(workspace, "release")?;
+    // That one is ours, all others are the host's.
+    let (ours, theirs): (Vec<_>, Vec<_>) = arguments
+        .iter()
+        .cloned()
+        .partition(|word| word == dist::RESET);
+    let dist = dist::make(workspace, "release", !ours.is_empty())?;
     let mut command = Command::new(dist.join("dogpile"));
-    command.args(serve_arguments(&dist, arguments));
+    command.args(serve_arguments(&dist, &theirs));
     // The host takes this process's place, so that signals reach it.
     Err(command.exec()).with_context(|| format!("cannot start {}", dist.join("dogpile").display()))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{commands, probe, serve};
+use crate::{commands, serve};
 
 /// Looks at the regions of a manifest, and serves a cached site from them.
 ///
@@ -35,9 +35,6 @@ pub(crate) enum Command {
     Status(commands::status::Options),
     Reload(commands::reload::Options),
     Serve(serve::Options),
-    /// What the command starts of itself, so that a plugin which crashes takes that process down.
-    #[command(hide = true, subcommand)]
-    Probe(probe::What),
 }
 
 impl Arguments {

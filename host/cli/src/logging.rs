@@ -9,11 +9,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::output;
 
-/// Begins to log what `RUST_LOG` asks for: a level, or `target=level` several times with commas. Default: `info`.
+/// What is logged if nothing is asked for. The watcher of files complains of every folder that goes, which the host
+/// looks after by itself.
+const DEFAULT: &str = "info,notify=error";
+
+/// Begins to log what `RUST_LOG` asks for: a level, or `target=level` several times with commas. Default: `info`, but
+/// errors alone of the crate `notify`.
 pub(crate) fn start() -> Result<()> {
     let wanted = match env::var("RUST_LOG") {
         Ok(wanted) if !wanted.is_empty() => wanted,
-        _ => "info".to_owned(),
+        _ => DEFAULT.to_owned(),
     };
     let targets: Targets = wanted.parse().with_context(|| {
         format!("RUST_LOG={wanted} is not understood; use `debug` or `info,dogpile.reload=debug`")

@@ -21,6 +21,9 @@ use crate::arguments::{Arguments, Command};
 use crate::outcome::Outcome;
 
 fn main() -> ExitCode {
+    if let Some(probe) = probe::Arguments::ours() {
+        return ended(probe::child::run(&probe.manifest, &probe.what));
+    }
     let arguments = Arguments::parse();
     let manifest = arguments.manifest();
     let result = match &arguments.command {
@@ -32,8 +35,11 @@ fn main() -> ExitCode {
         Command::Status(options) => commands::status::run(&manifest, options),
         Command::Reload(options) => commands::reload::run(&manifest, options),
         Command::Serve(options) => serve::run(&manifest, options),
-        Command::Probe(what) => probe::child::run(&manifest, what),
     };
+    ended(result)
+}
+
+fn ended(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(outcome) => outcome.into(),
         Err(error) => {

@@ -1,7 +1,8 @@
 //! The Unix socket by which a running host answers the `dogpile` command.
 //!
 //! A host of a manifest listens in the user's runtime directory, under a name made of the manifest's path, so that the
-//! command finds it without being told. The first host of a manifest has the socket; others run on without.
+//! command finds it without being told. The first host of a manifest has the socket; when it goes, another one takes it
+//! over within a few seconds.
 //!
 //! A client sends a message and gets one back, as often as it likes. A message is one line of JSON,
 //! `{"version":1,"message":…}`, and after it as many bytes as its `body` says, which is left out when there are none:
@@ -12,7 +13,8 @@
 //! ```
 //!
 //! A line of a request has at most 1 MiB and its body 16 MiB; it must arrive, and its answer be taken, within ten
-//! seconds each. Whoever has another user id than the host's, or root's, is turned away.
+//! seconds each. Sixteen clients are answered at once; others wait for up to fifteen seconds, and when 64 wait, the next
+//! are turned away. So is whoever has another user id than the host's, or root's.
 
 mod answer;
 mod client;
@@ -20,6 +22,7 @@ mod connection;
 mod lock_file;
 mod place;
 mod protocol;
+mod reception;
 mod server;
 mod socket;
 mod wire;

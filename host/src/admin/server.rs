@@ -9,32 +9,45 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
-use super::connection::{serve, turn_away};
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::lock_file::LockFile;
+use super::reception::receive;
 use super::{AdminSocket, place};
 use crate::inner::Inner;
 use crate::manifest::Manifest;
 use crate::{Error, ErrorKind, Result};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::socket_peercred;
-use rustix::process::Uid;
 
-/// So many clients are answered at once. Each takes a thread.
-const CLIENTS: usize = 16;
-
-/// How long no client is accepted after the system refused one.
-const PAUSE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
+/// How often a host sees whether the one that has the socket has gone.
+const LOOK: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
 };
 
-/// A socket with its threads. Dropping it removes the socket's file and lets the requests that are being answered come
-/// to their end: it blocks for as long as they take, and up to ten seconds for a client that does not take its answer.
+/// A socket with its threads, or a thread that waits for the socket of another host. Dropping it removes the socket's
+/// file and lets the requests that are being answered come to their end: it blocks for as long as they take, and up to
+/// ten seconds for a client that does not take its answer.
 pub(crate) struct Server {
-    files: Option<Files>,
+    state: Arc<Mutex<State>>,
     /// Its other end sees when this one is closed.
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
+    /// The process that made it.
+    process: u32,
+}
+
+enum State {
+    /// Another host has it.
+    Waiting,
+    Listening(#[expect(dead_code, reason = "they go with it")] Files),
+    Stopped,
+}
+
+/// Where the socket is to be, and where it is looked for.
+struct Where {
+    socket: PathBuf,
+    usual: Option<PathBuf>,
 }
 
 /// What the socket is in the file system.
@@ -50,13 +63,19 @@ struct Files {
 }
 
 impl Server {
-    /// Listens. `None` if it is not to, if the host has no manifest to be found by, or if another host of the manifest
-    /// does already.
+    /// Listens, or waits until it can if another host of the manifest does. `None` if it is not to, or if the host has
+    /// no manifest to be found by.
     pub(crate) fn start(host: &Arc<Inner>, socket: AdminSocket) -> Result<Option<Self>> {
         let manifest = host.status().manifest;
         let set = || {
-            let manifest = Manifest::load(manifest.as_deref()?).ok()?;
-            manifest.host().admin_socket.clone()
+            let set = manifest.as_deref().and_then(|manifest| {
+                let manifest = Manifest::load(manifest).ok()?;
+                manifest.host().admin_socket.clone()
+            });
+            if let Some(follower) = &host.follower {
+                follower.listens(set.clone());
+            }
+            set
         };
         let (path, required) = match socket {
             AdminSocket::Off => return Ok(None),
@@ -94,12 +113,84 @@ impl Server {
             Some(path) => path.to_owned(),
             None => usual.as_ref().map_err(Error::clone)?.clone(),
         };
-        let at = |error: io::Error| failed(format!("{}: {error}", socket.display()));
-        let Some(lock) = LockFile::try_hold(&lock_of(&socket)).map_err(at)? else {
+        let place = Where {
+            socket,
+            usual: usual.ok(),
+        };
+        let taken = place.take().map_err(|error| place.failed(&error))?;
+        let (state, listener) = match taken {
+            Some((files, listener)) => (State::Listening(files), Some(listener)),
+            None => (State::Waiting, None),
+        };
+        if listener.is_none() {
             tracing::info!(
-                target: "dogpile.admin", socket = %socket.display(),
-                "another host answers the `dogpile` command here; this one runs without a socket"
+                target: "dogpile.admin", socket = %place.socket.display(),
+                "another host answers the `dogpile` command here; this one does when that has gone"
             );
+        }
+        let state = Arc::new(Mutex::new(state));
+        let theirs = Arc::clone(&state);
+        let (stop, stopped) = UnixStream::pair().map_err(failed)?;
+        let host = Arc::downgrade(host);
+        let thread = thread::Builder::new()
+            .name("dogpile-admin".to_owned())
+            .spawn(move || run(listener, &place, &theirs, &stopped.into(), &host))
+            .map_err(failed)?;
+        Ok(Some(Self {
+            state,
+            stop: Some(stop),
+            thread: Some(thread),
+            process: std::process::id(),
+        }))
+    }
+}
+
+/// Waits for the socket if it is another's, and answers.
+fn run(
+    listener: Option<UnixListener>,
+    place: &Where,
+    state: &Mutex<State>,
+    stopped: &OwnedFd,
+    host: &Weak<Inner>,
+) {
+    let listener = listener.or_else(|| wait(place, state, stopped));
+    if let Some(listener) = listener {
+        receive(&listener, stopped, host);
+    }
+}
+
+/// Takes the socket over from a host that goes; `None` if this one goes first.
+fn wait(place: &Where, state: &Mutex<State>, stopped: &OwnedFd) -> Option<UnixListener> {
+    loop {
+        let mut ended = [PollFd::new(stopped, PollFlags::IN)];
+        if poll(&mut ended, Some(&LOOK)).is_ok_and(|ready| ready > 0) {
+            return None;
+        }
+        let mut state = state.lock();
+        if matches!(*state, State::Stopped) {
+            return None;
+        }
+        match place.take() {
+            Ok(None) => {}
+            Ok(Some((files, listener))) => {
+                *state = State::Listening(files);
+                tracing::info!(
+                    target: "dogpile.admin", socket = %place.socket.display(),
+                    "this host answers the `dogpile` command now"
+                );
+                return Some(listener);
+            }
+            Err(error) => {
+                tracing::debug!(target: "dogpile.admin", error = %place.failed(&error), "not taken over yet");
+            }
+        }
+    }
+}
+
+impl Where {
+    /// The socket with its files, unless another host has it.
+    fn take(&self) -> io::Result<Option<(Files, UnixListener)>> {
+        let Some(lock) = LockFile::try_hold(&lock_of(&self.socket))? else {
             return Ok(None);
         };
         // From here on, what was made is taken away again when something fails.
@@ -108,35 +199,31 @@ impl Server {
             link: None,
             lock: Some(lock),
             process: std::process::id(),
-            socket: socket.clone(),
+            socket: self.socket.clone(),
         };
-        let listener = listen(&socket).map_err(at)?;
-        let found = fs::symlink_metadata(&socket).map_err(at)?;
+        let listener = listen(&self.socket)?;
+        let found = fs::symlink_metadata(&self.socket)?;
         files.made = Some((found.dev(), found.ino()));
-        if let Ok(usual) = usual {
-            files.link(&usual);
+        if let Some(usual) = &self.usual {
+            files.link(usual);
         }
-        let (stop, stopped) = UnixStream::pair().map_err(failed)?;
-        let host = Arc::downgrade(host);
-        let thread = thread::Builder::new()
-            .name("dogpile-admin".to_owned())
-            .spawn(move || accept_all(&listener, &stopped.into(), &host))
-            .map_err(failed)?;
-        tracing::debug!(target: "dogpile.admin", socket = %files.socket.display(), "listening");
-        Ok(Some(Self {
-            files: Some(files),
-            stop: Some(stop),
-            thread: Some(thread),
-        }))
+        tracing::debug!(target: "dogpile.admin", socket = %self.socket.display(), "listening");
+        Ok(Some((files, listener)))
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        failed(format!("{}: {error}", self.socket.display()))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.files.take().is_none_or(|files| !files.are_ours()) {
+        // A process that was forked off has copies of everything but the threads.
+        if self.process != std::process::id() {
             return;
         }
-        // The files went first, so that nobody connects any more.
+        // The files go first, so that nobody connects any more.
+        *self.state.lock() = State::Stopped;
         self.stop = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -234,72 +321,4 @@ fn remove_stale(path: &Path, is_stale: impl Fn(&fs::FileType) -> bool) -> io::Re
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// A client's thread, and its stream to wake it by.
-type Serving = (JoinHandle<()>, UnixStream);
-
-/// Until `stopped` is closed at its other end.
-fn accept_all(listener: &UnixListener, stopped: &OwnedFd, host: &Weak<Inner>) {
-    let mut clients: Vec<Serving> = Vec::new();
-    loop {
-        let mut ready = [
-            PollFd::new(listener, PollFlags::IN),
-            PollFd::new(stopped, PollFlags::IN),
-        ];
-        let polled = poll(&mut ready, None);
-        if !ready[1].revents().is_empty() {
-            break;
-        }
-        let accepted = polled
-            .map_err(io::Error::from)
-            .and_then(|_| listener.accept());
-        clients.retain(|(thread, _)| !thread.is_finished());
-        let started = accepted.and_then(|(stream, _)| begin(stream, clients.len(), host));
-        match started {
-            Ok(client) => clients.extend(client),
-            Err(error) if is_passing(&error) => {}
-            Err(error) => {
-                tracing::debug!(target: "dogpile.admin", %error, "a client was not accepted");
-                if poll(&mut [PollFd::new(stopped, PollFlags::IN)], Some(&PAUSE)) != Ok(0) {
-                    break;
-                }
-            }
-        }
-    }
-    for (_, stream) in &clients {
-        // Nothing more is read; an answer that is on its way is still sent.
-        if let Err(error) = stream.shutdown(std::net::Shutdown::Read) {
-            tracing::trace!(target: "dogpile.admin", %error, "a client had gone");
-        }
-    }
-    for (thread, _) in clients {
-        if thread.join().is_err() {
-            tracing::error!(target: "dogpile.admin", "answering a client panicked");
-        }
-    }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-    matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
-}
-
-fn begin(stream: UnixStream, clients: usize, host: &Weak<Inner>) -> io::Result<Option<Serving>> {
-    let peer = socket_peercred(&stream)?.uid;
-    if peer != rustix::process::getuid() && peer != Uid::ROOT {
-        tracing::warn!(target: "dogpile.admin", user = peer.as_raw(), "a client of another user was turned away");
-        turn_away(stream, "this host belongs to another user");
-        return Ok(None);
-    }
-    if clients >= CLIENTS {
-        turn_away(stream, "the host is answering too many clients; try again");
-        return Ok(None);
-    }
-    let other = stream.try_clone()?;
-    let host = Weak::clone(host);
-    let thread = thread::Builder::new()
-        .name("dogpile-admin-client".to_owned())
-        .spawn(move || serve(stream, &host))?;
-    Ok(Some((thread, other)))
 }

@@ -25,8 +25,9 @@
 //!
 //! The check is for mistakes, not for malice, and not for every accident: what the tables lead to (relocations,
 //! symbols, hashes, code and data) is taken as it is, and so are the functions that the dynamic table names. A file
-//! that is damaged there can end the process as it is mapped. Copy files whole, beside their place, and rename them;
-//! compare a digest where they come from afar.
+//! that is damaged there and kept its length can end the process as it is mapped, or later, and nothing in the process
+//! can catch that: copy files whole, beside their place, and rename them. `dogpile check` loads every plugin in a
+//! process of its own, and tells by which signal that died.
 //!
 //! Code that runs while a library is mapped (constructors) cannot be caught if it panics, hangs or exits.
 

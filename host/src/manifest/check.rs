@@ -88,6 +88,13 @@ impl Reader<'_, '_> {
         }
         if let Some(item) = table.take("open_timeout") {
             host.open_timeout = self.limit(&item);
+            if host.open_timeout == Some(Duration::ZERO) {
+                self.error(
+                    item.span(),
+                    "`open_timeout` cannot be 0: nothing opens in no time",
+                    "write a time, as in \"10s\", or \"never\" for as long as it takes",
+                );
+            }
         }
         if let Some(item) = table.take("drain_timeout") {
             host.drain_timeout = self.limit(&item);

@@ -1,7 +1,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
+
+use super::Manifest;
+use super::secrets::Secrets;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +67,15 @@ impl ManifestError {
             message: message.into(),
             remedy: remedy.into(),
             excerpt: None,
+        }
+    }
+
+    /// Without secrets.
+    pub(super) fn masked(self, secrets: &Secrets) -> Self {
+        Self {
+            message: secrets.mask(&self.message),
+            remedy: secrets.mask(&self.remedy),
+            ..self
         }
     }
 
@@ -139,11 +152,12 @@ impl std::error::Error for ManifestError {}
 /// Everything that is wrong with a manifest, in the order of files and lines; never empty.
 ///
 /// `Display` prints all of it, a blank line between two, and the number of errors at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ManifestErrors {
     errors: Vec<ManifestError>,
     inputs: Vec<PathBuf>,
     content_hash: String,
+    readable: Option<Arc<Manifest>>,
 }
 
 impl ManifestErrors {
@@ -156,7 +170,29 @@ impl ManifestErrors {
             errors,
             inputs,
             content_hash,
+            readable: None,
         }
+    }
+
+    pub(super) fn with_readable(self, manifest: Manifest) -> Self {
+        Self {
+            readable: Some(Arc::new(manifest)),
+            ..self
+        }
+    }
+
+    /// What could be read in spite of the errors, to look for more of them: the plugins and regions that are right by
+    /// themselves. `None` where the text is damaged, since nobody knows then what was meant. It must not be applied.
+    pub fn readable(&self) -> Option<&Manifest> {
+        self.readable.as_deref()
+    }
+
+    /// With what else was found in [`readable`](Self::readable), or in a manifest without errors.
+    #[must_use]
+    pub fn and(mut self, manifest: &Manifest, more: Vec<ManifestError>) -> Self {
+        self.errors.extend(more);
+        self.errors.sort_by_key(|error| manifest.order_of(error));
+        self
     }
 
     /// The errors one by one.

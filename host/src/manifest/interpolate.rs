@@ -3,15 +3,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::include::read_text;
+use super::redact::{readable, url_without_user_information};
+use super::secrets::Secrets;
 
 /// Reads the environment: a value, nothing, or why it cannot be used.
 pub(super) type Environment<'e> = dyn Fn(&str) -> Result<Option<String>, String> + 'e;
 
 /// What stands for an interpolated part where secrets must not appear.
 pub(super) const MASK: &str = "***";
-
-/// What is shorter is no secret, in characters.
-const SHORTEST_SECRET: usize = 4;
 
 const FORMS: &str =
     "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:PATH}, and $$ for a dollar";
@@ -22,6 +21,8 @@ pub(super) struct Expansion {
     pub(super) value: String,
     /// `value` with every interpolated part replaced by `***`.
     pub(super) masked: String,
+    /// The text as it was written, without defaults.
+    pub(super) written: String,
     pub(super) interpolated: bool,
     pub(super) problems: Vec<Problem>,
 }
@@ -40,6 +41,8 @@ pub(super) struct Interpolator<'e> {
     folder: PathBuf,
     variables: BTreeMap<String, Result<Option<String>, String>>,
     files: BTreeMap<String, Result<String, String>>,
+    /// All that was put in, and URLs.
+    pub(super) secrets: Secrets,
 }
 
 impl<'e> Interpolator<'e> {
@@ -49,6 +52,7 @@ impl<'e> Interpolator<'e> {
             folder: folder.to_path_buf(),
             variables: BTreeMap::new(),
             files: BTreeMap::new(),
+            secrets: Secrets::default(),
         }
     }
 
@@ -62,26 +66,20 @@ impl<'e> Interpolator<'e> {
         &self.files
     }
 
-    /// All that was put in, the longest first; what is too short to be a secret is left out, since it would be found in
-    /// every other word.
-    pub(super) fn secrets(&self) -> Vec<String> {
-        let variables = self.variables.values().flatten().flatten();
-        let files = self.files.values().flatten();
-        let mut secrets: Vec<String> = variables
-            .chain(files)
-            .map(|text| text.trim_end_matches('\n').to_owned())
-            .filter(|text| text.chars().count() >= SHORTEST_SECRET)
-            .collect();
-        secrets.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        secrets
-    }
-
     /// Where the files of [`files`](Self::files) are.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
 
     pub(super) fn expand(&mut self, text: &str) -> Expansion {
+        let expansion = self.replace(text);
+        self.secrets.add(&expansion.value, &expansion.masked);
+        let shown = url_without_user_information(&expansion.value);
+        self.secrets.add(&expansion.value, &shown);
+        expansion
+    }
+
+    fn replace(&mut self, text: &str) -> Expansion {
         let mut expansion = Expansion::default();
         let mut at = 0;
         while let Some(found) = text[at..].find('$') {
@@ -97,11 +95,11 @@ impl<'e> Interpolator<'e> {
                     return expansion;
                 };
                 at = dollar + length + 3;
-                match self.resolve_expression(&inner[..length]) {
+                let inner = &inner[..length];
+                match self.resolve_expression(inner) {
                     Ok(value) => {
-                        expansion.value.push_str(&value);
-                        expansion.masked.push_str(MASK);
-                        expansion.interpolated = true;
+                        self.secrets.add(&value, MASK);
+                        expansion.interpolated(&value, inner);
                     }
                     Err((message, remedy)) => expansion.problem(dollar..at, message, remedy),
                 }
@@ -124,8 +122,9 @@ impl<'e> Interpolator<'e> {
             None => (inner, ""),
         };
         if !is_name(name) {
+            let shown = without_default(name);
             return Err((
-                format!("`{name}` is not a variable's name"),
+                format!("`{shown}` is not a variable's name"),
                 format!("a name has letters, digits and _, and no digit first; {FORMS}"),
             ));
         }
@@ -161,8 +160,9 @@ impl<'e> Interpolator<'e> {
                 )
             })
         } else {
+            let shown = &without_default(inner)[name.len()..];
             Err((
-                format!("`{operator}` after `{name}` means nothing"),
+                format!("`{shown}` after `{name}` means nothing"),
                 FORMS.into(),
             ))
         }
@@ -205,6 +205,14 @@ impl Expansion {
     fn literal(&mut self, text: &str) {
         self.value.push_str(text);
         self.masked.push_str(text);
+        self.written.push_str(if text == "$" { "$$" } else { text });
+    }
+
+    fn interpolated(&mut self, value: &str, inner: &str) {
+        self.value.push_str(value);
+        self.masked.push_str(MASK);
+        self.written.extend(["${", &without_default(inner), "}"]);
+        self.interpolated = true;
     }
 
     fn problem(&mut self, at: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
@@ -214,6 +222,13 @@ impl Expansion {
             remedy: remedy.into(),
         });
     }
+}
+
+/// What is between the braces, with a default replaced by `***`.
+fn without_default(inner: &str) -> String {
+    let (shown, hidden) = inner.split_at(readable(inner));
+    let mask = if hidden.is_empty() { "" } else { MASK };
+    format!("{shown}{mask}")
 }
 
 fn is_name(name: &str) -> bool {

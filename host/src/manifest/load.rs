@@ -33,6 +33,8 @@ pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Manifes
         defined: BTreeMap::new(),
         inputs: BTreeSet::from([path.to_path_buf()]),
         hash: ContentHash::default(),
+        is_damaged: false,
+        in_regions: 0,
     };
     let host = load.manifest();
     load.finish(host)
@@ -54,6 +56,10 @@ struct Load<'e> {
     defined: BTreeMap<Vec<String>, Place>,
     inputs: BTreeSet<PathBuf>,
     hash: ContentHash,
+    /// Whether a file has errors of syntax, or could not be read: then nobody knows what it lists.
+    is_damaged: bool,
+    /// How many errors are those of single regions.
+    in_regions: usize,
 }
 
 impl<'e> Load<'e> {
@@ -168,19 +174,28 @@ impl<'e> Load<'e> {
         host: &HostConfig,
     ) {
         for named in plugins {
+            let before = self.errors();
             let first = self.first_of_its_name(index, &named, "plugin");
             let plugin = self.reader(index).plugin(named, host);
-            if first {
+            if first && (self.errors() == before) {
                 self.plugins.insert(plugin.name.clone(), plugin);
             }
         }
         for named in regions {
             let first = self.first_of_its_name(index, &named, "region");
+            let before = self.errors();
             let region = self.reader(index).one_region(named);
-            if first {
+            let errors = self.errors() - before;
+            self.in_regions += errors;
+            if first && errors == 0 {
                 self.regions.insert(region.name.clone(), region);
             }
         }
+    }
+
+    fn errors(&self) -> usize {
+        let is_error = |finding: &&Finding| finding.error.severity() == Severity::Error;
+        self.findings.iter().filter(is_error).count()
     }
 
     fn first_of_its_name(&mut self, index: usize, named: &Named<'_>, kind: &str) -> bool {
@@ -208,6 +223,7 @@ impl<'e> Load<'e> {
     fn settle(&mut self, index: usize, errors: &[toml::de::Error], start: usize) -> Damage {
         let found = self.findings.split_off(start);
         let source = Arc::clone(&self.sources[index]);
+        self.is_damaged |= !errors.is_empty();
         let damage = syntax::report(index, &source, errors, &mut self.findings);
         self.findings
             .extend(found.into_iter().filter(|finding| damage.spares(finding)));
@@ -239,6 +255,7 @@ impl<'e> Load<'e> {
     }
 
     fn not_utf8(&mut self, path: PathBuf, text: String) {
+        self.is_damaged = true;
         let index = self.source(path, text);
         let end = self.sources[index].text().len();
         self.reader(index).error(
@@ -266,31 +283,45 @@ impl<'e> Load<'e> {
         }
         self.hash.interpolated(&self.interpolator);
         let content_hash = self.hash.finish();
-        let secrets = self.interpolator.secrets();
-        let inputs = self.inputs.into_iter().collect();
+        let mut secrets = self.interpolator.secrets;
+        for region in self.regions.values() {
+            secrets.add_region(region);
+        }
+        let inputs: Vec<_> = self.inputs.into_iter().collect();
         self.findings
             .sort_by_key(|finding| (finding.source, finding.span.start));
         let (errors, warnings): (Vec<_>, Vec<_>) = self
             .findings
             .into_iter()
-            .map(|finding| finding.error)
+            .map(|finding| finding.error.masked(&secrets))
             .partition(|error| error.severity() == Severity::Error);
-        let mut all = self.damaged;
+        let damaged = self.damaged.into_iter();
+        let mut all: Vec<_> = damaged.map(|error| error.masked(&secrets)).collect();
         all.extend(errors);
-        match host {
-            Some(host) if all.is_empty() => Ok(Manifest {
-                host,
-                plugins: self.plugins,
-                regions: self.regions,
-                warnings,
-                sources: self.sources,
-                places: self.places,
-                inputs,
-                content_hash,
-                secrets,
-            }),
-            _ => Err(ManifestErrors::new(all, inputs, content_hash)),
+        let Some(host) = host else {
+            return Err(ManifestErrors::new(all, inputs, content_hash));
+        };
+        let manifest = Manifest {
+            host,
+            plugins: self.plugins,
+            regions: self.regions,
+            warnings,
+            sources: self.sources,
+            places: self.places,
+            inputs: inputs.clone(),
+            content_hash: content_hash.clone(),
+            secrets,
+            lists_all_plugins: all.len() == self.in_regions,
+        };
+        if all.is_empty() {
+            return Ok(manifest);
         }
+        let refused = ManifestErrors::new(all, inputs, content_hash);
+        Err(if self.is_damaged {
+            refused
+        } else {
+            refused.with_readable(manifest)
+        })
     }
 }
 

@@ -3,6 +3,26 @@
 //! [`Manifest::load`] reads the file with what it includes, replaces `${…}` in its strings, and
 //! checks everything that can be known without loading a plugin. It gives all errors at once, each
 //! with its place and what would be right. It changes nothing and connects to nothing.
+//!
+//! # `${…}`
+//!
+//! `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `${file:PATH}` stand in strings, `$$` for a dollar. What they
+//! give is text, and never read for more of them. Where a key of the host wants a number, a duration or a boolean, a
+//! text that is wholly one counts as it: `expiration_time = "${TTL}"` takes `90` (seconds) as well as `90s`. An argument
+//! of a plugin is what its JSON Schema names: where that has an integer, a number or a boolean, alone or among others, a
+//! text that is wholly one counts as it; otherwise it stays text, so that a password may be all digits.
+//!
+//! # Secrets
+//!
+//! No message, remedy or shown line holds what an interpolation gave or what stands for one that gave nothing, values
+//! of keys that name a secret (`password`, `api_key`), or the user information of URLs. A value of less than four
+//! characters is masked where it is quoted as a whole, and not inside of other words.
+//!
+//! # Saving
+//!
+//! A host that follows the file may read it at any time, so a new one should be written beside it and renamed over it.
+//! One that is written in place is read when it has not changed for 60 ms, or for a second while the last line of a
+//! `.toml` file has no end.
 
 mod check;
 mod content_hash;
@@ -18,6 +38,8 @@ mod model;
 mod read;
 mod redact;
 mod region;
+mod resolve;
+mod secrets;
 mod shown;
 mod source;
 mod suggest;
@@ -38,7 +60,10 @@ pub use model::{
     OnBackendError, PluginConfig, ProxyConfig, RegionConfig,
 };
 
+pub use resolve::{Unresolved, resolve};
+
 use read::Places;
+use secrets::Secrets;
 use source::Source;
 
 /// A manifest that was read and found right, as far as it can be judged without its plugins.
@@ -54,8 +79,10 @@ pub struct Manifest {
     places: Places,
     inputs: Vec<PathBuf>,
     content_hash: String,
-    /// What stands for `${…}`, so that no later message shows it.
-    secrets: Vec<String>,
+    /// What no later message may show.
+    secrets: Secrets,
+    /// Whether no error can have kept a plugin out of it.
+    lists_all_plugins: bool,
 }
 
 impl Manifest {
@@ -93,6 +120,12 @@ impl Manifest {
         &self.regions
     }
 
+    /// Whether [`Manifest::plugins`] has all that the file lists; if not, a name that none of them offers may be right.
+    /// Always so for one that has no errors.
+    pub fn lists_all_plugins(&self) -> bool {
+        self.lists_all_plugins
+    }
+
     /// What is allowed, but probably not meant.
     pub fn warnings(&self) -> &[ManifestError] {
         &self.warnings
@@ -114,15 +147,21 @@ impl Manifest {
     /// An error about the value at a path, for checks made elsewhere: an unknown backend, an
     /// argument that the backend refuses. Elements of arrays are named by their number.
     ///
-    /// Where the path is absent, its nearest ancestor is shown. What an interpolation gave is masked in message and
-    /// remedy, whoever wrote them.
+    /// Where the path is absent, its nearest ancestor is shown. What an interpolation gave, values of keys that name a
+    /// secret, and the user information of URLs are masked in message and remedy, whoever wrote them.
     pub fn error_at(
         &self,
         path: &[&str],
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> ManifestError {
-        self.at(path, false, message.into(), remedy.into())
+        self.at(
+            Severity::Error,
+            path,
+            false,
+            &message.into(),
+            &remedy.into(),
+        )
     }
 
     /// As [`error_at`](Self::error_at), about the key itself: an argument that does not exist.
@@ -132,42 +171,64 @@ impl Manifest {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> ManifestError {
-        self.at(path, true, message.into(), remedy.into())
+        self.at(Severity::Error, path, true, &message.into(), &remedy.into())
     }
 
-    fn at(&self, path: &[&str], key: bool, message: String, remedy: String) -> ManifestError {
-        let (message, remedy) = (self.without_secrets(message), self.without_secrets(remedy));
+    /// As [`error_at`](Self::error_at), about what works, but probably not as it is meant.
+    pub fn warning_at(
+        &self,
+        path: &[&str],
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> ManifestError {
+        self.at(
+            Severity::Warning,
+            path,
+            false,
+            &message.into(),
+            &remedy.into(),
+        )
+    }
+
+    fn at(
+        &self,
+        severity: Severity,
+        path: &[&str],
+        key: bool,
+        message: &str,
+        remedy: &str,
+    ) -> ManifestError {
+        let (message, remedy) = (self.secrets.mask(message), self.secrets.mask(remedy));
         let mut path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
         loop {
             if let Some((key_place, value_place)) = self.places.get(&path) {
                 let place = if key { key_place } else { value_place };
-                return self.sources[place.source].finding(
-                    Severity::Error,
-                    &place.span,
-                    message,
-                    remedy,
-                );
+                return self.sources[place.source].finding(severity, &place.span, message, remedy);
             }
             if path.pop().is_none() {
-                return self.sources[0].finding(Severity::Error, &(0..0), message, remedy);
+                return self.sources[0].finding(severity, &(0..0), message, remedy);
             }
         }
     }
 
-    fn without_secrets(&self, text: String) -> String {
-        let mask = |text: String, secret: &String| text.replace(secret.as_str(), interpolate::MASK);
-        self.secrets.iter().fold(text, mask)
-    }
-
-    /// Makes one error of what checks elsewhere found, in the form of a failed load.
+    /// Makes one error of what checks elsewhere found, in the form of a failed load: in the order of files and lines.
     ///
     /// Returns `None` if there are none.
     pub fn refuse(&self, errors: Vec<ManifestError>) -> Option<ManifestErrors> {
         if errors.is_empty() {
             return None;
         }
-        let hash = self.content_hash.clone();
-        Some(ManifestErrors::new(errors, self.inputs.clone(), hash))
+        let none = ManifestErrors::new(Vec::new(), self.inputs.clone(), self.content_hash.clone());
+        Some(none.and(self, errors))
+    }
+
+    /// Where an error's file comes among those that were read.
+    fn order_of(&self, error: &ManifestError) -> (usize, usize, usize) {
+        let is_its = |source: &Arc<Source>| source.path() == error.file();
+        let file = self.sources.iter().position(is_its);
+        // Of what could not be read at all, first.
+        let file = file.map_or(0, |index| index + 1);
+        (file, error.line(), error.column())
     }
 
     /// The effective manifest as TOML: includes and interpolations done, defaults written out.
@@ -210,6 +271,13 @@ impl Manifest {
         double_dollars(&mut manifest);
         toml::to_string(&manifest).expect("what came from TOML can be written as TOML")
     }
+}
+
+/// A text about a backend or key mangler with these arguments, without the secrets in them and in URLs.
+pub(crate) fn without_secrets(text: &str, arguments: &Map<String, Value>) -> String {
+    let mut secrets = Secrets::default();
+    secrets.add_table(arguments, false);
+    secrets.mask(text)
 }
 
 /// A single dollar would begin an interpolation when the text is read again.

@@ -217,6 +217,11 @@ impl RegionConfig {
         }
     }
 
+    /// Whether the value at a path in the region is what an interpolation gave.
+    pub(crate) fn is_interpolated(&self, path: &[String]) -> bool {
+        self.masked.contains_key(path)
+    }
+
     /// How long an expired value may still be served, with the default worked out.
     pub fn resolved_max_stale(&self) -> MaxStale {
         self.max_stale.unwrap_or_else(|| {

@@ -214,7 +214,7 @@ impl Reader<'_, '_> {
             }
             return Some(Text {
                 shown: if expansion.interpolated {
-                    text.into()
+                    expansion.written
                 } else {
                     expansion.value.clone()
                 },

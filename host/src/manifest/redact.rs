@@ -3,11 +3,12 @@ const LONGEST_AUTHORITY: usize = 1024;
 
 /// Whether a key's name says that its value is a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 13] = [
         "password",
         "passwd",
         "passphrase",
         "pwd",
+        "pw",
         "pass",
         "secret",
         "secrets",
@@ -26,15 +27,16 @@ pub(super) fn names_a_secret(key: &str) -> bool {
             .any(|pair| pair[1] == "key" && BEFORE_KEY.contains(&pair[0]))
 }
 
-/// Marks the bytes of a TOML text that may be secrets: values of keys that name one, and the user
-/// information of URLs. What `${…}` stands for is not in the text; its name stays readable, its
-/// default does not.
+/// Marks the bytes of a TOML text that may be secrets: values of keys that name one, the user
+/// information of URLs, and the defaults of `${…}`. What that stands for is not in the text, and
+/// its name stays readable.
 ///
 /// It works on damaged text too, so it does not use the parsed tree.
 pub(super) fn secret_bytes(text: &str) -> Vec<bool> {
     let mut mask = vec![false; text.len()];
     mark_user_information(text, &mut mask);
     mark_values_of_secret_keys(text, &mut mask);
+    mark_defaults(text, &mut mask);
     mask
 }
 
@@ -42,6 +44,17 @@ pub(super) fn secret_bytes(text: &str) -> Vec<bool> {
 pub(super) fn without_user_information(text: &str) -> String {
     let mut mask = vec![false; text.len()];
     mark_user_information(text, &mut mask);
+    replaced(text, &mask)
+}
+
+/// The same of a text that is one value, so that its end is known, whatever the password is made of.
+pub(super) fn url_without_user_information(text: &str) -> String {
+    let mut mask = vec![false; text.len()];
+    mark_user_information_of(text, 0, text.len(), &mut mask);
+    replaced(text, &mask)
+}
+
+fn replaced(text: &str, mask: &[bool]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut masked = false;
     for (at, c) in text.char_indices() {
@@ -70,6 +83,25 @@ fn mark_user_information(text: &str, mask: &mut [bool]) {
     }
 }
 
+/// Of the string whose content is `start..end`.
+fn mark_user_information_of(text: &str, start: usize, end: usize, mask: &mut [bool]) {
+    if let Some(scheme) = text[start..end].find("://")
+        && let Some(at) = text[start + scheme..end].rfind('@')
+    {
+        mark(text, start + scheme + 3, start + scheme + at, mask);
+    }
+}
+
+/// Marks what stands for a variable that is not set, whatever it is for.
+fn mark_defaults(text: &str, mask: &mut [bool]) {
+    for (at, _) in text.match_indices("${") {
+        let end = end_of_line(text, at);
+        if let Some(length) = text[at..end].find('}') {
+            hide_default(text, at, at + length, mask);
+        }
+    }
+}
+
 fn mark_values_of_secret_keys(text: &str, mask: &mut [bool]) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -94,6 +126,8 @@ fn mark_values_of_secret_keys(text: &str, mask: &mut [bool]) {
                 let (start, end, next) = string_at(text, at);
                 if secret {
                     mark(text, start, end, mask);
+                } else {
+                    mark_user_information_of(text, start, end, mask);
                 }
                 word = &text[start..end];
                 at = next;
@@ -160,10 +194,7 @@ fn mark(text: &str, start: usize, end: usize, mask: &mut [bool]) {
     while at < end {
         if text[at..end].starts_with("${") {
             let close = text[at..end].find('}').map_or(end, |i| at + i);
-            let readable = text[at..close].find(":-").map_or(close, |i| at + i + 2);
-            for hidden in &mut mask[readable..close] {
-                *hidden = true;
-            }
+            hide_default(text, at, close, mask);
             at = (close + 1).min(end);
         } else {
             mask[at] = true;
@@ -173,6 +204,27 @@ fn mark(text: &str, start: usize, end: usize, mask: &mut [bool]) {
             mask[at] = true;
             at += 1;
         }
+    }
+}
+
+/// Hides the default of the `${…` that is `start..close`.
+fn hide_default(text: &str, start: usize, close: usize, mask: &mut [bool]) {
+    let readable = start + 2 + readable(&text[start + 2..close]);
+    mask[readable..close].fill(true);
+}
+
+/// How much of what is in the braces may be shown: a name with the operator that follows, also one
+/// that only the shell knows; all of a file's path and of a message.
+pub(super) fn readable(inner: &str) -> usize {
+    let name = inner
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(inner.len());
+    let after = &inner[name..];
+    let operator = after.len() - after.trim_start_matches([':', '-', '=', '+']).len();
+    if inner.starts_with("file:") || operator == 0 || after[operator..].starts_with('?') {
+        inner.len()
+    } else {
+        name + operator
     }
 }
 
@@ -225,6 +277,11 @@ mod tests {
             masked("password = \"${P:-hunter2}\""),
             "password = \"${P:-*******}\""
         );
+        assert_eq!(
+            masked("a = \"${P:-abc}${file:a-b}${P:?a-b}${P-abc}\""),
+            "a = \"${P:-***}${file:a-b}${P:?a-b}${P-***}\""
+        );
+        assert_eq!(masked("a = 'redis://:a \"b@h'"), "a = 'redis://*****@h'");
         assert_eq!(
             masked("url = \"redis://u:p@h/0\""),
             "url = \"redis://***@h/0\""

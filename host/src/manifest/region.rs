@@ -166,22 +166,14 @@ impl Reader<'_, '_> {
         let Some(text) = self.text(&item, remedy) else {
             return unknown();
         };
-        let (plugin, name) = match text.value.split_once('/') {
-            Some((plugin, name)) => (Some(plugin), name),
-            None => (None, text.value.as_str()),
-        };
-        let usable = |name: &str| {
-            !name.is_empty()
-                && !name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
-        };
-        if !usable(name) || !plugin.is_none_or(is_name) {
+        let Some((plugin, name)) = offer(&text.value) else {
             self.error(
                 item.span(),
                 format!("\"{}\" does not name a backend", text.shown),
                 remedy,
             );
             return unknown();
-        }
+        };
         BackendRef {
             plugin: plugin.map(Into::into),
             name: name.into(),
@@ -210,9 +202,7 @@ impl Reader<'_, '_> {
             region.bypass_hold = self.limit(&item).unwrap_or(Duration::ZERO);
         }
         if let Some(item) = table.take("max_stale") {
-            let forever =
-                matches!(item.value.get_ref(), DeValue::String(text) if text == "forever");
-            region.max_stale = Some(if forever {
+            region.max_stale = Some(if self.is_word(&item, "forever") {
                 MaxStale::Forever
             } else {
                 let limit = self.limit(&item);
@@ -356,8 +346,8 @@ impl Reader<'_, '_> {
             item.clone()
         };
         let text = self.text(&name, kind.remedy)?;
-        if text.value.is_empty() {
-            let message = format!("a {}'s name cannot be empty", kind.what);
+        if offer(&text.value).is_none() {
+            let message = format!("\"{}\" does not name a {}", text.shown, kind.what);
             self.error(name.span(), message, kind.remedy);
             return None;
         }
@@ -398,4 +388,15 @@ impl Reader<'_, '_> {
             "remove one of them",
         );
     }
+}
+
+/// `redis` or `plugin/redis`, in its parts.
+fn offer(text: &str) -> Option<(Option<&str>, &str)> {
+    let (plugin, name) = match text.split_once('/') {
+        Some((plugin, name)) => (Some(plugin), name),
+        None => (None, text),
+    };
+    let is_odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    let is_usable = !name.is_empty() && !name.contains(is_odd) && plugin.is_none_or(is_name);
+    is_usable.then_some((plugin, name))
 }

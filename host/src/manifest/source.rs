@@ -1,5 +1,5 @@
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::error::{Excerpt, ManifestError, Severity};
@@ -33,6 +33,10 @@ impl Source {
             text,
             secret: OnceLock::new(),
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn text(&self) -> &str {

@@ -6,17 +6,31 @@ use super::duration::{self, BadDuration};
 use super::read::{Item, Reader};
 use super::suggest::{list, nearest};
 
+/// Whether it is a string that something may be put into.
+fn is_interpolation(item: &Item<'_>) -> bool {
+    matches!(item.value.get_ref(), DeValue::String(text) if text.contains("${"))
+}
+
 impl Reader<'_, '_> {
     pub(super) fn boolean(&mut self, item: &Item<'_>) -> Option<bool> {
+        let remedy = "write true or false, without quotes";
         if let DeValue::Boolean(value) = item.value.get_ref() {
             return Some(*value);
         }
-        self.wrong_type(item, "a boolean", "write true or false, without quotes");
+        if is_interpolation(item) {
+            let parse = |text: &str| text.parse().ok();
+            return self.interpolated(item, "boolean", remedy, parse);
+        }
+        self.wrong_type(item, "a boolean", remedy);
         None
     }
 
     pub(super) fn natural(&mut self, item: &Item<'_>) -> Option<u32> {
         let remedy = format!("write a whole number from 0 to {}", u32::MAX);
+        if is_interpolation(item) {
+            let parse = |text: &str| text.parse().ok();
+            return self.interpolated(item, "whole number", &remedy, parse);
+        }
         let DeValue::Integer(integer) = item.value.get_ref() else {
             self.wrong_type(item, "an integer", &remedy);
             return None;
@@ -34,6 +48,11 @@ impl Reader<'_, '_> {
 
     /// A number from 0 to 1.
     pub(super) fn share(&mut self, item: &Item<'_>, remedy: &str) -> Option<f64> {
+        let is_share = |share: &f64| (0.0..=1.0).contains(share);
+        if is_interpolation(item) {
+            let parse = |text: &str| text.parse().ok().filter(is_share);
+            return self.interpolated(item, "number from 0 to 1", remedy, parse);
+        }
         let value = match item.value.get_ref() {
             DeValue::Integer(integer) => integer.as_str().parse().ok(),
             DeValue::Float(float) => float.as_str().parse().ok(),
@@ -42,7 +61,7 @@ impl Reader<'_, '_> {
                 return None;
             }
         };
-        let share = value.filter(|share| (0.0..=1.0).contains(share));
+        let share = value.filter(is_share);
         if share.is_none() {
             self.error(
                 item.span(),
@@ -51,6 +70,26 @@ impl Reader<'_, '_> {
             );
         }
         share
+    }
+
+    /// What an interpolation stands for.
+    fn interpolated<T>(
+        &mut self,
+        item: &Item<'_>,
+        wanted: &str,
+        remedy: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(item, remedy)?;
+        let value = parse(text.value.trim());
+        if value.is_none() {
+            self.error(
+                item.span(),
+                format!("`{}`: \"{}\" stands for no {wanted}", item.key, text.shown),
+                remedy,
+            );
+        }
+        value
     }
 
     /// A duration; `None` if it is `"never"`, or wrong.
@@ -70,7 +109,13 @@ impl Reader<'_, '_> {
                 if text.value == "never" {
                     return None;
                 }
-                duration::parse(&text.value).map_err(|bad| {
+                // What stands for a number is one: there are no quotes to leave out.
+                let seconds = text.value.trim().parse();
+                let parsed = match seconds {
+                    Ok(seconds) if text.interpolated => duration::from_seconds(seconds),
+                    _ => duration::parse(&text.value),
+                };
+                parsed.map_err(|bad| {
                     if text.interpolated {
                         return BadDuration {
                             message: format!("\"{}\" stands for no duration", text.shown),
@@ -116,6 +161,14 @@ impl Reader<'_, '_> {
             );
         }
         limit
+    }
+
+    /// Whether it is, or stands for, that word. Tells nothing of what it cannot read.
+    pub(super) fn is_word(&mut self, item: &Item<'_>, word: &str) -> bool {
+        match item.value.get_ref() {
+            DeValue::String(text) => self.interpolator.expand(text).value == word,
+            _ => false,
+        }
     }
 
     /// One of some words; those of the format that this version does not know are refused.

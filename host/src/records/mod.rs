@@ -10,7 +10,7 @@ mod poller;
 use dogpile_lock::Clock;
 use dogpile_plugin_api::{Error, ErrorKind, Key, Metadata, Result, Value};
 
-pub(crate) use self::first::first_read;
+pub(crate) use self::first::{FirstRead, first_read};
 pub(crate) use self::poller::Poller;
 use crate::keys;
 use crate::registry::Configured;

@@ -343,6 +343,7 @@ impl Region {
                 Ok(())
             }
             Some(Err(error)) => {
+                self.slot().stats.count(Count::StoreError);
                 let config = &region.config;
                 let spare = &region.instance.spare;
                 spare.hold(&key.key(), value, config.bypass_hold, self.clock());

@@ -135,7 +135,7 @@ impl Region {
             let message = format!(
                 "{error}; what was invalidated is so in this process, and in others as soon as this one can write it"
             );
-            Error::with_source(ErrorKind::Backend, message, error)
+            self.ended(Error::with_source(ErrorKind::Backend, message, error))
         })
     }
 

@@ -227,7 +227,7 @@ impl Region {
         let region = configured(&snapshot, self.slot())?;
         region.instance.spare.clear();
         let cleared = region.instance.backend.clear();
-        cleared.map_err(|error| self.backend_error(region, "clear", error))
+        cleared.map_err(|error| self.call_failed(region, "clear", error))
     }
 
     /// Whether somebody creates `key` at this moment: in this process or, where the backend has a mutex, anywhere.
@@ -249,7 +249,7 @@ impl Region {
         }
         let mutex = region.instance.backend.mutex(&key.key());
         let locked = mutex.and_then(|mutex| mutex.map_or(Ok(false), |mutex| mutex.is_locked()));
-        locked.map_err(|error| self.backend_error(region, "mutex", error))
+        locked.map_err(|error| self.call_failed(region, "mutex", error))
     }
 
     /// When the value of `key` was created, how old it is and when it may be dropped, fresh or not; `None` if there
@@ -264,7 +264,7 @@ impl Region {
         let text = key.cache_key();
         let key = BackendKey::new(region, &text)?;
         let got = region.instance.backend.get(&key.key());
-        let value = got.map_err(|error| self.backend_error(region, "get", error))?;
+        let value = got.map_err(|error| self.call_failed(region, "get", error))?;
         Ok(value.and_then(|value| ValueMetadata::of(&value, self.clock().exact())))
     }
 
@@ -324,7 +324,7 @@ impl Region {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
         let stats = region.instance.backend.stats();
-        stats.map_err(|error| self.backend_error(region, "stats", error))
+        stats.map_err(|error| self.call_failed(region, "stats", error))
     }
 
     #[inline]
@@ -469,7 +469,7 @@ impl Region {
         let deleted = self
             .call_with_key(way, &region.instance, &key, delete)
             .await;
-        deleted.map_err(|error| self.backend_error(&region, "delete", error))
+        deleted.map_err(|error| self.call_failed(&region, "delete", error))
     }
 
     /// Counts a call that ends with an error.
@@ -522,6 +522,17 @@ impl Region {
         if fail { Err(error) } else { Ok(()) }
     }
 
+    /// A failed backend call that ends the region's, whatever `on_backend_error` says.
+    #[cold]
+    fn call_failed(
+        &self,
+        region: &Configured,
+        method: &str,
+        error: dogpile_plugin_api::Error,
+    ) -> Error {
+        self.ended(self.backend_error(region, method, error))
+    }
+
     #[cold]
     fn backend_error(
         &self,
@@ -529,6 +540,7 @@ impl Region {
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Error {
+        let error = region.instance.without_secrets(error);
         let (name, served) = (self.name(), region.instance.title());
         let message = match error.kind() {
             PluginErrorKind::Suspended => {

@@ -258,7 +258,7 @@ impl Region {
                 instance.backend.delete_multi(keys)
             })
             .await;
-        deleted.map_err(|error| self.backend_error(&region, "delete_multi", error))
+        deleted.map_err(|error| self.call_failed(&region, "delete_multi", error))
     }
 
     pub(super) async fn put_all<T: Cacheable, K: CacheKey>(

@@ -348,6 +348,7 @@ impl Region {
         };
         let hold = region.config.bypass_hold;
         for (key, value) in values {
+            self.slot().stats.count(Count::StoreError);
             spare.hold(&key.key(), value, hold, self.clock());
         }
         self.backend_failed(region, call, "set_multi", error)

@@ -9,6 +9,7 @@ use super::mangle::BackendKey;
 use super::store::{fitted, metadata, notes};
 use super::{Region, ValueMetadata};
 use crate::registry::{Configured, configured};
+use crate::slot::Count;
 use crate::{Error, ErrorKind, Result};
 
 /// A stored value as bytes.
@@ -34,7 +35,7 @@ impl Region {
         let text = key.cache_key();
         let key = BackendKey::new(region, &text)?;
         let got = region.instance.backend.get(&key.key());
-        let Some(value) = got.map_err(|error| self.backend_error(region, "get", error))? else {
+        let Some(value) = got.map_err(|error| self.call_failed(region, "get", error))? else {
             return Ok(None);
         };
         let Some(metadata) = ValueMetadata::of(&value, self.clock().exact()) else {
@@ -101,7 +102,10 @@ impl Region {
         bytes.extend_from_slice(payload);
         let value = fitted(&metadata, &key, bytes);
         let stored = region.instance.backend.set(&key.key(), &value);
-        stored.map_err(|error| self.backend_error(region, "set", error))
+        stored.map_err(|error| {
+            self.slot().stats.count(Count::StoreError);
+            self.call_failed(region, "set", error)
+        })
     }
 
     /// Whether other processes see what the region's backend stores.

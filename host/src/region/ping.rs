@@ -25,6 +25,6 @@ impl Region {
         let snapshot = self.registry().load();
         let region = configured(&snapshot, self.slot())?;
         let answered = region.instance.backend.ping();
-        answered.map_err(|error| self.backend_error(region, "ping", error))
+        answered.map_err(|error| self.call_failed(region, "ping", error))
     }
 }

@@ -4,22 +4,33 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
+
 use super::outcome::Reload;
-use super::plan::{ChangeKind, Sketch, plan};
+use super::plan::{Change, Sketch, plan};
 use super::reaper::{discard, retire};
 use crate::ErrorKind;
-use crate::assemble::{Assembly, Refused};
+use crate::assemble::{Assembly, Refused, unresolved};
 use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::loader::{self, LoadError, Loader};
-use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig, ProxyConfig};
+use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
-use crate::records::first_read;
+use crate::records::{FirstRead, first_read};
 use crate::registry::{Configured, Origin, Slots, Snapshot, Timeouts};
 use crate::slot::Slot;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
+
+/// Everything loaded, opened and checked aside.
+struct Prepared<'e> {
+    next: Snapshot,
+    first: FirstRead,
+    changes: Vec<Change>,
+    /// Held until it is in force, so that no region is held meanwhile which it leaves out.
+    slots: MutexGuard<'e, Slots>,
+}
 
 /// Loads, opens and checks everything aside, and replaces the snapshot once; or changes nothing. All errors are
 /// found, not the first. The caller holds the host's change lock.
@@ -29,14 +40,50 @@ pub(super) fn apply(
     is_reload: bool,
 ) -> Result<Reload, ManifestErrors> {
     let current = engine.registry.load_full();
+    let prepared = prepare(engine, manifest, &current, is_reload)?;
+    let mut reload = Reload::unchanged(current.generation, prepared.changes);
+    if current.generation > 0 && is_same(&current, &prepared.next) {
+        return Ok(reload);
+    }
+    let mut slots = prepared.slots;
+    prepared.first.take_in(engine.clock);
+    let old = engine.registry.replace(&mut slots, prepared.next);
+    drop(slots);
+    let new = engine.registry.load_full();
+    drop(current);
+    retire(old, &new, new.timeouts.drain);
+    reload.generation = new.generation;
+    reload.changed = true;
+    Ok(reload)
+}
+
+/// What [`apply`] would change: everything up to the swap is done, and undone. The caller holds the host's change
+/// lock.
+pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
+    let current = engine.registry.load_full();
+    let prepared = prepare(engine, manifest, &current, true)?;
+    drop(prepared.slots);
+    let mut reload = Reload::unchanged(current.generation, prepared.changes);
+    reload.planned = true;
+    reload.changed = !is_same(&current, &prepared.next);
+    discard(prepared.next);
+    Ok(reload)
+}
+
+fn prepare<'e>(
+    engine: &'e Engine,
+    manifest: &Manifest,
+    current: &Snapshot,
+    is_reload: bool,
+) -> Result<Prepared<'e>, ManifestErrors> {
     let mut errors = Vec::new();
-    let plugins = load(engine, manifest, &current, &mut errors);
+    let plugins = load(engine, manifest, current, &mut errors);
     // Without its plugin a region's error would be a consequence, not a cause.
     let all_loaded = errors.is_empty();
-    errors.extend(code_twice(manifest, &current));
+    errors.extend(code_twice(manifest, current));
     let assembly = Assembly {
         plugins: &plugins,
-        current: &current,
+        current,
         engine,
         open_timeout: timeouts(manifest).open,
         origin: Origin::Manifest,
@@ -45,7 +92,7 @@ pub(super) fn apply(
     };
     let regions = open(&assembly, manifest, all_loaded, &mut errors);
     let new: Vec<_> = regions.iter().map(sketch).collect();
-    let changes = plan(&listed(&current), &new);
+    let changes = plan(&listed(current), &new);
     let mut next = Snapshot::new(plugins);
     next.timeouts = timeouts(manifest);
     for region in current
@@ -62,31 +109,19 @@ pub(super) fn apply(
         discard(next);
         return Err(refused);
     }
-    let first = first_read(&current, &next, next.timeouts.open);
-    let mut slots = engine.registry.slots();
-    errors.extend(held(manifest, &current, &next, &slots));
-    errors.extend(keeps_objects(manifest, &current, &next));
+    let first = first_read(current, &next, next.timeouts.open);
+    let slots = engine.registry.slots();
+    errors.extend(held(manifest, current, &next, &slots));
+    errors.extend(keeps_objects(manifest, current, &next));
     if let Err(refused) = refuse(manifest, &mut errors) {
         discard(next);
         return Err(refused);
     }
-    if current.generation > 0 && is_same(&current, &next) {
-        return Ok(Reload {
-            generation: current.generation,
-            changed: false,
-            changes,
-        });
-    }
-    first.take_in(engine.clock);
-    let old = engine.registry.replace(&mut slots, next);
-    drop(slots);
-    let new = engine.registry.load_full();
-    drop(current);
-    retire(old, &new, new.timeouts.drain);
-    Ok(Reload {
-        generation: new.generation,
-        changed: true,
+    Ok(Prepared {
+        next,
+        first,
         changes,
+        slots,
     })
 }
 
@@ -95,6 +130,40 @@ fn timeouts(manifest: &Manifest) -> Timeouts {
         open: manifest.host().open_timeout.unwrap_or(FOR_EVER),
         drain: manifest.host().drain_timeout,
     }
+}
+
+/// What else is wrong with a manifest that is refused already, as far as it shows without running any code of a
+/// plugin that is not loaded.
+pub(super) fn more_errors(engine: &Engine, manifest: &Manifest) -> Vec<ManifestError> {
+    let current = engine.registry.load_full();
+    let mut errors = Vec::new();
+    let mut known = engine.linked.clone();
+    let mut all_known = manifest.lists_all_plugins();
+    for plugin in manifest.plugins().values() {
+        match loader::inspect(&plugin.path) {
+            Ok(found) => {
+                let is_it = |entry: &&Arc<PluginEntry>| {
+                    let digest = entry.file.as_ref().map(|file| &file.digest);
+                    entry.name == plugin.name && digest == Some(&found.digest)
+                };
+                match current.plugins.iter().find(is_it) {
+                    Some(entry) => known.add(Arc::clone(entry)),
+                    None => all_known = false,
+                }
+            }
+            Err(error) => {
+                all_known = false;
+                errors.push(not_loaded(manifest, plugin, &error));
+            }
+        }
+    }
+    if all_known {
+        for (name, region) in manifest.regions() {
+            let unresolved = unresolved(region, &known).into_iter();
+            errors.extend(unresolved.map(|refused| refused_at(manifest, name, refused)));
+        }
+    }
+    errors
 }
 
 /// Whether nothing would be gained by the new one: the same plugins, and the same regions on the same instances.
@@ -107,65 +176,6 @@ fn is_same(current: &Snapshot, next: &Snapshot) -> bool {
     current.plugins.is_same(&next.plugins)
         && current.regions().count() == next.regions().count()
         && current.regions().all(same)
-}
-
-/// What [`apply`] would change, without loading or opening anything.
-pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
-    let current = engine.registry.load_full();
-    let mut errors = Vec::new();
-    let linked = engine.linked.iter();
-    let mut codes: Vec<(&str, String)> = linked
-        .map(|entry| (&*entry.name, entry.code().to_owned()))
-        .collect();
-    for plugin in manifest.plugins().values() {
-        match loader::inspect(&plugin.path) {
-            Ok(found) => codes.push((&plugin.name, found.digest)),
-            Err(error) => errors.push(not_loaded(manifest, plugin, &error)),
-        }
-    }
-    refuse(manifest, &mut errors)?;
-    // Which plugin offers something is known of those that are loaded; of a new one, by its first load.
-    let code_of = |named: Option<&str>, serving: Option<&Arc<PluginEntry>>| {
-        let name = named.or(serving.map(|entry| &*entry.name));
-        let code = codes.iter().find(|(plugin, _)| Some(*plugin) == name);
-        code.map_or("", |(_, code)| code.as_str())
-    };
-    let code_of_proxy = |proxy: &ProxyConfig| {
-        let named = proxy.name.split_once('/').map(|(plugin, _)| plugin);
-        let serving = current.plugins.proxy(&proxy.name).ok();
-        code_of(named, serving.map(|(entry, _)| entry))
-    };
-    let next: Vec<Sketch<'_>> = manifest
-        .regions()
-        .values()
-        .map(|config| Sketch {
-            config,
-            code: code_of(
-                config.backend.plugin.as_deref(),
-                current.plugins.backend(&config.backend).ok(),
-            ),
-            proxies: config.proxies.iter().map(code_of_proxy).collect(),
-        })
-        .collect();
-    let changes = plan(&listed(&current), &next);
-    errors.extend(code_twice(manifest, &current));
-    let gone = changes
-        .iter()
-        .filter(|change| change.kind == ChangeKind::Removed);
-    let slots = engine.registry.slots();
-    for change in gone {
-        errors.extend(held_region(manifest, &slots, &change.region));
-    }
-    refuse(manifest, &mut errors)?;
-    let loaded = current.plugins.iter();
-    let other_plugins = !loaded
-        .map(|entry| (&*entry.name, entry.code()))
-        .eq(codes.iter().map(|(name, code)| (*name, code.as_str())));
-    Ok(Reload {
-        generation: current.generation,
-        changed: other_plugins || changes.iter().any(|change| change.kind != ChangeKind::Kept),
-        changes,
-    })
 }
 
 fn refuse(manifest: &Manifest, errors: &mut Vec<ManifestError>) -> Result<(), ManifestErrors> {
@@ -270,8 +280,11 @@ fn open(
         }
         match assembly.region(&Arc::new(config.clone()), &slot) {
             Ok(region) => regions.push(region),
-            Err(refused) if !all_loaded && refused.kind == ErrorKind::PluginNotFound => {}
-            Err(refused) => errors.push(refused_at(manifest, name, refused)),
+            Err(refusals) => {
+                let matters = |one: &Refused| all_loaded || one.kind != ErrorKind::PluginNotFound;
+                let refused = refusals.0.into_iter().filter(matters);
+                errors.extend(refused.map(|refused| refused_at(manifest, name, refused)));
+            }
         }
     }
     regions
@@ -280,7 +293,11 @@ fn open(
 fn refused_at(manifest: &Manifest, region: &str, refused: Refused) -> ManifestError {
     let mut path = vec!["regions", region];
     path.extend(refused.place.iter().map(String::as_str));
-    manifest.error_at(&path, refused.message, refused.remedy)
+    if refused.about_key {
+        manifest.error_at_key(&path, refused.message, refused.remedy)
+    } else {
+        manifest.error_at(&path, refused.message, refused.remedy)
+    }
 }
 
 fn is_in_code(current: &Snapshot, slot: &Slot) -> bool {
@@ -329,16 +346,17 @@ fn held<'a>(
     let gone = current
         .regions()
         .filter(|region| next.region(region.slot.number).is_none());
-    gone.filter_map(|region| held_region(manifest, slots, &region.config.name))
-}
-
-fn held_region(manifest: &Manifest, slots: &Slots, name: &str) -> Option<ManifestError> {
-    slots.get(name)?.is_held().then(|| {
-        manifest.error_at(
-            &["regions"],
-            format!("region `{name}` is not listed any more, but the program holds handles to it"),
-            format!("put [regions.{name}] back; it can go when the program that uses it does"),
-        )
+    gone.filter_map(|region| {
+        let name = &region.config.name;
+        slots.get(name)?.is_held().then(|| {
+            manifest.error_at(
+                &["regions"],
+                format!(
+                    "region `{name}` is not listed any more, but the program holds handles to it"
+                ),
+                format!("put [regions.{name}] back; it can go when the program that uses it does"),
+            )
+        })
     })
 }
 

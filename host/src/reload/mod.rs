@@ -29,6 +29,8 @@ pub(crate) struct Follower {
     state: Mutex<State>,
     /// Ends the thread that watches.
     watch: OnceLock<watch::Stop>,
+    /// What `[host] admin_socket` was when the host began to listen there, or in the usual place.
+    admin_socket: OnceLock<Option<PathBuf>>,
 }
 
 /// What is known of the manifest.
@@ -51,7 +53,13 @@ impl Follower {
             path,
             state: Mutex::default(),
             watch: OnceLock::new(),
+            admin_socket: OnceLock::new(),
         }
+    }
+
+    /// Tells where the manifest had the host listen: another place is for its next start.
+    pub(crate) fn listens(&self, admin_socket: Option<PathBuf>) {
+        self.admin_socket.get_or_init(|| admin_socket);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -89,21 +97,27 @@ impl Follower {
     fn apply(&self, attempt: Attempt) -> Result<Reload> {
         let began = Instant::now();
         let is_reload = self.state.lock().applied.is_some();
-        let outcome = attempt.manifest.and_then(|manifest| {
-            let reload = apply::apply(&self.engine, &manifest, is_reload)?;
-            Ok((reload, manifest))
-        });
+        let outcome = match attempt.manifest {
+            Ok(manifest) => {
+                apply::apply(&self.engine, &manifest, is_reload).map(|reload| (reload, manifest))
+            }
+            Err(errors) => Err(self.with_more(errors)),
+        };
         let mut state = self.state.lock();
         state.inputs = attempt.inputs;
         state.fingerprint = Some(attempt.fingerprint);
         match outcome {
-            Ok((reload, manifest)) => {
-                state.hash = Some(manifest.content_hash().to_owned());
-                state.applied = Some(SystemTime::now());
+            Ok((mut reload, manifest)) => {
+                reload.warnings = self.warnings(&manifest);
+                let hash = Some(manifest.content_hash().to_owned());
+                if reload.changed || state.hash != hash {
+                    state.applied = Some(SystemTime::now());
+                }
+                state.hash = hash;
                 state.error = None;
                 drop(state);
                 Poller::follow(&self.engine);
-                for warning in manifest.warnings() {
+                for warning in &reload.warnings {
                     tracing::warn!(target: "dogpile.reload", "{warning}");
                 }
                 tracing::info!(target: "dogpile.reload", elapsed = ?began.elapsed(), "{reload}");
@@ -119,18 +133,48 @@ impl Follower {
         }
     }
 
+    /// With what else is wrong, as far as it can be seen without running code that is not loaded.
+    fn with_more(&self, errors: ManifestErrors) -> ManifestErrors {
+        let Some(readable) = errors.readable() else {
+            return errors;
+        };
+        let more = apply::more_errors(&self.engine, readable);
+        let readable = readable.clone();
+        errors.and(&readable, more)
+    }
+
+    fn warnings(&self, manifest: &Manifest) -> Vec<String> {
+        let mut warnings: Vec<String> = manifest.warnings().iter().map(<_>::to_string).collect();
+        let listens = self.admin_socket.get();
+        if listens.is_some_and(|listens| *listens != manifest.host().admin_socket) {
+            let warning = manifest.warning_at(
+                &["host", "admin_socket"],
+                "the admin socket stays where it is until the host starts again",
+                "restart the host to move it, or put `admin_socket` in [host] back",
+            );
+            warnings.push(warning.to_string());
+        }
+        warnings
+    }
+
     /// What a change of the manifest can show in.
     fn inputs(&self) -> Vec<PathBuf> {
         self.state.lock().inputs.clone()
     }
 
-    /// What a reload would change.
+    /// What a reload would change. Everything is loaded and opened aside as a reload would, and closed again.
     pub(crate) fn plan(&self) -> Result<Reload> {
-        let refused = |errors: ManifestErrors| {
-            Error::with_source(ErrorKind::Configuration, errors.to_string(), errors)
+        let _change = self.engine.change.lock();
+        let planned = match Manifest::load(&self.path) {
+            Ok(manifest) => apply::planned(&self.engine, &manifest).map(|mut planned| {
+                planned.warnings = self.warnings(&manifest);
+                planned
+            }),
+            Err(errors) => Err(self.with_more(errors)),
         };
-        let manifest = Manifest::load(&self.path).map_err(refused)?;
-        apply::planned(&self.engine, &manifest).map_err(refused)
+        planned.map_err(|errors| {
+            Error::with_source(ErrorKind::Configuration, errors.to_string(), errors)
+        })
     }
 }
 

@@ -14,35 +14,60 @@ pub struct Reload {
     pub generation: u64,
     /// Whether anything was, or would be, changed.
     pub changed: bool,
+    /// Whether it was only planned: then nothing is changed.
+    #[serde(default)]
+    pub planned: bool,
     /// What becomes of each region of the manifest.
     pub changes: Vec<Change>,
+    /// What works, but probably not as it is meant; each as an error is printed, with its place.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
+impl Reload {
+    pub(super) fn unchanged(generation: u64, changes: Vec<Change>) -> Self {
+        Self {
+            generation,
+            changed: false,
+            planned: false,
+            changes,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Without the warnings.
 impl fmt::Display for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.changed {
             return write!(f, "nothing to change, generation {}", self.generation);
         }
-        write!(f, "generation {}", self.generation)?;
-        for change in self
-            .changes
-            .iter()
-            .filter(|change| change.kind != ChangeKind::Kept)
-        {
-            write!(f, "\n{change}")?;
+        let is_kept = |change: &&Change| change.kind == ChangeKind::Kept;
+        let kept = self.changes.iter().filter(is_kept).count();
+        let others = self.changes.iter().filter(|change| !is_kept(change));
+        if self.planned {
+            write!(f, "would become generation {}", self.generation + 1)?;
+        } else {
+            write!(f, "generation {}", self.generation)?;
         }
-        let kept = self
-            .changes
-            .iter()
-            .filter(|change| change.kind == ChangeKind::Kept)
-            .count();
+        for change in others {
+            if self.planned {
+                write!(f, "\n{}", change.planned())?;
+            } else {
+                write!(f, "\n{change}")?;
+            }
+        }
         if kept > 0 {
-            write!(
-                f,
-                "\nkept {kept} region{} as {}",
-                if kept == 1 { "" } else { "s" },
-                if kept == 1 { "it is" } else { "they are" }
-            )?;
+            let keep = if self.planned { "would keep" } else { "kept" };
+            let (plural, they) = if kept == 1 {
+                ("", "it is")
+            } else {
+                ("s", "they are")
+            };
+            write!(f, "\n{keep} {kept} region{plural} as {they}")?;
+        }
+        if self.planned {
+            f.write_str("\nnothing was changed")?;
         }
         Ok(())
     }

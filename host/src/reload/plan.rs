@@ -36,24 +36,47 @@ pub enum ChangeKind {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (word, meaning) = match self.kind {
-            ChangeKind::Added => ("added", ""),
-            ChangeKind::Removed => (
-                "removed",
-                ", what its backend holds in this process is lost",
-            ),
-            ChangeKind::Swapped => (
-                "swapped",
-                ", what its old instance holds in this process is lost",
-            ),
-            ChangeKind::Changed => ("changed", ", keeps its instance and entries"),
-            ChangeKind::Kept => ("kept", ""),
+        self.write(f, false)
+    }
+}
+
+impl Change {
+    /// In the words of what may come.
+    pub(super) fn planned(&self) -> impl fmt::Display + '_ {
+        struct Planned<'a>(&'a Change);
+        impl fmt::Display for Planned<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write(f, true)
+            }
+        }
+        Planned(self)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, planned: bool) -> fmt::Result {
+        let (would, did) = match self.kind {
+            ChangeKind::Added => ("would add", "added"),
+            ChangeKind::Removed => ("would remove", "removed"),
+            ChangeKind::Swapped => ("would swap", "swapped"),
+            ChangeKind::Changed => ("would change", "changed"),
+            ChangeKind::Kept => ("would keep", "kept"),
         };
+        let word = if planned { would } else { did };
         write!(f, "{word} region `{}`", self.region)?;
         if !self.because.is_empty() {
             write!(f, " ({})", self.because.join(", "))?;
         }
-        f.write_str(meaning)
+        let lost = if planned { "would be lost" } else { "is lost" };
+        match self.kind {
+            ChangeKind::Removed => {
+                write!(f, ", what its backend holds in this process {lost}")
+            }
+            ChangeKind::Swapped => {
+                write!(f, ", what its old instance holds in this process {lost}")
+            }
+            ChangeKind::Changed if planned => f.write_str(", keeping its instance and entries"),
+            ChangeKind::Changed => f.write_str(", keeps its instance and entries"),
+            ChangeKind::Added | ChangeKind::Kept => Ok(()),
+        }
     }
 }
 

@@ -2,9 +2,14 @@
 //!
 //! Events wake the thread early; what decides is a look at the files themselves, which it also takes by itself every
 //! two seconds. So nothing depends on events: a file system without them, an overflow, a folder that was away.
+//!
+//! A file is read when it has stayed as it is for 60 ms; a `.toml` file whose last line has no end, for a second, since
+//! it may be half-written. Whoever writes more slowly, or writes several files that belong together, should write beside
+//! and rename: then what is read is always whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -22,6 +27,10 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// How long the files must stay as they are before they are read: a save is often several steps.
 const QUIET: Duration = Duration::from_millis(60);
+
+/// The same while the last line of a manifest has no end: whoever writes it may be in the middle of a line, and what is
+/// there may be right by chance.
+const UNFINISHED: Duration = Duration::from_secs(1);
 
 /// How long it waits for that at most.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -111,16 +120,36 @@ fn look(paths: &[PathBuf]) -> Look {
 
 /// Waits until the files stay as they are, and gives that look.
 fn settle(paths: &[PathBuf], mut now: Look) -> Look {
-    let began = Instant::now();
+    let (began, mut since) = (Instant::now(), Instant::now());
     while began.elapsed() < PATIENCE {
         thread::sleep(QUIET);
         let next = look(paths);
-        if next == now {
+        if next != now {
+            now = next;
+            since = Instant::now();
+        } else if since.elapsed() >= UNFINISHED || !paths.iter().any(|path| is_unfinished(path)) {
             break;
         }
-        now = next;
     }
     now
+}
+
+/// Whether it is a manifest or an included file, and does not end with a newline. Other files that are followed need
+/// none: secrets, libraries.
+fn is_unfinished(path: &Path) -> bool {
+    let last = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        io::Result::Ok(last[0])
+    };
+    let is_file = || fs::metadata(path).is_ok_and(|found| found.is_file());
+    // What cannot be read is told by who reads it.
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+        && is_file()
+        && last().is_ok_and(|last| last != b'\n')
 }
 
 /// The folders whose events wake the thread.
@@ -232,6 +261,22 @@ mod tests {
                 "{folder} in {folders:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_manifest_without_an_end_of_its_last_line_is_unfinished() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, content, unfinished) in [
+            ("a.toml", "a = 1", true),
+            ("b.toml", "a = 1\n", false),
+            ("c.toml", "", false),
+            ("secret", "a", false),
+        ] {
+            let path = root.path().join(name);
+            fs::write(&path, content).unwrap();
+            assert_eq!(is_unfinished(&path), unfinished, "{name}");
+        }
+        assert!(!is_unfinished(&root.path().join("absent.toml")));
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Codec {
 
     /// Whether a payload is the value of some type.
     pub(crate) fn check(&self, payload: &[u8]) -> Result<(), SerializerError> {
+        if self.own().is_none() && self.kind == SerializerKind::Json {
+            // Of a text that is ignored serde does not see whether it is one.
+            std::str::from_utf8(payload)?;
+        }
         self.decode::<IgnoredAny>(payload).map(|IgnoredAny| ())
     }
 

@@ -26,6 +26,7 @@ pub(crate) enum Count {
     BackendError,
     Bypass,
     RefusedRefresh,
+    StoreError,
     /// A hit of a call that had its stripe pinned: never counted otherwise.
     PinnedHit,
 }
@@ -83,6 +84,7 @@ impl Stats {
             creations: self.sum(Count::Creation),
             waits: self.sum(Count::Wait),
             errors: self.sum(Count::Error),
+            store_errors: self.sum(Count::StoreError),
             refused_refreshes: self.sum(Count::RefusedRefresh),
         }
     }
@@ -104,6 +106,8 @@ pub struct RegionStats {
     pub waits: u64,
     /// Calls that ended with an error.
     pub errors: u64,
+    /// Values that the backend failed to store, whether or not a call ended with that.
+    pub store_errors: u64,
     /// Background creations that were not begun, because too many wait already.
     pub refused_refreshes: u64,
 }

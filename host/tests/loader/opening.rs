@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use dogpile::Host;
 use dogpile::loader::{Loaded, Loader, OpenError, host_functions, open_backend};
 use dogpile_plugin_api::ErrorKind;
 
@@ -24,6 +25,25 @@ fn a_panic_in_open_is_an_error_with_its_message() {
     };
     assert_eq!(error.kind(), ErrorKind::Panic);
     assert!(error.message().contains("open is not for me"), "{error}");
+}
+
+#[test]
+fn a_panic_in_open_is_told_at_the_backend_with_the_file() {
+    let (folder, library) = file(&rust("panics_in_open"));
+    let name = library.file_name().unwrap().to_string_lossy();
+    let manifest = folder.path().join("dogpile.toml");
+    let text = format!(
+        "version = 1\nhost.plugin_dir = \".\"\n[plugins.p]\nfile = \"{name}\"\n[regions.a]\nbackend = \"panics\"\n\
+         expiration_time = 1\narguments = {{}}\n"
+    );
+    fs::write(&manifest, text).unwrap();
+    let error = Host::open(&manifest).map(drop).unwrap_err().to_string();
+    assert!(error.contains("dogpile.toml:6:11: error: "), "{error}");
+    assert!(
+        error.contains("/plugin.so) did not open: it panicked in open: "),
+        "{error}"
+    );
+    assert!(error.contains("open is not for me"), "{error}");
 }
 
 #[test]

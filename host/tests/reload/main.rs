@@ -13,3 +13,4 @@ mod save;
 mod share;
 mod stop;
 mod support;
+mod warn;

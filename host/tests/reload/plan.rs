@@ -5,7 +5,7 @@ use std::fs;
 use dogpile::ChangeKind;
 
 use crate::probe::Log;
-use crate::support::{Site, change, contains, library, plugins};
+use crate::support::{Site, change, contains, library, plugins, until};
 
 const LOG: &str =
     "[regions.probed]\nbackend = \"probe\"\narguments = { log = \"planned\", tag = \"a\" }\n";
@@ -32,7 +32,19 @@ fn a_plan_says_what_a_reload_does_and_changes_nothing() {
     assert_eq!(change(&planned, "more").0, ChangeKind::Added);
     assert_eq!(change(&planned, "pages").0, ChangeKind::Removed);
     assert_eq!(serde_json::to_value(host.status()).unwrap(), before);
-    assert_eq!(Log::named("planned").opened(), 1);
+    let log = Log::named("planned");
+    until("what was opened aside is closed", || log.closes() == [0, 1]);
+    contains(
+        &planned.to_string(),
+        &[
+            &format!("would become generation {}\n", planned.generation + 1),
+            "\nwould swap region `probed` (arguments.tag), what its old instance holds in this process would be lost\n",
+            "\nwould change region `users` (",
+            "\nwould add region `more`\n",
+            "\nwould remove region `pages`, ",
+            "\nnothing was changed",
+        ],
+    );
 
     let applied = host.reload().unwrap();
     assert_eq!(applied.changes, planned.changes);
@@ -84,6 +96,28 @@ fn a_plan_is_refused_as_the_reload_would_be() {
     );
     site.save(&format!("[plugins.missing]\n{USERS}"));
     contains(&host.plan().unwrap_err().to_string(), &["dogpile.toml:6:"]);
+    for (wrong, parts) in [
+        ("backend = \"memroy\"\n", ["dogpile.toml:7:11", "`memroy`"]),
+        (
+            "backend = \"memory\"\nkey_mangler = \"sha\"\n",
+            ["dogpile.toml:8:15", "`sha`"],
+        ),
+        (
+            "backend = \"memory\"\narguments.max_entries = 0\n",
+            ["dogpile.toml:8:25", "refuses its arguments"],
+        ),
+    ] {
+        site.save(&format!("[regions.users]\n{wrong}"));
+        let planned = host.plan().unwrap_err().to_string();
+        contains(&planned, &parts);
+        assert_eq!(
+            host.reload().unwrap_err().to_string(),
+            planned,
+            "as a reload says"
+        );
+        site.save(USERS);
+        host.reload().unwrap();
+    }
     assert_eq!(
         host.status().last_error,
         None,

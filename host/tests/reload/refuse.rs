@@ -87,12 +87,16 @@ fn an_unknown_backend_or_mangler_is_refused_with_those_that_there_are() {
         ),
         (
             "[regions.users]\nbackend = \"null/memory\"\n",
-            &["dogpile.toml:7:11", "`memory`"],
+            &[
+                "dogpile.toml:7:11",
+                "plugin `null` offers no backend `memory`",
+                "it offers `null`; there is `memory/memory`",
+            ],
         ),
         (
             "[regions.users]\nbackend = \"memory\"\nkey_mangler = [\"sha1\"]\n",
             &[
-                "dogpile.toml:8:15",
+                "dogpile.toml:8:16",
                 "no plugin offers the key mangler `sha1`",
             ],
         ),
@@ -111,15 +115,27 @@ fn an_argument_that_the_backend_refuses_is_marked() {
         ),
         (
             "[regions.users]\nbackend = \"memory\"\narguments = { max_entires = 5 }\n",
-            &["dogpile.toml:8:", "max_entires"],
+            &[
+                "dogpile.toml:8:15",
+                "max_entires = 5 }\n  |               ^^^^^^^^^^^\n",
+                "`max_entries`",
+            ],
+        ),
+        (
+            "[regions.users]\nbackend = \"memory\"\narguments = { max_bytes = 0, max_entires = 5, max_entries = 0 }\n",
+            &[
+                "dogpile.toml:8:27",
+                "dogpile.toml:8:30",
+                "dogpile.toml:8:61",
+                "3 errors",
+            ],
         ),
         (
             "[regions.users]\nbackend = \"probe\"\n[regions.users.arguments]\nlog = \"refused\"\ntls.cert = \"a\"\n",
             &[
-                "dogpile.toml:10:",
+                "dogpile.toml:10:5",
                 "no such argument",
-                "tls.cert = \"a\"\n",
-                "^",
+                "tls.cert = \"a\"\n   |     ^^^^\n",
             ],
         ),
         (
@@ -142,6 +158,72 @@ fn an_argument_that_is_refused_shows_no_secret() {
     let error = refusal(&host);
     contains(&error, &["dogpile.toml:8:23", "max_bytes"]);
     assert!(!error.contains("canary"), "{error}");
+}
+
+#[test]
+fn no_error_shows_a_secret_whatever_it_is_given_to() {
+    let site = Site::new(USERS);
+    fs::write(site.path("pin"), "73\n").unwrap();
+    let host = site.open_unwatched();
+    let manglers = "[plugins.manglers]\n";
+    for (wrong, line) in [
+        ("max_entries = \"redis://:canary@h/0\"", 8),
+        ("max_entries = \"redis://:can ary\\\"canary@h/0\"", 8),
+        ("max_entries = \"${file:pin}x\"", 8),
+        ("max_bytes = \"${file:pin}\"\nstorage = \"${file:pin}\"", 9),
+        ("storage = \"${DOGPILE_NOT_SET:-canary}\"", 8),
+        ("storage = { password = \"canary\" }", 8),
+        ("password = \"canary\"", 8),
+        ("token = 735573", 8),
+        ("\"redis://:canary@h/0\" = 1", 8),
+    ] {
+        site.save(&format!(
+            "[regions.users]\nbackend = \"memory\"\narguments.{}\n",
+            wrong.replace('\n', "\narguments.")
+        ));
+        let error = refusal(&host);
+        contains(&error, &[&format!("dogpile.toml:{line}:")]);
+        for secret in ["canary", "can ary", "73"] {
+            assert!(!error.contains(secret), "{secret}: {error}");
+        }
+    }
+    for wrong in [
+        "backend = \"redis://:canary@h/0\"",
+        "backend = \"memory\"\nkey_mangler = \"redis://:canary@h/0\"",
+        "backend = \"memory\"\nkey_mangler = { mangler = \"length\", arguments = { max = \"${DOGPILE_NOT_SET:-canary}\" } }",
+        "backend = \"memory\"\nkey_mangler = { mangler = \"length\", arguments = { max = \"redis://:canary@h/0\" } }",
+        "backend = \"memory\"\n[regions.\"redis://:canary@h/0\"]\nbackend = \"null\"",
+    ] {
+        site.save(&format!("{manglers}[regions.users]\n{wrong}\n"));
+        let error = refusal(&host);
+        assert!(!error.contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn an_interpolated_text_is_the_number_that_the_argument_is() {
+    let site = Site::empty();
+    fs::write(site.path("limit"), "5\n").unwrap();
+    site.save(
+        "[regions.users]\nbackend = \"memory\"\n\
+         arguments = { max_entries = \"${file:limit}\", max_bytes = \"${DOGPILE_NOT_SET:-2000}\" }\n\
+         expiration_time = \"${file:limit}\"\nshares_keys = \"${DOGPILE_NOT_SET:-true}\"\n\
+         value_version = \"${file:limit}\"\n",
+    );
+    let host = site.open_unwatched();
+    let users = host.region("users").unwrap();
+    for key in 0..100 {
+        users.set(key.to_string(), key).unwrap();
+    }
+    assert!(users.backend_stats().unwrap().entries.unwrap() <= 5);
+    fs::write(site.path("limit"), "five").unwrap();
+    contains(
+        &refusal(&host),
+        &[
+            "dogpile.toml:9:19: error: `expiration_time`: \"${file:limit}\" stands for no duration",
+            "dogpile.toml:11:17: error: `value_version`: \"${file:limit}\" stands for no whole number",
+        ],
+    );
 }
 
 #[test]
@@ -286,9 +368,41 @@ fn all_errors_are_told_at_once() {
     );
 
     site.save(
-        "[regions.a]\nbakend = \"memory\"\n[regions.b]\nbackend = \"memory\"\nexpiration_time = \"soon\"\n",
+        "[regions.a]\nbakend = \"memory\"\n[regions.b]\nbackend = \"memory\"\nexpiration_time = \"soon\"\n\
+         [regions.c]\nbackend = \"nosuch\"\n",
     );
-    contains(&refusal(&host), &["dogpile.toml:7:1", "dogpile.toml:10:19"]);
+    contains(
+        &refusal(&host),
+        &[
+            "dogpile.toml:7:1",
+            "dogpile.toml:10:19",
+            "dogpile.toml:12:11: error: no plugin offers the backend `nosuch`",
+        ],
+    );
+
+    // Whether the third is right shows when its plugin is there.
+    site.save(
+        "[plugins.missing]\n[regions.a]\nbackend = \"memory\"\nexpiration_time = \"soon\"\n\
+         [regions.c]\nbackend = \"nosuch\"\n",
+    );
+    let error = refusal(&host);
+    contains(
+        &error,
+        &["dogpile.toml:6:", "dogpile.toml:9:19", "2 errors"],
+    );
+}
+
+#[test]
+fn a_backend_and_its_key_mangler_are_both_told() {
+    each_is_refused(&[(
+        "[regions.users]\nbackend = \"memory\"\narguments.max_entries = 0\nkey_mangler = [\"a\", \"b\"]\n",
+        &[
+            "dogpile.toml:8:25",
+            "dogpile.toml:9:16",
+            "dogpile.toml:9:21",
+            "3 errors",
+        ],
+    )]);
 }
 
 #[test]

@@ -84,6 +84,27 @@ fn a_manifest_truncated_and_written_slowly_is_applied_when_it_is_whole() {
 }
 
 #[test]
+fn a_manifest_that_is_right_by_chance_while_it_is_written_is_not_applied() {
+    let site = Site::empty();
+    fs::write(site.manifest(), users(0)).unwrap();
+    let host = site.open();
+    let before = host.status();
+    // Each part of the number is a number.
+    let (text, whole) = (users(900), users(900));
+    let half = text.len() - "00\n".len();
+    let mut file = File::create(site.manifest()).unwrap();
+    file.write_all(&text.as_bytes()[..half]).unwrap();
+    for_a_while("half of it is not applied", || {
+        host.status().manifest_hash == before.manifest_hash
+    });
+    file.write_all(&whole.as_bytes()[half..]).unwrap();
+    assert_eq!(site.applied(&host).generation, before.generation + 1);
+    // One that ends like that is applied all the same.
+    fs::write(site.manifest(), users(901).trim_end()).unwrap();
+    assert_eq!(site.applied(&host).generation, before.generation + 2);
+}
+
+#[test]
 fn a_manifest_renamed_over_the_old_one_is_applied() {
     each_save_is_one_generation(|site, turn| site.replace("dogpile.toml", users(turn)));
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use dogpile::manifest::{KeyManglers, Manifest, ManifestError, RegionConfig};
+use dogpile::manifest::{
+    KeyManglers, Manifest, ManifestError, ManifestErrors, Unresolved, resolve,
+};
 
 use crate::outcome::Outcome;
 use crate::output;
@@ -19,21 +21,36 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
-    let manifest = Manifest::load(path)?;
+    let manifest = match Manifest::load(path) {
+        Ok(manifest) => manifest,
+        Err(errors) => bail!(with_more(errors)),
+    };
     for warning in manifest.warnings() {
         output::say(format_args!("{warning}\n"));
     }
-    let plugins = plugins(&manifest)?;
-    let errors = if options.no_connect {
-        names(&manifest, &plugins)
+    let plugins = Plugins::probe(&manifest);
+    let errors = if options.no_connect || plugins.killed {
+        plugins.errors(&manifest)
     } else {
+        // The child loads them again, and tells what it thinks of them with the rest.
         regions(path, &manifest)?
     };
     refuse(&manifest, errors)?;
+    refuse(&manifest, plugins.refused)?;
     let regions = output::count(manifest.regions().len(), "region");
-    let plugins = output::count(plugins.len(), "plugin");
+    let plugins = output::count(plugins.loaded.len(), "plugin");
     output::print(format!("ok: {regions}, {plugins}\n"))?;
     Ok(Outcome::Done)
+}
+
+/// With what is wrong with the plugins that the manifest lists, and with the names in it. Its regions are not opened:
+/// nobody knows what they should be.
+fn with_more(errors: ManifestErrors) -> ManifestErrors {
+    let Some(readable) = errors.readable().cloned() else {
+        return errors;
+    };
+    let more = Plugins::probe(&readable).errors(&readable);
+    errors.and(&readable, more)
 }
 
 fn refuse(manifest: &Manifest, errors: Vec<ManifestError>) -> Result<()> {
@@ -43,21 +60,50 @@ fn refuse(manifest: &Manifest, errors: Vec<ManifestError>) -> Result<()> {
     }
 }
 
-/// Loads every plugin. What is wrong with regions for want of one would be a consequence, so that is not looked for.
-fn plugins(manifest: &Manifest) -> Result<Vec<(&str, Described)>> {
-    let mut loaded = Vec::new();
-    let mut errors = Vec::new();
-    for (name, plugin) in manifest.plugins() {
-        match probe::plugin(&plugin.path, name) {
-            Probed::Loaded(described) => loaded.push((name.as_str(), described)),
-            Probed::Refused { message, remedy } => {
-                let message = format!("{}: {message}", plugin.path.display());
-                errors.push(manifest.error_at(&["plugins", name, "file"], message, remedy));
+/// What came of loading every plugin.
+struct Plugins<'m> {
+    loaded: Vec<(&'m str, Described)>,
+    refused: Vec<ManifestError>,
+    /// Whether loading one kills the process.
+    killed: bool,
+}
+
+impl<'m> Plugins<'m> {
+    fn probe(manifest: &'m Manifest) -> Self {
+        let mut plugins = Self {
+            loaded: Vec::new(),
+            refused: Vec::new(),
+            killed: false,
+        };
+        for (name, plugin) in manifest.plugins() {
+            match probe::plugin(&plugin.path, name) {
+                Probed::Loaded(described) => plugins.loaded.push((name, described)),
+                Probed::Refused {
+                    message,
+                    remedy,
+                    killed,
+                } => {
+                    let message = format!("{}: {message}", plugin.path.display());
+                    let path = ["plugins", name, "file"];
+                    plugins
+                        .refused
+                        .push(manifest.error_at(&path, message, remedy));
+                    plugins.killed |= killed;
+                }
             }
         }
+        plugins
     }
-    refuse(manifest, errors)?;
-    Ok(loaded)
+
+    /// What is wrong with them, and with the names in regions. Where one is missing, a name that none offers may be a
+    /// consequence, so that is not looked for.
+    fn errors(&self, manifest: &Manifest) -> Vec<ManifestError> {
+        if self.refused.is_empty() && manifest.lists_all_plugins() {
+            names(manifest, &self.loaded)
+        } else {
+            self.refused.clone()
+        }
+    }
 }
 
 /// Opens and pings every region, all in one process; if that dies, each in its own, to find whose fault it is.
@@ -89,50 +135,42 @@ fn regions(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
 
 /// Whether what the regions name is offered.
 fn names(manifest: &Manifest, plugins: &[(&str, Described)]) -> Vec<ManifestError> {
+    let offers = |of: fn(&Described) -> Vec<&str>| -> Vec<(&str, Vec<&str>)> {
+        plugins.iter().map(|(name, one)| (*name, of(one))).collect()
+    };
+    let (backends, manglers) = (offers(Described::backends), offers(Described::manglers));
+    let proxies = offers(Described::proxies);
     let mut errors = Vec::new();
     for (name, region) in manifest.regions() {
-        for (place, what, wanted) in wanted(region) {
-            let offering = plugins.iter().filter(|(plugin, described)| {
-                wanted.0.is_none_or(|named| named == *plugin) && described.offers(what, wanted.1)
-            });
-            let offering: Vec<_> = offering
-                .map(|(plugin, _)| format!("`{plugin}/{}`", wanted.1))
-                .collect();
-            let (message, remedy) = match offering.len() {
-                1 => continue,
-                0 => (
-                    format!("no plugin offers the {what} `{}`", wanted.1),
-                    "list a plugin that offers it under [plugins]; `dogpile plugins` shows what there is".to_owned(),
-                ),
-                _ => (
-                    format!("several plugins offer the {what} `{}`", wanted.1),
-                    format!("say which: {}", offering.join(" or ")),
-                ),
-            };
-            errors.push(manifest.error_at(&["regions", name, place], message, remedy));
+        let mut check = |path: &[&str], found: Result<usize, Unresolved>| {
+            if let Err(Unresolved { message, remedy }) = found {
+                let path = [&["regions", name.as_str()], path].concat();
+                errors.push(manifest.error_at(&path, message, remedy));
+            }
+        };
+        let (plugin, backend) = (region.backend.plugin.as_deref(), &region.backend.name);
+        check(&["backend"], resolve("backend", plugin, backend, &backends));
+        let named = match &region.key_mangler {
+            KeyManglers::Named(named) => &named[..],
+            _ => &[],
+        };
+        for (index, mangler) in named.iter().enumerate() {
+            let (plugin, mangler) = split(&mangler.name);
+            check(
+                &["key_mangler", &index.to_string()],
+                resolve("key mangler", plugin, mangler, &manglers),
+            );
+        }
+        for (index, proxy) in region.proxies.iter().enumerate() {
+            let (plugin, proxy) = split(&proxy.name);
+            let found = resolve("proxy", plugin, proxy, &proxies);
+            check(&["proxies", &index.to_string()], found);
         }
     }
     errors
 }
 
-/// The key that names it, what it is, and its plugin, if that is said, and name.
-type Wanted<'r> = (&'static str, &'static str, (Option<&'r str>, &'r str));
-
-fn wanted(region: &RegionConfig) -> Vec<Wanted<'_>> {
-    let backend = (
-        region.backend.plugin.as_deref(),
-        region.backend.name.as_str(),
-    );
-    let mut wanted = vec![("backend", "backend", backend)];
-    if let KeyManglers::Named(manglers) = &region.key_mangler {
-        let named = manglers.iter().map(|mangler| split(&mangler.name));
-        wanted.extend(named.map(|named| ("key_mangler", "key mangler", named)));
-    }
-    let named = region.proxies.iter().map(|proxy| split(&proxy.name));
-    wanted.extend(named.map(|named| ("proxies", "proxy", named)));
-    wanted
-}
-
+/// `plugin/name`, or a bare name.
 fn split(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
         Some((plugin, name)) => (Some(plugin), name),

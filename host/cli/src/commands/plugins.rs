@@ -47,7 +47,9 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
                 described: Some(described),
                 error: None,
             },
-            Probed::Refused { message, remedy } => Found {
+            Probed::Refused {
+                message, remedy, ..
+            } => Found {
                 name: Some(listed.name.clone()),
                 file: listed.path.clone(),
                 described: None,

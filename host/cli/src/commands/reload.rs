@@ -11,7 +11,7 @@ use crate::{output, running};
 /// Let the running host read its manifest again, and tell the outcome
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only tell what would change
+    /// Only tell what would change: new backends are opened aside and closed again, nothing is swapped
     #[arg(long)]
     dry_run: bool,
     /// Print JSON
@@ -29,6 +29,9 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     if options.json {
         output::print_json(&reload)?;
     } else {
+        for warning in &reload.warnings {
+            output::say(format_args!("{warning}\n"));
+        }
         output::print(format!("{reload}\n"))?;
     }
     Ok(Outcome::Done)

@@ -61,6 +61,7 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
             "CREATIONS",
             "WAITS",
             "ERRORS",
+            "STORE ERRORS",
         ];
         writeln!(text, "\n{}", table(head, &regions).trim_end())?;
     }
@@ -88,7 +89,7 @@ fn backend(region: &dogpile::RegionStatus) -> String {
     proxies.collect::<String>() + &backend
 }
 
-fn region(region: &dogpile::RegionStatus) -> [String; 9] {
+fn region(region: &dogpile::RegionStatus) -> [String; 10] {
     [
         region.name.clone(),
         backend(region),
@@ -99,5 +100,6 @@ fn region(region: &dogpile::RegionStatus) -> [String; 9] {
         region.creations.to_string(),
         region.waits.to_string(),
         region.errors.to_string(),
+        region.store_errors.to_string(),
     ]
 }

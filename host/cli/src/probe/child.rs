@@ -36,6 +36,7 @@ fn plugin(file: &Path, name: &str) -> Probed {
             return Probed::Refused {
                 message: error.message().to_owned(),
                 remedy: error.remedy().to_owned(),
+                killed: false,
             };
         }
     };
@@ -44,6 +45,7 @@ fn plugin(file: &Path, name: &str) -> Probed {
         Err(error) => Probed::Refused {
             message: format!("it does not say what it is: {error}"),
             remedy: "replace the file, or leave the plugin out".to_owned(),
+            killed: false,
         },
     }
 }

@@ -44,12 +44,18 @@ impl Described {
         }
     }
 
-    /// Whether it has a `backend`, a `key mangler` or a `proxy` of that name.
-    pub(crate) fn offers(&self, what: &str, name: &str) -> bool {
-        match what {
-            "backend" => self.backends.iter().any(|one| one.name == name),
-            "proxy" => self.proxies.iter().any(|one| one.name == name),
-            _ => self.manglers.iter().any(|one| one.name == name),
-        }
+    /// The names of its backends.
+    pub(crate) fn backends(&self) -> Vec<&str> {
+        self.backends.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    /// The names of its key manglers.
+    pub(crate) fn manglers(&self) -> Vec<&str> {
+        self.manglers.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    /// The names of its proxies.
+    pub(crate) fn proxies(&self) -> Vec<&str> {
+        self.proxies.iter().map(|one| one.name.as_str()).collect()
     }
 }

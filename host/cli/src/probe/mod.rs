@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 use dogpile::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,26 @@ const LOADING: Duration = Duration::from_secs(30);
 
 /// How long a region may take to be opened where the manifest sets no limit, and to be pinged.
 const OPENING: Duration = Duration::from_mins(2);
+
+/// How the command starts itself, so that a plugin which crashes takes that process down. Its own parser: it is in no
+/// help, and in no list of commands that an error shows.
+#[derive(Debug, Parser)]
+#[command(name = "dogpile probe")]
+pub(crate) struct Arguments {
+    #[arg(long, default_value = "dogpile.toml")]
+    pub(crate) manifest: PathBuf,
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+impl Arguments {
+    /// If this process is such a child.
+    pub(crate) fn ours() -> Option<Self> {
+        let mut words = std::env::args_os().skip(1);
+        let is_probe = words.next().is_some_and(|word| word == "probe");
+        is_probe.then(|| Self::parse_from(std::env::args_os().skip(1)))
+    }
+}
 
 /// What the child tries.
 #[derive(Debug, Subcommand)]
@@ -36,7 +56,12 @@ pub(crate) enum What {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Probed {
     Loaded(Described),
-    Refused { message: String, remedy: String },
+    Refused {
+        message: String,
+        remedy: String,
+        /// Whether loading it kills the process.
+        killed: bool,
+    },
 }
 
 /// Of the regions.
@@ -66,6 +91,7 @@ pub(crate) fn plugin(file: &Path, name: &str) -> Probed {
     run(&arguments, LOADING).unwrap_or_else(|died| Probed::Refused {
         message: format!("loading it {died}"),
         remedy: "replace the file, or leave the plugin out".to_owned(),
+        killed: true,
     })
 }
 

@@ -102,7 +102,7 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
     signals::reload_on(hangup, Arc::clone(&service));
     let listener = TcpListener::bind(&options.listen)
         .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?;
+        .map_err(|error| cannot_listen(&options.listen, &error))?;
     let address = listener.local_addr().context("the socket has no address")?;
     output::print(format!("http://{address}/\n"))?;
     tracing::info!(%address, process = process::id(), "listening");
@@ -128,6 +128,15 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
         }
     }
     Ok(Outcome::Done)
+}
+
+fn cannot_listen(address: &str, error: &io::Error) -> anyhow::Error {
+    let remedy = if error.kind() == io::ErrorKind::AddrInUse {
+        "another program listens there: end it, or give another address with --listen (with port 0, any that is free)"
+    } else {
+        "give another address with --listen"
+    };
+    anyhow!("cannot listen on {address}: {error}; {remedy}")
 }
 
 fn done(ended: Result<io::Result<()>, JoinError>) -> Result<Outcome> {

@@ -75,6 +75,43 @@ fn plugins_that_cannot_be_loaded_are_all_named() {
 }
 
 #[test]
+fn what_is_wrong_with_manifest_plugins_and_regions_is_told_at_once() {
+    let wrong = PAGES.replace("[plugins.memory]", "[plugins.absent]\n[plugins.memory]")
+        + "arguments = { max_entries = 0, max_byte = 1 }\n[regions.more]\nbackend = \"memory\"\n";
+    let folder = Folder::new(&(wrong.clone() + "expiration_time = 60\nkey_mangler = \"sha\"\n"));
+    let run = folder.dogpile(&["check"]);
+    let places = ["6:1", "12:29", "12:32"];
+    assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
+    for place in places {
+        let place = format!("dogpile.toml:{place}: error: ");
+        assert!(run.stderr.contains(&place), "no {place} in {run:?}");
+    }
+    // The mangler may be that of the absent plugin.
+    assert!(run.stderr.ends_with("3 errors\n"), "{run:?}");
+    let run = folder.dogpile(&["check", "--no-connect"]);
+    assert!(run.stderr.ends_with("1 error\n"), "{run:?}");
+
+    // Nothing is opened for a manifest that is wrong by itself.
+    folder.write("dogpile.toml", &(wrong + "expiration_time = \"soon\"\n"));
+    let run = folder.dogpile(&["check"]);
+    for place in ["dogpile.toml:6:1: error: ", "dogpile.toml:15:19: error: "] {
+        assert!(run.stderr.contains(place), "no {place} in {run:?}");
+    }
+    assert!(run.stderr.ends_with("2 errors\n"), "{run:?}");
+
+    let names = PAGES.replace("\"1h\"", "\"soon\"")
+        + "[regions.more]\nbackend = \"null/memory\"\nexpiration_time = 60\n[plugins.null]\n";
+    folder.write("dogpile.toml", &names);
+    let run = folder.dogpile(&["check"]);
+    for place in [
+        "dogpile.toml:10:19: error: ",
+        "dogpile.toml:12:11: error: plugin `null` offers no backend `memory`",
+    ] {
+        assert!(run.stderr.contains(place), "no {place} in {run:?}");
+    }
+}
+
+#[test]
 fn a_plugin_that_kills_the_process_is_reported_with_its_signal() {
     let folder =
         Folder::new(&PAGES.replace("[plugins.memory]", "[plugins.memory]\n[plugins.fatal]"));

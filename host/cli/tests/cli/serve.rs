@@ -262,11 +262,30 @@ fn what_keeps_it_from_starting_is_told_at_once() {
     let run = folder.dogpile(&["serve", "--site", "site", "--listen", &server.address]);
     assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
     assert!(
-        run.stderr.contains("error: cannot listen on 127.0.0.1:"),
+        run.stderr.contains("error: cannot listen on 127.0.0.1:")
+            && run.stderr.contains("another address with --listen"),
         "{run:?}"
     );
     folder.write("dogpile.toml", "version = 2\n");
     let run = folder.dogpile(&["serve", "--site", "site"]);
     assert_eq!(run.status, Some(1));
     assert!(run.stderr.contains("dogpile.toml:1:"), "{run:?}");
+}
+
+#[test]
+fn a_folder_that_goes_is_no_complaint_in_the_log() {
+    let folder = site();
+    let manifest = fs::read_to_string(folder.path("dogpile.toml")).unwrap();
+    let including = manifest.replace("version = 1", "version = 1\ninclude = [\"conf.d/*.toml\"]");
+    folder.write("dogpile.toml", &including);
+    let mut server = folder.serve();
+    for _ in 0..2 {
+        let more = "[regions.more]\nbackend = \"memory\"\nexpiration_time = 1\n";
+        folder.write("conf.d/more.toml", more);
+        server.wait_for_log("added region `more`");
+        fs::remove_dir_all(folder.path("conf.d")).unwrap();
+        server.wait_for_log("removed region `more`");
+    }
+    let complaint = server.log_so_far().find(|line| line.contains("notify"));
+    assert_eq!(complaint, None);
 }

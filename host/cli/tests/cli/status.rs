@@ -28,8 +28,8 @@ fn plugins_regions_and_counters_are_shown() {
         "PLUGIN  VERSION  STATE   IMAGE  FILE\n\
          memory  0.1.0    loaded      1  plugins/libdogpile_plugin_memory.so\n\
          \n\
-         REGION  BACKEND        STATE  HITS  MISSES  STALE  CREATIONS  WAITS  ERRORS\n\
-         pages   memory/memory  open      2       1      0          1      0       0\n"
+         REGION  BACKEND        STATE  HITS  MISSES  STALE  CREATIONS  WAITS  ERRORS  STORE ERRORS\n\
+         pages   memory/memory  open      2       1      0          1      0       0             0\n"
     );
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
 }
@@ -60,6 +60,7 @@ fn the_json_has_the_fields_that_scripts_read() {
         "creations",
         "waits",
         "errors",
+        "store_errors",
     ] {
         assert!(!status["regions"][0][field].is_null(), "{field}");
     }

@@ -16,10 +16,13 @@ fn wrong_usage_has_status_2() {
         &["set", "pages", "key"],
         &["get", "pages", "key", "--json"],
         &["serve", "--listen", "nowhere"],
+        &["--manifest", "dogpile.toml"],
     ] {
         let run = folder.dogpile(arguments);
         assert_eq!(run.status, Some(2), "{arguments:?}: {run:?}");
         assert!(run.stdout.is_empty(), "{run:?}");
+        // It starts itself so; nobody else does.
+        assert!(!run.stderr.contains("probe"), "{run:?}");
     }
 }
 

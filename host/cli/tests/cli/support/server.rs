@@ -86,6 +86,11 @@ impl Server {
         }
     }
 
+    /// The lines of the log up to the last that was waited for.
+    pub fn log_so_far(&self) -> impl Iterator<Item = &String> {
+        self.seen.iter()
+    }
+
     /// Waits until the server has ended by itself.
     pub fn wait(&mut self) -> ExitStatus {
         let rest = self.rest_of_log();
