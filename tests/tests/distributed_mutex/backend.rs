@@ -95,9 +95,10 @@ impl Backend for Remote {
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         let request = Request::SetGuarded(key.to_string(), lease.tag, bytes(value));
-        Ok(match self.0.flag(&request)? {
-            true => Guarded::Stored,
-            false => Guarded::LeaseLost,
+        Ok(if self.0.flag(&request)? {
+            Guarded::Stored
+        } else {
+            Guarded::LeaseLost
         })
     }
 }

@@ -30,6 +30,10 @@ pub(crate) fn lease() -> Duration {
 }
 
 /// Past the harness, which may keep what is printed.
+#[expect(
+    clippy::explicit_write,
+    reason = "the harness keeps what `eprintln!` prints"
+)]
 pub(crate) fn tell(line: &str) {
     writeln!(std::io::stderr(), "{line}").unwrap();
 }

@@ -81,7 +81,7 @@ fn unknown(tree: &Tree, row: &Row<'_>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut file = None;
     for name in quoted(row.last) {
-        if name.ends_with(".rs") {
+        if std::path::Path::new(name).extension() == Some("rs".as_ref()) {
             file = tree.sources.iter().find(|source| source.path == name);
             if file.is_none() {
                 problems.push(format!("{TABLE}:{}: there is no `{name}`", row.line));
