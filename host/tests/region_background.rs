@@ -223,6 +223,33 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
     assert_eq!(*users.get::<i32>("1").unwrap().unwrap(), 2);
 }
 
+#[test]
+fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
+    let config = minute().stale_if_error(60 * SECOND, 10 * SECOND);
+    let (users, hand) = region(config.background_refresh());
+    users.set("1", 1).unwrap();
+    hand.advance(61 * SECOND);
+    let calls = Arc::new(AtomicU32::new(0));
+    let call = || {
+        let calls = Arc::clone(&calls);
+        let fails = move || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            Err::<i32, _>("no row")
+        };
+        let got = users.entry("1").background(fails).try_get_or_create();
+        assert_eq!(got.unwrap().source(), Source::Stale);
+        until_refreshed(&users, "1");
+    };
+    for failures in 1..=3 {
+        (0..5).for_each(|_| call());
+        assert_eq!(calls.load(Ordering::SeqCst), failures);
+        hand.advance(10 * SECOND - TICK);
+        call();
+        assert_eq!(calls.load(Ordering::SeqCst), failures);
+        hand.advance(TICK);
+    }
+}
+
 /// Eight threads and 1,024 places before them.
 #[test]
 fn a_full_queue_leaves_the_stale_value_and_is_counted() {

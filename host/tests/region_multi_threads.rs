@@ -354,6 +354,34 @@ fn stale_values_of_keys_that_others_create_are_served_at_once() {
     assert_eq!(users.stats().stale, 1);
 }
 
+/// It has a place in line for one key while it creates another, and must not be given the first one's turn meanwhile.
+#[test]
+fn a_turn_is_not_given_to_a_caller_that_is_at_work_on_other_keys() {
+    let (users, _) = region(RegionConfig::on("users", "memory").lock_wait(60 * SECOND));
+    let (fall, may_fall) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let users = &users;
+        let falls = scope.spawn(move || {
+            users.get_or_create("busy:b", || -> usize {
+                may_fall.recv().unwrap();
+                panic!("the creator falls over")
+            })
+        });
+        until(|| users.key_is_locked("busy:b").unwrap());
+        let got = users.get_or_create_multi(&["busy:a", "busy:b"], |missing| {
+            assert_eq!(missing, ["busy:a"]);
+            fall.send(()).unwrap();
+            // Whoever else wants that key, the creator's own call among them, has it created.
+            let other = users.get_or_create("busy:b", || 7).unwrap();
+            assert_eq!(*other, 7);
+            [("busy:a", 1)]
+        });
+        let got = got.unwrap().into_iter().map(|value| *value.unwrap());
+        assert!(got.eq([1, 7]));
+        assert!(falls.join().is_err());
+    });
+}
+
 #[test]
 fn a_creator_of_several_keys_that_asks_for_one_of_them_gets_an_error() {
     let (users, _) = memory();
