@@ -180,7 +180,7 @@ impl Mutex for SpyMutex {
     }
 
     fn is_locked(&self) -> Result<bool> {
-        self.board.call_mutex("is_locked", &self.key)?;
+        self.board.call("is_locked", &self.key)?;
         Ok(self.board.is_locked(&self.key))
     }
 }
