@@ -79,6 +79,10 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
 }
 
 /// The creator of a task that another's value is to reach.
+#[expect(
+    clippy::unused_async,
+    reason = "it stands where a creator's future does"
+)]
 pub(crate) async fn unwanted<T>() -> T {
     unreachable!("another creates it")
 }
