@@ -49,7 +49,7 @@ fn a_stale_value_is_served_at_once_and_created_anew_on_the_pool() {
         // There is nothing to serve meanwhile: the caller creates itself.
         assert_eq!(call(&users, "1", 1, &threads), (1, Source::Created));
         let own = thread::current().name().unwrap().to_owned();
-        assert_eq!(*threads.lock().unwrap(), [own.clone()]);
+        assert_eq!(*threads.lock().unwrap(), std::slice::from_ref(&own));
         hand.advance(60 * SECOND);
         assert_eq!(call(&users, "1", 2, &threads), (1, Source::Fresh));
         hand.advance(TICK);
@@ -209,9 +209,9 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
     assert_eq!(*got.unwrap(), 1);
     until(|| failed.load(Ordering::SeqCst));
     until_refreshed(&users, "1");
-    let falls = || -> i32 { panic!("it falls over") };
+    let panics = || -> i32 { panic!("it falls over") };
     assert_eq!(
-        *users.entry("1").background(falls).get_or_create().unwrap(),
+        *users.entry("1").background(panics).get_or_create().unwrap(),
         1
     );
     until_refreshed(&users, "1");
@@ -243,7 +243,7 @@ fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
     for failures in 1..=3 {
         (0..5).for_each(|_| call());
         assert_eq!(calls.load(Ordering::SeqCst), failures);
-        hand.advance(10 * SECOND - TICK);
+        hand.advance((10 * SECOND).saturating_sub(TICK));
         call();
         assert_eq!(calls.load(Ordering::SeqCst), failures);
         hand.advance(TICK);

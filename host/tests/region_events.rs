@@ -237,8 +237,7 @@ fn a_value_stored_since_a_failure_outlives_the_one_that_was_held() {
     let (users, _) = region(board.objects().bypass_hold(10 * SECOND));
     let fail =
         |fault| ["get", "get_multi", "set", "set_multi"].map(|method| board.fault(method, fault));
-    type Store = fn(&dogpile::Region);
-    let stores: [Store; 4] = [
+    let stores: [fn(&dogpile::Region); 4] = [
         |users| drop(users.set("1", 2).unwrap()),
         |users| users.set_multi([("1", 2)]).unwrap(),
         |users| drop(users.refresh("1", || 2).unwrap()),

@@ -171,7 +171,9 @@ fn a_panic_goes_to_its_caller_and_frees_all_keys_for_those_who_wait() {
         let falls = scope.spawn(|| {
             let call = || {
                 users.get_or_create_multi(&KEYS, |_| -> Vec<(&str, usize)> {
-                    KEYS.iter().for_each(|key| until_waiting(key, 1));
+                    for key in KEYS {
+                        until_waiting(key, 1);
+                    }
                     panic!("the creator falls over")
                 })
             };

@@ -79,7 +79,7 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
 }
 
 /// The creator of a task that another's value is to reach.
-#[expect(
+#[allow(
     clippy::unused_async,
     reason = "it stands where a creator's future does"
 )]
