@@ -8,7 +8,7 @@ use std::thread;
 
 use dogpile::Source;
 
-use self::contenders::{Contender, EXPIRATION, MOKA, STALE, contenders};
+use self::contenders::{BACKGROUND, Contender, EXPIRATION, MOKA, STALE, contenders};
 use self::creator::{CREATION, Creator, closest};
 use self::pace::{CALLERS, EVERY, SPAN};
 use crate::peers::how;
@@ -88,7 +88,7 @@ pub(crate) fn run() {
         "closest ms",
     ]);
     for (at, (name, own)) in names.iter().zip(&runs).enumerate() {
-        table.row(row(name, own, &runs[MOKA], at == 0));
+        table.row(row(name, own, &runs[MOKA], at == BACKGROUND));
     }
     table.print();
     for (name, own) in names.iter().zip(&runs) {
@@ -150,7 +150,11 @@ fn row(name: &str, own: &[Run], moka: &[Run], has_target: bool) -> Vec<String> {
         .iter()
         .map(|run| run.closest)
         .fold(f64::INFINITY, f64::min);
-    cells.push(format!("{:.1}", closest * 1e3));
+    cells.push(if closest.is_finite() {
+        format!("{:.1}", closest * 1e3)
+    } else {
+        String::new()
+    });
     cells
 }
 
