@@ -1,4 +1,4 @@
-//! What a hit costs beside moka and `quick_cache`, in the same process: see `README.md`.
+//! What dogpile's calls cost beside those of other caches, in the same process: see `README.md`.
 #![deny(unsafe_code)]
 
 mod callgrind;
@@ -8,6 +8,8 @@ mod hits;
 mod peers;
 mod report;
 mod rounds;
+mod stale;
+mod stampede;
 mod workload;
 
 use std::process::ExitCode;
@@ -21,6 +23,8 @@ usage: cargo xtask bench [OPTION...]
     --record [FILE]      write ours to FILE
   --heap                 heap for an entry, with a million of them
   --eviction             what bounding and eviction cost, and the ratio of hits
+  --stampede             many callers of one missing key, threads and tasks
+  --stale                callers at a steady pace while a value expires and is created again
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
 ";
@@ -47,13 +51,17 @@ enum Measured {
     Hits,
     Eviction,
     Heap,
+    Stampede,
+    Stale,
     Instructions,
 }
 
-const ALL: [Measured; 4] = [
+const ALL: [Measured; 6] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
+    Measured::Stampede,
+    Measured::Stale,
     Measured::Instructions,
 ];
 
@@ -74,6 +82,8 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--record" => ratchet = callgrind::Ratchet::Record(file()),
             "--heap" => wanted.push(Measured::Heap),
             "--eviction" => wanted.push(Measured::Eviction),
+            "--stampede" => wanted.push(Measured::Stampede),
+            "--stale" => wanted.push(Measured::Stale),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
                 let number = rest.next().and_then(|number| number.parse().ok());
@@ -97,6 +107,8 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Hits => hits::run(rounds),
             Measured::Eviction => eviction::run(rounds),
             Measured::Heap => heap::run(),
+            Measured::Stampede => stampede::run(rounds),
+            Measured::Stale => stale::run(),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }
     }

@@ -1,4 +1,7 @@
-use dogpile::{Host, Region, RegionConfig};
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use dogpile::{Host, MaxStale, Region, RegionConfig};
 
 use super::{Cached, Peer};
 use crate::workload::TTL;
@@ -7,10 +10,7 @@ const REGION: &str = "bench";
 
 /// A region as an application has it: `region.get_or_create`, for serde types, on the backend `memory`, which keeps
 /// them as objects by default. Everything is on: statistics, the panic barrier, the live snapshot.
-pub(crate) struct Dogpile {
-    region: Region,
-    _host: Host,
-}
+pub(crate) struct Dogpile(Region);
 
 /// The folder of the built plugins, which `cargo xtask bench` names. Without it the plugin is linked in; its calls go
 /// through the same table of `extern "C"` functions.
@@ -24,10 +24,37 @@ pub(crate) fn how() -> &'static str {
     }
 }
 
-fn host(capacity: usize) -> dogpile::Result<Host> {
-    let Some(plugins) = std::env::var_os(PLUGINS) else {
-        return linked(capacity);
+/// What differs between regions.
+pub(crate) struct Settings {
+    pub(crate) capacity: usize,
+    pub(crate) expiration_time: Duration,
+    pub(crate) max_stale: Duration,
+    pub(crate) background_refresh: bool,
+}
+
+impl Settings {
+    /// For so many entries, which do not expire.
+    pub(crate) fn of(capacity: usize) -> Self {
+        Self {
+            capacity,
+            expiration_time: TTL,
+            max_stale: TTL,
+            background_refresh: false,
+        }
+    }
+}
+
+/// A region of its own, which keeps its host.
+pub(crate) fn open(settings: &Settings) -> Region {
+    let host = match std::env::var_os(PLUGINS) {
+        Some(plugins) => loaded(&plugins, settings),
+        None => linked(settings),
     };
+    let host = host.expect("the host starts");
+    host.region(REGION).expect("the region is configured")
+}
+
+fn loaded(plugins: &OsStr, settings: &Settings) -> dogpile::Result<Host> {
     let manifest = std::env::temp_dir().join(format!("dogpile-bench-{}.toml", std::process::id()));
     let text = format!(
         r#"
@@ -37,12 +64,17 @@ plugin_dir = "{}"
 [plugins.memory]
 [regions.{REGION}]
 backend = "memory"
-expiration_time = {}
+expiration_time = "{}ms"
+max_stale = "{}ms"
+background_refresh = {}
 [regions.{REGION}.arguments]
-max_entries = {capacity}
+max_entries = {}
 "#,
         plugins.display(),
-        TTL.as_secs(),
+        settings.expiration_time.as_millis(),
+        settings.max_stale.as_millis(),
+        settings.background_refresh,
+        settings.capacity,
     );
     std::fs::write(&manifest, text).expect("the temporary folder can be written");
     let host = Host::builder().manifest(&manifest).watch(false).build();
@@ -50,14 +82,15 @@ max_entries = {capacity}
     host
 }
 
-fn linked(capacity: usize) -> dogpile::Result<Host> {
+fn linked(settings: &Settings) -> dogpile::Result<Host> {
+    let mut region = RegionConfig::on(REGION, "memory")
+        .expiration_time(settings.expiration_time)
+        .max_stale(MaxStale::For(settings.max_stale))
+        .argument("max_entries", settings.capacity);
+    region.background_refresh = settings.background_refresh;
     Host::builder()
         .plugin(dogpile_plugin_memory::plugin())
-        .region(
-            RegionConfig::on(REGION, "memory")
-                .expiration_time(TTL)
-                .argument("max_entries", capacity),
-        )
+        .region(region)
         .build()
 }
 
@@ -65,26 +98,22 @@ impl<V: Cached> Peer<V> for Dogpile {
     type Held = dogpile::Cached<V>;
 
     fn new(capacity: usize) -> Self {
-        let host = host(capacity).expect("the host starts");
-        Self {
-            region: host.region(REGION).expect("the region is configured"),
-            _host: host,
-        }
+        Self(open(&Settings::of(capacity)))
     }
 
     #[inline]
     fn get_or_create(&self, key: &str, create: impl FnOnce() -> V) -> Self::Held {
-        self.region
+        self.0
             .get_or_create(key, create)
             .expect("memory does not fail")
     }
 
     fn set(&self, key: &str, value: V) {
-        self.region.set(key, value).expect("memory does not fail");
+        self.0.set(key, value).expect("memory does not fail");
     }
 
     fn entries(&self) -> u64 {
-        let stats = self.region.backend_stats().expect("memory does not fail");
+        let stats = self.0.backend_stats().expect("memory does not fail");
         stats.entries.expect("memory knows its entries")
     }
 }
