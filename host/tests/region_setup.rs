@@ -252,25 +252,28 @@ fn a_mangler_that_fails_or_panics_is_an_error_that_names_it_and_its_plugin() {
 #[test]
 fn regions_on_the_same_keys_of_one_storage_are_refused_unless_both_say_so() {
     let board = Board::new("same keys");
+    let seen_by_others = || board.objects().argument("shared", true);
     let host = empty();
     let named = |name: &str, mut config: RegionConfig| {
         config.name = name.to_owned();
         config
     };
-    let own_mangler = || board.objects().argument("mangler", "brackets");
-    host.configure(board.objects()).unwrap();
+    let own_mangler = || seen_by_others().argument("mangler", "brackets");
+    host.configure(seen_by_others()).unwrap();
     host.configure(named("mangled", own_mangler())).unwrap();
-    let shares = named("shares", board.objects().key_prefix("s:")).shares_keys();
+    let shares = named("shares", seen_by_others().key_prefix("s:")).shares_keys();
     host.configure(shares).unwrap();
     board.calls();
     for (other, same) in [
-        ("`users`", board.objects()),
+        ("`users`", seen_by_others()),
         (
             "`users`",
-            RegionConfig::on("", "dogpile/spy").argument("board", "same keys"),
+            RegionConfig::on("", "dogpile/spy")
+                .argument("board", "same keys")
+                .argument("shared", true),
         ),
-        ("`users`", board.objects().shares_keys()),
-        ("`shares`", board.objects().key_prefix("s:")),
+        ("`users`", seen_by_others().shares_keys()),
+        ("`shares`", seen_by_others().key_prefix("s:")),
         ("`mangled`", own_mangler().key_mangler("brackets")),
     ] {
         told(
@@ -290,11 +293,14 @@ fn regions_on_the_same_keys_of_one_storage_are_refused_unless_both_say_so() {
     let mut unmangled = own_mangler();
     unmangled.key_mangler = KeyManglers::Off;
     for (name, apart) in [
-        ("prefixed", board.objects().key_prefix("p:")),
-        ("on others", board.objects().argument("bytes", true)),
+        ("prefixed", seen_by_others().key_prefix("p:")),
+        ("on others", seen_by_others().argument("bytes", true)),
         ("unmangled", unmangled),
         ("backwards", own_mangler().key_mangler("backwards")),
-        ("shares too", board.objects().key_prefix("s:").shares_keys()),
+        (
+            "shares too",
+            seen_by_others().key_prefix("s:").shares_keys(),
+        ),
     ] {
         host.configure(named(name, apart)).unwrap();
     }
