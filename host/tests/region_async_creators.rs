@@ -97,7 +97,7 @@ fn a_key_is_free_after_its_only_task_is_dropped() {
     {
         let (users, _) = region(board.objects().argument("inline", at == 1));
         drop_a_creator(&users, "free", || {
-            assert!(users.key_is_locked("free").unwrap())
+            assert!(users.key_is_locked("free").unwrap());
         });
         until(|| board.locked_keys().is_empty());
         assert!(!users.key_is_locked("free").unwrap());

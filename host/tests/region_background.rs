@@ -49,7 +49,7 @@ fn a_stale_value_is_served_at_once_and_created_anew_on_the_pool() {
         // There is nothing to serve meanwhile: the caller creates itself.
         assert_eq!(call(&users, "1", 1, &threads), (1, Source::Created));
         let own = thread::current().name().unwrap().to_owned();
-        assert_eq!(*threads.lock().unwrap(), [own.clone()]);
+        assert_eq!(*threads.lock().unwrap(), [own.as_str()]);
         hand.advance(60 * SECOND);
         assert_eq!(call(&users, "1", 2, &threads), (1, Source::Fresh));
         hand.advance(TICK);
@@ -201,11 +201,11 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
     hand.advance(40 * SECOND);
     let failed = Arc::new(AtomicBool::new(false));
     let tell = Arc::clone(&failed);
-    let fails = move || {
+    let create = move || {
         tell.store(true, Ordering::SeqCst);
         Err::<i32, _>("no row")
     };
-    let got = users.entry("1").background(fails).try_get_or_create();
+    let got = users.entry("1").background(create).try_get_or_create();
     assert_eq!(*got.unwrap(), 1);
     until(|| failed.load(Ordering::SeqCst));
     until_refreshed(&users, "1");
@@ -221,6 +221,33 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
     );
     until_refreshed(&users, "1");
     assert_eq!(*users.get::<i32>("1").unwrap().unwrap(), 2);
+}
+
+#[test]
+fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
+    let config = minute().stale_if_error(60 * SECOND, 10 * SECOND);
+    let (users, hand) = region(config.background_refresh());
+    users.set("1", 1).unwrap();
+    hand.advance(61 * SECOND);
+    let calls = Arc::new(AtomicU32::new(0));
+    let call = || {
+        let calls = Arc::clone(&calls);
+        let fails = move || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            Err::<i32, _>("no row")
+        };
+        let got = users.entry("1").background(fails).try_get_or_create();
+        assert_eq!(got.unwrap().source(), Source::Stale);
+        until_refreshed(&users, "1");
+    };
+    for failures in 1..=3 {
+        (0..5).for_each(|_| call());
+        assert_eq!(calls.load(Ordering::SeqCst), failures);
+        hand.advance((10 * SECOND).saturating_sub(TICK));
+        call();
+        assert_eq!(calls.load(Ordering::SeqCst), failures);
+        hand.advance(TICK);
+    }
 }
 
 /// Eight threads and 1,024 places before them.

@@ -139,7 +139,7 @@ fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
     let ways: [(&str, Outdate); 5] = [
         ("delete", |users, key| users.delete(key).unwrap()),
         ("several", |users, key| {
-            users.delete_multi(&["other", key]).unwrap()
+            users.delete_multi(&["other", key]).unwrap();
         }),
         ("task", |users, key| {
             within_a_task(users.delete_async(key)).unwrap();
@@ -148,7 +148,7 @@ fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
             within_a_task(users.delete_multi_async(&[key])).unwrap();
         }),
         ("hard", |users, _| {
-            users.invalidate(Invalidation::Hard).unwrap()
+            users.invalidate(Invalidation::Hard).unwrap();
         }),
     ];
     for (name, outdate) in ways {

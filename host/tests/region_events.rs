@@ -125,7 +125,9 @@ fn a_mutex_that_cannot_be_reached_is_as_if_there_was_none() {
         });
         // Still one creation in the process, and what it made is stored.
         assert_eq!(created.load(Ordering::SeqCst), 1);
-        assert!(board.stored(&key).is_some());
+        let panicked = matches!(fault, Fault::Panic);
+        // After a panic the backend is not called until it was reopened.
+        assert_eq!(board.stored(&key).is_some(), !panicked);
         assert_eq!(users.stats().errors, 0);
     }
 }
@@ -235,8 +237,7 @@ fn a_value_stored_since_a_failure_outlives_the_one_that_was_held() {
     let (users, _) = region(board.objects().bypass_hold(10 * SECOND));
     let fail =
         |fault| ["get", "get_multi", "set", "set_multi"].map(|method| board.fault(method, fault));
-    type Store = fn(&dogpile::Region);
-    let stores: [Store; 4] = [
+    let stores: [fn(&dogpile::Region); 4] = [
         |users| drop(users.set("1", 2).unwrap()),
         |users| users.set_multi([("1", 2)]).unwrap(),
         |users| drop(users.refresh("1", || 2).unwrap()),

@@ -116,8 +116,8 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
         );
         go_on.send(()).unwrap();
         assert_eq!(*creator.join().unwrap().unwrap(), 1);
-        let waited = waiter.join().unwrap().unwrap();
-        assert_eq!((*waited, waited.source()), (1, Source::Waited));
+        let shared = waiter.join().unwrap().unwrap();
+        assert_eq!((*shared, shared.source()), (1, Source::Waited));
     });
     assert!(old.stored("gone").is_none());
     assert_eq!(*users.get::<i32>("gone").unwrap().unwrap(), 2);

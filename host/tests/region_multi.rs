@@ -153,7 +153,7 @@ fn each_value_is_stored_only_if_it_should_be() {
         let entries = || {
             users
                 .entries(&keys)
-                .should_cache(|value: &u32| value % 2 == 0)
+                .should_cache(|value: &u32| value.is_multiple_of(2))
         };
         let parse = |missing: &[&'static str]| {
             let missing = missing

@@ -95,7 +95,7 @@ fn a_creation_that_failed_is_left_alone_until_its_time_has_come() {
             for _ in 0..5 {
                 assert_stale(call(), 0);
             }
-            hand.advance(10 * SECOND - TICK);
+            hand.advance((10 * SECOND).saturating_sub(TICK));
             assert_stale(call(), 0);
             hand.advance(TICK);
         }

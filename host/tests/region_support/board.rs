@@ -95,13 +95,13 @@ impl Board {
         ]
     }
 
-    /// What was called since this was last asked, such as `get user:1` and `get_multi user:1 user:2`, without what was
-    /// asked of mutexes.
+    /// What was called since this was last asked, such as `get user:1` and `get_multi user:1 user:2`, without what those
+    /// did who wanted a mutex.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().calls)
     }
 
-    /// What was asked of mutexes since this was last asked, such as `try_acquire user:1`.
+    /// Which mutexes were taken and given back since this was last asked, such as `try_acquire user:1`.
     pub(crate) fn mutex_calls(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().mutex_calls)
     }

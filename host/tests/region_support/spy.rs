@@ -14,6 +14,10 @@ use super::noted::Noted;
 #[derive(Deserialize, JsonSchema)]
 #[serde(crate = "serde")]
 #[schemars(crate = "schemars")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a test switches them one by one"
+)]
 pub(crate) struct SpyArguments {
     board: String,
     /// Whether it wants bytes.
@@ -93,7 +97,9 @@ impl Backend for Spy {
 
     fn delete_multi(&self, keys: &[Key]) -> Result<()> {
         self.board.call("delete_multi", &list(keys.iter()))?;
-        keys.iter().for_each(|key| self.board.remove(key));
+        for key in keys {
+            self.board.remove(key);
+        }
         Ok(())
     }
 
@@ -144,7 +150,7 @@ impl Drop for Spy {
 }
 
 fn list<'k>(keys: impl Iterator<Item = &'k Key<'k>>) -> String {
-    keys.map(|key| key.as_str()).collect::<Vec<_>>().join(" ")
+    keys.map(Key::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// The mutex of one key, which the board keeps. Its leases never pass.
@@ -180,7 +186,7 @@ impl Mutex for SpyMutex {
     }
 
     fn is_locked(&self) -> Result<bool> {
-        self.board.call_mutex("is_locked", &self.key)?;
+        self.board.call("is_locked", &self.key)?;
         Ok(self.board.is_locked(&self.key))
     }
 }
