@@ -49,7 +49,7 @@ fn a_stale_value_is_served_at_once_and_created_anew_on_the_pool() {
         // There is nothing to serve meanwhile: the caller creates itself.
         assert_eq!(call(&users, "1", 1, &threads), (1, Source::Created));
         let own = thread::current().name().unwrap().to_owned();
-        assert_eq!(*threads.lock().unwrap(), std::slice::from_ref(&own));
+        assert_eq!(*threads.lock().unwrap(), [own.as_str()]);
         hand.advance(60 * SECOND);
         assert_eq!(call(&users, "1", 2, &threads), (1, Source::Fresh));
         hand.advance(TICK);
@@ -201,17 +201,17 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
     hand.advance(40 * SECOND);
     let failed = Arc::new(AtomicBool::new(false));
     let tell = Arc::clone(&failed);
-    let fails = move || {
+    let create = move || {
         tell.store(true, Ordering::SeqCst);
         Err::<i32, _>("no row")
     };
-    let got = users.entry("1").background(fails).try_get_or_create();
+    let got = users.entry("1").background(create).try_get_or_create();
     assert_eq!(*got.unwrap(), 1);
     until(|| failed.load(Ordering::SeqCst));
     until_refreshed(&users, "1");
-    let panics = || -> i32 { panic!("it falls over") };
+    let falls = || -> i32 { panic!("it falls over") };
     assert_eq!(
-        *users.entry("1").background(panics).get_or_create().unwrap(),
+        *users.entry("1").background(falls).get_or_create().unwrap(),
         1
     );
     until_refreshed(&users, "1");

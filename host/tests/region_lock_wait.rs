@@ -6,7 +6,7 @@ mod region_support;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,13 +37,14 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
     let [old, new] = ["moves from", "moves to"].map(Board::new);
     let host = host(&folder, &old);
     let users = host.region("users").unwrap();
-    let (fall, may_fall) = mpsc::channel::<()>();
-    let gave_up = Barrier::new(2);
     thread::scope(|scope| {
+        // Whoever waits for these goes on if the test has failed.
+        let (fall, may_fall) = mpsc::channel::<()>();
+        let (end, may_end) = mpsc::channel::<()>();
         let users = &users;
         let falls = scope.spawn(move || {
             users.get_or_create("moved", || -> i32 {
-                may_fall.recv().unwrap();
+                let _told = may_fall.recv();
                 panic!("it falls over")
             })
         });
@@ -66,9 +67,9 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
         until_waiting("moved", 3);
         configure(&folder, &new);
         host.reload().unwrap();
-        let creator = scope.spawn(|| {
+        let creator = scope.spawn(move || {
             users.get_or_create("moved", || {
-                gave_up.wait();
+                let _told = may_end.recv();
                 7
             })
         });
@@ -83,7 +84,7 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
             assert!(elapsed < Duration::from_millis(1_700), "{elapsed:?}");
         }
         assert!(falls.join().is_err());
-        gave_up.wait();
+        end.send(()).unwrap();
         assert_eq!(*creator.join().unwrap().unwrap(), 7);
     });
     assert!(old.stored("moved").is_none() && new.stored("moved").is_some());
@@ -95,12 +96,12 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
     let [old, new] = ["gone", "come"].map(Board::new);
     let host = host(&folder, &old);
     let users = host.region("users").unwrap();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
     thread::scope(|scope| {
+        let (go_on, may_go_on) = mpsc::channel::<()>();
         let users = &users;
         let creator = scope.spawn(move || {
             users.get_or_create("gone", || {
-                may_go_on.recv().unwrap();
+                let _told = may_go_on.recv();
                 1
             })
         });
@@ -116,8 +117,8 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
         );
         go_on.send(()).unwrap();
         assert_eq!(*creator.join().unwrap().unwrap(), 1);
-        let outcome = waiter.join().unwrap().unwrap();
-        assert_eq!((*outcome, outcome.source()), (1, Source::Waited));
+        let shared = waiter.join().unwrap().unwrap();
+        assert_eq!((*shared, shared.source()), (1, Source::Waited));
     });
     assert!(old.stored("gone").is_none());
     assert_eq!(*users.get::<i32>("gone").unwrap().unwrap(), 2);

@@ -12,7 +12,7 @@ mod noted;
 mod spy;
 mod waiters;
 
-use std::future::poll_fn;
+use std::future::{Ready, poll_fn};
 use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
@@ -79,11 +79,7 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
 }
 
 /// The creator of a task that another's value is to reach.
-#[allow(
-    clippy::unused_async,
-    reason = "it stands where a creator's future does"
-)]
-pub(crate) async fn unwanted<T>() -> T {
+pub(crate) fn unwanted<T>() -> Ready<T> {
     unreachable!("another creates it")
 }
 

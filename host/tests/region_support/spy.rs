@@ -16,7 +16,7 @@ use super::noted::Noted;
 #[schemars(crate = "schemars")]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is an argument of its own"
+    reason = "a test switches them one by one"
 )]
 pub(crate) struct SpyArguments {
     board: String,

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
 use crate::processes::StoreProcess;
 
 /// How late the next owner may be, by the promise, and beyond that on a machine that has more to do than it can.
@@ -22,7 +20,7 @@ fn an_owner_that_is_killed_is_followed_within_its_lease_and_not_before() {
     // Renewed at least once, so that the lease is the store's and not the first.
     store.until_counted("Renew key", 1);
     let killed = Instant::now();
-    owner.signal(Signal::KILL);
+    owner.kill();
     next.expect("created 1 got [2]");
     let followed = killed.elapsed();
     assert!(
@@ -43,12 +41,12 @@ fn an_owner_that_is_stopped_beyond_its_lease_stores_nothing_late_and_its_caller_
     let (mut owner, mut next) = (store.worker(lease), store.worker(lease));
     owner.tell("hold 1 key");
     owner.expect("creating key");
-    owner.signal(Signal::STOP);
+    owner.stop();
     // It has this before it has noticed anything, when it goes on.
     owner.tell("go key");
     next.tell("call 8 2 key");
     next.expect("created 1 got [2]");
-    owner.signal(Signal::CONT);
+    owner.go_on();
     owner.expect("got 1 Created");
     assert_eq!(store.stored("key").as_deref(), Some("2"));
     // Both see what is stored.
@@ -74,11 +72,11 @@ fn a_stopped_owner_that_is_followed_by_one_still_at_work_does_not_free_its_mutex
     );
     owner.tell("hold 1 key");
     owner.expect("creating key");
-    owner.signal(Signal::STOP);
+    owner.stop();
     owner.tell("go key");
     next.tell("hold 2 key");
     next.expect("creating key");
-    owner.signal(Signal::CONT);
+    owner.go_on();
     owner.expect("got 1 Created");
     assert_eq!(store.stored("key"), None);
     // The third finds the second at work.
@@ -152,7 +150,7 @@ fn an_owner_that_is_killed_while_stale_values_are_served_is_followed_too() {
     other.tell("call 1 3 key");
     other.expect("created 0 got [1]");
     let killed = Instant::now();
-    owner.signal(Signal::KILL);
+    owner.kill();
     loop {
         other.tell("call 1 3 key");
         match &*other.hear() {

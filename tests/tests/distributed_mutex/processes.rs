@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use crate::backend::Client;
@@ -29,13 +29,9 @@ pub(crate) fn lease() -> Duration {
     Duration::from_millis(lease.parse().unwrap())
 }
 
-/// Past the harness, which may keep what is printed.
-#[expect(
-    clippy::explicit_write,
-    reason = "the harness keeps what `eprintln!` prints"
-)]
+/// On the error stream, where the harness prints nothing of its own.
 pub(crate) fn tell(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    eprintln!("{line}");
 }
 
 /// Does what it is told, line by line, until the process that started this one has gone or wants it to end.
@@ -86,8 +82,23 @@ impl Process {
         assert_eq!(self.hear(), line);
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    /// None of its threads does anything from then on.
+    pub(crate) fn stop(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP).unwrap();
+        // The signal is on its way for a moment.
+        let status = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+        assert!(status.expect("it was waited for").1.stopped());
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
+    /// It has no chance to give anything back.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
