@@ -214,8 +214,12 @@ impl Instance {
         timeout: Duration,
     ) -> Result<Arc<Self>, OpenError> {
         let recipe = self.recipe();
-        let raw = recipe.open_raw(timeout, inner)?;
-        recipe.instance(raw, inner, Kept::of(self), self.backend.mender())
+        let opened = recipe.open_raw(timeout, inner);
+        let opened = opened.map_err(|error| match error {
+            OpenError::Failed(error) => OpenError::Failed(self.without_secrets(error)),
+            other => other,
+        });
+        recipe.instance(opened?, inner, Kept::of(self), self.backend.mender())
     }
 
     /// How long to wait before the next attempt to mend it.
@@ -270,9 +274,13 @@ impl Instance {
         }
     }
 
-    /// An error of the backend, as it may be shown.
+    /// An error of it, or of what it was opened around, as it may be shown.
     pub(crate) fn without_secrets(&self, error: PluginError) -> PluginError {
-        error.map_messages(|text| without_secrets(text, &self.arguments))
+        let error = error.map_messages(|text| without_secrets(text, &self.arguments));
+        match &self.inner {
+            Some(inner) => inner.without_secrets(error),
+            None => error,
+        }
     }
 }
 

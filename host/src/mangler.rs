@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dogpile_plugin_api::{ManglerInstance, Result};
-use serde_json::Value;
+use dogpile_plugin_api::{Error, ManglerInstance, Result};
+use serde_json::{Map, Value};
 
+use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
 
 /// An open key mangler.
@@ -19,6 +20,13 @@ pub(crate) struct Mangler {
 impl Mangler {
     pub(crate) fn mangle(&self, key: &str) -> Result<String> {
         self.instance.mangle(key)
+    }
+
+    /// An error of it, as it may be shown.
+    pub(crate) fn without_secrets(&self, error: Error) -> Error {
+        let none = Map::new();
+        let arguments = self.arguments.as_object().unwrap_or(&none);
+        error.map_messages(|text| without_secrets(text, arguments))
     }
 
     /// Whether both make the same of every key.

@@ -225,6 +225,7 @@ impl Job {
             }
         }
         if let Err(error) = instance.backend.close() {
+            let error = instance.without_secrets(error);
             tracing::warn!(target: "dogpile.cache", %error, "{} failed to close", instance.title());
         }
         true

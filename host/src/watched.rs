@@ -190,6 +190,11 @@ impl Watched {
     #[cold]
     #[inline(never)]
     fn failed(&self, error: Error) -> Error {
+        // From here on it may be logged, kept and shown.
+        let error = match self.owner.upgrade() {
+            Some(owner) => owner.without_secrets(error),
+            None => error,
+        };
         let turn = match error.kind() {
             ErrorKind::Panic => self.panicked(&error),
             // The call's own fault, or not made at all.

@@ -76,6 +76,7 @@ pub(crate) fn shown(key: &str) -> &str {
 
 #[cold]
 fn failed(region: &Configured, mangler: &Mangler, error: dogpile_plugin_api::Error) -> Error {
+    let error = mangler.without_secrets(error);
     let remedy = match error.kind() {
         PluginErrorKind::Panic => {
             "; the fault is the plugin's: replace it, or give the region another key mangler"

@@ -540,7 +540,6 @@ impl Region {
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Error {
-        let error = region.instance.without_secrets(error);
         let (name, served) = (self.name(), region.instance.title());
         let message = match error.kind() {
             PluginErrorKind::Suspended => {

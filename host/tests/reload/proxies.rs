@@ -102,7 +102,7 @@ fn a_proxy_that_is_not_there_or_refuses_its_arguments_is_marked() {
         ),
         (
             "proxies = [{ proxy = \"through\", arguments = { tga = 1 } }]",
-            &["dogpile.toml:9:53", "no such argument"],
+            &["dogpile.toml:9:47", "no such argument"],
         ),
     ] {
         site.save(&format!("{USERS}{proxies}\n"));
