@@ -5,8 +5,10 @@
 mod region_support;
 
 use std::fs;
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, mpsc};
+use std::sync::mpsc;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,17 +39,16 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
     let [old, new] = ["moves from", "moves to"].map(Board::new);
     let host = host(&folder, &old);
     let users = host.region("users").unwrap();
-    let (fall, may_fall) = mpsc::channel::<()>();
-    let gave_up = Barrier::new(2);
     thread::scope(|scope| {
+        // Who waits for this goes on if the test has failed.
+        let (end, may_end) = mpsc::channel::<()>();
         let users = &users;
-        let falls = scope.spawn(move || {
-            users.get_or_create("moved", || -> i32 {
-                may_fall.recv().unwrap();
-                panic!("it falls over")
-            })
+        let mut creator = Box::pin(users.get_or_create_async("moved", pending::<i32>));
+        let mut context = Context::from_waker(Waker::noop());
+        until(|| {
+            assert!(creator.as_mut().poll(&mut context).is_pending());
+            old.locked_keys() == ["moved"]
         });
-        until(|| users.key_is_locked("moved").unwrap());
         let began = Instant::now();
         let thread = scope.spawn(move || {
             let got = users.get_or_create("moved", || -> i32 { unreachable!() });
@@ -66,25 +67,24 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
         until_waiting("moved", 3);
         configure(&folder, &new);
         host.reload().unwrap();
-        let creator = scope.spawn(|| {
+        let next = scope.spawn(move || {
             users.get_or_create("moved", || {
-                gave_up.wait();
+                let _told = may_end.recv();
                 7
             })
         });
         until(|| new.locked_keys() == ["moved"]);
         // Most of their time has passed when they have to begin again.
         until(|| began.elapsed() >= Duration::from_millis(700));
-        fall.send(()).unwrap();
+        drop(creator);
         for (error, elapsed) in [thread, task, several].map(|waiter| waiter.join().unwrap()) {
             assert_eq!(error.kind(), ErrorKind::LockWait);
             assert!(error.to_string().contains("1s"), "{error}");
             assert!(elapsed >= Duration::from_secs(1), "{elapsed:?}");
             assert!(elapsed < Duration::from_millis(1_700), "{elapsed:?}");
         }
-        assert!(falls.join().is_err());
-        gave_up.wait();
-        assert_eq!(*creator.join().unwrap().unwrap(), 7);
+        end.send(()).unwrap();
+        assert_eq!(*next.join().unwrap().unwrap(), 7);
     });
     assert!(old.stored("moved").is_none() && new.stored("moved").is_some());
 }
@@ -95,12 +95,12 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
     let [old, new] = ["gone", "come"].map(Board::new);
     let host = host(&folder, &old);
     let users = host.region("users").unwrap();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
     thread::scope(|scope| {
+        let (go_on, may_go_on) = mpsc::channel::<()>();
         let users = &users;
         let creator = scope.spawn(move || {
             users.get_or_create("gone", || {
-                may_go_on.recv().unwrap();
+                let _told = may_go_on.recv();
                 1
             })
         });
