@@ -61,11 +61,13 @@ impl Zstd {
 }
 
 /// A value with the times of another. It weighs what it takes itself.
-fn in_place_of(value: &Value, key: &Key<'_>, bytes: Vec<u8>) -> Value {
+fn in_place_of(value: &Value, key: &Key<'_>, mut bytes: Vec<u8>) -> Value {
     let metadata = Metadata {
         weight: 0,
         ..value.metadata()
     };
+    // A compressor's buffer has room for what cannot be compressed.
+    bytes.shrink_to_fit();
     Value::with(&metadata, *key, bytes)
 }
 
