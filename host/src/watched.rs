@@ -59,13 +59,23 @@ impl Watched {
         &self.mender
     }
 
-    #[inline]
     pub(crate) fn get(&self, key: &Key<'_>) -> Result<Option<Value>> {
+        self.noted(self.get_unnoted(key))
+    }
+
+    /// For a caller who has [`Watched::noted`] look at all but a hit, which is counted by its region.
+    #[inline]
+    pub(crate) fn get_unnoted(&self, key: &Key<'_>) -> Result<Option<Value>> {
         if self.health.is_out() {
             return Err(self.suspended());
         }
-        match self.raw.get(key) {
-            // Not noted: a hit is counted by its region.
+        self.raw.get(key)
+    }
+
+    /// What [`Watched::get_unnoted`] gave, once its health knows.
+    #[inline(never)]
+    pub(crate) fn noted(&self, got: Result<Option<Value>>) -> Result<Option<Value>> {
+        match got {
             Ok(Some(value)) => Ok(Some(value)),
             Ok(None) => {
                 self.health.answered();

@@ -83,7 +83,8 @@ impl Region {
             return self.begin_unpinned::<T, F>(key, call);
         };
         let key = BackendKey::plain(key);
-        let got = match region.instance.backend.get(&key.key()) {
+        let backend = &region.instance.backend;
+        let got = match backend.get_unnoted(&key.key()) {
             Ok(Some(value)) => match fresh::<T, OWN>(value, &self.terms(region, call)) {
                 Ok(object) => {
                     self.slot().stats.count_pinned_hit(&pin);
@@ -91,7 +92,7 @@ impl Region {
                 }
                 Err(value) => Ok(Some(value)),
             },
-            other => other,
+            other => backend.noted(other),
         };
         let snapshot = pin.release();
         let region = configured(&snapshot, self.slot());
