@@ -137,7 +137,7 @@ fn within_a_task<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
     type Outdate = fn(&Region, &str);
-    let ways: [(&str, Outdate); 5] = [
+    let ways: [(&str, Outdate); 7] = [
         ("delete", |users, key| users.delete(key).unwrap()),
         ("several", |users, key| {
             users.delete_multi(&["other", key]).unwrap();
@@ -147,6 +147,10 @@ fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
         }),
         ("tasks", |users, key| {
             within_a_task(users.delete_multi_async(&[key])).unwrap();
+        }),
+        ("clear", |users, _| users.clear().unwrap()),
+        ("clear in a task", |users, _| {
+            within_a_task(users.clear_async()).unwrap();
         }),
         ("hard", |users, _| {
             users.invalidate(Invalidation::Hard).unwrap();

@@ -105,6 +105,16 @@ impl<V, E, L> Flights<V, E, L> {
         }
     }
 
+    /// As [`Flights::delete`], of every key: call it before all that is stored is deleted.
+    pub fn delete_all(&self) {
+        for shard in &self.0.shards {
+            let flights = shard.0.lock().flights();
+            for flight in flights {
+                flight.delete();
+            }
+        }
+    }
+
     pub(crate) fn failures(&self) -> &Mutex<Failures> {
         &self.0.failures
     }

@@ -50,6 +50,11 @@ impl<V, E, L> Table<V, E, L> {
         self.0.is_empty()
     }
 
+    pub(crate) fn flights(&self) -> Vec<Arc<Flight<V, E>>> {
+        let entries = self.0.values().flatten();
+        entries.map(|entry| Arc::clone(&entry.flight)).collect()
+    }
+
     /// The entry of this very flight.
     pub(crate) fn entry(&mut self, flight: &Arc<Flight<V, E>>) -> Option<&mut Entry<V, E, L>> {
         let entries = self.0.get_mut(&flight.hash())?;

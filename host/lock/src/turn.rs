@@ -1,5 +1,6 @@
 //! The right to create one key.
 
+use crate::clock::Clock;
 use crate::error::LockError;
 use crate::failures::Retry;
 use crate::flight::{Ending, Flight};
@@ -54,6 +55,12 @@ impl<V, E, L> Turn<V, E, L> {
     /// Whether anybody waits for the value.
     pub fn is_awaited(&self) -> bool {
         self.flights.waiting(self.flight.hash(), self.key()) > 0
+    }
+
+    /// Whether a creation of the key has failed so lately that it is to be left alone: within the [`Retry`] of who noted it.
+    pub fn has_failed_lately(&self, clock: &Clock) -> bool {
+        let mut failures = self.flights.failures().lock();
+        failures.is_recent(self.key(), clock)
     }
 
     /// Puts a lease in, which goes with the turn.

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use super::call::Call;
-use super::form::Json;
+use super::form::Serde;
 use super::goal::{Anew, Once};
 use super::keep::Always;
 use super::way::Way;
@@ -34,7 +34,7 @@ impl Region {
         F: Future<Output = T>,
     {
         let goal = Once::new(|| async { Ok(creator().await) }, Always);
-        self.fetch_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
+        self.fetch_async::<T, Serde>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 
@@ -55,7 +55,7 @@ impl Region {
         F: Future<Output = Result<T, E>>,
     {
         let goal = Once::new(|| async { creator().await.map_err(creator_failed) }, Always);
-        self.fetch_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
+        self.fetch_async::<T, Serde>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 
@@ -65,7 +65,7 @@ impl Region {
     ///
     /// As there.
     pub async fn get_async<T: Cacheable>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
-        self.look_on::<T, Json>(Way::Pool, &key.cache_key(), Call::PLAIN)
+        self.look_on::<T, Serde>(Way::Pool, &key.cache_key(), Call::PLAIN)
             .await
     }
 
@@ -75,7 +75,7 @@ impl Region {
     ///
     /// As there.
     pub async fn set_async<T: Cacheable>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
-        self.put_on::<T, Json>(Way::Pool, &key.cache_key(), Call::PLAIN, value)
+        self.put_on::<T, Serde>(Way::Pool, &key.cache_key(), Call::PLAIN, value)
             .await
     }
 
@@ -86,6 +86,15 @@ impl Region {
     /// As there.
     pub async fn delete_async(&self, key: impl CacheKey) -> Result<()> {
         self.delete_on(Way::Pool, &key.cache_key()).await
+    }
+
+    /// See [`Region::clear`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn clear_async(&self) -> Result<()> {
+        self.clear_on(Way::Pool).await
     }
 
     /// See [`Region::refresh`].
@@ -100,7 +109,7 @@ impl Region {
         F: Future<Output = T>,
     {
         let goal = Anew::new(self, || async { Ok(creator().await) }, Always);
-        self.renew_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
+        self.renew_async::<T, Serde>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 
@@ -122,7 +131,7 @@ impl Region {
     {
         let create = || async { creator().await.map_err(creator_failed) };
         let goal = Anew::new(self, create, Always);
-        self.renew_async::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
+        self.renew_async::<T, Serde>(&key.cache_key(), Call::PLAIN, goal)
             .await
     }
 }

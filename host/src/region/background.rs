@@ -8,7 +8,7 @@ use futures_timer::Delay;
 
 use super::deferred::{Deferred, Task, Thread};
 use super::entry::Entry;
-use super::form::{Form, Json};
+use super::form::{Form, Serde};
 use super::goal::Once;
 use super::keep::{OwnExpiration, ShouldCache};
 use super::passage::Waiting;
@@ -47,7 +47,7 @@ impl<'a, C, P, X> Background<'a, C, P, X> {
         X: OwnExpiration<T> + Send + 'static,
     {
         let creator = self.creator;
-        fetch::<T, Json, _, P, X>(self.entry, move || ready(Ok(creator())))
+        fetch::<T, Serde, _, P, X>(self.entry, move || ready(Ok(creator())))
     }
 
     /// As [`Background::get_or_create`], with a creator that can fail.
@@ -64,7 +64,7 @@ impl<'a, C, P, X> Background<'a, C, P, X> {
         X: OwnExpiration<T> + Send + 'static,
     {
         let creator = self.creator;
-        fetch::<T, Json, _, P, X>(self.entry, move || ready(creator().map_err(creator_failed)))
+        fetch::<T, Serde, _, P, X>(self.entry, move || ready(creator().map_err(creator_failed)))
     }
 }
 
@@ -115,7 +115,7 @@ impl<'a, C, P, X> BackgroundAsync<'a, C, P, X> {
         X: OwnExpiration<T> + Send + Sync + 'static,
     {
         let creator = self.creator;
-        fetch_async::<T, Json, _, _, P, X>(self.entry, move || async { Ok(creator().await) }).await
+        fetch_async::<T, Serde, _, _, P, X>(self.entry, move || async { Ok(creator().await) }).await
     }
 
     /// See [`Background::try_get_or_create`].
@@ -134,7 +134,7 @@ impl<'a, C, P, X> BackgroundAsync<'a, C, P, X> {
     {
         let creator = self.creator;
         let create = move || async { creator().await.map_err(creator_failed) };
-        fetch_async::<T, Json, _, _, P, X>(self.entry, create).await
+        fetch_async::<T, Serde, _, _, P, X>(self.entry, create).await
     }
 }
 

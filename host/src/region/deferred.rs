@@ -151,7 +151,11 @@ impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
         Ok(())
     }
 
+    /// Whoever asked for it has a value: a creation that failed lately is left alone, whatever `stale_if_error` says.
     fn put_off(&mut self, turn: KeyTurn, newer_than: u64) {
+        if turn.has_failed_lately(self.region.clock()) {
+            return;
+        }
         if let Some(once) = self.once.take() {
             W::take(Job {
                 region: self.region.clone(),
@@ -193,10 +197,10 @@ impl<C, R> Job<C, R> {
             let current = region.registry().current(region.slot())?;
             let backend_key = BackendKey::new(&current, &key)?;
             let creations = current.instance.creations.clone();
-            let retry = current.retry_after().map(|after| Retry {
-                after,
+            let retry = Retry {
+                after: current.config.retry_after,
                 clock: region.clock(),
-            });
+            };
             drop(current);
             let mut creating = Creating::<T, F, _>::new(
                 &region,
@@ -207,7 +211,7 @@ impl<C, R> Job<C, R> {
                 &mut goal,
                 way,
             );
-            let created = turn.run(&mut creating, retry).await;
+            let created = turn.run(&mut creating, Some(retry)).await;
             created.map_err(|error| region.failed(error, None))
         };
         if let Err(error) = run.await {

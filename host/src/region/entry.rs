@@ -6,7 +6,7 @@ use std::future::ready;
 
 use super::background::{Background, BackgroundAsync};
 use super::call::{Call, Expiration};
-use super::form::Json;
+use super::form::Serde;
 use super::goal::{Anew, Once};
 use super::keep::{Always, ByRegion, Keep, NoneExpires, OwnExpiration, ShouldCache};
 use super::way::Way;
@@ -160,7 +160,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         X: OwnExpiration<T>,
     {
         let goal = Once::new(|| ready(Ok(creator())), self.rule);
-        self.region.fetch::<T, Json>(&self.key, &self.call, goal)
+        self.region.fetch::<T, Serde>(&self.key, &self.call, goal)
     }
 
     /// See [`Region::try_get_or_create`].
@@ -178,7 +178,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     {
         let create = || ready(creator().map_err(creator_failed));
         let goal = Once::new(create, self.rule);
-        self.region.fetch::<T, Json>(&self.key, &self.call, goal)
+        self.region.fetch::<T, Serde>(&self.key, &self.call, goal)
     }
 
     /// See [`Region::refresh`].
@@ -192,7 +192,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         X: OwnExpiration<T>,
     {
         let goal = Anew::new(self.region, || ready(Ok(creator())), self.rule);
-        self.region.renew::<T, Json>(&self.key, &self.call, goal)
+        self.region.renew::<T, Serde>(&self.key, &self.call, goal)
     }
 
     /// See [`Region::try_refresh`].
@@ -210,7 +210,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     {
         let create = || ready(creator().map_err(creator_failed));
         let goal = Anew::new(self.region, create, self.rule);
-        self.region.renew::<T, Json>(&self.key, &self.call, goal)
+        self.region.renew::<T, Serde>(&self.key, &self.call, goal)
     }
 
     /// See [`Region::get_or_create_async`].
@@ -228,7 +228,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     {
         let goal = Once::new(|| async { Ok(creator().await) }, self.rule);
         self.region
-            .fetch_async::<T, Json>(&self.key, &self.call, goal)
+            .fetch_async::<T, Serde>(&self.key, &self.call, goal)
             .await
     }
 
@@ -249,7 +249,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         let create = || async { creator().await.map_err(creator_failed) };
         let goal = Once::new(create, self.rule);
         self.region
-            .fetch_async::<T, Json>(&self.key, &self.call, goal)
+            .fetch_async::<T, Serde>(&self.key, &self.call, goal)
             .await
     }
 
@@ -269,7 +269,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         let create = || async { Ok(creator().await) };
         let goal = Anew::new(self.region, create, self.rule);
         self.region
-            .renew_async::<T, Json>(&self.key, &self.call, goal)
+            .renew_async::<T, Serde>(&self.key, &self.call, goal)
             .await
     }
 
@@ -290,7 +290,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         let create = || async { creator().await.map_err(creator_failed) };
         let goal = Anew::new(self.region, create, self.rule);
         self.region
-            .renew_async::<T, Json>(&self.key, &self.call, goal)
+            .renew_async::<T, Serde>(&self.key, &self.call, goal)
             .await
     }
 
@@ -300,7 +300,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     ///
     /// As there.
     pub fn get<T: Cacheable>(self) -> Result<Option<Cached<T>>> {
-        self.region.look::<T, Json>(&self.key, &self.call)
+        self.region.look::<T, Serde>(&self.key, &self.call)
     }
 
     /// See [`Region::get_async`].
@@ -310,7 +310,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     /// As there.
     pub async fn get_async<T: Cacheable>(self) -> Result<Option<Cached<T>>> {
         self.region
-            .look_on::<T, Json>(Way::Pool, &self.key, &self.call)
+            .look_on::<T, Serde>(Way::Pool, &self.key, &self.call)
             .await
     }
 
@@ -324,7 +324,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         X: OwnExpiration<T>,
     {
         let call = self.call_to_set(&value);
-        self.region.put::<T, Json>(&self.key, &call, value)
+        self.region.put::<T, Serde>(&self.key, &call, value)
     }
 
     /// See [`Region::set_async`].
@@ -338,7 +338,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     {
         let call = self.call_to_set(&value);
         self.region
-            .put_on::<T, Json>(Way::Pool, &self.key, &call, value)
+            .put_on::<T, Serde>(Way::Pool, &self.key, &call, value)
             .await
     }
 

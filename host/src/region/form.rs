@@ -42,9 +42,9 @@ fn encode_object<T: Cacheable>(
 }
 
 /// By serde, with the region's serializer.
-pub(crate) struct Json;
+pub(crate) struct Serde;
 
-impl<T: Cacheable> Form<T> for Json {
+impl<T: Cacheable> Form<T> for Serde {
     const ENCODER: Option<Encoder> = Some(encode_object::<T>);
 
     fn encode(region: &Configured, codec: &Codec, value: &T, into: &mut Vec<u8>) -> Result<()> {

@@ -52,7 +52,7 @@ pub use self::payload::Payload;
 
 use self::call::Call;
 use self::creating::Goal;
-use self::form::{Form, Json};
+use self::form::{Form, Serde};
 use self::goal::Once;
 use self::keep::Always;
 use self::passage::{Passage, Waiting};
@@ -135,7 +135,7 @@ impl Region {
         creator: impl FnOnce() -> T,
     ) -> Result<Cached<T>> {
         let goal = Once::new(|| ready(Ok(creator())), Always);
-        self.fetch::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
+        self.fetch::<T, Serde>(&key.cache_key(), Call::PLAIN, goal)
     }
 
     /// Like [`Region::get_or_create`], with a creator that can fail. All who wait for a creation that fails get its
@@ -152,7 +152,7 @@ impl Region {
         creator: impl FnOnce() -> Result<T, E>,
     ) -> Result<Cached<T>> {
         let goal = Once::new(|| ready(creator().map_err(creator_failed)), Always);
-        self.fetch::<T, Json>(&key.cache_key(), Call::PLAIN, goal)
+        self.fetch::<T, Serde>(&key.cache_key(), Call::PLAIN, goal)
     }
 
     /// A call with options of its own.
@@ -193,7 +193,7 @@ impl Region {
     ///
     /// [`ErrorKind::Backend`] if the backend fails and the region's `on_backend_error` is `"fail"`.
     pub fn get<T: Cacheable>(&self, key: impl CacheKey) -> Result<Option<Cached<T>>> {
-        self.look::<T, Json>(&key.cache_key(), Call::PLAIN)
+        self.look::<T, Serde>(&key.cache_key(), Call::PLAIN)
     }
 
     /// Stores `value`, as created now, whatever is there: also over what dogpile did not write.
@@ -203,7 +203,7 @@ impl Region {
     /// [`ErrorKind::Serializer`] if it cannot be written; [`ErrorKind::Backend`] if the backend fails and the region's
     /// `on_backend_error` is `"fail"`.
     pub fn set<T: Cacheable>(&self, key: impl CacheKey, value: T) -> Result<Cached<T>> {
-        self.put::<T, Json>(&key.cache_key(), Call::PLAIN, value)
+        self.put::<T, Serde>(&key.cache_key(), Call::PLAIN, value)
     }
 
     /// Removes `key`; no error if it was not there. A creation of it that is under way in this process goes to who waits
@@ -217,17 +217,14 @@ impl Region {
         Blocking::new().on(self.delete_on(Way::Here, &key.cache_key()))
     }
 
-    /// Removes everything that the region's backend holds, where the backend can.
+    /// Removes everything that the region's backend holds, where the backend can. What this process is creating in it is
+    /// treated as [`Region::delete`] does with one key.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Backend`] if it cannot or fails.
     pub fn clear(&self) -> Result<()> {
-        let snapshot = self.registry().load();
-        let region = configured(&snapshot, self.slot())?;
-        region.instance.spare.clear();
-        let cleared = region.instance.backend.clear();
-        cleared.map_err(|error| self.call_failed(region, "clear", error))
+        Blocking::new().on(self.clear_on(Way::Here))
     }
 
     /// Whether somebody creates `key` at this moment: in this process or, where the backend has a mutex, anywhere.
@@ -470,6 +467,18 @@ impl Region {
             .call_with_key(way, &region.instance, &key, delete)
             .await;
         deleted.map_err(|error| self.call_failed(&region, "delete", error))
+    }
+
+    async fn clear_on(&self, way: Way) -> Result<()> {
+        let region = self.registry().current(self.slot())?;
+        let instance = Arc::clone(&region.instance);
+        let clear = move || {
+            instance.creations.delete_all();
+            instance.spare.clear();
+            instance.backend.clear()
+        };
+        let cleared = self.call_instance(way, &region.instance, clear).await;
+        cleared.map_err(|error| self.call_failed(&region, "clear", error))
     }
 
     /// Counts a call that ends with an error.

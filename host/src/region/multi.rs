@@ -12,7 +12,7 @@ use dogpile_plugin_api::{Key, Object, Value};
 use futures_timer::Delay;
 
 use super::call::{Call, Expiration};
-use super::form::Json;
+use super::form::Serde;
 use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
 use super::multi_creating::{CreatingMulti, set_multi};
@@ -277,7 +277,7 @@ impl Region {
                 let text = key.cache_key();
                 let key = BackendKey::new(&region, &text)?.to_owned();
                 let object = object(self, &region, &key, call, times, value);
-                match stored_form::<T, Json>(self, &region, &key, &object) {
+                match stored_form::<T, Serde>(self, &region, &key, &object) {
                     Ok(form) => {
                         forms.push(form);
                         keys.push((key, object.as_value().clone()));
@@ -314,7 +314,7 @@ impl Region {
                 instance.backend.get_multi(keys)
             })
             .await;
-        let found = self.judge_all::<T, Json>(region, keys.iter(), call, got)?;
+        let found = self.judge_all::<T, Serde>(region, keys.iter(), call, got)?;
         for (key, found) in keys.iter().zip(&found) {
             match found {
                 Found::Fresh(_) => self.slot().stats.count(Count::Hit),
@@ -568,7 +568,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             };
             let creations = current.instance.creations.clone();
             drop(current);
-            let mut creating = CreatingMulti::<T, Json, _, _, _>::new(
+            let mut creating = CreatingMulti::<T, Serde, _, _, _>::new(
                 region,
                 &creations,
                 (&keys.all, &backend_keys),

@@ -157,6 +157,11 @@ impl Board {
         drop(old);
     }
 
+    pub(super) fn remove_all(&self) {
+        let old = std::mem::take(&mut self.lock().entries);
+        drop(old);
+    }
+
     /// Locks the backend's own mutex of a key, as another process would.
     pub(crate) fn lock_key(&self, key: &str) {
         let holder = self.lock().locked.insert(key.to_owned(), 0);

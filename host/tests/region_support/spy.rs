@@ -103,6 +103,12 @@ impl Backend for Spy {
         Ok(())
     }
 
+    fn clear(&self) -> Result<()> {
+        self.board.call("clear", "")?;
+        self.board.remove_all();
+        Ok(())
+    }
+
     fn close(&self) -> Result<()> {
         self.board.call("close", "")
     }
