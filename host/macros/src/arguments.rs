@@ -3,7 +3,8 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
-    Error, FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, Result, Signature, Token, Type,
+    Error, FnArg, Ident, Lifetime, Pat, PatType, Receiver, ReceiverKind, Result, Signature, Token,
+    Type,
 };
 
 /// One argument. Its name is the user's, or a number if the user's is a pattern.
@@ -38,6 +39,32 @@ impl Arguments {
         Ok(Self { receiver, list })
     }
 
+    /// An error at each that a function could not keep which runs when its caller has returned.
+    pub(crate) fn refuse_borrowed(&self) -> Result<()> {
+        let receiver = self.receiver.iter().filter_map(|receiver| {
+            let ReceiverKind::Reference(_, lifetime, _) = &receiver.kind else {
+                return None;
+            };
+            let text = "with `background` the function may run after its caller has returned, so it cannot borrow \
+                        `self`: take `self: Arc<Self>`, or cache a function without `self`";
+            (!is_static(lifetime.as_ref())).then(|| Error::new_spanned(receiver, text))
+        });
+        let list = self.list.iter().filter(|argument| argument.borrows());
+        let list = list.map(|argument| {
+            let text = format!(
+                "with `background` the function may run after its caller has returned, so it cannot borrow `{}`: \
+                 take something owned, such as a `String`, an `Arc` or a clone",
+                argument.name
+            );
+            Error::new_spanned(&argument.ty, text)
+        });
+        let errors = receiver.chain(list).reduce(|mut errors, error| {
+            errors.combine(error);
+            errors
+        });
+        errors.map_or(Ok(()), Err)
+    }
+
     /// As they are declared: `&self, id: u64`.
     pub(crate) fn declared(&self) -> Vec<TokenStream> {
         let receiver = self.receiver.iter().map(ToTokens::to_token_stream);
@@ -68,6 +95,15 @@ impl Argument {
         let tokens = self.ty.to_token_stream();
         contains(tokens, "impl")
     }
+
+    /// Whether it is a reference to what may be gone when its caller has returned.
+    fn borrows(&self) -> bool {
+        matches!(&self.ty, Type::Reference(reference) if !is_static(reference.lifetime.as_ref()))
+    }
+}
+
+fn is_static(lifetime: Option<&Lifetime>) -> bool {
+    lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 /// Whether a word stands anywhere in the tokens.

@@ -37,6 +37,7 @@ impl Kind {
             "region",
             "namespace",
             "expiration_time",
+            "tags",
             "should_cache",
             "skip",
             "skip_none",
@@ -48,7 +49,7 @@ impl Kind {
             self.generator(),
         ];
         if self == Self::Single {
-            names.push("cache_err");
+            names.extend(["cache_err", "background"]);
         }
         names
     }
@@ -59,10 +60,12 @@ pub(crate) struct Options {
     pub(crate) region: Expr,
     pub(crate) namespace: Option<LitStr>,
     pub(crate) expiration_time: Option<Expiration>,
+    pub(crate) tags: Option<Expr>,
     pub(crate) should_cache: Option<Expr>,
     pub(crate) skip: Vec<Ident>,
     pub(crate) skip_none: Option<Span>,
     pub(crate) cache_err: Option<(Span, Expiration)>,
+    pub(crate) background: Option<Span>,
     pub(crate) clone: bool,
     pub(crate) key: Option<Expr>,
     pub(crate) key_self: Option<Span>,
@@ -107,6 +110,7 @@ impl Options {
             Some(&self.region),
             self.key.as_ref(),
             self.key_generator.as_ref(),
+            self.tags.as_ref(),
         ];
         let mut exprs = exprs.into_iter().flatten().chain(expirations);
         exprs.any(|expr| reads(expr.to_token_stream(), argument))
@@ -117,10 +121,12 @@ impl Options {
             region,
             namespace: None,
             expiration_time: None,
+            tags: None,
             should_cache: None,
             skip: Vec::new(),
             skip_none: None,
             cache_err: None,
+            background: None,
             clone: false,
             key: None,
             key_self: None,
@@ -136,12 +142,14 @@ impl Options {
         match &*name {
             "namespace" => self.namespace = Some(text(&written.expr()?, &name)?),
             "expiration_time" => self.expiration_time = Some(Expiration::of(written.expr()?)?),
+            "tags" => self.tags = Some(written.expr()?),
             "should_cache" => self.should_cache = Some(written.expr()?),
             "skip" => self.skip = written.list()?,
             "skip_none" => self.skip_none = Some(written.flag()?),
             "cache_err" if kind == Kind::Single => {
                 self.cache_err = Some((span, Expiration::of(written.expr()?)?));
             }
+            "background" if kind == Kind::Single => self.background = Some(written.flag()?),
             "clone" => self.clone = written.flag().map(|_| true)?,
             "key" => self.key = Some(written.expr()?),
             "key_self" => self.key_self = Some(written.flag()?),

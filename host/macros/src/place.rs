@@ -22,7 +22,8 @@ pub(crate) fn single(function: &Function, options: &Options, private: &TokenStre
             quote!(|region| #key)
         }
     };
-    quote!(#private::Place::find(#region, #key, #expiration))
+    let find = quote!(#private::Place::find(#region, #key, #expiration));
+    tagged(find, options, private, "Place")
 }
 
 /// The places of the keys in `keys`.
@@ -40,7 +41,19 @@ pub(crate) fn multi(
         let key = generated(function, options, private, Some(keys));
         quote!(|region, key| #key)
     };
-    quote!(#private::Places::find(#region, &#keys[..], #key, #expiration))
+    let find = quote!(#private::Places::find(#region, &#keys[..], #key, #expiration));
+    tagged(find, options, private, "Places")
+}
+
+/// What was found, with the tags of what is stored there.
+fn tagged(find: TokenStream, options: &Options, private: &TokenStream, place: &str) -> TokenStream {
+    let Some(tags) = &options.tags else {
+        return find;
+    };
+    let place = Ident::new(place, tags.span());
+    let at_tags = at(tags.span(), private);
+    let tagged = quote_spanned!(tags.span()=> #at_tags::#place::tagged(place, #tags));
+    quote!(#private::Result::map(#find, |place| #tagged))
 }
 
 fn region(options: &Options, private: &TokenStream) -> TokenStream {

@@ -17,6 +17,9 @@ pub(crate) fn expand(function: &Function, options: &Options) -> Result<TokenStre
             format!("`cache_err` is for functions that return a `Result`, which `{name}` does not");
         return Err(Error::new(*span, text));
     }
+    if options.background.is_some() {
+        function.arguments.refuse_borrowed()?;
+    }
     let written = Single::new(function, options);
     let wrapper = function.wrapper(&written.output, &written.call());
     let beside = [
@@ -29,6 +32,17 @@ pub(crate) fn expand(function: &Function, options: &Options) -> Result<TokenStre
         written.refresh(),
     ];
     Ok(together(function, &written.private, &wrapper, &beside))
+}
+
+/// How the original may come to run.
+#[derive(Clone, Copy)]
+enum Run {
+    /// If nothing is stored.
+    Call,
+    /// Whatever is stored.
+    Refresh,
+    /// If nothing is stored; later, if that is old.
+    Background,
 }
 
 struct Single<'a> {
@@ -95,39 +109,46 @@ impl<'a> Single<'a> {
     fn original(&self) -> TokenStream {
         let original = self.function.generic_path("original");
         let given = self.function.arguments.given();
-        quote!(move || #original(#(#given),*))
+        // An error about what it may keep belongs to the option that lets it run later.
+        let span = self.options.background.unwrap_or_else(Span::call_site);
+        quote_spanned!(span=> move || #original(#(#given),*))
     }
 
     fn errors(&self) -> TokenStream {
         let private = &self.private;
         let kept = self.options.cache_err.as_ref().map(|(_, expiration)| {
             let expiration = expiration.tokens(private);
-            quote!(&#private::CacheErrors(#expiration))
+            quote!(#private::CacheErrors(#expiration))
         });
-        kept.unwrap_or_else(|| quote!(&#private::DropErrors))
+        kept.unwrap_or_else(|| quote!(#private::DropErrors))
     }
 
     /// The options of a call, as arguments of the runtime.
-    fn with(&self) -> Vec<TokenStream> {
+    fn with(&self, run: Run) -> Vec<TokenStream> {
         let mut with = vec![self.keep()];
         if self.function.output.is_result {
-            with.push(self.errors());
+            let errors = self.errors();
+            with.push(match run {
+                Run::Background => errors,
+                Run::Call | Run::Refresh => quote!(&#errors),
+            });
         }
         with
     }
 
-    /// A call or a refresh: a variant of the runtime's `Run`.
-    fn run(&self, run: &str) -> TokenStream {
-        let Self { private, place, .. } = self;
+    fn run(&self, run: Run) -> TokenStream {
+        let (private, place) = (&self.private, self.place());
         let output = &self.function.output;
         let (success, span) = (&output.success, output.error_span());
-        let (site, run) = (
-            self.function.path("__site"),
-            Ident::new(run, Span::call_site()),
-        );
+        let site = self.function.path("__site");
+        let (name, how) = match run {
+            Run::Call => ("call", Some(quote!(#private::Run::Call,))),
+            Run::Refresh => ("call", Some(quote!(#private::Run::Refresh,))),
+            Run::Background => ("call_background", None),
+        };
         let (call, with, original) = (
-            Ident::new(&self.named("call"), span),
-            self.with(),
+            Ident::new(&self.named(name), span),
+            self.with(run),
             self.original(),
         );
         let awaited = self.awaited();
@@ -140,7 +161,8 @@ impl<'a> Single<'a> {
         let error = output.is_result.then_some(quote!(, #error));
         let future = self.function.is_async().then_some(quote!(, _));
         let types = quote!(::<#success #error #future>);
-        let given = quote!(#at_types::#call #types(#private::Run::#run, #site(), #place, #(#with,)* #original) #awaited);
+        let given =
+            quote!(#at_types::#call #types(#how #site(), #place, #(#with,)* #original) #awaited);
         match (self.options.clone, output.is_result) {
             (false, _) => given,
             (true, false) => quote!(#at_types::owned::<#success>(&#given)),
@@ -150,8 +172,20 @@ impl<'a> Single<'a> {
         }
     }
 
+    /// The place, which is kept where the original may run later, and moves nothing that it needs.
+    fn place(&self) -> TokenStream {
+        let Self { private, place, .. } = self;
+        match self.options.background {
+            Some(_) => quote!(#private::Result::map(#place, #private::Place::into_owned)),
+            None => place.clone(),
+        }
+    }
+
     fn call(&self) -> TokenStream {
-        self.run("Call")
+        match self.options.background {
+            Some(_) => self.run(Run::Background),
+            None => self.run(Run::Call),
+        }
     }
 
     fn refresh(&self) -> TokenStream {
@@ -162,7 +196,7 @@ impl<'a> Single<'a> {
             doc,
             &arguments,
             &self.output,
-            &self.run("Refresh"),
+            &self.run(Run::Refresh),
         )
     }
 

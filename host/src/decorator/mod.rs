@@ -1,6 +1,7 @@
 //! Cached functions: the installed host, and what the code that `#[cached]` and `#[cached_multi]` write calls.
 
 mod asynchronous;
+mod background;
 mod batch;
 mod errors;
 mod installed;
@@ -87,6 +88,7 @@ macro_rules! __beside {
 /// | `region = "users"` | the region of the [installed](crate::Host::install) host. Or an expression that gives a [`Region`] or `&Region`, which may use the arguments: `region = &self.users` |
 /// | `namespace = "eu"` | a part of the key that tells functions of one name apart |
 /// | `expiration_time = "5m"` | instead of the region's: text as in the manifest, a number of seconds, `"never"`; or a path or an expression that gives a `Duration`, an [`Expiration`] or a function that does, evaluated at each call |
+/// | `tags = ["users", …]` | the [tags](crate::Entry::tags) of what is stored: an expression that gives some strings and may use the arguments, evaluated at each call |
 /// | `should_cache = path` | a function of `&T` that says whether a value is stored; its callers get it all the same |
 /// | `skip(db, log)` | arguments that are no part of the key, since the result does not depend on them |
 /// | `key = "user:{id}"` | the whole key: a format string, or an expression that can be displayed. It is for you to see to that no two calls share one by mistake |
@@ -94,6 +96,7 @@ macro_rules! __beside {
 /// | `function_key_generator = path` | a [`KeyGenerator`] instead of the region's |
 /// | `skip_none` | `None` is not stored; else it is a value like others |
 /// | `cache_err = "10s"` | an error is stored for so long, under the key and `#error`; else it is not. `E` must be a serde type |
+/// | `background` | the function may run [in the background](crate::Background::get_or_create), with `background_refresh`, `early_refresh` or a [creation runner](crate::Region::set_creation_runner), while its callers are served what is stored: it borrows nothing, and what it takes is `Send` |
 /// | `clone` | the function returns `T`, a clone, instead of `Cached<T>` |
 /// | `associated` | the function is in an `impl` block and has no `self` |
 /// | `crate = ::cache::dogpile` | where this crate is, if not at `::dogpile` |
@@ -193,7 +196,7 @@ pub use dogpile_macros::cached;
 /// and value; `load::invalidate(keys)`, `load::refresh(keys)`, `load::original(keys)` and `load::keys(keys)`. Further
 /// arguments are passed on, and part of each key unless they are skipped.
 ///
-/// The options are those of [`cached`](macro@cached) without `cache_err`, and what is said there holds here. `key` is a function of
+/// The options are those of [`cached`](macro@cached) without `cache_err` and `background`, and what is said there holds here. `key` is a function of
 /// one key: `key = |id| format!("user:{id}")`. The generator is `function_multi_key_generator`, and is asked for one key
 /// at a time. `should_cache` and `skip_none` are about one value.
 ///
@@ -210,6 +213,9 @@ pub(crate) mod private {
 
     pub use super::asynchronous::{
         call_async, get_async, invalidate_async, set_async, try_call_async,
+    };
+    pub use super::background::{
+        call_background, call_background_async, try_call_background, try_call_background_async,
     };
     pub use super::errors::{CacheErrors, DropErrors};
     pub use super::installed::installed;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::Result;
 use crate::key_generator::FunctionCall;
 use crate::region::{Entry, Expiration, Region};
+use crate::slot::Tags;
 
 /// A region for the length of a call.
 pub enum RegionRef<'r> {
@@ -88,6 +89,7 @@ pub struct Place<'r> {
     pub(super) region: RegionRef<'r>,
     pub(super) key: String,
     pub(super) expiration: Option<Expiration>,
+    tags: Tags,
 }
 
 impl<'r> Place<'r> {
@@ -102,7 +104,31 @@ impl<'r> Place<'r> {
             key: key(&region)?,
             region,
             expiration,
+            tags: Tags::NONE,
         })
+    }
+
+    /// What is stored there has these tags.
+    #[must_use]
+    pub fn tagged<T: Into<Box<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags = Tags::new(tags);
+        self
+    }
+
+    /// The same, for as long as wanted.
+    #[must_use]
+    pub fn into_owned(self) -> Place<'static> {
+        let region = match self.region {
+            RegionRef::Borrowed(region) => RegionRef::Owned(region.clone()),
+            RegionRef::Owned(region) => RegionRef::Owned(region),
+            RegionRef::Shared(region) => RegionRef::Shared(region),
+        };
+        Place {
+            region,
+            key: self.key,
+            expiration: self.expiration,
+            tags: self.tags,
+        }
     }
 
     /// The key.
@@ -111,7 +137,7 @@ impl<'r> Place<'r> {
     }
 
     pub(super) fn entry(&self) -> Entry<'_> {
-        let entry = self.region.entry(&self.key);
+        let entry = self.region.entry(&self.key).tagged(self.tags.clone());
         match self.expiration {
             Some(expiration) => entry.expiration_time(expiration),
             None => entry,

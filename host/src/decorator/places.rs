@@ -7,12 +7,14 @@ use super::place::RegionRef;
 use crate::Result;
 use crate::key_generator::FunctionCall;
 use crate::region::{CacheKey, Entries, Expiration, Region};
+use crate::slot::Tags;
 
 /// The region and the keys of a call, and how long its values count.
 pub struct Places<'r> {
     pub(super) region: RegionRef<'r>,
     pub(super) keys: Vec<String>,
     expiration: Option<Expiration>,
+    tags: Tags,
 }
 
 impl<'r> Places<'r> {
@@ -29,7 +31,15 @@ impl<'r> Places<'r> {
             keys: keys.collect::<Result<_>>()?,
             region,
             expiration,
+            tags: Tags::NONE,
         })
+    }
+
+    /// What is stored there has these tags.
+    #[must_use]
+    pub fn tagged<T: Into<Box<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags = Tags::new(tags);
+        self
     }
 
     /// The keys.
@@ -38,7 +48,7 @@ impl<'r> Places<'r> {
     }
 
     pub(super) fn entries<'a, K: CacheKey>(&'a self, keys: &'a [K]) -> Entries<'a, K> {
-        let entries = self.region.entries(keys);
+        let entries = self.region.entries(keys).tagged(self.tags.clone());
         match self.expiration {
             Some(expiration) => entries.expiration_time(expiration),
             None => entries,

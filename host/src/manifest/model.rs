@@ -159,7 +159,8 @@ pub struct RegionConfig {
     pub on_backend_error: OnBackendError,
     /// How long past its expiry a value may be served if a creation fails.
     pub stale_if_error: Duration,
-    /// How long a failed creation is left alone by those who can be served a stale value.
+    /// How long a failed creation is left alone by those who can be served a stale value, or whose creator is run in the
+    /// background.
     pub retry_after: Duration,
     /// Whether background creators are run in the background.
     pub background_refresh: bool,

@@ -107,8 +107,12 @@ impl<'a, P, X> Entry<'a, P, X> {
     /// assert!(pages.get::<i32>("cart:42")?.is_none());
     /// # Ok::<(), dogpile::Error>(())
     /// ```
-    pub fn tags<T: Into<Box<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
-        self.call.tags = Tags::new(tags);
+    pub fn tags<T: Into<Box<str>>>(self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tagged(Tags::new(tags))
+    }
+
+    pub(crate) fn tagged(mut self, tags: Tags) -> Self {
+        self.call.tags = tags;
         self
     }
 

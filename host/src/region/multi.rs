@@ -369,8 +369,12 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     }
 
     /// See [`Entry::tags`](super::Entry::tags).
-    pub fn tags<L: Into<Box<str>>>(mut self, tags: impl IntoIterator<Item = L>) -> Self {
-        self.call.tags = Tags::new(tags);
+    pub fn tags<L: Into<Box<str>>>(self, tags: impl IntoIterator<Item = L>) -> Self {
+        self.tagged(Tags::new(tags))
+    }
+
+    pub(crate) fn tagged(mut self, tags: Tags) -> Self {
+        self.call.tags = tags;
         self
     }
 

@@ -6,6 +6,7 @@
 mod region_support;
 
 mod asynchronous;
+mod background;
 mod counter;
 mod failures;
 mod forms;
@@ -15,4 +16,5 @@ mod python;
 mod python_keys;
 mod python_multi;
 mod results;
+mod tags;
 mod threads;

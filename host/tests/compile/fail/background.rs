@@ -1,0 +1,32 @@
+use std::rc::Rc;
+
+#[dogpile::cached(region = "users", background)]
+fn borrows(name: &str, id: u64) -> u64 {
+    id + u64::from(name.is_empty())
+}
+
+struct Db;
+
+impl Db {
+    #[dogpile::cached(region = "users", background)]
+    async fn borrows_self(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+#[dogpile::cached(region = "users", skip(count), background)]
+fn stays_on_its_thread(id: u64, count: Rc<u64>) -> u64 {
+    id + *count
+}
+
+#[dogpile::cached_multi(region = "users", background)]
+fn several(ids: &[u64]) -> Vec<u64> {
+    ids.to_vec()
+}
+
+#[dogpile::cached(region = "users", tags = 5)]
+fn no_tags(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,37 @@
+use std::sync::Arc;
+
+#[dogpile::cached(region = "users", background)]
+fn borrows(name: String, id: u64) -> u64 {
+    id + u64::from(name.is_empty())
+}
+
+struct Db;
+
+impl Db {
+    #[dogpile::cached(region = "users", background)]
+    async fn borrows_self(self: Arc<Self>, id: u64) -> u64 {
+        id
+    }
+}
+
+#[dogpile::cached(region = "users", skip(count), background)]
+fn stays_on_its_thread(id: u64, count: Arc<u64>) -> u64 {
+    id + *count
+}
+
+#[dogpile::cached_multi(region = "users")]
+fn several(ids: &[u64]) -> Vec<u64> {
+    ids.to_vec()
+}
+
+#[dogpile::cached(region = "users", tags = ["five", "six"])]
+fn no_tags(id: u64) -> u64 {
+    id
+}
+
+#[dogpile::cached(region = "users", background)]
+fn a_static(name: &'static str) -> u64 {
+    u64::from(name.is_empty())
+}
+
+fn main() {}
