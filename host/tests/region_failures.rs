@@ -163,7 +163,7 @@ fn all_who_wait_share_the_error_of_a_store_that_fails() {
 fn calls_whose_outcome_matters_fail_in_every_region() {
     let board = Board::new("matters");
     let (users, _) = region(board.objects());
-    for method in ["delete", "get", "is_locked"] {
+    for method in ["clear", "delete", "get", "is_locked"] {
         board.fault(method, Some(Fault::Fail));
     }
     let errors = [
@@ -237,7 +237,7 @@ fn a_backend_that_panics_as_it_is_closed_and_dropped_harms_nobody() {
 fn every_call_that_fails_is_counted_and_so_is_a_value_that_is_not_stored() {
     let board = Board::new("counted");
     let (users, _) = region(board.objects());
-    for method in ["get", "set", "delete"] {
+    for method in ["clear", "get", "set", "delete"] {
         board.fault(method, Some(Fault::Fail));
     }
     users.get_payload("1").unwrap_err();

@@ -169,7 +169,7 @@ where
 
 impl Region {
     pub(super) fn refreshes_in_background(&self) -> bool {
-        let current = self.registry().current(self.slot());
+        let current = self.current();
         current.is_ok_and(|region| region.config.background_refresh)
     }
 

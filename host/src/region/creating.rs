@@ -2,9 +2,8 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
-use dogpile_lock::{Acquired, Held, Lent, Operation, Reading, Storing, Turn};
+use dogpile_lock::{Acquired, Held, Lent, Operation, Reading, Storing};
 use dogpile_plugin_api::{Guarded, Key, Object, Value};
 use tracing::Instrument;
 
@@ -12,6 +11,7 @@ use super::Region;
 use super::call::Call;
 use super::form::Form;
 use super::keep::Keep;
+use super::key_mutex::KeyTurn;
 use super::mangle::BackendKey;
 use super::notes::is_hard_outdated;
 use super::store::{object, stored_form};
@@ -20,9 +20,6 @@ use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
 use crate::slot::Count;
 use crate::{Error, Result};
-
-/// The turn of a key in a region.
-pub(super) type KeyTurn = Turn<Value, Failure, Held<KeyMutex>>;
 
 /// What a caller wants of a creation.
 pub(super) trait Goal<T> {
@@ -92,19 +89,10 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
         }
     }
 
-    fn current(&self) -> Result<Current, Failure> {
-        let registry = self.region.registry();
-        registry.current(self.region.slot()).map_err(Failure::Error)
-    }
-
     /// The region, if it still has the instance and the key that this passage began with.
     fn unreplaced(&self) -> Result<Current, Failure> {
-        let region = self.current()?;
-        if is_current(&region, self.creations, self.own_key, self.key) {
-            Ok(region)
-        } else {
-            Err(Failure::Replaced)
-        }
+        self.region
+            .unreplaced(self.creations, self.own_key, self.key)
     }
 }
 
@@ -126,30 +114,18 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
 
     async fn acquire(&mut self) -> Result<Acquired<Held<KeyMutex>>, Failure> {
         let region = self.unreplaced()?;
-        let lease = region.config.lock_timeout;
-        let call = move |instance: &Arc<Instance>, key: &Key<'_>| acquire(instance, key, lease);
         let asked = self
             .region
-            .call_with_key(self.way, &region.instance, self.key, call)
+            .acquire(self.way, &region, self.key, self.call)
             .await;
-        match asked {
-            Ok((acquired, mutex)) => {
-                self.mutex = mutex;
-                Ok(acquired)
-            }
-            Err(error) => self
-                .region
-                .backend_failed(&region, self.call, "mutex", error)
-                .map(|()| Acquired::Unneeded)
-                .map_err(Failure::Error),
-        }
+        let (acquired, mutex) = asked.map_err(Failure::Error)?;
+        self.mutex = mutex;
+        Ok(acquired)
     }
 
     fn watch(&mut self, turn: KeyTurn) {
-        // Without its region the key is free: who asks next is told.
-        if let (Some(mutex), Ok(region)) = (self.mutex.take(), self.current()) {
-            let lease = region.config.lock_timeout;
-            region.instance.remote.watch(mutex, lease, turn);
+        if let Some(mutex) = self.mutex.take() {
+            self.region.watch(mutex, turn);
         }
     }
 
@@ -191,7 +167,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let value = created.map_err(Failure::Error)?;
         self.keep = self.goal.keep(&value);
         self.region.slot().stats.count(Count::Creation);
-        let region = self.current()?;
+        let region = self.region.current().map_err(Failure::Error)?;
         let times = self.region.ends_now(started);
         tracing::debug!(
             target: "dogpile.cache", parent: &span, region = self.region.name(), key = self.key.shown(),
@@ -208,7 +184,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         storing: Storing<Value, Failure>,
         lease: Option<&Held<KeyMutex>>,
     ) -> Result<(), Failure> {
-        let region = self.current()?;
+        let region = self.region.current().map_err(Failure::Error)?;
         // What was created for an instance that is gone is stored nowhere.
         if !is_current(&region, self.creations, self.own_key, self.key) {
             return Ok(());
@@ -242,36 +218,8 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
     }
 
     async fn release(&mut self, held: Held<KeyMutex>) {
-        let Ok(region) = self.current() else {
-            return;
-        };
-        let release = move || held.release();
-        let released = self
-            .region
-            .call_instance(self.way, &region.instance, release)
-            .await;
-        if let Err(error) = released {
-            self.region.not_released(&error);
-        }
+        self.region.release(self.way, vec![held]).await;
     }
-}
-
-/// The answer of a key's mutex, and the mutex itself if another process has it.
-type Asked = (Acquired<Held<KeyMutex>>, Option<Arc<KeyMutex>>);
-
-/// Asks for a key's mutex.
-pub(super) fn acquire(
-    instance: &Arc<Instance>,
-    key: &Key<'_>,
-    lease: Duration,
-) -> dogpile_plugin_api::Result<Asked> {
-    let Some(mutex) = instance.mutex(key)? else {
-        return Ok((Acquired::Unneeded, None));
-    };
-    Ok(match instance.remote.try_acquire(&mutex, lease)? {
-        Some(held) => (Acquired::Held(held), None),
-        None => (Acquired::Elsewhere, Some(mutex)),
-    })
 }
 
 /// What became of a store.
@@ -293,6 +241,21 @@ pub(super) fn set(
 }
 
 impl Region {
+    /// The region, if it still has the instance of those creations and spells the key so.
+    pub(super) fn unreplaced(
+        &self,
+        creations: &Creations,
+        own_key: &str,
+        key: &BackendKey<'_>,
+    ) -> Result<Current, Failure> {
+        let region = self.current().map_err(Failure::Error)?;
+        if is_current(&region, creations, own_key, key) {
+            Ok(region)
+        } else {
+            Err(Failure::Replaced)
+        }
+    }
+
     /// The value as it is to be stored; `None` if it is outdated already, or cannot be written and the call bypasses
     /// that.
     pub(super) fn to_store<T: Send + Sync + 'static, F: Form<T>>(
@@ -362,12 +325,5 @@ impl Region {
             tracing::warn!(target: "dogpile.cache", region = self.name(), "{error}; it is not stored");
         }
         Ok(())
-    }
-
-    pub(super) fn not_released(&self, error: &dogpile_plugin_api::Error) {
-        tracing::warn!(
-            target: "dogpile.cache", region = self.name(), %error,
-            "a key's mutex was not released: it is free when its lease has passed"
-        );
     }
 }

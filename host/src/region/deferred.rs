@@ -8,10 +8,11 @@ use dogpile_plugin_api::Value;
 
 use super::Region;
 use super::call::Call;
-use super::creating::{Creating, Goal, KeyTurn};
+use super::creating::{Creating, Goal};
 use super::form::Form;
 use super::goal::Once;
 use super::keep::{Keep, Rule};
+use super::key_mutex::KeyTurn;
 use super::mangle::{BackendKey, shown};
 use super::notes::notes;
 use super::read::expiration_time;
@@ -133,7 +134,7 @@ impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
 
     /// Creates in the background if the value is fresh for not much longer.
     pub(super) fn refresh_early(&mut self, value: &Value) -> Result<()> {
-        let region = self.region.registry().current(self.region.slot())?;
+        let region = self.region.current()?;
         let Some(share) = region.config.early_refresh else {
             return Ok(());
         };
@@ -194,7 +195,7 @@ impl<C, R> Job<C, R> {
             turn,
         } = self;
         let run = async {
-            let current = region.registry().current(region.slot())?;
+            let current = region.current()?;
             let backend_key = BackendKey::new(&current, &key)?;
             let creations = current.instance.creations.clone();
             let retry = Retry {

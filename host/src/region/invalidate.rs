@@ -114,7 +114,7 @@ impl Region {
     }
 
     async fn outdate_on(&self, way: Way, targets: &[Target<'_>], how: Invalidation) -> Result<()> {
-        let region = self.registry().current(self.slot())?;
+        let region = self.current()?;
         let shared = region.shares_invalidations();
         self.slot()
             .invalidations

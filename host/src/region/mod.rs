@@ -14,6 +14,7 @@ mod goal;
 mod invalidate;
 mod keep;
 mod key;
+mod key_mutex;
 mod mangle;
 mod metadata;
 mod multi;
@@ -61,7 +62,7 @@ use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
-use crate::registry::{Configured, Registry, configured};
+use crate::registry::{Configured, Current, Registry, configured};
 use crate::serializer::Serializer;
 use crate::slot::{Count, Hold, RegionStats, Slot};
 use crate::{Error, ErrorKind, Result};
@@ -431,7 +432,7 @@ impl Region {
         value: T,
     ) -> Result<Cached<T>> {
         let put = async {
-            let region = self.registry().current(self.slot())?;
+            let region = self.current()?;
             let key = BackendKey::new(&region, key)?;
             let started = self.slot().invalidations.start(self.clock());
             let object = store::object(self, &region, &key, call, self.ends_now(started), value);
@@ -456,7 +457,7 @@ impl Region {
     }
 
     async fn delete_on(&self, way: Way, key: &str) -> Result<()> {
-        let region = self.registry().current(self.slot())?;
+        let region = self.current()?;
         let key = BackendKey::new(&region, key)?;
         let delete = |instance: &Arc<Instance>, key: &Key<'_>| {
             instance.creations.delete(key.hash(), key);
@@ -470,7 +471,7 @@ impl Region {
     }
 
     async fn clear_on(&self, way: Way) -> Result<()> {
-        let region = self.registry().current(self.slot())?;
+        let region = self.current()?;
         let instance = Arc::clone(&region.instance);
         let clear = move || {
             instance.creations.delete_all();
@@ -479,6 +480,11 @@ impl Region {
         };
         let cleared = self.call_instance(way, &region.instance, clear).await;
         cleared.map_err(|error| self.call_failed(&region, "clear", error))
+    }
+
+    /// The region as it is configured now.
+    fn current(&self) -> Result<Current> {
+        self.registry().current(self.slot())
     }
 
     /// Counts a call that ends with an error.

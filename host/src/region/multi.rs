@@ -245,7 +245,7 @@ impl Region {
         if keys.is_empty() {
             return Ok(());
         }
-        let region = self.registry().current(self.slot())?;
+        let region = self.current()?;
         let keys = Keys::of(keys);
         let keys = keys.backend_keys(&region)?;
         let keys: Vec<_> = keys.iter().collect();
@@ -268,7 +268,7 @@ impl Region {
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<Vec<Cached<T>>> {
         let put = async {
-            let region = self.registry().current(self.slot())?;
+            let region = self.current()?;
             let started = self.slot().invalidations.start(self.clock());
             let (mut keys, mut made, mut forms) = (Vec::new(), Vec::new(), Vec::new());
             // All were created at one time.
@@ -331,7 +331,7 @@ impl Region {
         call: &Call,
     ) -> Result<Vec<Option<Cached<T>>>> {
         let look = async {
-            let region = self.registry().current(self.slot())?;
+            let region = self.current()?;
             let backend_keys = keys.backend_keys(&region)?;
             if backend_keys.is_empty() {
                 return Ok(Vec::new());
@@ -552,7 +552,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
         let in_force = region.slot().invalidations.in_force();
         let ended = |error| region.ended(error);
         loop {
-            let current = region.registry().current(region.slot()).map_err(ended)?;
+            let current = region.current().map_err(ended)?;
             let backend_keys = keys.backend_keys(&current).map_err(ended)?;
             let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
             let first: Vec<_> = found

@@ -9,9 +9,10 @@ use dogpile_plugin_api::{Guarded, Key, Value};
 use tracing::Instrument;
 
 use super::call::Call;
-use super::creating::{KeyTurn, Stored, acquire, is_current, set};
+use super::creating::{Stored, is_current, set};
 use super::form::Form;
 use super::keep::{Keep, Rule};
+use super::key_mutex::KeyTurn;
 use super::mangle::BackendKey;
 use super::multi::{OwnKey, by_key};
 use super::passage::unread;
@@ -69,11 +70,6 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         }
     }
 
-    fn current(&self) -> Result<Current, Failure> {
-        let registry = self.region.registry();
-        registry.current(self.region.slot()).map_err(Failure::Error)
-    }
-
     /// All keys are spelled by one configuration: one of them tells.
     fn is_current(&self, region: &Configured, number: usize) -> bool {
         let (own, key) = (&self.own_keys[number].text, &self.keys[number]);
@@ -81,12 +77,8 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     }
 
     fn unreplaced(&self, number: usize) -> Result<Current, Failure> {
-        let region = self.current()?;
-        if self.is_current(&region, number) {
-            Ok(region)
-        } else {
-            Err(Failure::Replaced)
-        }
+        let (own, key) = (&self.own_keys[number].text, &self.keys[number]);
+        self.region.unreplaced(self.creations, own, key)
     }
 
     fn keys_of(&self, numbers: impl Iterator<Item = usize>) -> Vec<&BackendKey<'a>> {
@@ -110,30 +102,18 @@ where
 
     async fn acquire(&mut self, number: usize) -> Result<Acquired<Held<KeyMutex>>, Failure> {
         let region = self.unreplaced(number)?;
-        let lease = region.config.lock_timeout;
-        let call = move |instance: &Arc<Instance>, key: &Key<'_>| acquire(instance, key, lease);
         let asked = self
             .region
-            .call_with_key(self.way, &region.instance, &self.keys[number], call)
+            .acquire(self.way, &region, &self.keys[number], self.call)
             .await;
-        match asked {
-            Ok((acquired, mutex)) => {
-                self.mutexes.extend(mutex.map(|mutex| (number, mutex)));
-                Ok(acquired)
-            }
-            Err(error) => self
-                .region
-                .backend_failed(&region, self.call, "mutex", error)
-                .map(|()| Acquired::Unneeded)
-                .map_err(Failure::Error),
-        }
+        let (acquired, mutex) = asked.map_err(Failure::Error)?;
+        self.mutexes.extend(mutex.map(|mutex| (number, mutex)));
+        Ok(acquired)
     }
 
     fn watch(&mut self, number: usize, turn: KeyTurn) {
-        // Without its region the key is free: who asks next is told.
-        if let (Some(mutex), Ok(region)) = (self.mutexes.remove(&number), self.current()) {
-            let lease = region.config.lock_timeout;
-            region.instance.remote.watch(mutex, lease, turn);
+        if let Some(mutex) = self.mutexes.remove(&number) {
+            self.region.watch(mutex, turn);
         }
     }
 
@@ -170,7 +150,7 @@ where
             .instrument(span.clone())
             .await;
         let mut given = by_key(created.map_err(Failure::Error)?);
-        let region = self.current()?;
+        let region = self.region.current().map_err(Failure::Error)?;
         let times = self.region.ends_now(started);
         tracing::debug!(
             target: "dogpile.cache", parent: &span, region = self.region.name(), keys = numbers.len(),
@@ -201,7 +181,7 @@ where
         &mut self,
         values: Vec<ToStore<'_, Value, Failure, Held<KeyMutex>>>,
     ) -> Result<(), Failure> {
-        let region = self.current()?;
+        let region = self.region.current().map_err(Failure::Error)?;
         let (mut numbers, mut made, mut stores) = (Vec::new(), Vec::new(), Vec::new());
         for to_store in values {
             let number = to_store.number;
@@ -248,22 +228,8 @@ where
     }
 
     async fn release(&mut self, leases: Vec<(usize, Held<KeyMutex>)>) {
-        let Ok(region) = self.current() else {
-            return;
-        };
-        let release = move || {
-            let leases = leases.into_iter();
-            leases
-                .filter_map(|(_, held)| held.release().err())
-                .collect::<Vec<_>>()
-        };
-        let failed = self
-            .region
-            .call_instance(self.way, &region.instance, release)
-            .await;
-        for error in failed {
-            self.region.not_released(&error);
-        }
+        let leases = leases.into_iter().map(|(_, held)| held).collect();
+        self.region.release(self.way, leases).await;
     }
 }
 

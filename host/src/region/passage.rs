@@ -124,7 +124,7 @@ impl Region {
         key: &'k str,
         call: &Call,
     ) -> First<'k, T> {
-        let begun = self.registry().current(self.slot()).and_then(|region| {
+        let begun = self.current().and_then(|region| {
             let key = BackendKey::new(&region, key)?;
             Ok((region, key))
         });
@@ -179,7 +179,7 @@ impl Region {
         &self,
         key: &'k str,
     ) -> Result<Passage<'k, T>> {
-        let begun = self.registry().current(self.slot()).and_then(|region| {
+        let begun = self.current().and_then(|region| {
             let key = BackendKey::new(&region, key)?;
             let found = Found::Miss(MissReason::Absent);
             Ok(passage(&region, key, found))
