@@ -433,18 +433,12 @@ impl<O: MultiOperation> Batch<O> {
             let fresh = matches!(made, Some((_, Source::Fresh)));
             match (made, &failed) {
                 (Some((value, source)), failed) if fresh || failed.is_none() => {
-                    if passage.retry.is_some() {
-                        passage.flights.failures().lock().forget(place.key);
-                    }
-                    turn.end(|turn| turn.made(value.clone()));
+                    turn.succeed(&value, passage.retry);
                     place.outcome = Some(Outcome { value, source });
                 }
                 (_, Some(error)) => {
                     let excused = O::is_excused(error);
-                    if let Some(retry) = passage.retry.filter(|_| excused) {
-                        passage.flights.failures().lock().note(place.key, retry);
-                    }
-                    turn.end(|_| Ending::Failed(error.clone()));
+                    turn.fail(error, passage.retry.filter(|_| excused));
                     match place.seen.or_error(place.key, error.clone(), excused) {
                         Ok(outcome) => place.outcome = Some(outcome),
                         Err(error) => result = Err(error),

@@ -310,25 +310,17 @@ pub(crate) async fn take<O: Operation>(
             caught.resume()
         }
     };
-    let key = std::sync::Arc::<str>::from(turn.key());
-    Taken::Done(match made {
+    match made {
         Ok(Some((value, source))) => {
-            if retry.is_some() {
-                turn.flights().failures().lock().forget(&key);
-            }
-            turn.end(|turn| turn.made(value.clone()));
-            Ok(Outcome { value, source })
+            turn.succeed(&value, retry);
+            Taken::Done(Ok(Outcome { value, source }))
         }
-        Ok(None) => return Taken::Elsewhere(turn),
+        Ok(None) => Taken::Elsewhere(turn),
         Err(error) => {
-            let excused = O::is_excused(&error);
-            if let Some(retry) = retry.filter(|_| excused) {
-                turn.flights().failures().lock().note(&key, retry);
-            }
-            turn.end(|_| Ending::Failed(error.clone()));
-            Err(error)
+            turn.fail(&error, retry.filter(|_| O::is_excused(&error)));
+            Taken::Done(Err(error))
         }
-    })
+    }
 }
 
 /// `None` if another process has the right to create.

@@ -108,10 +108,6 @@ impl<V, E, L> Turn<V, E, L> {
         self.lease.take()
     }
 
-    pub(crate) fn flights(&self) -> &Flights<V, E, L> {
-        &self.flights
-    }
-
     /// The creation begins: what is deleted from now on is not stored.
     pub(crate) fn begin(&mut self) {
         self.deletions = self.flight.deletions();
@@ -120,13 +116,6 @@ impl<V, E, L> Turn<V, E, L> {
     pub(crate) fn storing(&self) -> Storing<V, E> {
         Storing {
             flight: Arc::clone(&self.flight),
-            deletions: self.deletions,
-        }
-    }
-
-    pub(crate) fn made(&self, value: V) -> Ending<V, E> {
-        Ending::Made {
-            value,
             deletions: self.deletions,
         }
     }
@@ -158,6 +147,31 @@ impl<V, E, L> Turn<V, E, L> {
             Entered::Waiting(waiting) => Some(waiting),
             _ => unreachable!("the key has a flight, whose turn is held here and waits for nobody"),
         }
+    }
+
+    /// Ends the flight with a value. `retry` is that of the request.
+    pub(crate) fn succeed(self, value: &V, retry: Option<Retry<'_>>)
+    where
+        V: Clone,
+    {
+        if retry.is_some() {
+            self.flights.failures().lock().forget(self.key());
+        }
+        self.end(|turn| Ending::Made {
+            value: value.clone(),
+            deletions: turn.deletions,
+        });
+    }
+
+    /// Ends the flight with an error; the key is left alone then as `retry` says.
+    pub(crate) fn fail(self, error: &E, retry: Option<Retry<'_>>)
+    where
+        E: Clone,
+    {
+        if let Some(retry) = retry {
+            self.flights.failures().lock().note(self.key(), retry);
+        }
+        self.end(|_| Ending::Failed(error.clone()));
     }
 
     /// Ends the flight. `ending` is asked for only if somebody waits for it; if that panics, the turn is handed over.
