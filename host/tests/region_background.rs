@@ -468,6 +468,8 @@ fn with_jitter_what_was_created_together_expires_apart_and_never_late() {
             // One key or several, from memory or asked for alone: the same.
             for key in &keys[..20] {
                 assert_eq!(users.get::<i32>(key).unwrap().is_some(), now.contains(key));
+                let own = users.entry(key).expiration_time(60 * SECOND);
+                assert_eq!(own.get::<i32>().unwrap().is_some(), now.contains(key));
             }
             expired.push(left.len() - now.len());
             left = now;

@@ -91,38 +91,45 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
 
 #[test]
 fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_nowhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let [old, new] = ["gone", "come"].map(Board::new);
-    let host = host(&folder, &old);
-    let users = host.region("users").unwrap();
-    thread::scope(|scope| {
-        let (go_on, may_go_on) = mpsc::channel::<()>();
-        let users = &users;
-        let creator = scope.spawn(move || {
-            users.get_or_create("gone", || {
-                let _told = may_go_on.recv();
-                1
-            })
+    for key in ["gone", "several gone"] {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["from", "to"].map(|board| Board::new(&format!("{key} {board}")));
+        let host = host(&folder, &old);
+        let users = host.region("users").unwrap();
+        thread::scope(|scope| {
+            let (go_on, may_go_on) = mpsc::channel::<()>();
+            let users = &users;
+            let creator = scope.spawn(move || {
+                let create = || {
+                    let _told = may_go_on.recv();
+                    1
+                };
+                if key == "gone" {
+                    return users.get_or_create(key, create).unwrap();
+                }
+                let made = users.get_or_create_multi(&[key], |_| [(key, create())]);
+                made.unwrap().remove(0).unwrap()
+            });
+            until(|| users.key_is_locked(key).unwrap());
+            let waiter = scope.spawn(|| users.get_or_create(key, || -> i32 { unreachable!() }));
+            until_waiting(key, 1);
+            configure(&folder, &new);
+            host.reload().unwrap();
+            // Who comes after the change creates once more, at once.
+            assert_eq!(
+                users.get_or_create(key, || 2).unwrap().source(),
+                Source::Created
+            );
+            go_on.send(()).unwrap();
+            assert_eq!(*creator.join().unwrap(), 1);
+            let shared = waiter.join().unwrap().unwrap();
+            assert_eq!((*shared, shared.source()), (1, Source::Waited));
         });
-        until(|| users.key_is_locked("gone").unwrap());
-        let waiter = scope.spawn(|| users.get_or_create("gone", || -> i32 { unreachable!() }));
-        until_waiting("gone", 1);
-        configure(&folder, &new);
-        host.reload().unwrap();
-        // Who comes after the change creates once more, at once.
-        assert_eq!(
-            users.get_or_create("gone", || 2).unwrap().source(),
-            Source::Created
-        );
-        go_on.send(()).unwrap();
-        assert_eq!(*creator.join().unwrap().unwrap(), 1);
-        let shared = waiter.join().unwrap().unwrap();
-        assert_eq!((*shared, shared.source()), (1, Source::Waited));
-    });
-    assert!(old.stored("gone").is_none());
-    assert_eq!(*users.get::<i32>("gone").unwrap().unwrap(), 2);
-    assert_eq!(users.stats().creations, 2);
-    until(|| old.locked_keys().is_empty() && new.locked_keys().is_empty());
+        assert!(old.stored(key).is_none());
+        assert_eq!(*users.get::<i32>(key).unwrap().unwrap(), 2);
+        assert_eq!(users.stats().creations, 2);
+        until(|| old.locked_keys().is_empty() && new.locked_keys().is_empty());
+    }
 }
 
 #[test]

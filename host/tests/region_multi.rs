@@ -250,6 +250,8 @@ fn a_call_has_an_expiration_time_of_its_own() {
     let keys = ["a", "b"];
     let short = || users.entries(&keys).expiration_time(5 * SECOND);
     assert_eq!(values(&short().get::<i32>().unwrap()), [None, None]);
+    let got = futures_executor::block_on(short().get_async::<i32>());
+    assert_eq!(values(&got.unwrap()), [None, None]);
     assert_eq!(
         values(&users.get_multi::<i32, _>(&keys).unwrap()),
         [1, 2].map(Some)

@@ -162,5 +162,9 @@ fn several_keys_can_be_given_tags_at_once() {
         assert!(keys.iter().all(|key| is_fresh(&users, key)));
         users.invalidate_tags(["red"], Invalidation::Hard).unwrap();
         assert!(!keys.iter().any(|key| is_fresh(&users, key)));
+        users.entries(&keys).tags(["blue"]).set([2, 3]).unwrap();
+        assert!(keys.iter().all(|key| is_fresh(&users, key)));
+        users.invalidate_tags(["blue"], Invalidation::Hard).unwrap();
+        assert!(!keys.iter().any(|key| is_fresh(&users, key)));
     }
 }

@@ -49,18 +49,26 @@ fn who_waited_for_another_type_creates_its_own() {
 fn who_waited_for_another_type_reads_it_as_its_own_where_bytes_allow() {
     let board = Board::new("types as bytes");
     let (users, _) = region(board.bytes());
-    thread::scope(|scope| {
-        let short = scope.spawn(|| {
-            users.get_or_create("types as bytes", || {
-                until_waiting("types as bytes", 1);
-                1_i32
-            })
+    for key in ["types as bytes", "several types as bytes"] {
+        thread::scope(|scope| {
+            let short = scope.spawn(|| {
+                users.get_or_create(key, || {
+                    until_waiting(key, 1);
+                    1_i32
+                })
+            });
+            region_support::until(|| users.key_is_locked(key).unwrap());
+            let long = if key == "types as bytes" {
+                users.get_or_create(key, || -> i64 { unreachable!() })
+            } else {
+                let create = |_: &[&str]| -> [(&str, i64); 0] { unreachable!() };
+                let all = users.get_or_create_multi(&[key], create);
+                all.map(|mut all| all.remove(0).unwrap())
+            };
+            assert_eq!(*long.unwrap(), 1_i64);
+            assert_eq!(*short.join().unwrap().unwrap(), 1_i32);
         });
-        region_support::until(|| users.key_is_locked("types as bytes").unwrap());
-        let long = users.get_or_create("types as bytes", || -> i64 { unreachable!() });
-        assert_eq!(*long.unwrap(), 1_i64);
-        assert_eq!(*short.join().unwrap().unwrap(), 1_i32);
-    });
+    }
 }
 
 #[test]

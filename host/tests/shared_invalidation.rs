@@ -8,6 +8,7 @@ mod region_support;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
@@ -206,6 +207,25 @@ fn a_write_that_fails_is_told_and_made_up_for() {
         assert!(is_fresh(&other, "1"));
         board.fault(method, None);
         until(|| !is_fresh(&other, "1"));
+    }
+}
+
+#[test]
+fn of_two_that_write_the_record_at_once_neither_is_lost() {
+    let board = Board::new("written at once");
+    let (_host, one, _) = host(users(&board, SELDOM));
+    let region = one.clone();
+    let first = AtomicBool::new(true);
+    board.hook(move |call| {
+        // Between the first one's look at what it writes, and the write.
+        if call == format!("set {RECORD}") && first.swap(false, Ordering::SeqCst) {
+            region.invalidate_tags(["b"], Invalidation::Hard).unwrap();
+        }
+    });
+    one.invalidate_tags(["a"], Invalidation::Hard).unwrap();
+    for tag in ["a", "b"] {
+        let record = board.text(RECORD);
+        assert!(record.contains(&format!("\"{tag}\"")), "{record}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use dogpile::{OnBackendError, PythonKeys, cached_multi};
 
 use crate::counter::Counter;
-use crate::region_support::{Board, Fault, builder, region, until_waiting};
+use crate::region_support::{Board, Fault, SECOND, TICK, builder, region, until_waiting};
 
 struct NotSerialisable;
 
@@ -41,6 +41,11 @@ impl Counter {
 
     #[cached_multi(region = &self.users, key = |id| format!("user:{id}"), clone)]
     fn users_by_id(&self, ids: &[u32]) -> Vec<u32> {
+        vec![self.next(); ids.len()]
+    }
+
+    #[cached_multi(region = &self.users, expiration_time = "5s", clone)]
+    fn briefly(&self, ids: &[u32]) -> Vec<u32> {
         vec![self.next(); ids.len()]
     }
 
@@ -191,4 +196,15 @@ fn callers_of_the_same_keys_at_once_are_one_run() {
         assert_eq!(thread.join().unwrap(), [1, 1]);
     }
     assert_eq!(counter.runs(), 1);
+}
+
+#[test]
+fn an_expiration_time_of_the_function_counts_for_each_key() {
+    let (counter, hand) = Counter::new();
+    assert_eq!(counter.briefly(&[1, 2]), [1, 1]);
+    hand.advance(5 * SECOND);
+    assert_eq!(counter.briefly(&[1, 2]), [1, 1]);
+    hand.advance(TICK);
+    assert_eq!(counter.briefly_get(&[1]).unwrap(), [None]);
+    assert_eq!(counter.briefly(&[2, 3]), [2, 2]);
 }
