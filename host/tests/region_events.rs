@@ -20,12 +20,12 @@
 
 mod region_support;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use dogpile::{ErrorKind, Invalidation, OnBackendError, Source};
 
-use region_support::{Board, Fault, SECOND, START, region, until, until_waiting};
+use region_support::{Board, Fault, SECOND, START, TICK, region, until, until_waiting};
 
 #[test]
 fn who_waits_gets_the_value_without_a_second_read() {
@@ -260,18 +260,38 @@ fn a_value_stored_since_a_failure_outlives_the_one_that_was_held() {
 }
 
 #[test]
+fn a_value_held_since_a_failure_is_served_while_it_is_fresh_alone() {
+    let board = Board::new("held and expired");
+    let config = board.objects().expiration_time(2 * SECOND);
+    let (users, hand) = region(config.bypass_hold(10 * SECOND));
+    for method in ["get", "get_fresh", "set"] {
+        board.fault(method, Some(Fault::Fail));
+    }
+    assert_eq!(*users.get_or_create("1", || 1).unwrap(), 1);
+    hand.advance(2 * SECOND);
+    assert_eq!(*users.get_or_create("1", || 2).unwrap(), 1);
+    hand.advance(TICK);
+    assert_eq!(*users.get_or_create("1", || 3).unwrap(), 3);
+    users.invalidate(Invalidation::Hard).unwrap();
+    hand.advance(TICK);
+    assert_eq!(*users.get_or_create("1", || 4).unwrap(), 4);
+}
+
+#[test]
 fn a_refresh_gets_nothing_that_began_before_it_did() {
     let board = Board::new("refreshes");
     let (users, _) = region(board.bytes());
     let created = AtomicU32::new(0);
+    let begun = AtomicBool::new(false);
     thread::scope(|scope| {
         let first = scope.spawn(|| {
             users.refresh("renewed", || {
+                begun.store(true, Ordering::SeqCst);
                 until_waiting("renewed", 4);
                 created.fetch_add(1, Ordering::SeqCst)
             })
         });
-        until(|| users.key_is_locked("renewed").unwrap());
+        until(|| begun.load(Ordering::SeqCst));
         let renew = || {
             *users
                 .refresh("renewed", || created.fetch_add(1, Ordering::SeqCst))

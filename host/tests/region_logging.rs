@@ -138,6 +138,7 @@ fn misses_and_creations_are_logged_with_region_key_and_reason_and_hits_are_not()
 
     let keys = ["b", "c"];
     let create_all = |keys: &[&'static str]| {
+        assert_eq!(SPANS.with_borrow(Vec::len), 1, "so does that of several");
         hand.advance(Duration::from_millis(250));
         keys.iter().map(|key| (*key, 1)).collect::<Vec<_>>()
     };

@@ -279,22 +279,27 @@ fn a_region_that_wants_errors_gets_one_that_names_the_breaker() {
 fn calls_that_are_refused_for_their_own_fault_do_not_open_the_breaker() {
     let board = Board::new("refused");
     let (host, users) = host(board.objects());
-    board.fault("set", Some(Fault::Refuse));
-    for _ in 0..20 {
-        users.set("a key with blanks", 1).unwrap();
+    for fault in [Fault::Refuse, Fault::NotSupport] {
+        board.fault("set", Some(fault));
+        for _ in 0..20 {
+            users.set("a key with blanks", 1).unwrap();
+        }
+        assert_eq!(state(&host), "open", "{fault:?}");
     }
-    assert_eq!(state(&host), "open");
 }
 
 #[test]
-fn hits_in_between_keep_the_breaker_closed() {
+fn answers_in_between_keep_the_breaker_closed() {
     let board = Board::new("hits");
     let (host, users) = host(board.objects());
     users.set("1", 1).unwrap();
     board.fault("set", Some(Fault::Fail));
-    for _ in 0..20 {
-        users.set("2", 2).unwrap();
-        assert_eq!(users.get::<i32>("1").unwrap().as_deref(), Some(&1));
+    for key in ["1", "nothing"] {
+        for _ in 0..20 {
+            users.set("2", 2).unwrap();
+            let got = users.get::<i32>(key).unwrap();
+            assert_eq!(got.is_some(), key == "1");
+        }
     }
     assert_eq!(state(&host), "open");
     for _ in 0..5 {

@@ -261,13 +261,14 @@ fn what_does_not_say_its_serializer_is_read_with_the_regions() {
 
 #[test]
 fn payloads_are_stored_and_shown_exactly_by_every_serializer() {
-    let cases: [(SerializerKind, &[u8], &[u8]); 3] = [
+    let cases: [(SerializerKind, &[u8], &[u8]); 4] = [
         (SerializerKind::Json, b" {\"a\": [1]}\n", b"text"),
+        (SerializerKind::Json, b"\"\xc3\xb6\"", b"\"\xff\""),
         (SerializerKind::MessagePack, PACKED, b"\x82\xa2id\x07"),
         (SerializerKind::Raw, b"\x00|\xff", b""),
     ];
-    for (kind, right, wrong) in cases {
-        let (_, users, _) = serialized(&format!("payloads of {kind}"), kind);
+    for (at, (kind, right, wrong)) in cases.into_iter().enumerate() {
+        let (_, users, _) = serialized(&format!("payloads {at} of {kind}"), kind);
         users.set_payload("1", right).unwrap();
         assert_eq!(payload(&users, "1"), right);
         if kind == SerializerKind::Raw {

@@ -146,9 +146,10 @@ where
         let span = tracing::debug_span!(
             target: "dogpile.cache", "creation", region = self.region.name(), keys = numbers.len()
         );
-        let created = (self.creator)(wanted.collect())
-            .instrument(span.clone())
-            .await;
+        let wanted = wanted.collect();
+        // The call itself may be all of the creator.
+        let created = async { (self.creator)(wanted).await };
+        let created = created.instrument(span.clone()).await;
         let mut given = by_key(created.map_err(Failure::Error)?);
         let region = self.region.current().map_err(Failure::Error)?;
         let times = self.region.ends_now(started);

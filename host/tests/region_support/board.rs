@@ -37,6 +37,7 @@ struct Inner {
 pub(crate) enum Fault {
     Fail,
     Refuse,
+    NotSupport,
     Panic,
 }
 
@@ -247,6 +248,10 @@ impl Board {
             Some(Fault::Refuse) => Err(Error::new(
                 ErrorKind::Refused,
                 format!("{method} is not for such keys"),
+            )),
+            Some(Fault::NotSupport) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{method} is not for this backend"),
             )),
             Some(Fault::Panic) => panic!("{method} fell over"),
         }
