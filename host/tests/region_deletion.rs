@@ -178,6 +178,23 @@ fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
 }
 
 #[test]
+fn what_is_deleted_before_its_creation_begins_is_stored() {
+    for (at, way) in WAYS.into_iter().enumerate() {
+        let key = format!("deleted before {at}");
+        let board = Board::new(&key);
+        let (users, _) = region(board.objects());
+        let (deleting, deleted) = (users.clone(), key.clone());
+        board.hook(move |call| {
+            if call.starts_with("try_acquire") {
+                deleting.delete(&deleted).unwrap();
+            }
+        });
+        assert_eq!(way.get_or_create(&users, &key, || 1), (1, Source::Created));
+        assert!(board.stored(&key).is_some(), "{at}");
+    }
+}
+
+#[test]
 fn a_soft_invalidation_meanwhile_leaves_a_value_that_is_stale_at_once() {
     for (users, board, key) in regions("soft") {
         let got = Way::Blocking.get_or_create(&users, &key, || {

@@ -157,10 +157,30 @@ pub(crate) async fn first_of<V, E, L, S: Future<Output = ()>>(
 
 #[cfg(all(test, not(feature = "model-check")))]
 mod tests {
+    use super::{Patience, Waited, first_of};
     use crate::flights::tests::Makes;
     use crate::flights::{Entered, Flights};
-    use crate::{Reading, Request, WaitGraph};
+    use crate::{Blocking, Reading, Request, WaitGraph};
+    use std::future::ready;
+    use std::pin::pin;
     use std::thread;
+
+    #[test]
+    fn a_value_that_is_there_is_given_also_when_patience_is_over() {
+        let flights = Flights::<u32, u32>::new(WaitGraph::new());
+        let Entered::Turn(turn) = flights.enter(1, "key", true) else {
+            panic!("nobody creates it");
+        };
+        let Entered::Waiting(waiting) = flights.enter(1, "key", true) else {
+            panic!("it is being created");
+        };
+        turn.succeed(&7, None);
+        let mut timer = pin!(ready(()));
+        let mut patience = Patience::new(Some(timer.as_mut()));
+        let mut waits = vec![(0, waiting)];
+        let (_, waited) = Blocking::new().on(first_of(&mut waits, &mut patience));
+        assert!(matches!(waited, Waited::Ended(..)));
+    }
 
     #[test]
     fn a_place_in_line_given_up_is_left_and_a_turn_given_to_it_goes_on() {

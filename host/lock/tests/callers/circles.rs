@@ -1,6 +1,6 @@
 //! Creators that wait for themselves or for one another.
 
-use crate::support::{Gotten, HASH, Store, Table, call, table, until_waiting};
+use crate::support::{Gate, Gotten, HASH, Store, Table, call, table, until_waiting};
 use dogpile_lock::{Clock, Flights, LockError, Source, WaitGraph};
 use std::sync::Barrier;
 use std::thread;
@@ -94,6 +94,34 @@ fn a_circle_over_several_tables_is_seen_and_names_its_keys() {
     assert_eq!(circles.len(), 1, "{gotten:?}");
     circles[0].sort();
     assert_eq!(circles[0], ["a", "b", "c"]);
+}
+
+#[test]
+fn a_wait_that_was_given_up_is_no_part_of_a_circle() {
+    let flights = table();
+    let [a, b] = [(); 2].map(|()| Store::empty());
+    let (created, gave_up) = (Gate::default(), Gate::default());
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            call(&flights, "b", &b, None, || {
+                created.open();
+                gave_up.pass();
+                // Its creator waits for nobody any more.
+                inner(call(&flights, "a", &a, None, || Ok(0))).map(|_| b.make())
+            })
+        });
+        created.pass();
+        let outer = call(&flights, "a", &a, None, || {
+            let impatient = Some(Duration::from_millis(1));
+            let gotten = call(&flights, "b", &b, impatient, || Ok(0));
+            assert!(matches!(gotten, Err(LockError::TimedOut(_))), "{gotten:?}");
+            gave_up.open();
+            until_waiting(&flights, "a", 1);
+            Ok(a.make())
+        });
+        assert_eq!(outer.unwrap().source, Source::Created);
+        assert_eq!(other.join().unwrap().unwrap().source, Source::Created);
+    });
 }
 
 /// Creates the first key, and in its creator the next one, and so on.
