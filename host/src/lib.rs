@@ -47,8 +47,8 @@
 //! `value_version`, `ku` until when somebody may want the value, `et` the value's [own expiration
 //! time](Entry::expiration_from) in seconds (negative: never), and `sz` the serializer's name.
 //!
-//! Bytes that cannot be read are misses, never errors; [`MissReason`] says why. Those of [another
-//! origin](MissReason::Foreign) are not replaced by created values unless [`RegionConfig::replace_foreign`] says so.
+//! Bytes that cannot be read are misses, never errors; [`MissReason`] says why. [Pickles](MissReason::Foreign)
+//! are not replaced by created values unless [`RegionConfig::replace_foreign`] says so.
 //!
 //! # Logging
 //!

@@ -127,7 +127,11 @@ impl Watched {
     }
 
     pub(crate) fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
-        let mutex = self.call(|raw| raw.mutex(key))?;
+        if self.health.is_out() {
+            return Err(self.suspended());
+        }
+        // It may be made without a look at the storage: that it is there says nothing of its health.
+        let mutex = self.raw.mutex(key).map_err(|error| self.failed(error))?;
         Ok(mutex.map(|mutex| self.watched(mutex, Self::failed)))
     }
 

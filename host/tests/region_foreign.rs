@@ -1,4 +1,4 @@
-//! What lies under a region's keys and is not its own: Python's pickles, and bytes that are no envelope.
+//! What lies under a region's keys and is not its own: Python's pickles, which stay, and what is damaged, which goes.
 
 #![forbid(unsafe_code)]
 
@@ -9,24 +9,26 @@ use std::sync::Arc;
 use dogpile::{ManualClock, MissReason, Region, SerializerKind, Source};
 
 use region_support::logs::{self, Line};
-use region_support::{Board, SECOND, all_misses, misses, region};
+use region_support::{Board, Fault, SECOND, all_misses, misses, region};
 
 /// `region.set("1", {"id": 7})` of dogpile.cache 1.5.0 with its default serializer, `time.time()` being 4000000000.25.
 const PICKLED: &[u8] = b"{\"ct\": 4000000000.25, \"v\": 2}|\
     \x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x02id\x94K\x07s.";
 
-/// Nothing that dogpile wrote.
-const FOREIGN: [&[u8]; 12] = [
-    PICKLED,
+/// Pickles: of a payload, and of all that is stored.
+const FOREIGN: [&[u8]; 2] = [PICKLED, b"\x80\x04\x95\x10|\x00"];
+
+/// Nothing that anybody can read.
+const DAMAGED: [&[u8]; 11] = [
     b"",
     b"|",
     b"7",
-    b"\x80\x04\x95\x10|\x00",
     b"\xff\xfe|7",
+    b"\x28\xb5\x2f\xfdno frame",
     b"{}|7",
     b"[1, 2]|7",
     b"{\"ct\": null, \"v\": 2}|7",
-    b"{\"ct\": 4000000000, \"v\": 1}|7",
+    b"{\"ct\": 4000000000, \"v\": 2}|{",
     b"{\"ct\": Infinity, \"v\": 2}|7",
     b"{\"ct\": 4000000000, \"v\": 2",
 ];
@@ -75,6 +77,65 @@ fn what_is_foreign_is_stored_over_where_the_region_says_so() {
         all_misses(&users),
         [(MissReason::Foreign, FOREIGN.len() as u64)]
     );
+}
+
+#[test]
+fn what_is_damaged_is_a_miss_with_its_cause_and_is_replaced() {
+    let (board, users, _) = bytes("damaged goes");
+    for stored in DAMAGED {
+        let shown = String::from_utf8_lossy(stored);
+        board.write("1", stored);
+        let lines = logs::of(|| {
+            let made = users.get_or_create("1", || 7).unwrap();
+            assert_eq!((*made, made.source()), (7, Source::Created), "{shown}");
+        });
+        let cause = lines
+            .iter()
+            .find(|line| line.message == "a stored value cannot be read");
+        let cause = cause.unwrap_or_else(|| panic!("{shown}: {lines:#?}"));
+        assert_eq!((&*cause.level, &*cause.target), ("DEBUG", "dogpile.cache"));
+        assert_eq!(
+            (&*cause.field("region"), &*cause.field("key")),
+            ("users", "1")
+        );
+        assert_eq!(cause.field("reason"), "Damaged");
+        assert!(!cause.field("cause").is_empty());
+        assert_eq!(*users.get::<i32>("1").unwrap().unwrap(), 7, "{shown}");
+    }
+    board.write("1", b"{\"ct\": 4000000000, \"v\": 1}|7");
+    assert_eq!(*users.get_or_create("1", || 8).unwrap(), 8);
+    assert_eq!(*users.get::<i32>("1").unwrap().unwrap(), 8);
+    let damaged = DAMAGED.len() as u64;
+    let expected = [(MissReason::Damaged, damaged), (MissReason::Version, 1)];
+    assert_eq!(all_misses(&users), expected);
+}
+
+#[test]
+fn a_pickle_stays_when_the_second_read_fails() {
+    let (board, users, _) = bytes("foreign unread");
+    board.fault("get_fresh", Some(Fault::Fail));
+    for key in ["1", "2"] {
+        board.write(key, PICKLED);
+        if key == "1" {
+            users.get_or_create("1", || 7).unwrap();
+        } else {
+            users.get_or_create_multi(&["2"], |_| [("2", 7)]).unwrap();
+        }
+        assert_eq!(board.stored(key).unwrap().as_bytes(), Some(PICKLED));
+    }
+    // Nor is one stored over that was never read, in a region that is known to have some.
+    for method in ["get", "get_multi"] {
+        board.fault(method, Some(Fault::Fail));
+    }
+    for key in ["3", "4"] {
+        board.write(key, PICKLED);
+        if key == "3" {
+            users.get_or_create("3", || 7).unwrap();
+        } else {
+            users.get_or_create_multi(&["4"], |_| [("4", 7)]).unwrap();
+        }
+        assert_eq!(board.stored(key).unwrap().as_bytes(), Some(PICKLED));
+    }
 }
 
 #[test]
@@ -211,7 +272,7 @@ fn the_region_warns_once_and_tells_each_miss_for_debugging() {
 fn a_region_that_stores_over_them_does_not_warn() {
     let board = Board::new("foreign without warning");
     let (users, _) = region(board.bytes().replace_foreign(true));
-    board.write("1", "text");
+    board.write("1", PICKLED);
     let lines = logs::of(|| drop(users.get_or_create("1", || 7).unwrap()));
     assert!(!lines.is_empty());
     assert!(lines.iter().all(|line| line.level == "DEBUG"), "{lines:?}");

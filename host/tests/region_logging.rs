@@ -136,6 +136,15 @@ fn misses_and_creations_are_logged_with_region_key_and_reason_and_hits_are_not()
     );
     assert_eq!(logged(), [cut]);
 
+    let mangled = host
+        .configure(RegionConfig::on("mangled", "memory").key_prefix("app:"))
+        .unwrap();
+    mangled.get::<i32>("as the caller spells it").unwrap();
+    assert_eq!(
+        logged(),
+        [r#"no fresh value region="mangled" key="as the caller spells it" reason=Absent"#]
+    );
+
     let keys = ["b", "c"];
     let create_all = |keys: &[&'static str]| {
         assert_eq!(SPANS.with_borrow(Vec::len), 1, "so does that of several");

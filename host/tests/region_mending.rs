@@ -252,6 +252,70 @@ fn a_backend_that_keeps_failing_is_not_called_until_it_answers_a_ping() {
 }
 
 #[test]
+fn the_breaker_opens_whatever_is_called() {
+    type Call = fn(&Region, usize);
+    let calls: [(&str, Call); 5] = [
+        ("distinct keys", |users, at| {
+            drop(users.get_or_create(at.to_string(), || 1).unwrap())
+        }),
+        ("one key", |users, _| {
+            drop(users.get_or_create("1", || 1).unwrap())
+        }),
+        ("several keys", |users, at| {
+            let keys = [at.to_string(), format!("other {at}")];
+            let create = |missing: &[String]| {
+                missing
+                    .iter()
+                    .map(|key| (key.clone(), 1))
+                    .collect::<Vec<_>>()
+            };
+            drop(users.get_or_create_multi(&keys, create).unwrap());
+        }),
+        ("uncached", |users, at| {
+            let key = at.to_string();
+            let entry = users.entry(&key).should_cache(|_: &i32| false);
+            drop(entry.get_or_create(|| 1).unwrap());
+        }),
+        ("set", |users, _| drop(users.set("1", 1).unwrap())),
+    ];
+    for alone in [false, true] {
+        for (name, call) in calls {
+            let board = Board::new(&format!("whatever {name} {alone}"));
+            let (host, users) = host(board.objects().argument("alone", alone));
+            let methods = [
+                "get",
+                "get_fresh",
+                "get_multi",
+                "set",
+                "set_multi",
+                "try_acquire",
+                "ping",
+            ];
+            for method in methods {
+                board.fault(method, Some(Fault::Fail));
+            }
+            for at in 0..20 {
+                call(&users, at);
+            }
+            assert_eq!(state(&host), "breaker open", "{name}");
+            board.calls();
+            for at in 20..40 {
+                call(&users, at);
+            }
+            let made = board.calls();
+            assert!(made.iter().all(|call| call == "ping"), "{name}: {made:?}");
+            let stats = users.stats();
+            let misses = stats.misses.values().sum::<u64>();
+            let asked = if name == "several keys" { 80 } else { 40 };
+            assert!(
+                name == "set" || stats.hits + misses == asked,
+                "{name}: {stats:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_region_that_wants_errors_gets_one_that_names_the_breaker() {
     let board = Board::new("breaker fails");
     let (_host, users) = host(board.objects().on_backend_error(OnBackendError::Fail));

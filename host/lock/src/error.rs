@@ -1,5 +1,6 @@
 //! Why a caller got no value.
 
+use crate::shown::shown;
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -28,12 +29,12 @@ impl<E: Display> Display for LockError<E> {
                     "waiting would never end, the creators of these keys wait for one another: ",
                 )?;
                 for key in keys {
-                    write!(f, "{key:?} -> ")?;
+                    write!(f, "{:?} -> ", shown(key))?;
                 }
                 write!(
                     f,
                     "{:?}; a creator must not ask for a key whose creation waits for its own",
-                    keys.first().map_or("", String::as_str)
+                    keys.first().map_or("", |key| shown(key))
                 )
             }
             Self::TimedOut(wait) => write!(

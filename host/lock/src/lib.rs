@@ -42,6 +42,7 @@ mod passage;
 #[cfg(not(feature = "model-check"))]
 mod remote;
 mod scope;
+mod shown;
 mod sync;
 mod table;
 mod turn;

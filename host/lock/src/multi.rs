@@ -8,6 +8,7 @@ use crate::flights::{Entered, Flights};
 use crate::operation::{Acquired, Outcome, Reading, Source};
 use crate::passage::{Ended, Seen, ending};
 use crate::scope::{self, Owner};
+use crate::shown::{all_shown, shown};
 use crate::sync::Caught;
 use crate::turn::{Storing, Turn};
 use crate::waiting::{Patience, Waited, Waiting, first_of};
@@ -213,15 +214,15 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
         {
             Entered::Turn(turn) => turns.push((number, turn)),
             Entered::Waiting(waiting) => {
-                debug!(target: "dogpile.lock", key, "no value, waiting while another creates it");
+                debug!(target: "dogpile.lock", key = shown(key), "no value, waiting while another creates it");
                 waits.push((number, waiting));
             }
             Entered::Busy => {
-                debug!(target: "dogpile.lock", key, "another creates the value, serving the stale one");
+                debug!(target: "dogpile.lock", key = shown(key), "another creates the value, serving the stale one");
                 place.outcome = Some(place.seen.serve());
             }
             Entered::Circle(keys) => {
-                debug!(target: "dogpile.lock", key, circle = ?keys, "waiting would close a circle");
+                debug!(target: "dogpile.lock", key = shown(key), circle = ?all_shown(&keys), "waiting would close a circle");
                 return Err(LockError::Circle(keys));
             }
         }

@@ -7,6 +7,7 @@ use crate::flight::{Ending, Flight};
 use crate::flights::{Entered, Flights};
 use crate::operation::{Acquired, Operation, Outcome, Reading, Source};
 use crate::scope;
+use crate::shown::{all_shown, shown};
 use crate::turn::Turn;
 use crate::waiting::{Patience, Waited, Waiting, first_of};
 use std::pin::pin;
@@ -99,7 +100,7 @@ impl<V> Seen<V> {
         if !excused || !self.serves_on_error() {
             return Err(LockError::Creation(error));
         }
-        debug!(target: "dogpile.lock", key, "the creation failed, serving the stale value");
+        debug!(target: "dogpile.lock", key = shown(key), "the creation failed, serving the stale value");
         Ok(self.serve())
     }
 }
@@ -197,11 +198,11 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                 }
                 Entered::Waiting(waiting) => waiting,
                 Entered::Busy => {
-                    debug!(target: "dogpile.lock", key, "another creates the value, serving the stale one");
+                    debug!(target: "dogpile.lock", key = shown(key), "another creates the value, serving the stale one");
                     return Ok(seen.serve());
                 }
                 Entered::Circle(keys) => {
-                    debug!(target: "dogpile.lock", key, circle = ?keys, "waiting would close a circle");
+                    debug!(target: "dogpile.lock", key = shown(key), circle = ?all_shown(&keys), "waiting would close a circle");
                     return Err(LockError::Circle(keys));
                 }
             };
@@ -237,7 +238,7 @@ impl<V, E, L> Flights<V, E, L> {
         let alone = seen.serves_on_error()
             && retry.is_some_and(|retry| self.failures().lock().is_recent(key, retry.clock));
         if alone {
-            debug!(target: "dogpile.lock", key, "the creation failed lately, serving the stale value");
+            debug!(target: "dogpile.lock", key = shown(key), "the creation failed lately, serving the stale value");
         }
         alone
     }
@@ -250,14 +251,14 @@ async fn wait_for<V, E, L, S: Future<Output = ()>>(
 ) -> Waited<V, E, L> {
     let key = waiting.key().clone();
     let key = &*key;
-    debug!(target: "dogpile.lock", key, "no value, waiting while another creates it");
+    debug!(target: "dogpile.lock", key = shown(key), "no value, waiting while another creates it");
     let (_, waited) = first_of(&mut vec![(0, waiting)], patience).await;
     let outcome = match &waited {
         Waited::Ended(..) => "the creation waited for has ended",
         Waited::Turn(_) => "the creator is gone, taking over",
         Waited::TimedOut => "waited too long",
     };
-    debug!(target: "dogpile.lock", key, "{outcome}");
+    debug!(target: "dogpile.lock", key = shown(key), "{outcome}");
     waited
 }
 
@@ -339,12 +340,12 @@ async fn make<O: Operation>(
     turn.begin();
     match Seen::of(operation.read_again().await?) {
         Err(value) => {
-            debug!(target: "dogpile.lock", key = turn.key(), "read again: a fresh value is there");
+            debug!(target: "dogpile.lock", key = shown(turn.key()), "read again: a fresh value is there");
             return Ok(Some((value, Source::Fresh)));
         }
         Ok(now) => *seen = now,
     }
-    debug!(target: "dogpile.lock", key = turn.key(), "creating the value");
+    debug!(target: "dogpile.lock", key = shown(turn.key()), "creating the value");
     let value = operation.create().await?;
     operation
         .store(&value, turn.storing(), turn.lease())

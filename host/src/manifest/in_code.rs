@@ -145,9 +145,8 @@ impl RegionConfig {
         self
     }
 
-    /// Whether a created value is stored over what dogpile did not write, or Python pickled. If not, which is the
-    /// default, such things stay, a warning tells once of the region that they are there, and the value is created on
-    /// each call. [`Region::set`](crate::Region::set) replaces whatever is there.
+    /// Whether a created value is stored over what Python pickled. If not, which is the default, pickles stay, a warning
+    /// tells once of the region that they are there, and the value is created on each call. [`Region::set`](crate::Region::set) replaces whatever is there.
     #[must_use]
     pub fn replace_foreign(mut self, replace: bool) -> Self {
         self.replace_foreign = replace;

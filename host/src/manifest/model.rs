@@ -153,7 +153,7 @@ pub struct RegionConfig {
     pub serializer: SerializerKind,
     /// A value with another version is a miss.
     pub value_version: u32,
-    /// Whether a created value is stored over what dogpile did not write.
+    /// Whether a created value is stored over what Python pickled.
     pub replace_foreign: bool,
     /// What happens when the backend fails.
     pub on_backend_error: OnBackendError,

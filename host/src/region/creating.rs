@@ -59,7 +59,7 @@ pub(super) struct Creating<'a, T, F, G> {
     /// The mutex that another process holds.
     mutex: Option<Arc<KeyMutex>>,
     keep: Keep,
-    /// Whether the last read found something that dogpile did not write.
+    /// Whether what lies there is, for all that is known, pickled.
     foreign: bool,
     types: PhantomData<fn() -> (T, F)>,
 }
@@ -73,6 +73,7 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
         call: &'a Call,
         goal: &'a mut G,
         way: Way,
+        foreign: bool,
     ) -> Self {
         Self {
             region,
@@ -84,7 +85,7 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             way,
             mutex: None,
             keep: Keep::AsTheRegion,
-            foreign: false,
+            foreign,
             types: PhantomData,
         }
     }
@@ -149,7 +150,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .region
             .judge_read::<T, F>(&region, self.key, self.call, got);
         let found = found.map_err(Failure::Error)?;
-        self.foreign = found.is_foreign();
+        self.foreign = self.region.is_foreign(&found, self.foreign);
         Ok(match found.into_reading() {
             Reading::Fresh(value) if value.metadata().created <= newer_than => Reading::Missing,
             reading => reading,

@@ -15,10 +15,12 @@
 //! Other keys are ignored. The JSON holds no `|`, at the first of which Python splits: within strings it is `\u007c`.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use dogpile_plugin_api::Metadata;
 use serde::{Deserialize, Serialize};
 
+use super::foreign::begins_as_pickle;
 use super::notes::Notes;
 use crate::slot::{MissReason, Tags};
 use crate::wire_time::{nanoseconds, seconds};
@@ -63,6 +65,14 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// Stored bytes that are no envelope of this format.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) reason: MissReason,
+    /// For people.
+    pub(crate) cause: String,
+}
+
 impl<'a> Envelope<'a> {
     pub(crate) fn of(metadata: &Metadata, notes: Notes, serializer: &'a str) -> Self {
         let Metadata {
@@ -82,10 +92,11 @@ impl<'a> Envelope<'a> {
 
     /// The envelope as it stands before a payload, with the bar.
     pub(crate) fn header(&self) -> Vec<u8> {
+        let (ct, st) = (seconds(self.created), seconds(self.started));
         let wire = Wire {
-            ct: seconds(self.created),
+            ct,
             v: FORMAT,
-            st: (self.started != self.created).then(|| seconds(self.started)),
+            st: (st != ct).then_some(st),
             vv: self.notes.value_version,
             ku: (self.keep_until != 0).then(|| seconds(self.keep_until)),
             et: self.notes.expiration_time.map(|time| match time {
@@ -105,16 +116,30 @@ impl<'a> Envelope<'a> {
     }
 
     /// Splits what is stored into envelope and payload.
-    pub(crate) fn split(stored: &'a [u8]) -> Result<(Self, &'a [u8]), MissReason> {
-        let bar = stored.iter().position(|byte| *byte == b'|');
-        let (header, payload) = stored.split_at(bar.ok_or(MissReason::Foreign)?);
-        // A sequence would be read as a struct too.
-        if !header.trim_ascii_start().starts_with(b"{") {
-            return Err(MissReason::Foreign);
+    pub(crate) fn split(stored: &'a [u8]) -> Result<(Self, &'a [u8]), Unreadable> {
+        let damaged = |cause: &dyn Display| Unreadable {
+            reason: MissReason::Damaged,
+            cause: cause.to_string(),
+        };
+        if begins_as_pickle(stored) {
+            return Err(Unreadable {
+                reason: MissReason::Foreign,
+                cause: "it is a pickle".to_owned(),
+            });
         }
-        let wire: Wire<'a> = serde_json::from_slice(header).map_err(|_| MissReason::Foreign)?;
+        // A sequence would be read as a struct too.
+        if !stored.trim_ascii_start().starts_with(b"{") {
+            return Err(damaged(&"it does not begin as an envelope"));
+        }
+        let bar = stored.iter().position(|byte| *byte == b'|');
+        let bar = bar.ok_or_else(|| damaged(&"its envelope has no end"))?;
+        let (header, payload) = stored.split_at(bar);
+        let wire: Wire<'a> = serde_json::from_slice(header).map_err(|error| damaged(&error))?;
         if wire.v != FORMAT {
-            return Err(MissReason::Foreign);
+            return Err(Unreadable {
+                reason: MissReason::Version,
+                cause: format!("the version of its format is {}, not {FORMAT}", wire.v),
+            });
         }
         let created = nanoseconds(wire.ct);
         let envelope = Self {
@@ -218,6 +243,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_alike_is_written_once() {
+        let created = 1_700_000_000_250_000_900;
+        let envelope = Envelope {
+            created,
+            started: created - 800,
+            ..Envelope::default()
+        };
+        assert_eq!(envelope.header(), br#"{"ct":1700000000.25,"v":2}|"#);
+    }
+
+    #[test]
     fn what_python_wrote_is_read() {
         let stored = b"{\"ct\": 1700000000.25, \"v\": 2}|\"a|b\"";
         let (envelope, payload) = Envelope::split(stored).unwrap();
@@ -227,26 +263,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_envelope_is_foreign() {
+    fn what_is_no_envelope_is_damaged_and_a_pickle_foreign() {
+        fn reason(stored: &[u8]) -> MissReason {
+            Envelope::split(stored).unwrap_err().reason
+        }
+        assert_eq!(reason(b"\x80\x04."), MissReason::Foreign);
+        assert_eq!(reason(b"\x80\x04{}|"), MissReason::Foreign);
+        for version in ["1", "3"] {
+            let stored = format!("{{\"ct\": 1, \"v\": {version}}}|1");
+            assert_eq!(reason(stored.as_bytes()), MissReason::Version);
+        }
         for stored in [
             &b""[..],
             b"|",
             b"{}|1",
             b"[1, 2]|1",
             b"text",
-            b"\x80\x04.|",
-            b"{\"ct\": 1, \"v\": 1}|1",
+            b"\x80.|",
+            b"{\"ct\": 1, \"v\": -1}|1",
             b"{\"ct\": \"x\", \"v\": 2}|1",
             b"{\"ct\": 1, \"v\": 2",
             b"{\"ct\": 1e400, \"v\": 2}|1",
             b"{\"ct\": Infinity, \"v\": 2}|1",
             b"{\"ct\": 1, \"v\": 2, \"sz\": 5}|1",
         ] {
-            assert_eq!(
-                Envelope::split(stored),
-                Err(MissReason::Foreign),
-                "{stored:?}"
-            );
+            assert_eq!(reason(stored), MissReason::Damaged, "{stored:?}");
         }
     }
 

@@ -28,8 +28,8 @@ pub(crate) trait Form<T>: 'static {
 
     fn encode(region: &Configured, codec: &Codec, value: &T, into: &mut Vec<u8>) -> Result<()>;
 
-    /// `None` if the payload is not a `T`.
-    fn decode(codec: &Codec, payload: &[u8]) -> Option<T>;
+    /// An error if the payload is not a `T`.
+    fn decode(codec: &Codec, payload: &[u8]) -> Result<T, SerializerError>;
 }
 
 fn encode_object<T: Cacheable>(
@@ -58,8 +58,8 @@ impl<T: Cacheable> Form<T> for Serde {
         })
     }
 
-    fn decode(codec: &Codec, payload: &[u8]) -> Option<T> {
-        codec.decode(payload).ok()
+    fn decode(codec: &Codec, payload: &[u8]) -> Result<T, SerializerError> {
+        codec.decode(payload)
     }
 }
 
@@ -80,7 +80,7 @@ impl<T> Form<T> for AsObject {
         ))
     }
 
-    fn decode(_: &Codec, _: &[u8]) -> Option<T> {
-        None
+    fn decode(_: &Codec, _: &[u8]) -> Result<T, SerializerError> {
+        Err("it has no serialised form".into())
     }
 }

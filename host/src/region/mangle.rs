@@ -14,6 +14,8 @@ const SHOWN: usize = 300;
 /// A key as the backend sees it, with its hash.
 pub(crate) struct BackendKey<'a> {
     text: Cow<'a, str>,
+    /// As the caller spells it, if that is another text.
+    own: Option<&'a str>,
     hash: u64,
 }
 
@@ -27,6 +29,7 @@ impl<'a> BackendKey<'a> {
         Ok(Self {
             hash: keys::hash(&text),
             text: Cow::Owned(text),
+            own: Some(key),
         })
     }
 
@@ -36,6 +39,7 @@ impl<'a> BackendKey<'a> {
         Self {
             hash: keys::hash(key),
             text: Cow::Borrowed(key),
+            own: None,
         }
     }
 
@@ -43,6 +47,7 @@ impl<'a> BackendKey<'a> {
     pub(crate) fn to_owned(&self) -> BackendKey<'static> {
         BackendKey {
             text: Cow::Owned(self.text.to_string()),
+            own: None,
             hash: self.hash,
         }
     }
@@ -60,9 +65,9 @@ impl<'a> BackendKey<'a> {
         &self.text
     }
 
-    /// The key for a log, cut if it is long.
+    /// The caller's key for a log, cut if it is long.
     pub(crate) fn shown(&self) -> &str {
-        shown(&self.text)
+        shown(self.own.unwrap_or(&self.text))
     }
 }
 

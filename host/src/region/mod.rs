@@ -161,7 +161,7 @@ impl Region {
         Entry::new(self, key.cache_key())
     }
 
-    /// Creates the value of `key` anew and stores it, whatever is there, also what dogpile did not write. A creation
+    /// Creates the value of `key` anew and stores it, whatever is there, also what Python pickled. A creation
     /// under way is waited for first. The value of one that begins after this call has, such as another refresh, will do.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Region {
         self.look::<T, Serde>(&key.cache_key(), Call::PLAIN)
     }
 
-    /// Stores `value`, as created now, whatever is there: also over what dogpile did not write.
+    /// Stores `value`, as created now, whatever is there: also over what Python pickled.
     ///
     /// # Errors
     ///

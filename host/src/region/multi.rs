@@ -338,7 +338,9 @@ impl Region {
             }
             let found = self.read_all::<T>(way, &region, &backend_keys, call);
             let found = found.await?.into_iter().map(|found| match found {
-                Found::Fresh(object) => Some(Cached::new(object, Source::Fresh)),
+                Found::Fresh(object) | Found::Held(object) => {
+                    Some(Cached::new(object, Source::Fresh))
+                }
                 _ => None,
             });
             Ok(keys.in_order(&found.collect::<Vec<_>>()))
@@ -555,12 +557,10 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let current = region.current().map_err(ended)?;
             let backend_keys = keys.backend_keys(&current).map_err(ended)?;
             let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
-            let first: Vec<_> = found
-                .await
-                .map_err(ended)?
-                .into_iter()
-                .map(Found::into_reading)
-                .collect();
+            let found = found.await.map_err(ended)?;
+            let foreign = found.iter().map(|found| region.is_foreign(found, false));
+            let foreign = foreign.collect();
+            let first: Vec<_> = found.into_iter().map(Found::into_reading).collect();
             let wait = current.config.lock_wait;
             let request = MultiRequest {
                 keys: asked(&backend_keys, first),
@@ -580,6 +580,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
                 &mut creator,
                 &self.rule,
                 waiting.way,
+                foreign,
             );
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)

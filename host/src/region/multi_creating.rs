@@ -39,7 +39,7 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     mutexes: HashMap<usize, Arc<KeyMutex>>,
     /// Whether what was created under a key is to be stored.
     keep: Vec<bool>,
-    /// Whether the last read of a key found something that dogpile did not write.
+    /// Whether what lies under a key is, for all that is known, pickled.
     foreign: Vec<bool>,
     types: PhantomData<fn() -> (T, F)>,
 }
@@ -53,6 +53,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         creator: &'a mut C,
         rule: &'a R,
         way: Way,
+        foreign: Vec<bool>,
     ) -> Self {
         Self {
             region,
@@ -65,7 +66,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             way,
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
-            foreign: vec![false; keys.len()],
+            foreign,
             types: PhantomData,
         }
     }
@@ -133,7 +134,8 @@ where
             .judge_all::<T, F>(&region, keys.into_iter(), self.call, got)
             .map_err(Failure::Error)?;
         for (number, found) in numbers.iter().zip(&found) {
-            self.foreign[*number] = found.is_foreign();
+            let before = self.foreign[*number];
+            self.foreign[*number] = self.region.is_foreign(found, before);
         }
         Ok(found.into_iter().map(Found::into_reading).collect())
     }

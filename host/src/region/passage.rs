@@ -10,7 +10,7 @@ use super::cached::Cached;
 use super::call::Call;
 use super::creating::{Creating, Goal};
 use super::form::Form;
-use super::mangle::BackendKey;
+use super::mangle::{BackendKey, shown};
 use super::notes::is_hard_outdated;
 use super::read::{Found, Terms, examine, fresh};
 use super::way::Way;
@@ -160,6 +160,10 @@ impl Region {
                 self.slot().stats.count(Count::Hit);
                 Ok(object)
             }
+            Ok((_, Found::Held(object))) => {
+                self.slot().stats.count(Count::Bypass);
+                Ok(object)
+            }
             Ok((region, found)) => Err(Box::new(Ok(self.not_fresh(region, key, found)))),
             Err(error) => Err(Box::new(Err(self.ended(error)))),
         }
@@ -241,6 +245,7 @@ impl Region {
                 wait,
                 retry_after,
             } = passage;
+            let foreign = self.is_foreign(&found, false);
             let first = found.into_reading();
             let mut creating = Creating::<T, F, G>::new(
                 self,
@@ -250,6 +255,7 @@ impl Region {
                 call,
                 goal,
                 waiting.way,
+                foreign,
             );
             let left = wait.map(|wait| {
                 wait.saturating_sub(began.map_or(Duration::ZERO, |began| began.elapsed()))
@@ -341,11 +347,10 @@ impl Region {
     ) -> Option<Found<T>> {
         let value = region.instance.spare.get(&key.key(), self.clock())?;
         let found = examine::<T, F>(value, key.key(), &self.terms(region, call));
-        let fresh = matches!(found, Found::Fresh(_)).then_some(found);
-        if fresh.is_some() {
-            self.slot().stats.count(Count::Bypass);
+        match found {
+            Found::Fresh(object) => Some(Found::Held(object)),
+            _ => None,
         }
-        fresh
     }
 
     #[cold]
@@ -369,9 +374,10 @@ impl Region {
         self.ended(Error::new(
             ErrorKind::TypeMismatch,
             format!(
-                "region `{}`: callers of key {key:?} keep creating it as another type than {}; use one type for a \
+                "region `{}`: callers of key {:?} keep creating it as another type than {}; use one type for a \
                  key, or a namespace in the key for each type",
                 self.name(),
+                shown(key),
                 std::any::type_name::<T>()
             ),
         ))

@@ -1,11 +1,14 @@
 //! From what a backend gave to a value of the caller's type, and whether it may be served.
 
+use std::fmt::Display;
+
 use dogpile_lock::{Freshness, Outdated, Reading, Reason, is_plainly_fresh, judge};
 use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Unreadable};
 use super::foreign::is_pickle;
 use super::form::Form;
+use super::mangle::shown;
 use super::notes::{notes, object};
 use crate::jitter::{chance, shortened};
 use crate::registry::Configured;
@@ -14,6 +17,8 @@ use crate::slot::MissReason;
 /// A stored value, judged.
 pub(crate) enum Found<T> {
     Fresh(Object<T>),
+    /// The backend failed, and this is the fresh value that was created while it did.
+    Held(Object<T>),
     /// It may be served in some cases.
     Stale(Stale<T>),
     /// Nothing that may be served.
@@ -34,7 +39,7 @@ impl<T: Send + Sync + 'static> Found<T> {
     /// For the lock, which knows no types.
     pub(crate) fn into_reading(self) -> Reading<Value> {
         match self {
-            Self::Fresh(object) => Reading::Fresh(object.into_value()),
+            Self::Fresh(object) | Self::Held(object) => Reading::Fresh(object.into_value()),
             Self::Stale(stale) => Reading::Stale {
                 value: stale.object.into_value(),
                 meanwhile: stale.meanwhile,
@@ -44,7 +49,7 @@ impl<T: Send + Sync + 'static> Found<T> {
         }
     }
 
-    /// Whether something lies there that dogpile did not write.
+    /// Whether Python pickled what lies there.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self, Self::Miss(MissReason::Foreign))
     }
@@ -53,6 +58,7 @@ impl<T: Send + Sync + 'static> Found<T> {
     pub(crate) fn reason(&self) -> Option<MissReason> {
         match self {
             Self::Fresh(_) => None,
+            Self::Held(_) => Some(MissReason::Bypass),
             Self::Stale(Stale { reason, .. }) | Self::Miss(reason) => Some(*reason),
         }
     }
@@ -94,6 +100,22 @@ impl Terms<'_> {
             expiry.expiration_time = shortened(expiry.expiration_time, share);
         }
         judge(self.now, created, started, &expiry, outdated)
+    }
+}
+
+impl Terms<'_> {
+    #[cold]
+    fn unreadable<T>(&self, key: Key<'_>, reason: MissReason, cause: &dyn Display) -> Found<T> {
+        self.note_unreadable(key, reason, cause);
+        Found::Miss(reason)
+    }
+
+    #[cold]
+    fn note_unreadable(&self, key: Key<'_>, reason: MissReason, cause: &dyn Display) {
+        tracing::debug!(
+            target: "dogpile.cache", region = self.region.config.name, key = shown(&key), ?reason, %cause,
+            "a stored value cannot be read"
+        );
     }
 }
 
@@ -153,7 +175,7 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
     let bytes = value.as_bytes().unwrap_or_default();
     let (envelope, payload) = match Envelope::split(bytes) {
         Ok(parts) => parts,
-        Err(reason) => return Found::Miss(reason),
+        Err(Unreadable { reason, cause }) => return terms.unreadable(key, reason, &cause),
     };
     let Envelope {
         created,
@@ -170,16 +192,22 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         return Found::Miss(MissReason::Version);
     }
     if !serializer.is_empty() && serializer != codec.name() {
-        return Found::Miss(MissReason::Damaged);
+        let cause = format_args!("the serializer `{serializer}` wrote it");
+        return terms.unreadable(key, MissReason::Damaged, &cause);
     }
     let outdated = invalidations.outdated(created, started, &notes.tags);
     let times = (created, started);
     let freshness = terms.judge(times, notes.expiration_time, key.hash(), &outdated);
     found(freshness, || {
-        let decoded = F::decode(&codec, payload).ok_or(if is_pickle(payload) {
-            MissReason::Foreign
-        } else {
-            MissReason::Damaged
+        let decoded = F::decode(&codec, payload).map_err(|error| {
+            let foreign = is_pickle(payload);
+            let reason = if foreign {
+                MissReason::Foreign
+            } else {
+                MissReason::Damaged
+            };
+            terms.note_unreadable(key, reason, &error);
+            reason
         })?;
         let metadata = Metadata {
             created,

@@ -99,6 +99,11 @@ impl Slot {
             && !self.warned_of_foreign.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether there are foreign values in the region.
+    pub(crate) fn has_foreign(&self) -> bool {
+        self.warned_of_foreign.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_serializer(&self, serializer: Box<dyn Serializer>) {
         self.serializer.store(Some(Arc::new(Own(serializer))));
     }

@@ -123,14 +123,14 @@ pub enum MissReason {
     Expired,
     /// It was invalidated.
     Invalidated,
-    /// What is stored was not written by dogpile, or by a version of its format that is not known, or is pickled. Unless
-    /// the region's `replace_foreign` says so, a created value is not stored over it.
+    /// What is stored is pickled, as Python's dogpile.cache does by default. Unless the region's `replace_foreign` says
+    /// so, a created value is not stored over it.
     Foreign,
-    /// What is stored cannot be decoded, or another serializer wrote it.
+    /// What is stored cannot be decoded as the caller's type, or is no envelope, or another serializer wrote it.
     Damaged,
-    /// It has another `value_version`.
+    /// It has another `value_version`, or another version of dogpile's format.
     Version,
-    /// An object of another type is stored.
+    /// In a backend of objects: one of another type is stored.
     Type,
     /// The backend failed.
     BackendError,

@@ -12,9 +12,6 @@ use dogpile_plugin_api::{
 /// is read with it was compressed here.
 const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
-/// A value's bytes must be shorter.
-const LIMIT: u64 = u32::MAX as u64;
-
 /// The proxy `zstd`.
 pub struct Zstd {
     proxied: Proxied,
@@ -30,6 +27,9 @@ pub struct ZstdArguments {
     pub level: i32,
     /// Shorter values stay as they are, in bytes.
     pub min_size: usize,
+    /// Longer values stay as they are, in bytes; and what would be longer when it is read counts as damaged, so that a
+    /// few stored bytes cannot fill the memory.
+    pub max_size: usize,
 }
 
 impl Default for ZstdArguments {
@@ -37,6 +37,7 @@ impl Default for ZstdArguments {
         Self {
             level: zstd::DEFAULT_COMPRESSION_LEVEL,
             min_size: 256,
+            max_size: 256 << 20,
         }
     }
 }
@@ -48,15 +49,38 @@ impl Zstd {
             return Ok(value.clone());
         };
         let must = bytes.starts_with(&MAGIC);
-        if bytes.len() < self.arguments.min_size && !must {
+        let (least, most) = (self.arguments.min_size, self.arguments.max_size);
+        if bytes.len() > most && must {
+            let text = format!(
+                "the value has {} bytes, which is more than `max_size` of zstd, and looks as if it was compressed by it",
+                bytes.len()
+            );
+            return Err(Error::new(ErrorKind::Refused, text));
+        }
+        if !must && !(least..=most).contains(&bytes.len()) {
             return Ok(value.clone());
         }
-        let packed = zstd::bulk::compress(bytes, self.arguments.level)
+        let packed = compressed(bytes, self.arguments.level)
             .map_err(|error| Error::new(ErrorKind::Other, format!("zstd: {error}")))?;
         if packed.len() >= bytes.len() && !must {
             return Ok(value.clone());
         }
         Ok(in_place_of(value, key, packed))
+    }
+
+    /// What was stored as `value`.
+    fn unpacked(&self, key: &Key<'_>, value: Value) -> Value {
+        let Some(frame) = value.as_bytes().filter(|bytes| bytes.starts_with(&MAGIC)) else {
+            return value;
+        };
+        match decoded(frame, self.arguments.max_size) {
+            Ok(bytes) => in_place_of(&value, key, bytes),
+            // The host finds that it cannot read that.
+            Err(error) => {
+                tracing::debug!(%error, "a stored value begins as a Zstandard frame, and cannot be decoded");
+                value
+            }
+        }
     }
 }
 
@@ -71,27 +95,20 @@ fn in_place_of(value: &Value, key: &Key<'_>, mut bytes: Vec<u8>) -> Value {
     Value::with(&metadata, *key, bytes)
 }
 
-/// What was stored as `value`.
-fn unpacked(key: &Key<'_>, value: Value) -> Value {
-    let Some(frame) = value.as_bytes().filter(|bytes| bytes.starts_with(&MAGIC)) else {
-        return value;
-    };
-    match decoded(frame) {
-        Ok(bytes) => in_place_of(&value, key, bytes),
-        // The host finds that it did not write that.
-        Err(error) => {
-            tracing::debug!(%error, "a stored value begins as a Zstandard frame, and is none");
-            value
-        }
-    }
+/// A frame with its own checksum: a damaged one is not taken for another value.
+fn compressed(bytes: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(level)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(bytes)
 }
 
-fn decoded(frame: &[u8]) -> std::io::Result<Vec<u8>> {
+fn decoded(frame: &[u8], most: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let decoder = zstd::stream::read::Decoder::with_buffer(frame)?;
-    let read = decoder.take(LIMIT).read_to_end(&mut bytes)?;
-    if read as u64 == LIMIT {
-        return Err(std::io::Error::other("it is longer than a value may be"));
+    let beyond = (most as u64).saturating_add(1);
+    decoder.take(beyond).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        return Err(std::io::Error::other("it is longer than `max_size`"));
     }
     Ok(bytes)
 }
@@ -112,18 +129,18 @@ impl Proxy for Zstd {
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         let got = self.proxied.get(key)?;
-        Ok(got.map(|value| unpacked(key, value)))
+        Ok(got.map(|value| self.unpacked(key, value)))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
         let got = self.proxied.get_fresh(key)?;
-        Ok(got.map(|value| unpacked(key, value)))
+        Ok(got.map(|value| self.unpacked(key, value)))
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
         let got = self.proxied.get_multi(keys)?.into_iter().zip(keys);
         Ok(got
-            .map(|(value, key)| value.map(|value| unpacked(key, value)))
+            .map(|(value, key)| value.map(|value| self.unpacked(key, value)))
             .collect())
     }
 
