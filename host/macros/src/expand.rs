@@ -1,6 +1,6 @@
 //! From an attribute and its function to what is written in their place.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Error, ItemFn, Result};
@@ -79,6 +79,11 @@ pub(crate) fn site(function: &Function, options: &Options, private: &TokenStream
             &SITE
         }
     }
+}
+
+/// A name of ours that nothing of the user's is taken for, nor the other way round.
+pub(crate) fn own(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 /// An `Option` of what is written, if it is.

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Result, Type, TypeReference};
 
 use crate::arguments::Argument;
-use crate::expand::{at, private, site, together};
+use crate::expand::{at, own, private, site, together};
 use crate::function::Function;
 use crate::options::{Options, string};
 use crate::output::{replaced, types_of};
@@ -95,19 +95,20 @@ impl<'a> Multi<'a> {
     /// Whether one value is stored.
     fn keep(&self) -> TokenStream {
         let Self { private, value, .. } = self;
+        let one = own("value");
         let asked = self.options.should_cache.as_ref().map(|asked| {
-            quote_spanned!(asked.span()=> #private::should_cache::<#value, _>(&#asked, value))
+            quote_spanned!(asked.span()=> #private::should_cache::<#value, _>(&#asked, #one))
         });
         let some = self
             .options
             .skip_none
-            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(value)));
+            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(#one)));
         let keep = match (some, asked) {
             (None, None) => quote!(true),
             (Some(one), None) | (None, Some(one)) => one,
             (Some(some), Some(asked)) => quote!(#some && #asked),
         };
-        quote!(|value: &#value| #keep)
+        quote!(|#one: &#value| #keep)
     }
 
     /// The function's own run over the keys that it is wanted for. It may be wanted more than once, so each run gets

@@ -6,7 +6,7 @@ use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use crate::expand::{at, option};
+use crate::expand::{at, option, own};
 use crate::function::Function;
 use crate::options::{Options, string};
 
@@ -19,7 +19,8 @@ pub(crate) fn single(function: &Function, options: &Options, private: &TokenStre
         Some((key, None)) => quote!(|_| #private::Ok(::std::format!("{}", #key))),
         None => {
             let key = generated(function, options, private, None);
-            quote!(|region| #key)
+            let region = own("region");
+            quote!(|#region| #key)
         }
     };
     let find = quote!(#private::Place::find(#region, #key, #expiration));
@@ -35,11 +36,12 @@ pub(crate) fn multi(
 ) -> TokenStream {
     let region = region(options, private);
     let expiration = expiration(options, private);
+    let (own_region, own_key) = (own("region"), own("key"));
     let key = if let Some(key) = &options.key {
-        quote!(|_, key| #private::Ok(#private::text_of_key(key, #key)))
+        quote!(|_, #own_key| #private::Ok(#private::text_of_key(#own_key, #key)))
     } else {
         let key = generated(function, options, private, Some(keys));
-        quote!(|region, key| #key)
+        quote!(|#own_region, #own_key| #key)
     };
     let find = quote!(#private::Places::find(#region, &#keys[..], #key, #expiration));
     tagged(find, options, private, "Places")
@@ -50,10 +52,10 @@ fn tagged(find: TokenStream, options: &Options, private: &TokenStream, place: &s
     let Some(tags) = &options.tags else {
         return find;
     };
-    let place = Ident::new(place, tags.span());
+    let (type_name, place) = (Ident::new(place, tags.span()), own("place"));
     let at_tags = at(tags.span(), private);
-    let tagged = quote_spanned!(tags.span()=> #at_tags::#place::tagged(place, #tags));
-    quote!(#private::Result::map(#find, |place| #tagged))
+    let tagged = quote_spanned!(tags.span()=> #at_tags::#type_name::tagged(#place, #tags));
+    quote!(#private::Result::map(#find, |#place| #tagged))
 }
 
 fn region(options: &Options, private: &TokenStream) -> TokenStream {
@@ -83,9 +85,9 @@ fn generated(
         .associated
         .then(|| quote!(::core::any::type_name::<Self>()));
     let self_type = option(self_type);
-    let own = options.key_self.map(|span| {
-        let (own, private) = (Ident::new("self", span), at(span, private));
-        quote_spanned!(span=> #private::Argument::new("self", &#own))
+    let itself = options.key_self.map(|span| {
+        let (itself, private) = (Ident::new("self", span), at(span, private));
+        quote_spanned!(span=> #private::Argument::new("self", &#itself))
     });
     let kept = function
         .arguments
@@ -96,7 +98,8 @@ fn generated(
         let name = &argument.name;
         let text = name.unraw().to_string();
         let value = if keys == Some(name) {
-            quote!(key)
+            let key = own("key");
+            quote!(#key)
         } else {
             quote!(&#name)
         };
@@ -104,12 +107,13 @@ fn generated(
         let private = at(span, private);
         quote_spanned!(span=> #private::Argument::new(#text, #value))
     });
-    let arguments = own.into_iter().chain(kept);
+    let arguments = itself.into_iter().chain(kept);
     let call =
         quote!(&#private::FunctionCall::new(#site(), #self_type, #types, &[#(#arguments),*]));
+    let region = own("region");
     match (&options.key_generator, keys) {
         (Some(generator), _) => quote!(#private::key_by(&#generator, #call)),
-        (None, None) => quote!(#private::key(region, #call)),
-        (None, Some(_)) => quote!(#private::multi_key(region, #call)),
+        (None, None) => quote!(#private::key(#region, #call)),
+        (None, Some(_)) => quote!(#private::multi_key(#region, #call)),
     }
 }

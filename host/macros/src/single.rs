@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Result};
 
-use crate::expand::{at, private, site, together};
+use crate::expand::{at, own, private, site, together};
 use crate::function::Function;
 use crate::options::Options;
 use crate::place;
@@ -88,21 +88,21 @@ impl<'a> Single<'a> {
 
     /// What becomes of the value: whether it is stored.
     fn keep(&self) -> TokenStream {
-        let private = &self.private;
+        let (private, value) = (&self.private, own("value"));
         let success = &self.function.output.success;
         let asked = self.options.should_cache.as_ref().map(|asked| {
-            quote_spanned!(asked.span()=> #private::should_cache::<#success, _>(&#asked, value))
+            quote_spanned!(asked.span()=> #private::should_cache::<#success, _>(&#asked, #value))
         });
         let some = self
             .options
             .skip_none
-            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(value)));
+            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(#value)));
         let keep = match (some, asked) {
             (None, None) => quote!(true),
             (Some(one), None) | (None, Some(one)) => one,
             (Some(some), Some(asked)) => quote!(#some && #asked),
         };
-        quote!(|value: &#success| #keep)
+        quote!(|#value: &#success| #keep)
     }
 
     /// The function's own run, put off until it is wanted.

@@ -251,3 +251,65 @@ fn the_regions_manglers_and_prefix_act_on_the_key() {
             .is_some()
     );
 }
+
+mod ours {
+    use std::collections::HashMap;
+
+    use dogpile::{Region, cached, cached_multi};
+
+    /// Arguments of the names that the attribute's own code uses.
+    #[cached(
+        region = users, skip(users), tags = [place.to_owned(), region.to_owned()],
+        should_cache = |made: &u64| *made > *value, clone
+    )]
+    #[allow(clippy::too_many_arguments, reason = "that is what is tested")]
+    pub(super) fn one(
+        users: &Region,
+        region: &str,
+        key: u64,
+        place: &str,
+        value: &u64,
+        cached: u64,
+        call: u64,
+    ) -> u64 {
+        let _ = (users, region, place);
+        key + *value + cached + call
+    }
+
+    #[cached_multi(
+        region = users, skip(users), tags = [place.to_owned(), region.to_owned()],
+        should_cache = |made: &u64| *made > value, clone
+    )]
+    pub(super) fn many(
+        keys: &[u64],
+        users: &Region,
+        region: &str,
+        key: u64,
+        place: &str,
+        value: u64,
+        cached: u64,
+    ) -> HashMap<u64, u64> {
+        let _ = (users, region, place);
+        keys.iter()
+            .map(|one| (*one, one * 1000 + key + value + cached))
+            .collect()
+    }
+}
+
+#[test]
+fn arguments_may_have_the_names_that_the_attribute_uses() {
+    let (Counter { users, .. }, _) = Counter::new();
+    assert_eq!(ours::one(&users, "r", 1, "p", &2, 3, 4), 10);
+    assert_eq!(
+        ours::one::get(&users, "r", 1, "p", &2, 3, 4).unwrap(),
+        Some(10)
+    );
+    assert_eq!(ours::one(&users, "r", 2, "p", &2, 3, 4), 11);
+    assert_eq!(ours::one(&users, "s", 1, "p", &2, 3, 4), 10);
+    let many = |key| ours::many(&[1, 2], &users, "r", key, "p", 0, 0);
+    assert_eq!(many(7), [(1, 1007), (2, 2007)].into());
+    assert_eq!(many(8), [(1, 1008), (2, 2008)].into());
+    let keys = |region, key| ours::many::keys(&[1], &users, region, key, "p", 0, 0).unwrap();
+    assert_ne!(keys("r", 7), keys("r", 8));
+    assert_ne!(keys("r", 7), keys("s", 7));
+}
