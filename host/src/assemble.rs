@@ -130,6 +130,26 @@ impl Configured {
         })
     }
 
+    /// The error of a share that is none: code can say it, a manifest is checked when it is read.
+    fn refuse_shares(&self) -> Option<Refused> {
+        let config = &self.config;
+        let shares = [
+            ("early_refresh", config.early_refresh),
+            ("jitter", Some(config.jitter)),
+        ];
+        let wrong = shares
+            .into_iter()
+            .find(|(_, share)| share.is_some_and(|share| !(0.0..=1.0).contains(&share)));
+        wrong.map(|(name, share)| {
+            Refused::new(
+                ErrorKind::Configuration,
+                &[name],
+                format!("`{name}` cannot be {}", share.unwrap_or_default()),
+                "give a share from 0 to 1".to_owned(),
+            )
+        })
+    }
+
     /// The error of a region whose backend cannot hold the objects that the program keeps in it; `old` is the region
     /// as it was.
     pub(crate) fn refuse_objects(&self, old: Option<&Self>) -> Option<Refused> {
@@ -225,7 +245,8 @@ impl Assembly<'_> {
             self.origin,
         );
         let objects = region.refuse_objects(self.current.region(slot.number));
-        match objects.or_else(|| region.refuse_sharing()) {
+        let refused = objects.or_else(|| region.refuse_sharing());
+        match refused.or_else(|| region.refuse_shares()) {
             Some(refused) => Err(refused.into()),
             None => Ok(region),
         }

@@ -484,3 +484,58 @@ fn with_jitter_what_was_created_together_expires_apart_and_never_late() {
         );
     }
 }
+
+#[test]
+fn early_refreshes_come_before_the_expiry_that_jitter_brings_forward() {
+    const KEYS: u32 = 100;
+    let config = RegionConfig::on("users", "memory").expiration_time(100 * SECOND);
+    let (users, hand) = region(config.early_refresh(0.8).jitter(0.5));
+    let keys: Vec<_> = (0..KEYS).map(|key| key.to_string()).collect();
+    users.set_multi(keys.iter().map(|key| (key, 1))).unwrap();
+    for _ in 0..300 {
+        hand.advance(SECOND / 2);
+        for key in &keys {
+            let got = users.entry(key).background(|| 2).get_or_create().unwrap();
+            assert_eq!(got.source(), Source::Fresh);
+        }
+        for key in &keys {
+            until_refreshed(&users, key);
+        }
+    }
+}
+
+#[test]
+fn with_early_refresh_what_has_expired_is_created_in_the_background_too() {
+    let (users, hand) = region(minute().early_refresh(0.5));
+    users.set("1", 1).unwrap();
+    hand.advance(61 * SECOND);
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    assert_eq!(call(&users, "1", 2, &threads), (1, Source::Stale));
+    until_refreshed(&users, "1");
+    assert_eq!(*threads.lock().unwrap(), ["dogpile-refresh"]);
+}
+
+#[test]
+fn a_share_that_is_none_is_refused() {
+    let wrong = [-1.0, 1.5, f64::NAN, f64::INFINITY];
+    let configs = wrong.map(|share| {
+        [
+            ("early_refresh", minute().early_refresh(share)),
+            ("jitter", minute().jitter(share)),
+        ]
+    });
+    for (name, config) in configs.into_iter().flatten() {
+        let error = region_support::builder()
+            .0
+            .region(config)
+            .build()
+            .err()
+            .expect("it is no share");
+        assert_eq!(error.kind(), dogpile::ErrorKind::Configuration);
+        let text = error.to_string();
+        assert!(
+            text.contains(name) && text.contains("from 0 to 1"),
+            "{text}"
+        );
+    }
+}

@@ -5,7 +5,7 @@
 mod region_support;
 
 use std::fs;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Waker};
@@ -184,5 +184,37 @@ fn each_caller_waits_for_its_own_time() {
         let got = late.join().unwrap().0.unwrap();
         assert_eq!((*got, got.source()), (1, Source::Waited));
         assert_eq!(creator.join().unwrap().unwrap().source(), Source::Created);
+    });
+}
+
+#[test]
+fn a_tasks_patience_is_for_its_waits_and_not_for_its_own_creator() {
+    let config = RegionConfig::on("users", "memory").lock_wait(Duration::from_millis(400));
+    let (users, _) = region(config);
+    thread::scope(|scope| {
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let users = &users;
+        let other = scope.spawn(move || {
+            users.get_or_create("elsewhere made", || {
+                let _told = may_go_on.recv();
+                1
+            })
+        });
+        until(|| users.key_is_locked("elsewhere made").unwrap());
+        let keys = ["elsewhere made", "own"];
+        let call = users.get_or_create_multi_async(&keys, |missing: Vec<&str>| {
+            assert_eq!(missing, ["own"]);
+            // Longer than its patience.
+            thread::sleep(Duration::from_millis(500));
+            ready([("own", 2)])
+        });
+        let waits = scope.spawn(move || {
+            until_waiting("elsewhere made", 1);
+            go_on.send(()).unwrap();
+        });
+        let got = futures_executor::block_on(call).unwrap();
+        assert!(got.iter().all(Option::is_some));
+        waits.join().unwrap();
+        assert_eq!(*other.join().unwrap().unwrap(), 1);
     });
 }

@@ -6,6 +6,7 @@ mod region_support;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dogpile::{Cached, ErrorKind, MissReason, Region, Source};
 
@@ -321,9 +322,10 @@ fn a_backend_that_fails_is_as_if_empty_for_all_keys() {
     hand.advance(SECOND);
     assert_eq!(call(), [1, 2].map(Some));
     assert_eq!(called.get(), 2);
+    // The second call's read was the fifth failure in a row: the third one's is not made.
     assert_eq!(
         all_misses(&users),
-        [(MissReason::BackendError, 4), (MissReason::Bypass, 2)]
+        [(MissReason::BackendError, 2), (MissReason::Bypass, 4)]
     );
 }
 
@@ -345,4 +347,25 @@ fn typed_keys_come_back_to_their_creator() {
         .unwrap();
     assert_eq!(values(&got), [10, 9].map(Some));
     assert_eq!(*users.get::<u32>("user:9").unwrap().unwrap(), 9);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_again_is_no_reason_to_create_the_others() {
+    let board = Board::new("one unread");
+    let (users, _) = region(board.objects());
+    let inner = Arc::clone(&board);
+    let other = users.clone();
+    let first = AtomicBool::new(true);
+    board.hook(move |call| {
+        // Another caller stores one of them after the first read.
+        if call.starts_with("get_fresh") && first.swap(false, Ordering::SeqCst) {
+            other.set("a", 1).unwrap();
+            inner.fault("get_fresh b", Some(Fault::Fail));
+        }
+    });
+    let made = users.get_or_create_multi(&["a", "b"], |missing| {
+        assert_eq!(missing, ["b"]);
+        [("b", 2)]
+    });
+    assert_eq!(values(&made.unwrap()), [1, 2].map(Some));
 }

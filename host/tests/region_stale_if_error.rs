@@ -14,7 +14,7 @@ use dogpile::{
     Cached, ErrorKind, Invalidation, ManualClock, MaxStale, Region, RegionConfig, Result, Source,
 };
 
-use region_support::{Board, SECOND, TICK, misses, region, until_waiting};
+use region_support::{Board, Fault, SECOND, TICK, misses, region, until_waiting};
 
 /// Values expire after 60 s, are never served while others are created, and stand in for errors 100 s longer. What failed
 /// is tried again after 10 s.
@@ -291,4 +291,21 @@ fn without_stale_if_error_nothing_stands_in() {
         );
     }
     assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_second_read_that_fails_leaves_the_stale_value_that_the_first_one_gave() {
+    let board = Board::new("second read fails");
+    let config = board.objects().expiration_time(60 * SECOND);
+    let config = config.max_stale(MaxStale::For(Duration::ZERO));
+    let (users, hand) = region(config.stale_if_error(600 * SECOND, SECOND));
+    users.set_multi([("a", 1), ("b", 1)]).unwrap();
+    hand.advance(61 * SECOND);
+    board.fault("get_fresh", Some(Fault::Fail));
+    let got = users.try_get_or_create("a", || Err::<i32, _>("no row"));
+    let got = got.unwrap();
+    assert_eq!((*got, got.source()), (1, Source::Stale));
+    let all = users.try_get_or_create_multi(&["b"], |_| Err::<[(&str, i32); 0], _>("no row"));
+    let got = all.unwrap().remove(0).unwrap();
+    assert_eq!((*got, got.source()), (1, Source::Stale));
 }

@@ -131,34 +131,32 @@ impl Graph {
 
     /// The keys on the way from `key`, created by `owner`, to what `waiting` creates; `None` if there is none.
     fn circle(&self, waiting: Owner, key: &Arc<str>, owner: Owner) -> Option<Vec<String>> {
-        let mut path = vec![key];
-        let found = self.reaches(owner, waiting, &mut path, &mut HashSet::new());
-        found.then(|| path.iter().map(ToString::to_string).collect())
-    }
-
-    /// Every owner is looked at once, so it ends, however many ways lead to it.
-    fn reaches<'a>(
-        &'a self,
-        from: Owner,
-        to: Owner,
-        path: &mut Vec<&'a Arc<str>>,
-        seen: &mut HashSet<Owner>,
-    ) -> bool {
-        if from == to {
-            return true;
+        if owner == waiting {
+            return Some(vec![key.to_string()]);
         }
-        if !seen.insert(from) {
-            return false;
-        }
-        let places = self.waits.get(&from).into_iter().flatten();
-        for held in places.filter_map(|place| self.places.get(place)) {
-            path.push(&held.key);
-            if self.reaches(held.owner, to, path, seen) {
-                return true;
+        // A way may be longer than a thread's stack. Every owner is looked at once, however many ways lead to it.
+        let waits_of = |owner: Owner| self.waits.get(&owner).into_iter().flatten();
+        let (mut path, mut seen) = (vec![key], HashSet::from([owner]));
+        let mut ahead = vec![waits_of(owner)];
+        while let Some(places) = ahead.last_mut() {
+            let Some(place) = places.next() else {
+                ahead.pop();
+                path.pop();
+                continue;
+            };
+            let Some(held) = self.places.get(place) else {
+                continue;
+            };
+            if held.owner == waiting {
+                path.push(&held.key);
+                return Some(path.iter().map(ToString::to_string).collect());
             }
-            path.pop();
+            if seen.insert(held.owner) {
+                path.push(&held.key);
+                ahead.push(waits_of(held.owner));
+            }
         }
-        false
+        None
     }
 }
 

@@ -90,6 +90,12 @@ pub trait MultiOperation {
         true
     }
 
+    /// Whether that lease is known to have passed. See [`Operation::is_lost`](crate::Operation::is_lost).
+    fn is_lost(lease: &Self::Lease) -> bool {
+        let _ = lease;
+        false
+    }
+
     /// Gives rights back. Default: the leases are dropped.
     fn release(&mut self, leases: Vec<(usize, Self::Lease)>) -> impl Future<Output = ()> {
         drop(leases);
@@ -345,6 +351,10 @@ impl<O: MultiOperation> Batch<O> {
         let readings = operation.read_again(&numbers).await?;
         let mut needed = Vec::new();
         for (at, reading) in readings.into_iter().enumerate() {
+            if matches!(reading, Reading::Unknown) {
+                needed.push(at);
+                continue;
+            }
             match Seen::of(reading) {
                 Err(value) => self.made[at] = Some((value, Source::Fresh)),
                 Ok(seen) => {
@@ -386,7 +396,8 @@ impl<O: MultiOperation> Batch<O> {
         while at < self.turns.len() {
             let (number, turn) = &mut self.turns[at];
             let number = *number;
-            if turn.lease().is_none() {
+            if turn.lease().is_none_or(O::is_lost) {
+                drop(turn.take_lease());
                 match scope::within(owner, passage.operation.acquire(number)).await? {
                     Err(error) => return Ok(Err(error)),
                     Ok(Acquired::Unneeded) => {}

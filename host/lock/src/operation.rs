@@ -18,6 +18,8 @@ pub enum Reading<V> {
     },
     /// Nothing that may be served: absent, invalidated hard, or too stale.
     Missing,
+    /// It could not be read: what an earlier read gave still counts.
+    Unknown,
 }
 
 /// Whether a creation needs leave from elsewhere, beside its turn in this process.
@@ -86,6 +88,12 @@ pub trait Operation {
     fn is_excused(error: &Self::Error) -> bool {
         let _ = error;
         true
+    }
+
+    /// Whether that lease is known to have passed, so that the right is to be asked for again. Default: no.
+    fn is_lost(lease: &Self::Lease) -> bool {
+        let _ = lease;
+        false
     }
 
     /// Gives the right back. Default: the lease is dropped.

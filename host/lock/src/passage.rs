@@ -62,7 +62,7 @@ impl<V> Seen<V> {
     pub(crate) fn of(reading: Reading<V>) -> Result<Self, V> {
         match reading {
             Reading::Fresh(value) => Err(value),
-            Reading::Missing => Ok(Self::nothing()),
+            Reading::Missing | Reading::Unknown => Ok(Self::nothing()),
             Reading::Stale {
                 value,
                 meanwhile,
@@ -330,7 +330,8 @@ async fn make<O: Operation>(
     operation: &mut O,
     seen: &mut Seen<O::Value>,
 ) -> Result<Option<(O::Value, Source)>, O::Error> {
-    if turn.lease().is_none() {
+    if turn.lease().is_none_or(O::is_lost) {
+        drop(turn.take_lease());
         match operation.acquire().await? {
             Acquired::Unneeded => {}
             Acquired::Held(lease) => turn.give_lease(lease),
@@ -338,12 +339,15 @@ async fn make<O: Operation>(
         }
     }
     turn.begin();
-    match Seen::of(operation.read_again().await?) {
-        Err(value) => {
-            debug!(target: "dogpile.lock", key = shown(turn.key()), "read again: a fresh value is there");
-            return Ok(Some((value, Source::Fresh)));
+    let reading = operation.read_again().await?;
+    if !matches!(reading, Reading::Unknown) {
+        match Seen::of(reading) {
+            Err(value) => {
+                debug!(target: "dogpile.lock", key = shown(turn.key()), "read again: a fresh value is there");
+                return Ok(Some((value, Source::Fresh)));
+            }
+            Ok(now) => *seen = now,
         }
-        Ok(now) => *seen = now,
     }
     debug!(target: "dogpile.lock", key = shown(turn.key()), "creating the value");
     let value = operation.create().await?;

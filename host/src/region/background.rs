@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::future::{Ready, ready};
 
 use dogpile_lock::Source;
-use futures_timer::Delay;
 
 use super::deferred::{Deferred, Task, Thread};
 use super::entry::Entry;
@@ -12,7 +11,7 @@ use super::form::{Form, Serde};
 use super::goal::Once;
 use super::keep::{OwnExpiration, ShouldCache};
 use super::passage::Waiting;
-use super::way::Way;
+use super::way::{Way, delay};
 use super::{Cacheable, Cached, Region, creator_failed};
 use crate::Result;
 use crate::slot::Creation;
@@ -158,7 +157,7 @@ where
         Err(passage) => {
             let waiting = Waiting {
                 way: Way::Pool,
-                timer: Delay::new,
+                timer: delay,
             };
             region
                 .pass::<T, F, _, _, _>((*passage)?, &key, &call, &mut goal, waiting)
@@ -170,7 +169,9 @@ where
 impl Region {
     pub(super) fn refreshes_in_background(&self) -> bool {
         let current = self.current();
-        current.is_ok_and(|region| region.config.background_refresh)
+        current.is_ok_and(|region| {
+            region.config.background_refresh || region.config.early_refresh.is_some()
+        })
     }
 
     /// Hands background creations to `runner` instead of the host's pool: dogpile's `async_creation_runner`. It is

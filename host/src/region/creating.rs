@@ -218,6 +218,10 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         matches!(error, Failure::Error(_))
     }
 
+    fn is_lost(lease: &Held<KeyMutex>) -> bool {
+        lease.is_lost()
+    }
+
     async fn release(&mut self, held: Held<KeyMutex>) {
         self.region.release(self.way, vec![held]).await;
     }

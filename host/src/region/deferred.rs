@@ -15,7 +15,7 @@ use super::keep::{Keep, Rule};
 use super::key_mutex::KeyTurn;
 use super::mangle::{BackendKey, shown};
 use super::notes::notes;
-use super::read::expiration_time;
+use super::read::{expiration_time, jittered};
 use super::way::Way;
 use crate::Result;
 use crate::jitter::shortened;
@@ -140,12 +140,13 @@ impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
         };
         let created = value.metadata().created;
         let own = notes(value).expiration_time;
+        let key = BackendKey::new(&region, self.key)?;
         let time = expiration_time(&region, self.call.expiration_time, own);
+        let time = jittered(&region, time, created, key.hash());
         let age = self.region.clock().coarse().saturating_sub(created);
         if time == u64::MAX || age <= shortened(time, 1.0 - share) {
             return Ok(());
         }
-        let key = BackendKey::new(&region, self.key)?;
         if let Some(turn) = region.instance.creations.try_turn(key.hash(), key.text()) {
             self.put_off(turn, created);
         }

@@ -37,7 +37,6 @@ use std::sync::Arc;
 
 use dogpile_lock::{Blocking, Clock, Source};
 use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key};
-use futures_timer::Delay;
 
 pub use self::background::{Background, BackgroundAsync};
 pub use self::cached::Cached;
@@ -57,7 +56,7 @@ use self::form::{Form, Serde};
 use self::goal::Once;
 use self::keep::Always;
 use self::passage::{Passage, Waiting};
-use self::way::Way;
+use self::way::{Way, delay};
 use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
@@ -367,7 +366,7 @@ impl Region {
             Err(passage) => {
                 let waiting = Waiting {
                     way: Way::Pool,
-                    timer: Delay::new,
+                    timer: delay,
                 };
                 let pass = self.pass::<T, F, _, _, _>((*passage)?, key, call, &mut goal, waiting);
                 // A hit is spared its size, and a creator that calls for other keys the sum of theirs.
@@ -394,7 +393,7 @@ impl Region {
     ) -> Result<Cached<T>> {
         let waiting = Waiting {
             way: Way::Pool,
-            timer: Delay::new,
+            timer: delay,
         };
         let passage = self.begin_anew(key)?;
         let pass = self.pass::<T, F, _, _, _>(passage, key, call, &mut goal, waiting);

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use dogpile_lock::{Blocking, LockError, MultiRequest, Outcome, Reading, Retry, Source};
 use dogpile_plugin_api::{Key, Object, Value};
-use futures_timer::Delay;
 
 use super::call::{Call, Expiration};
 use super::form::Serde;
@@ -20,7 +19,7 @@ use super::notes::is_hard_outdated;
 use super::passage::Waiting;
 use super::read::Found;
 use super::store::{object, stored_form};
-use super::way::Way;
+use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
 use crate::instance::{Failure, Instance};
@@ -470,7 +469,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     {
         let waiting = Waiting {
             way: Way::Pool,
-            timer: Delay::new,
+            timer: delay,
         };
         let create = |keys| {
             let created = creator(keys);
@@ -500,7 +499,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     {
         let waiting = Waiting {
             way: Way::Pool,
-            timer: Delay::new,
+            timer: delay,
         };
         let create = |keys| {
             let created = creator(keys);

@@ -126,13 +126,16 @@ where
             .region
             .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
                 let keys = keys.iter();
-                keys.map(|key| instance.backend.get_fresh(key)).collect()
+                keys.map(|key| instance.backend.get_fresh(key))
+                    .collect::<Vec<_>>()
             })
             .await;
-        let found = self
-            .region
-            .judge_all::<T, F>(&region, keys.into_iter(), self.call, got)
-            .map_err(Failure::Error)?;
+        // Each by itself: one that cannot be read is no reason to create the others.
+        let found = keys
+            .into_iter()
+            .zip(got)
+            .map(|(key, got)| self.region.judge_read::<T, F>(&region, key, self.call, got));
+        let found = found.collect::<Result<Vec<_>>>().map_err(Failure::Error)?;
         for (number, found) in numbers.iter().zip(&found) {
             let before = self.foreign[*number];
             self.foreign[*number] = self.region.is_foreign(found, before);
@@ -228,6 +231,10 @@ where
     /// A stale value stands in for an error, not for a backend that is gone.
     fn is_excused(error: &Failure) -> bool {
         matches!(error, Failure::Error(_))
+    }
+
+    fn is_lost(lease: &Held<KeyMutex>) -> bool {
+        lease.is_lost()
     }
 
     async fn release(&mut self, leases: Vec<(usize, Held<KeyMutex>)>) {

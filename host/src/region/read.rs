@@ -45,6 +45,7 @@ impl<T: Send + Sync + 'static> Found<T> {
                 meanwhile: stale.meanwhile,
                 on_error: stale.on_error,
             },
+            Self::Miss(MissReason::BackendError | MissReason::Bypass) => Reading::Unknown,
             Self::Miss(_) => Reading::Missing,
         }
     }
@@ -92,13 +93,8 @@ impl Terms<'_> {
         outdated: &Outdated,
     ) -> Freshness {
         let mut expiry = self.region.expiry;
-        expiry.expiration_time =
-            expiration_time(self.region, self.expiration_time, own_expiration_time);
-        let jitter = self.region.config.jitter;
-        if jitter > 0.0 {
-            let share = jitter * chance(created ^ key);
-            expiry.expiration_time = shortened(expiry.expiration_time, share);
-        }
+        let time = expiration_time(self.region, self.expiration_time, own_expiration_time);
+        expiry.expiration_time = jittered(self.region, time, created, key);
         judge(self.now, created, started, &expiry, outdated)
     }
 }
@@ -125,6 +121,16 @@ pub(super) fn expiration_time(region: &Configured, call: Option<u64>, own: Optio
     match (call, own) {
         (Some(call), Some(own)) => own.min(call),
         (call, own) => own.or(call).unwrap_or(region.expiry.expiration_time),
+    }
+}
+
+/// That time as the region's jitter shortens it for the value of the key with that hash.
+pub(super) fn jittered(region: &Configured, time: u64, created: u64, key: u64) -> u64 {
+    let jitter = region.config.jitter;
+    if jitter > 0.0 {
+        shortened(time, jitter * chance(created ^ key))
+    } else {
+        time
     }
 }
 

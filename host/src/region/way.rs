@@ -1,8 +1,10 @@
 //! How a caller reaches a backend: on its own thread, or by the host's pool.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dogpile_plugin_api::Key;
+use futures_timer::Delay;
 
 use super::Region;
 use super::mangle::BackendKey;
@@ -15,6 +17,11 @@ pub(crate) enum Way {
     Here,
     /// It may not: calls that can block are made on the pool.
     Pool,
+}
+
+/// Ends when that time has passed since it was first polled.
+pub(super) async fn delay(wait: Duration) {
+    Delay::new(wait).await;
 }
 
 impl Region {

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Held<M: RemoteMutex> {
     pub(super) state: Arc<State<M>>,
     pub(super) post: Away<M>,
+    /// It was given back by its holder.
+    pub(super) returned: bool,
 }
 
 pub(super) struct State<M: RemoteMutex> {
@@ -49,7 +51,7 @@ impl<M: RemoteMutex> State<M> {
         }
     }
 
-    fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
     }
 
@@ -73,7 +75,8 @@ impl<M: RemoteMutex> Held<M> {
     ///
     /// # Errors
     /// The mutex's own; it is free when the lease has passed.
-    pub fn release(self) -> Result<(), M::Error> {
+    pub fn release(mut self) -> Result<(), M::Error> {
+        self.returned = true;
         let lease = self.state.lease.lock().take();
         match lease {
             Some(lease) if !self.is_lost() => self.state.mutex.release(lease),
@@ -84,11 +87,9 @@ impl<M: RemoteMutex> Held<M> {
 
 impl<M: RemoteMutex> Drop for Held<M> {
     fn drop(&mut self) {
-        let lease = self.state.lease.lock().take();
-        if let Some(lease) = lease
-            && !self.is_lost()
-        {
-            self.post.0.send_back(Arc::clone(&self.state.mutex), lease);
+        // Not under the lease's lock: a store or a renewal may have it for long.
+        if !self.returned && !self.is_lost() {
+            self.post.0.send_back(Arc::clone(&self.state));
         }
     }
 }

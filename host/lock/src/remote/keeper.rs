@@ -12,6 +12,9 @@ use tracing::{debug, error, warn};
 const RENEWAL: u32 = 3;
 const RETRY: u32 = 10;
 
+/// When a lease that is to be given back, and in use, is looked at again.
+const AGAIN: Duration = Duration::from_millis(5);
+
 /// Keeps the leases of one store.
 pub(super) struct Keeper<M: RemoteMutex>(Arc<Post<M>>);
 
@@ -25,7 +28,8 @@ struct Desk<M: RemoteMutex> {
     running: bool,
     closed: bool,
     kept: Vec<Kept<M>>,
-    returns: Vec<(Arc<M>, M::Lease)>,
+    /// Leases that their holders dropped, and when each is looked at.
+    returns: Vec<(Instant, Arc<State<M>>)>,
 }
 
 struct Kept<M: RemoteMutex> {
@@ -70,6 +74,7 @@ impl<M: RemoteMutex> Keeper<M> {
         Held {
             state,
             post: Away(Arc::clone(&self.0)),
+            returned: false,
         }
     }
 }
@@ -93,10 +98,10 @@ impl<M: RemoteMutex> Drop for Keeper<M> {
 }
 
 impl<M: RemoteMutex> Post<M> {
-    /// A lease that its holder does not give back itself.
-    pub(super) fn send_back(self: &Arc<Self>, mutex: Arc<M>, lease: M::Lease) {
+    /// A lease that its holder does not give back itself. Blocks for nothing.
+    pub(super) fn send_back(self: &Arc<Self>, state: Arc<State<M>>) {
         let mut desk = self.desk.lock();
-        desk.returns.push((mutex, lease));
+        desk.returns.push((Instant::now(), state));
         Self::start(self, &mut desk);
         drop(desk);
         self.news.notify_one();
@@ -122,38 +127,53 @@ impl<M: RemoteMutex> Post<M> {
     fn work(&self) {
         let mut desk = self.desk.lock();
         loop {
-            if let Some((mutex, lease)) = desk.returns.pop() {
-                drop(desk);
-                if let Err(error) = caught(|| mutex.release(lease)) {
-                    warn!(target: "dogpile.lock", %error, "a lease was not given back: it passes by itself");
-                }
-                drop(mutex);
-                desk = self.desk.lock();
-                continue;
-            }
             desk.kept.retain(|kept| kept.state.strong_count() > 0);
-            if desk.closed && desk.kept.is_empty() {
+            if desk.closed && desk.kept.is_empty() && desk.returns.is_empty() {
                 desk.running = false;
                 return;
             }
-            let Some(next) = desk.kept.iter().map(|kept| kept.renew_at).min() else {
-                self.news.wait(&mut desk);
-                continue;
-            };
-            if next > Instant::now() {
+            let now = Instant::now();
+            let renewal = desk.kept.iter().map(|kept| kept.renew_at).min();
+            let back = desk.returns.iter().map(|(at, _)| *at).min();
+            // A lease in use comes first: what is given back late passes by itself.
+            if let Some(due) = renewal.filter(|due| *due <= now) {
+                let at = desk.kept.iter().position(|kept| kept.renew_at == due);
+                let mut kept = desk.kept.swap_remove(at.expect("it is the least of them"));
+                drop(desk);
+                let go_on = kept.renew();
+                desk = self.desk.lock();
+                if go_on {
+                    desk.kept.push(kept);
+                }
+            } else if let Some(due) = back.filter(|due| *due <= now) {
+                let at = desk.returns.iter().position(|(at, _)| *at == due);
+                let (_, state) = desk
+                    .returns
+                    .swap_remove(at.expect("it is the least of them"));
+                drop(desk);
+                let used = give_back(state);
+                desk = self.desk.lock();
+                desk.returns.extend(used.map(|state| (now + AGAIN, state)));
+            } else if let Some(next) = renewal.into_iter().chain(back).min() {
                 let _timed_out = self.news.wait_until(&mut desk, next);
-                continue;
-            }
-            let at = desk.kept.iter().position(|kept| kept.renew_at == next);
-            let mut kept = desk.kept.swap_remove(at.expect("it is the least of them"));
-            drop(desk);
-            let go_on = kept.renew();
-            desk = self.desk.lock();
-            if go_on {
-                desk.kept.push(kept);
+            } else {
+                self.news.wait(&mut desk);
             }
         }
     }
+}
+
+/// Gives a lease back that its holder has dropped; or gives the lease, if a store still uses it.
+fn give_back<M: RemoteMutex>(state: Arc<State<M>>) -> Option<Arc<State<M>>> {
+    let Some(lease) = state.lease.try_lock().map(|mut lease| lease.take()) else {
+        return Some(state);
+    };
+    if let Some(lease) = lease.filter(|_| !state.is_lost())
+        && let Err(error) = caught(|| state.mutex.release(lease))
+    {
+        warn!(target: "dogpile.lock", %error, "a lease was not given back: it passes by itself");
+    }
+    None
 }
 
 impl<M: RemoteMutex> Kept<M> {

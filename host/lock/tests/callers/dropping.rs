@@ -3,10 +3,13 @@
 use crate::executor::{Executor, poll, until, yield_now};
 use crate::support::{Gate, HASH, Store, call, table, until_waiting};
 use crate::task::{Task, call_task};
-use dogpile_lock::{Acquired, LockError, Operation, Reading, Request, Source, Storing, Turn};
+use dogpile_lock::{
+    Acquired, Flights, LockError, Operation, Reading, Request, Source, Storing, Turn, WaitGraph,
+};
 use std::cell::Cell;
 use std::future::pending;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -258,4 +261,74 @@ fn a_tasks_patience_is_told_by_its_own_timer() {
     };
     assert_eq!(error, LockError::TimedOut(Duration::from_secs(9)));
     assert_eq!(flights.waiting(HASH, "key"), 0);
+}
+
+/// Asks for a right that is lost as soon as it is there.
+struct Losing<'a> {
+    asked: &'a AtomicUsize,
+    create: &'a (dyn Fn() -> u64 + Sync),
+}
+
+impl Operation for Losing<'_> {
+    type Value = u64;
+    type Error = String;
+    type Lease = bool;
+
+    async fn acquire(&mut self) -> Result<Acquired<bool>, String> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(Acquired::Held(true))
+    }
+
+    async fn read_again(&mut self) -> Result<Reading<u64>, String> {
+        Ok(Reading::Missing)
+    }
+
+    async fn create(&mut self) -> Result<u64, String> {
+        Ok((self.create)())
+    }
+
+    async fn store(
+        &mut self,
+        _: &u64,
+        _: Storing<u64, String>,
+        _: Option<&bool>,
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn is_lost(lost: &bool) -> bool {
+        *lost
+    }
+}
+
+#[test]
+fn a_lease_that_is_lost_is_not_handed_on() {
+    let flights = Flights::<u64, String, bool>::new(WaitGraph::new());
+    let asked = AtomicUsize::new(0);
+    let call = |create: &(dyn Fn() -> u64 + Sync)| {
+        let mut losing = Losing {
+            asked: &asked,
+            create,
+        };
+        let request = Request::new(HASH, "key", Reading::Missing);
+        flights
+            .get_or_create(request, &mut losing)
+            .map(|outcome| outcome.value)
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            call(&|| {
+                while flights.waiting(HASH, "key") == 0 {
+                    thread::yield_now();
+                }
+                panic!("its lease is handed on")
+            })
+        });
+        while !flights.is_creating(HASH, "key") {
+            thread::yield_now();
+        }
+        assert_eq!(call(&|| 2), Ok(2));
+        assert!(first.join().is_err());
+    });
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
