@@ -132,6 +132,25 @@ impl Dbm {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting_threads(&self) -> usize {
+        self.locks.as_ref().map_or(0, |locks| locks.waiting_threads())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting_callers(&self) -> usize {
+        self.locks.as_ref().map_or(0, |locks| locks.waiting_callers())
+    }
+
+    /// As if this was another process than the one that opened it.
+    #[cfg(test)]
+    pub(crate) fn become_a_child(&self) {
+        self.live.become_a_child();
+        if let Some(locks) = &self.locks {
+            locks.become_a_child();
+        }
+    }
+
     fn key_mutex(&self, key: &Key<'_>) -> Option<KeyMutex> {
         let locks = Arc::clone(self.locks.as_ref()?);
         Some(KeyMutex::new(locks, key))

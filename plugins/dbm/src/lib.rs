@@ -12,6 +12,8 @@ mod locks;
 mod record;
 mod scalar;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use dogpile_plugin_api::export_plugin;
 

@@ -7,6 +7,8 @@ pub(crate) enum Found {
     Nothing,
     /// A file of redb's, by its mark.
     Redb,
+    /// Room without a mark, which redb writes last when it makes a file.
+    Unfinished,
     /// Something else, with its name where that is known.
     Other(Option<&'static str>),
 }
@@ -46,6 +48,8 @@ pub(crate) fn found(head: &[u8]) -> Found {
     } else if head.starts_with(b"'") || head.starts_with(b"\"") {
         // Its index is lines of Python: 'key', (place, length).
         Some("dbm.dumb")
+    } else if head.iter().take(REDB.len()).all(|byte| *byte == 0) {
+        return Found::Unfinished;
     } else {
         None
     };
@@ -70,6 +74,6 @@ mod tests {
         assert_eq!(found(&berkeley), Found::Other(Some("Berkeley DB")));
         assert_eq!(found(b"'key', (0, 5)\n"), Found::Other(Some("dbm.dumb")));
         assert_eq!(found(b"some notes"), Found::Other(None));
-        assert_eq!(found(&[0; HEAD]), Found::Other(None));
+        assert_eq!(found(&[0; HEAD]), Found::Unfinished);
     }
 }

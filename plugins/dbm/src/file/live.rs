@@ -68,6 +68,14 @@ impl Live {
         drop(last);
     }
 
+    #[cfg(test)]
+    pub(crate) fn become_a_child(&self) {
+        let mut current = self.current.write();
+        let mut open = current.take().and_then(Arc::into_inner).unwrap();
+        open.process = 0;
+        *current = Some(Arc::new(open));
+    }
+
     fn call<T>(
         &self,
         writes: bool,

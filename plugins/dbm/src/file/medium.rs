@@ -13,7 +13,7 @@ use crate::arguments::Durability;
 
 /// Puts something between redb and the file.
 pub(crate) trait Medium: Send + Sync + Debug {
-    fn around(&self, file: FileBackend) -> Box<dyn StorageBackend>;
+    fn around(&self, file: FileBackend) -> io::Result<Box<dyn StorageBackend>>;
 }
 
 /// Nothing in between.
@@ -21,8 +21,8 @@ pub(crate) trait Medium: Send + Sync + Debug {
 pub(crate) struct Disk;
 
 impl Medium for Disk {
-    fn around(&self, file: FileBackend) -> Box<dyn StorageBackend> {
-        Box::new(file)
+    fn around(&self, file: FileBackend) -> io::Result<Box<dyn StorageBackend>> {
+        Ok(Box::new(file))
     }
 }
 

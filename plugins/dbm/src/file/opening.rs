@@ -103,29 +103,42 @@ impl Opening {
         if self.clear_away(known.as_ref(), damage)? {
             generation += 1;
         }
+        let is_known = |generation: u64| -> Result<(), Failure> {
+            let now = self.state(generation)?;
+            if known != Some(now) {
+                now.write(state_file).map_err(named)?;
+            }
+            Ok(())
+        };
+        // Known before it is begun: who is killed meanwhile leaves a file that is no one's by its looks.
+        is_known(generation)?;
         let (store, file) = match self.open_data(alone) {
             Err(Failure::Damaged(why)) => {
                 move_aside(&self.places, &why)?;
                 generation += 1;
+                is_known(generation)?;
                 self.open_data(alone)?
             }
             opened => opened?,
         };
-        let metadata = fs::metadata(&self.places.data)
+        let was_synced = known.is_some_and(|known| known.durability == Durability::Power);
+        if self.durability == Durability::Power && !was_synced {
+            self.sync()?;
+        }
+        Ok((store, file, generation))
+    }
+
+    /// What is to be known of the data file, which is made if it is not there.
+    fn state(&self, generation: u64) -> Result<State, Failure> {
+        let metadata = open_or_make(&self.places.data)?
+            .metadata()
             .map_err(|error| explained(&self.places.data, &error))?;
-        let now = State {
+        Ok(State {
             generation,
             file: state::identity(&metadata),
             durability: self.durability,
             boot: self.boot,
-        };
-        if known != Some(now) {
-            if self.durability == Durability::Power {
-                self.sync()?;
-            }
-            now.write(state_file).map_err(named)?;
-        }
-        Ok((store, file, generation))
+        })
     }
 
     /// Takes a file that must not be used any more out of the way. False if it may be.
@@ -158,11 +171,19 @@ impl Opening {
         match foreign::found(&head) {
             Found::Nothing => return Ok(false),
             Found::Redb => {}
+            Found::Unfinished if known.is_some() => {
+                fs::remove_file(data).map_err(named)?;
+                return Ok(true);
+            }
             Found::Other(_) if known.is_some() => {
                 move_aside(&self.places, "its first bytes are not its own")?;
                 return Ok(true);
             }
-            Found::Other(name) => {
+            unknown => {
+                let name = match unknown {
+                    Found::Other(name) => name,
+                    _ => None,
+                };
                 return Err(Failure::Foreign(format!(
                     "{}: it is a file of another program{}, and is not touched: name another `filename`",
                     data.display(),
@@ -203,7 +224,9 @@ impl Opening {
     fn open_redb(&self) -> Result<(RedbStore, Closable), Failure> {
         let data = open_or_make(&self.places.data)?;
         let file = FileBackend::new(data).map_err(redb::Error::from)?;
-        let file = Closable::new(self.medium.around(file), self.durability);
+        let file = self.medium.around(file);
+        let file = file.map_err(|error| explained(&self.places.data, &error))?;
+        let file = Closable::new(file, self.durability);
         let mut builder = Builder::new();
         builder
             .set_cache_size(self.cache)

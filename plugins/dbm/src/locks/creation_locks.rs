@@ -135,6 +135,22 @@ impl CreationLocks {
         Ok(table)
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting_threads(&self) -> usize {
+        self.table.lock().threads
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting_callers(&self) -> usize {
+        let table = self.table.lock();
+        table.waiters.values().map(|waiters| waiters.number).sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn become_a_child(&self) {
+        self.table.lock().process = 0;
+    }
+
     pub(super) fn failed(&self, error: &io::Error) -> Error {
         explained(&self.path, error).into()
     }
