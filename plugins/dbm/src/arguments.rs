@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dogpile_plugin_api::schemars;
 use dogpile_plugin_api::serde::{self, Deserialize};
@@ -68,6 +68,19 @@ const fn default_cache_bytes() -> ByteSize {
 }
 
 impl DbmArguments {
+    /// The defaults, for that file.
+    pub(crate) fn at(filename: &Path) -> Self {
+        Self {
+            filename: filename.to_owned(),
+            rw_lockfile: LockFile::off(),
+            dogpile_lockfile: LockFile::on(),
+            dogpile_lock_scope: Scope::default(),
+            max_bytes: default_max_bytes(),
+            cache_bytes: default_cache_bytes(),
+            durability: Durability::default(),
+        }
+    }
+
     /// Refuses what cannot be, with the argument that is wrong.
     pub(crate) fn check(&self) -> Result<()> {
         if self.filename.file_name().is_none() {

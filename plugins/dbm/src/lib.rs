@@ -7,6 +7,7 @@ mod byte_size;
 mod dbm;
 mod failure;
 mod file;
+mod keys;
 mod lock_file;
 mod locks;
 mod record;
@@ -20,6 +21,7 @@ use dogpile_plugin_api::export_plugin;
 pub use self::arguments::{DbmArguments, Durability, Scope};
 pub use self::byte_size::ByteSize;
 pub use self::dbm::Dbm;
+pub use self::keys::keys;
 pub use self::lock_file::LockFile;
 
 export_plugin! { backends: { "dbm" => Dbm } }

@@ -22,6 +22,9 @@ pub(crate) trait Store: Send + Sync {
     /// Makes the change, and purges some of what nobody may want at `now`.
     fn write(&self, change: &Change<'_>, now: u64) -> Result<Removed, Failure>;
 
+    /// The keys of entries that are whole and may still be wanted at `now`.
+    fn keys(&self, now: u64) -> Result<Vec<String>, Failure>;
+
     /// What there is.
     fn totals(&self) -> Result<Totals, Failure>;
 }

@@ -27,7 +27,9 @@ impl RedbStore {
         let names = {
             let transaction = database.begin_read().map_err(redb::Error::from)?;
             let tables = transaction.list_tables().map_err(redb::Error::from)?;
-            tables.map(|table| table.name().to_owned()).collect::<Vec<_>>()
+            tables
+                .map(|table| table.name().to_owned())
+                .collect::<Vec<_>>()
         };
         let has = |name: &str| names.iter().any(|own| own == name);
         if !has(VALUES.name()) || !has(INDEX.name()) {
@@ -85,7 +87,10 @@ impl Store for RedbStore {
     fn write(&self, change: &Change<'_>, now: u64) -> Result<Removed, Failure> {
         let transaction = begin_write(&self.database)?;
         if let Change::Clear = change {
-            for deleted in [transaction.delete_table(VALUES), transaction.delete_table(INDEX)] {
+            for deleted in [
+                transaction.delete_table(VALUES),
+                transaction.delete_table(INDEX),
+            ] {
                 deleted.map_err(redb::Error::from)?;
             }
         }
@@ -112,6 +117,21 @@ impl Store for RedbStore {
         };
         commit(transaction)?;
         Ok(removed)
+    }
+
+    fn keys(&self, now: u64) -> Result<Vec<String>, Failure> {
+        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
+        let values = transaction.open_table(VALUES).map_err(redb::Error::from)?;
+        let mut keys = Vec::new();
+        for entry in values.iter()? {
+            let (key, held) = entry?;
+            let wanted = Record::decode(key.value(), held.value())
+                .is_some_and(|record| !(1..=now).contains(&record.keep_until));
+            if let (true, Ok(key)) = (wanted, str::from_utf8(key.value())) {
+                keys.push(key.to_owned());
+            }
+        }
+        Ok(keys)
     }
 
     fn totals(&self) -> Result<Totals, Failure> {
