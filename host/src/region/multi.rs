@@ -17,7 +17,7 @@ use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
 use super::multi_creating::{CreatingMulti, set_multi};
 use super::notes::is_hard_outdated;
-use super::passage::Waiting;
+use super::passage::{Waiting, patience};
 use super::read::Found;
 use super::store::{object, stored_form};
 use super::way::Way;
@@ -561,7 +561,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
                 .into_iter()
                 .map(Found::into_reading)
                 .collect();
-            let wait = current.config.lock_wait;
+            let wait = patience(&current);
             let request = MultiRequest {
                 keys: asked(&backend_keys, first),
                 wait: wait.map(|wait| wait.saturating_sub(began.elapsed())),
