@@ -59,10 +59,7 @@ impl Backend for Dbm {
         if entries.is_empty() {
             return Ok(());
         }
-        let entries: Result<Vec<_>> = entries
-            .iter()
-            .map(|(key, value)| entry(key, value))
-            .collect();
+        let entries: Result<Vec<_>> = entries.iter().map(|(key, value)| entry(key, value)).collect();
         self.write(&Change::Set(&entries?))
     }
 
@@ -121,9 +118,7 @@ impl Dbm {
         host: HostContext,
     ) -> Result<Self> {
         let read_write = arguments.rw_lockfile.path(&arguments.filename, "rw.lock");
-        let creation = arguments
-            .dogpile_lockfile
-            .path(&arguments.filename, "dogpile.lock");
+        let creation = arguments.dogpile_lockfile.path(&arguments.filename, "dogpile.lock");
         let live = Live::new(opening, read_write)?;
         let locks = creation
             .map(|path| CreationLocks::open(path, arguments.dogpile_lock_scope))
@@ -139,16 +134,12 @@ impl Dbm {
 
     #[cfg(test)]
     pub(crate) fn waiting_threads(&self) -> usize {
-        self.locks
-            .as_ref()
-            .map_or(0, |locks| locks.waiting_threads())
+        self.locks.as_ref().map_or(0, |locks| locks.waiting_threads())
     }
 
     #[cfg(test)]
     pub(crate) fn waiting_callers(&self) -> usize {
-        self.locks
-            .as_ref()
-            .map_or(0, |locks| locks.waiting_callers())
+        self.locks.as_ref().map_or(0, |locks| locks.waiting_callers())
     }
 
     /// As if this was another process than the one that opened it.

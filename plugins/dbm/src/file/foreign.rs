@@ -64,10 +64,7 @@ mod tests {
     fn files_of_other_programs_are_known_by_their_first_bytes() {
         assert_eq!(found(b""), Found::Nothing);
         assert_eq!(found(b"redb\x1A\x0A\xA9\x0D\x0A\0\0"), Found::Redb);
-        assert_eq!(
-            found(b"SQLite format 3\0...."),
-            Found::Other(Some("SQLite"))
-        );
+        assert_eq!(found(b"SQLite format 3\0...."), Found::Other(Some("SQLite")));
         for mark in GDBM {
             assert_eq!(found(&mark.to_le_bytes()), Found::Other(Some("gdbm")));
             assert_eq!(found(&mark.to_be_bytes()), Found::Other(Some("gdbm")));

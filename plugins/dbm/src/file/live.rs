@@ -87,11 +87,7 @@ impl Live {
             let open = self.current()?;
             let opened = open.opened.as_ref().ok_or_else(closed)?;
             let ended = {
-                let _locked = open
-                    .lock
-                    .as_ref()
-                    .map(|lock| lock.lock(writes))
-                    .transpose()?;
+                let _locked = open.lock.as_ref().map(|lock| lock.lock(writes)).transpose()?;
                 caught(|| call(&opened.store))
             };
             let again = tries < TRIES;

@@ -75,17 +75,10 @@ fn start(
     table: &mut MutexGuard<'_, Table>,
     kernel: Kernel,
 ) -> std::result::Result<bool, NoThread> {
-    if table
-        .awaited
-        .get(&kernel)
-        .is_some_and(|awaited| awaited.thread)
-    {
+    if table.awaited.get(&kernel).is_some_and(|awaited| awaited.thread) {
         return Ok(true);
     }
-    if kernel
-        .is_locked_elsewhere(&table.file, &locks.path)
-        .is_ok_and(|locked| !locked)
-    {
+    if kernel.is_locked_elsewhere(&table.file, &locks.path).is_ok_and(|locked| !locked) {
         return Ok(false);
     }
     if table.threads >= MOST {
@@ -132,9 +125,7 @@ fn get(locks: &CreationLocks, kernel: Kernel, number: u64) {
         }
         // Not wanted, or not got: closing it gives it back.
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the lock of another process cannot be waited for")
-        }
+        Ok(Err(error)) => tracing::warn!(%error, "the lock of another process cannot be waited for"),
         Err(error) => tracing::warn!(%error, "the lock of another process cannot be waited for"),
     }
     table.threads -= 1;

@@ -27,9 +27,7 @@ impl RedbStore {
         let names = {
             let transaction = database.begin_read().map_err(redb::Error::from)?;
             let tables = transaction.list_tables().map_err(redb::Error::from)?;
-            tables
-                .map(|table| table.name().to_owned())
-                .collect::<Vec<_>>()
+            tables.map(|table| table.name().to_owned()).collect::<Vec<_>>()
         };
         let has = |name: &str| names.iter().any(|own| own == name);
         if !has(VALUES.name()) || !has(INDEX.name()) {
@@ -87,10 +85,7 @@ impl Store for RedbStore {
     fn write(&self, change: &Change<'_>, now: u64) -> Result<Removed, Failure> {
         let transaction = begin_write(&self.database)?;
         if let Change::Clear = change {
-            for deleted in [
-                transaction.delete_table(VALUES),
-                transaction.delete_table(INDEX),
-            ] {
+            for deleted in [transaction.delete_table(VALUES), transaction.delete_table(INDEX)] {
                 deleted.map_err(redb::Error::from)?;
             }
         }

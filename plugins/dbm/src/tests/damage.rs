@@ -36,11 +36,7 @@ fn fill(bench: &Bench, stored: &mut Stored) -> Vec<u8> {
 }
 
 fn damage(data: &Path, middle: &[u8], kind: usize, numbers: &mut Numbers) {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(data)
-        .unwrap();
+    let file = OpenOptions::new().read(true).write(true).open(data).unwrap();
     let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
     let change = |at: usize, bytes: &[u8]| file.write_all_at(bytes, at as u64).unwrap();
     match kind {
@@ -86,11 +82,7 @@ fn all_are_right(bench: &Bench, on: &Dbm, stored: &Stored) -> usize {
     let mut there = 0;
     for (key, values) in stored {
         if let Some(found) = bench.get(on, key).unwrap() {
-            assert!(
-                values.contains(&found),
-                "{key}: {} bytes that were never stored",
-                found.len()
-            );
+            assert!(values.contains(&found), "{key}: {} bytes that were never stored", found.len());
             there += 1;
         }
     }
@@ -137,9 +129,6 @@ fn two_hundred_damaged_files_give_no_wrong_value_and_go_on() {
         moved += usize::from(bench.folder.path().join("cache.damaged").exists());
     }
     // Both happen: what can be kept is, and what cannot is moved aside.
-    assert!(
-        moved > 10 && kept > 1_000,
-        "{moved} moved aside, {kept} values kept"
-    );
+    assert!(moved > 10 && kept > 1_000, "{moved} moved aside, {kept} values kept");
     assert!(lost < 100, "{lost} of 9600 stores are gone at once");
 }

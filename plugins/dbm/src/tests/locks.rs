@@ -162,9 +162,7 @@ fn more_keys_than_threads_are_waited_for_by_looking() {
     let bench = Bench::new();
     let (one, other) = (bench.open().unwrap(), bench.open().unwrap());
     let key = |number: usize| format!("key {number}");
-    let held: Vec<_> = (0..KEYS)
-        .map(|number| mutex(&bench, &one, &key(number)))
-        .collect();
+    let held: Vec<_> = (0..KEYS).map(|number| mutex(&bench, &one, &key(number))).collect();
     let leases: Vec<_> = held.iter().map(|mutex| take(&**mutex)).collect();
     thread::scope(|scope| {
         let waiters: Vec<_> = (0..KEYS)
