@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::process::setsid;
 
 use super::job::Job;
+use super::time::nanoseconds;
 use super::warn::warn;
 use super::word::Word;
 
@@ -22,7 +23,7 @@ pub(super) fn start_if_due(job: &Job, region: &Region) {
     if failed.is_some_and(|word| word.is_recent()) {
         return;
     }
-    if let Err(error) = start() {
+    if let Err(error) = start(nanoseconds(job.came)) {
         warn(format_args!(
             "the output is old, and no new run can be started: {error}"
         ));
@@ -30,12 +31,12 @@ pub(super) fn start_if_due(job: &Job, region: &Region) {
 }
 
 /// Ourselves with the same arguments. Nobody waits for it: it has none of our streams.
-fn start() -> io::Result<()> {
+fn start(came: u64) -> io::Result<()> {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     let at = super::place_of_exec(&arguments).map_or(0, |at| at + 1);
     Command::new(OURSELVES)
         .args(&arguments[..at])
-        .arg("--behind")
+        .arg(format!("--behind={came}"))
         .args(&arguments[at..])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -12,6 +12,7 @@ use super::cache::Cache;
 use super::job::{Fetched, Job, News, Refusal};
 use super::record::{End, Record};
 use super::running::{self, Showing};
+use super::time::nanoseconds;
 use super::word::Word;
 
 /// Tells the job's owner all there is to tell. Blocks for the cache, for others' runs and for our own.
@@ -30,7 +31,7 @@ fn fetch(job: &Arc<Job>) -> Result<Fetched> {
     let key = job.key.entry();
     let created: dogpile::Result<Cached<Record>> = if job.options.refresh {
         region.try_refresh(&key, create)
-    } else if job.options.behind {
+    } else if job.options.behind.is_some() {
         region.try_get_or_create(&key, create)
     } else {
         let own = (Arc::clone(job), region.clone());
@@ -52,9 +53,9 @@ fn fetch(job: &Arc<Job>) -> Result<Fetched> {
 
 /// Output is held back while an older one may take its place. The look at the entry tells, too, that the cache answers.
 fn showing(job: &Job, cache: &Cache) -> Result<Showing> {
-    let stored = cache.region.get_value_metadata(&job.key.entry())?;
+    let stored = cache.region.get_value_metadata(job.key.entry())?;
     let stands_in = |limit: Duration| stored.is_some_and(|stored| stored.age <= limit);
-    Ok(if job.options.behind {
+    Ok(if job.options.behind.is_some() {
         Showing::Silent
     } else if !job.options.refresh && cache.stand_in.is_some_and(stands_in) {
         Showing::Held
@@ -74,6 +75,12 @@ fn create(job: &Job, region: &Region, showing: Showing) -> Result<Record, Refusa
             Some(record) => Refusal::Others(Arc::new(record)),
             None => Refusal::OthersTooLarge,
         });
+    }
+    if let Some(came) = job.options.behind
+        && let Ok(Some(stored)) = region.get_value_metadata(job.key.entry())
+        && nanoseconds(stored.cached_time) >= came
+    {
+        return Err(Refusal::TooLate);
     }
     if !job.claim() {
         return Err(Refusal::TooLate);

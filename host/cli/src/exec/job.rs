@@ -47,7 +47,7 @@ pub(super) enum Fetched {
 /// Why no record was created that is kept.
 #[derive(Clone, Debug)]
 pub(super) enum Refusal {
-    /// The command is run without the cache by now.
+    /// The command is run without the cache by now, or was run for others.
     TooLate,
     NotStarted(Arc<io::Error>),
     /// It was run here, and told so.
@@ -73,7 +73,7 @@ impl Job {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLate => f.write_str("the command is run without the cache by now"),
+            Self::TooLate => f.write_str("the command is or was run elsewhere"),
             Self::NotStarted(error) => write!(f, "the command cannot be started: {error}"),
             Self::NotKept => f.write_str("the run is not kept"),
             Self::Others(record) => write!(f, "another's run ended with {}", record.end),

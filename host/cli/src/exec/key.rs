@@ -26,13 +26,12 @@ impl Key {
     /// Of the name, or of folder, command and arguments; and of the named variables and the contents of the named files.
     pub(super) fn new(line: &Line, options: &Options) -> Result<Self> {
         let mut parts = Parts::default();
-        match &options.key {
-            Some(name) => parts.add(b'k', name.as_bytes()),
-            None => {
-                parts.add(b'd', line.folder().as_bytes());
-                for word in line.words() {
-                    parts.add(b'a', word.as_bytes());
-                }
+        if let Some(name) = &options.key {
+            parts.add(b'k', name.as_bytes());
+        } else {
+            parts.add(b'd', line.folder().as_bytes());
+            for word in line.words() {
+                parts.add(b'a', word.as_bytes());
             }
         }
         for name in &options.env {

@@ -52,7 +52,7 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
     if options.purge {
         return purge::run(&options);
     }
-    if options.behind {
+    if options.behind.is_some() {
         behind::detach()?;
     }
     let line = Line::here(options.command.clone())?;

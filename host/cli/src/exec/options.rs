@@ -34,6 +34,10 @@ if dogpile fails itself: wrong usage, or a command that cannot be started.";
 /// by waiting for a run that is under way. A run that fails is shared with those who waited for it, and not kept.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Options {
     /// A region of the manifest that processes share [default: one of your own, which needs no manifest]
     #[arg(conflicts_with_all = ["list", "purge"])]
@@ -70,14 +74,15 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(super) list: bool,
     /// Print JSON
-    #[arg(long, requires = "list")]
+    #[arg(long, conflicts_with_all = ["region", "command", "purge"])]
     pub(super) json: bool,
     /// Forget everything in your own region
     #[arg(long, conflicts_with = "list")]
     pub(super) purge: bool,
-    /// We are the run behind: print nothing.
-    #[arg(long, hide = true)]
-    pub(super) behind: bool,
+    /// We are the run behind, and print nothing. For a call that came at that time, in nanoseconds since 1970: what was made
+    /// since is new enough.
+    #[arg(long, hide = true, value_name = "TIME")]
+    pub(super) behind: Option<u64>,
     /// The command with its arguments
     #[arg(
         last = true,

@@ -123,8 +123,9 @@ impl Pump {
             let held = self.recorder.give();
             if self.showing == Showing::Held && !was_full {
                 let outlet = Outlet::start()?;
-                held.iter()
-                    .for_each(|chunk| outlet.send(chunk.stream, &chunk.bytes.0));
+                for chunk in held {
+                    outlet.send(chunk.stream, &chunk.bytes.0);
+                }
                 self.outlet = Some(outlet);
             }
         }

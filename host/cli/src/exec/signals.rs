@@ -55,7 +55,9 @@ impl Forwarding {
     pub(super) fn started(&self, process: Pid) {
         let mut command = self.0.command();
         if let Command::ToCome(early) = &*command {
-            early.iter().for_each(|signal| send(process, *signal));
+            for signal in early {
+                send(process, *signal);
+            }
         }
         *command = Command::Runs(process);
     }
@@ -87,7 +89,7 @@ impl Shared {
         match &mut *command {
             Command::ToCome(early) => early.push(origin.signal),
             Command::Runs(process) if origin.cause != Cause::Kernel => {
-                send(*process, origin.signal)
+                send(*process, origin.signal);
             }
             Command::Runs(_) | Command::Ended => {}
         }

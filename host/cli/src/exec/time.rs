@@ -1,6 +1,6 @@
 //! Times on the command line.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dogpile::{Expiration, MaxStale};
 
@@ -35,6 +35,12 @@ pub(super) fn max_stale(text: &str) -> Result<MaxStale, String> {
         "forever" => Ok(MaxStale::Forever),
         text => duration(text).map(MaxStale::For),
     }
+}
+
+/// Since 1970.
+pub(super) fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Two units at most, without what is too small to matter: `3d 4h`, `12s`.

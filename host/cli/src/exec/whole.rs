@@ -8,7 +8,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Result;
 use dogpile::Source;
 
 use super::cache::Unusable;
@@ -18,6 +17,7 @@ use super::job::{Fetched, Job, News, Refusal};
 use super::key::Key;
 use super::line::Line;
 use super::options::Options;
+use super::outlet::Outlet;
 use super::printing::{Printed, replay};
 use super::running::Ran;
 use super::time::shown;
@@ -27,14 +27,8 @@ use super::warn::warn;
 /// the command. Somebody who was stopped may hold its locks.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Never returns: it ends as the command did.
-pub(super) fn run(
-    line: Line,
-    key: Key,
-    options: Options,
-    manifest: &Path,
-    within: String,
-) -> Result<crate::outcome::Outcome> {
+/// Ends as the command did.
+pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, within: String) -> ! {
     let (news, heard) = mpsc::channel();
     let job = Arc::new(Job {
         line,
@@ -97,7 +91,7 @@ fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetch
 }
 
 fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
-    let printed = ran.outlet.map(|outlet| outlet.end());
+    let printed = ran.outlet.map(Outlet::end);
     let (end, printed) = match (printed, fetched) {
         (Some(printed), fetched) => {
             not_stored(fetched);
@@ -142,16 +136,15 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
             ending::as_command(record.end, replay(&record.chunks))
         }
         Ok(Fetched::Refused(Refusal::NotStarted(error))) => ending::not_started(&job.line, &error),
-        Ok(Fetched::Refused(_)) => {}
         Ok(Fetched::Failed(error)) if error.is::<Unusable>() => {
             warn(format_args!("{error}"));
             process::exit(ending::FAILED.into())
         }
         Ok(Fetched::Failed(error)) => warn(format_args!("the cache is not used: {error:#}")),
         Err(Late::Cache) => warn(format_args!("the cache is not used: it takes too long")),
-        Err(Late::Others) => {}
+        Ok(Fetched::Refused(_)) | Err(Late::Others) => {}
     }
-    if job.options.behind {
+    if job.options.behind.is_some() {
         process::exit(0)
     }
     ending::uncached(&job.line)

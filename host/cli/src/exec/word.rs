@@ -1,12 +1,13 @@
 //! Word of runs that are not kept, for those who waited for them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use dogpile::{Region, Result};
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
 use super::record::Record;
+use super::time::nanoseconds;
 
 /// How long somebody may take from the end of a run until he looks for word of it.
 const KEPT: Duration = Duration::from_mins(1);
@@ -53,9 +54,4 @@ impl Word {
         let age = nanoseconds(SystemTime::now()).abs_diff(self.ended);
         Duration::from_nanos(age) < RETRY_AFTER
     }
-}
-
-fn nanoseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
