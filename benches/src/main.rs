@@ -3,6 +3,7 @@
 
 mod callgrind;
 mod eviction;
+mod exec;
 mod heap;
 mod hits;
 mod peers;
@@ -25,6 +26,7 @@ usage: cargo xtask bench [OPTION...]
   --eviction             what bounding and eviction cost, and the ratio of hits
   --stampede             many callers of one missing key, threads and tasks
   --stale                callers at a steady pace while a value expires and is created again
+  --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
 ";
@@ -53,15 +55,17 @@ enum Measured {
     Heap,
     Stampede,
     Stale,
+    Exec,
     Instructions,
 }
 
-const ALL: [Measured; 6] = [
+const ALL: [Measured; 7] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
     Measured::Stampede,
     Measured::Stale,
+    Measured::Exec,
     Measured::Instructions,
 ];
 
@@ -84,6 +88,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--eviction" => wanted.push(Measured::Eviction),
             "--stampede" => wanted.push(Measured::Stampede),
             "--stale" => wanted.push(Measured::Stale),
+            "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
                 let number = rest.next().and_then(|number| number.parse().ok());
@@ -109,6 +114,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Heap => heap::run(),
             Measured::Stampede => stampede::run(rounds),
             Measured::Stale => stale::run(),
+            Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }
     }
