@@ -87,7 +87,7 @@ fn create(job: &Job, region: &Region, showing: Showing) -> Result<Record, Refusa
     }
     let within = job.key.within(&job.within);
     let ran = running::run(&job.line, &within, showing);
-    let mut ran = ran.map_err(|error| Refusal::NotStarted(Arc::new(error)))?;
+    let mut ran = ran.map_err(|error| Refusal::Trouble(Arc::new(error)))?;
     let record = match showing {
         Showing::Held => ran.record.clone(),
         Showing::Live | Showing::Silent => ran.record.take(),

@@ -1,11 +1,11 @@
 //! What is to be done, and how far it is.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::time::SystemTime;
-use std::{fmt, io};
+use std::time::{Duration, SystemTime};
 
 use dogpile::Cached;
 
@@ -13,7 +13,7 @@ use super::key::Key;
 use super::line::Line;
 use super::options::Options;
 use super::record::Record;
-use super::running::Ran;
+use super::running::{Ran, Trouble};
 
 /// A command to get the output of.
 pub(super) struct Job {
@@ -23,6 +23,8 @@ pub(super) struct Job {
     pub(super) manifest: PathBuf,
     /// The keys of the runs of which this one is a part.
     pub(super) within: String,
+    /// How long another's run may be waited for.
+    pub(super) timeout: Option<Duration>,
     pub(super) came: SystemTime,
     pub(super) claimed: AtomicBool,
     pub(super) news: Sender<News>,
@@ -49,7 +51,7 @@ pub(super) enum Fetched {
 pub(super) enum Refusal {
     /// The command is run without the cache by now, or was run for others.
     TooLate,
-    NotStarted(Arc<io::Error>),
+    Trouble(Arc<Trouble>),
     /// It was run here, and told so.
     NotKept,
     /// It was run by another while this one waited, and is not kept.
@@ -74,7 +76,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLate => f.write_str("the command is or was run elsewhere"),
-            Self::NotStarted(error) => write!(f, "the command cannot be started: {error}"),
+            Self::Trouble(trouble) => write!(f, "the command was not run: {trouble:?}"),
             Self::NotKept => f.write_str("the run is not kept"),
             Self::Others(record) => write!(f, "another's run ended with {}", record.end),
             Self::OthersTooLarge => f.write_str("another's run printed more than is kept"),

@@ -74,7 +74,7 @@ fn row(kept: &Kept) -> [String; 5] {
         shown(std::time::Duration::from_secs(kept.age)),
         kept.size.to_string(),
         kept.end.to_string(),
-        kept.folder.clone(),
+        quoted::line(std::slice::from_ref(&kept.folder)),
         quoted::line(&kept.command),
     ]
 }

@@ -22,7 +22,7 @@ Examples:
   dogpile exec reports -- ./report.sh
       In the region `reports` of the manifest.
 
-The standard input of the command is empty. What it prints is kept in $XDG_CACHE_HOME/dogpile (default ~/.cache/dogpile), \
+The command finds its standard input empty, and its outputs to be no terminal. What it prints is kept in $XDG_CACHE_HOME/dogpile (default ~/.cache/dogpile), \
 unless it is more than 32 MiB. DOGPILE_EXEC=off runs commands without the cache.
 
 Exit status: the command's, also when it was run for somebody else; if a signal ended it, dogpile ends by the same. 125 \
@@ -58,7 +58,8 @@ pub(crate) struct Options {
     /// Run it now, whatever is there
     #[arg(long)]
     pub(super) refresh: bool,
-    /// How long to wait for somebody else's run; then run it without the cache [default: to its end]
+    /// How long to wait for somebody else's run; then run it without the cache [default: to its end; in a run
+    /// of `dogpile exec`: 30s]
     #[arg(long, value_name = "D", value_parser = time::duration)]
     pub(super) timeout: Option<Duration>,
     /// A variable of the environment on which the output depends; several times for several

@@ -12,7 +12,7 @@ use super::recorder::Recorder;
 use super::running::Showing;
 use super::signals::Forwarding;
 
-/// What a pipe holds.
+/// What a pipe holds, so that one read empties it.
 const ROOM: usize = 64 << 10;
 
 pub(super) struct Pump {
@@ -32,29 +32,31 @@ impl Pump {
         err: OwnedFd,
         running: OwnedFd,
         showing: Showing,
-    ) -> io::Result<Self> {
-        Ok(Self {
+        outlet: Option<Outlet>,
+    ) -> Self {
+        Self {
             pipes: vec![(Stream::Out, out), (Stream::Err, err)],
             running: Some(running),
             showing,
             recorder: Recorder::default(),
-            outlet: (showing == Showing::Live).then(Outlet::start).transpose()?,
+            outlet,
             buffer: vec![0; ROOM],
-        })
+        }
     }
 
-    /// Until the command has ended and both its outputs are closed, or nothing more is there after it was cancelled.
+    /// Until the command has ended and both its outputs are closed; if it was cancelled, until it has ended and what the
+    /// pipes held then is read.
     pub(super) fn run(&mut self, forwarding: &Forwarding) -> io::Result<()> {
         while self.running.is_some() || !self.pipes.is_empty() {
             let last = self.running.is_none() && forwarding.was_cancelled();
             let Some(ready) = self.ready(last)? else {
                 continue;
             };
-            if last && ready.is_empty() {
-                break;
-            }
             for stream in ready {
                 self.read(stream)?;
+            }
+            if last {
+                break;
             }
             if self.has_ended()? {
                 self.running = None;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::emulate_default_handler;
@@ -40,9 +41,11 @@ impl Forwarding {
     pub(super) fn start() -> io::Result<Self> {
         let ignored = ignored()?;
         let wanted = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
-        let heard = wanted
-            .iter()
-            .filter(|signal| ignored >> (*signal - 1) & 1 == 0);
+        let heard = wanted.iter().filter(|signal| !is_in(ignored, **signal));
+        if is_in(ignored, SIGCHLD) {
+            // Nobody could wait for the command then. It inherits the default, as it would from a shell.
+            flag::register(SIGCHLD, Arc::default())?;
+        }
         let mut signals = SignalsInfo::<WithOrigin>::new(heard)?;
         let shared = Arc::<Shared>::default();
         let own = Arc::clone(&shared);
@@ -101,6 +104,10 @@ fn send(process: Pid, signal: i32) {
     if let Some(signal) = Signal::from_named_raw(signal) {
         let _ended = kill_process(process, signal);
     }
+}
+
+fn is_in(signals: u64, signal: i32) -> bool {
+    signals >> (signal - 1) & 1 == 1
 }
 
 /// The signals that this process ignores, the first in the lowest bit.

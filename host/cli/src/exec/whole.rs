@@ -19,7 +19,7 @@ use super::line::Line;
 use super::options::Options;
 use super::outlet::Outlet;
 use super::printing::{Printed, replay};
-use super::running::Ran;
+use super::running::{Ran, Trouble};
 use super::time::shown;
 use super::warn::warn;
 
@@ -27,15 +27,20 @@ use super::warn::warn;
 /// the command. Somebody who was stopped may hold its locks.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a call within another's run waits, if it does not say. As long as the library's own do in such a place.
+const NESTED: Duration = Duration::from_secs(30);
+
 /// Ends as the command did.
 pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, within: String) -> ! {
     let (news, heard) = mpsc::channel();
+    let timeout = patience(&options, &within);
     let job = Arc::new(Job {
         line,
         key,
         options,
         manifest: manifest.to_owned(),
         within,
+        timeout,
         came: SystemTime::now(),
         claimed: AtomicBool::new(false),
         news,
@@ -50,6 +55,11 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, withi
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
+}
+
+/// Within another run there is always an end: two that ask for each other's outputs would have none.
+fn patience(options: &Options, within: &str) -> Option<Duration> {
+    options.timeout.or((!within.is_empty()).then_some(NESTED))
 }
 
 /// Who took too long.
@@ -73,7 +83,7 @@ fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetch
             None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match next {
-            Ok(News::Opened) => (limit, late) = (job.options.timeout, Late::Others),
+            Ok(News::Opened) => (limit, late) = (job.timeout, Late::Others),
             Ok(News::Ran(news)) => {
                 ran = Some(news);
                 (limit, late) = (Some(PATIENCE), Late::Cache);
@@ -135,7 +145,14 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
         Ok(Fetched::Refused(Refusal::Others(record))) => {
             ending::as_command(record.end, replay(&record.chunks))
         }
-        Ok(Fetched::Refused(Refusal::NotStarted(error))) => ending::not_started(&job.line, &error),
+        Ok(Fetched::Refused(Refusal::Trouble(trouble))) => match &*trouble {
+            Trouble::NotStarted(error) => ending::not_started(&job.line, error),
+            Trouble::NotPrepared(error) => warn(format_args!("the cache is not used: {error}")),
+            Trouble::Lost(error) => {
+                warn(format_args!("the output of the command was lost: {error}"));
+                process::exit(ending::FAILED.into())
+            }
+        },
         Ok(Fetched::Failed(error)) if error.is::<Unusable>() => {
             warn(format_args!("{error}"));
             process::exit(ending::FAILED.into())
@@ -148,4 +165,28 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
         process::exit(0)
     }
     ending::uncached(&job.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn only_a_call_within_a_run_has_a_limit_of_its_own() {
+        let given = |arguments: &[&str]| {
+            Whole::parse_from(["exec"].iter().chain(arguments).chain(&["--", "a"])).options
+        };
+        assert_eq!(patience(&given(&[]), ""), None);
+        assert_eq!(patience(&given(&[]), "key"), Some(NESTED));
+        let asked = given(&["--timeout", "1h"]);
+        assert_eq!(patience(&asked, "key"), Some(Duration::from_hours(1)));
+    }
 }

@@ -1,7 +1,6 @@
 //! A cache that cannot be used is no reason not to run the command, and costs a line.
 
 use std::fs::{self, File};
-use std::process::{Command, Stdio};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -86,22 +85,8 @@ fn a_damaged_file_is_begun_anew() {
 
 /// A limit on the size of files, as a full disk.
 fn full(exec: &Exec, blocks: u32, script: &str) -> Ended {
-    let inner = exec.script(&[], script);
-    let mut words = vec![inner.get_program().to_str().unwrap().to_owned()];
-    words.extend(
-        inner
-            .get_args()
-            .map(|word| word.to_str().unwrap().to_owned()),
-    );
-    let mut shell = Command::new("sh");
-    let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-    shell
-        .args(["-c", &limited, "sh"])
-        .args(words)
-        .current_dir(exec.path(""));
-    shell.env("XDG_CACHE_HOME", exec.path("cache"));
-    shell.stdout(Stdio::piped()).stderr(Stdio::piped());
-    wait(shell.spawn().unwrap())
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}");
+    wait(exec.through(&limit, script).spawn().unwrap())
 }
 
 #[test]

@@ -55,9 +55,9 @@ fn who_waited_for_an_output_that_is_too_large_runs_the_command_himself() {
     drop(gate);
     assert_eq!(wait(first).stdout.len(), 33_554_433);
     // All at once: one after the other none would be through before the gate is opened for it.
-    let gates: Vec<_> = (0..3).map(|_| exec.meet("gate")).collect();
+    let gate = exec.meet("gate");
     until("all run", || exec.runs() == 4);
-    drop(gates);
+    gate.pass(3);
     for other in others {
         assert_eq!(wait(other).stdout.len(), 33_554_433);
     }
@@ -84,20 +84,20 @@ fn who_is_killed_while_he_waits_does_no_harm() {
 #[test]
 fn who_is_killed_while_his_command_runs_is_followed_by_the_next() {
     let exec = Exec::new();
-    exec.gate("gate");
-    let first = started(&exec, &[], SCRIPT);
-    let gate = exec.meet("gate");
-    let others: Vec<_> = (0..3).map(|_| started(&exec, &[], SCRIPT)).collect();
+    exec.gate("gate1");
+    exec.gate("gate2");
+    let script = "echo out; read x < gate$(wc -l < runs); wc -l < runs";
+    let first = started(&exec, &[], script);
+    let gate = exec.meet("gate1");
+    let others: Vec<_> = (0..3).map(|_| started(&exec, &[], script)).collect();
     exec.until_waiting(3);
     kill(&first);
-    exec.until_waiting(2);
-    drop(gate);
-    until("another runs it", || exec.runs() == 2);
-    drop(exec.meet("gate"));
+    exec.open("gate2");
     for other in others {
-        wait(other).is(0, "out\n2\n", "err\n");
+        wait(other).is(0, "out\n2\n", "");
     }
     assert_eq!(wait(first).status, 128 + 9);
+    drop(gate);
 }
 
 #[test]
@@ -130,4 +130,30 @@ fn a_command_that_asks_for_itself_is_told_so() {
     // Another command within is fine.
     let script = format!("{dogpile} exec --key other -- echo inner");
     exec.run(&["--key", "outer"], &script).is(0, "inner\n", "");
+}
+
+#[test]
+fn two_runs_that_ask_for_each_others_outputs_end() {
+    let exec = Exec::new();
+    let dogpile = env!("CARGO_BIN_EXE_dogpile");
+    let outer = |own: &str, other: &str| {
+        exec.gate(own);
+        let inner = format!("{dogpile} exec --timeout 300ms --key {other} -- echo inner {other}");
+        started(&exec, &["--key", own], &format!("read x < {own}; {inner}"))
+    };
+    let calls = [outer("a", "b"), outer("b", "a")];
+    let gates = [exec.meet("a"), exec.meet("b")];
+    drop(gates);
+    // Whoever gives up first is what the other waits for, unless that gives up too.
+    let [a, b] = calls.map(wait);
+    let (one, other) = (&b"inner a\n"[..], &b"inner b\n"[..]);
+    assert!(
+        a.stdout == other || (a.stdout == one && b.stdout == one),
+        "{a:?} {b:?}"
+    );
+    assert!(
+        b.stdout == one || (b.stdout == other && a.stdout == other),
+        "{a:?} {b:?}"
+    );
+    assert_eq!((a.status, b.status), (0, 0));
 }

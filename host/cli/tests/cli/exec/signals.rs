@@ -51,17 +51,16 @@ fn a_run_that_outlives_a_signal_is_not_kept_either() {
 #[test]
 fn who_waits_runs_a_command_that_another_has_cancelled() {
     let exec = Exec::new();
-    exec.gate("gate");
-    let script = "read x < gate; wc -l < runs";
+    exec.gate("gate1");
+    exec.gate("gate2");
+    let script = "read x < gate$(wc -l < runs); wc -l < runs";
     let first = exec.script(&[], script).spawn().unwrap();
-    let gate = exec.meet("gate");
+    let _gate = exec.meet("gate1");
     let other = exec.script(&[], script).spawn().unwrap();
     exec.until_waiting(1);
     send(&first, Signal::TERM);
     wait(first).is(128 + 15, "", "");
-    drop(gate);
-    until("the other runs it", || exec.runs() == 2);
-    exec.open("gate");
+    exec.open("gate2");
     wait(other).is(0, "2\n", "");
 }
 
@@ -83,24 +82,17 @@ fn what_a_cancelled_command_leaves_behind_is_not_waited_for() {
 fn a_signal_that_is_ignored_stays_so() {
     let exec = Exec::new();
     exec.gate("gate");
-    let dogpile = env!("CARGO_BIN_EXE_dogpile");
-    let script = format!("trap '' HUP; exec {dogpile} exec -- sh -c 'read x < gate; echo end'");
-    let mut shell = std::process::Command::new("sh");
-    let inherited = exec.command(&[]);
-    shell.args(["-c", &script]).current_dir(exec.path(""));
-    for (name, value) in inherited.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    let call = shell
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut call = exec.through("trap '' HUP", "read x < gate; echo end");
+    let call = call.spawn().unwrap();
     let gate = exec.meet("gate");
     send(&call, Signal::HUP);
     drop(gate);
     wait(call).is(0, "end\n", "");
+}
+
+#[test]
+fn the_end_of_the_command_is_noticed_where_the_ends_of_children_are_ignored() {
+    let exec = Exec::new();
+    let mut call = exec.through("trap '' CHLD", "echo out; exit 3");
+    wait(call.spawn().unwrap()).is(3, "out\n", "");
 }

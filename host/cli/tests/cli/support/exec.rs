@@ -1,4 +1,5 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -74,6 +75,22 @@ impl Exec {
         self.command(&[options, &["--", "sh", "-c", &script]].concat())
     }
 
+    /// The same, started by a shell that has done something before.
+    pub fn through(&self, before: &str, script: &str) -> Command {
+        let inner = self.script(&[], script);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("{before}; exec \"$@\""), "sh"])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(self.path(""))
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
     /// Runs a script to its end.
     pub fn run(&self, options: &[&str], script: &str) -> Ended {
         ended(self.script(options, script).output().unwrap())
@@ -92,7 +109,7 @@ impl Exec {
 
     /// Waits until a script is at the gate, and lets it pass.
     pub fn open(&self, name: &str) {
-        self.meet(name).write_all_of("go\n");
+        self.meet(name).pass(1);
     }
 
     /// Waits until a script is at the gate, which stays closed until this is dropped.
@@ -125,9 +142,11 @@ impl Exec {
 pub struct Gate(File);
 
 impl Gate {
-    fn write_all_of(mut self, text: &str) {
-        use std::io::Write;
-        self.0.write_all(text.as_bytes()).unwrap();
+    /// Lets so many through, also those who come later, as long as it is kept.
+    pub fn pass(&self, number: usize) {
+        (&self.0)
+            .write_all("go\n".repeat(number).as_bytes())
+            .unwrap();
     }
 }
 
