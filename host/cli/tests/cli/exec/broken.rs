@@ -85,7 +85,7 @@ fn a_damaged_file_is_begun_anew() {
 
 /// A limit on the size of files, as a full disk.
 fn full(exec: &Exec, blocks: u32, script: &str) -> Ended {
-    let limit = format!("trap '' XFSZ; ulimit -f {blocks}");
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec");
     wait(exec.through(&limit, script).spawn().unwrap())
 }
 

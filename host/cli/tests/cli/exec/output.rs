@@ -55,10 +55,14 @@ fn a_command_without_end_ends_when_its_reader_has_gone() {
 #[test]
 fn a_slow_reader_holds_up_nobody_else() {
     let exec = Exec::new();
-    let script = "yes | head -c 1000000";
+    exec.gate("gate");
     // More than a pipe holds, and nobody reads it.
+    let script = "read x < gate; yes | head -c 1000000";
     let slow = exec.script(&[], script).spawn().unwrap();
+    let gate = exec.meet("gate");
     let other = exec.script(&[], script).spawn().unwrap();
+    exec.until_waiting(1);
+    drop(gate);
     let whole = wait(other);
     assert_eq!((whole.status, whole.stdout.len()), (0, 1_000_000));
     let slow = ended(slow.wait_with_output().unwrap());

@@ -82,7 +82,7 @@ fn what_a_cancelled_command_leaves_behind_is_not_waited_for() {
 fn a_signal_that_is_ignored_stays_so() {
     let exec = Exec::new();
     exec.gate("gate");
-    let mut call = exec.through("trap '' HUP", "read x < gate; echo end");
+    let mut call = exec.through("trap '' HUP; exec", "read x < gate; echo end");
     let call = call.spawn().unwrap();
     let gate = exec.meet("gate");
     send(&call, Signal::HUP);
@@ -93,6 +93,6 @@ fn a_signal_that_is_ignored_stays_so() {
 #[test]
 fn the_end_of_the_command_is_noticed_where_the_ends_of_children_are_ignored() {
     let exec = Exec::new();
-    let mut call = exec.through("trap '' CHLD", "echo out; exit 3");
+    let mut call = exec.through("exec env --ignore-signal=CHLD", "echo out; exit 3");
     wait(call.spawn().unwrap()).is(3, "out\n", "");
 }

@@ -75,12 +75,12 @@ impl Exec {
         self.command(&[options, &["--", "sh", "-c", &script]].concat())
     }
 
-    /// The same, started by a shell that has done something before.
-    pub fn through(&self, before: &str, script: &str) -> Command {
+    /// The same, started by a shell that executes it in that way.
+    pub fn through(&self, exec: &str, script: &str) -> Command {
         let inner = self.script(&[], script);
         let mut command = Command::new("sh");
         command
-            .args(["-c", &format!("{before}; exec \"$@\""), "sh"])
+            .args(["-c", &format!("{exec} \"$@\""), "sh"])
             .arg(inner.get_program())
             .args(inner.get_args())
             .current_dir(self.path(""))
