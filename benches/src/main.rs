@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod callgrind;
+mod dbm;
 mod eviction;
 mod heap;
 mod hits;
@@ -25,6 +26,7 @@ usage: cargo xtask bench [OPTION...]
   --eviction             what bounding and eviction cost, and the ratio of hits
   --stampede             many callers of one missing key, threads and tasks
   --stale                callers at a steady pace while a value expires and is created again
+  --dbm                  reads and writes of a file that processes share
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
 ";
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--heap-of", peer] => return heap::child(peer),
+        ["--dbm-of", name, ref arguments @ ..] => return dbm::child(name, arguments),
         ["--hits-of", peer, calls] => return callgrind::child(peer, calls),
         _ => {}
     }
@@ -53,15 +56,17 @@ enum Measured {
     Heap,
     Stampede,
     Stale,
+    Dbm,
     Instructions,
 }
 
-const ALL: [Measured; 6] = [
+const ALL: [Measured; 7] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
     Measured::Stampede,
     Measured::Stale,
+    Measured::Dbm,
     Measured::Instructions,
 ];
 
@@ -84,6 +89,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--eviction" => wanted.push(Measured::Eviction),
             "--stampede" => wanted.push(Measured::Stampede),
             "--stale" => wanted.push(Measured::Stale),
+            "--dbm" => wanted.push(Measured::Dbm),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
                 let number = rest.next().and_then(|number| number.parse().ok());
@@ -109,6 +115,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Heap => heap::run(),
             Measured::Stampede => stampede::run(rounds),
             Measured::Stale => stale::run(),
+            Measured::Dbm => dbm::run(rounds.min(9)),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }
     }

@@ -11,7 +11,7 @@ use crate::arguments::Scope;
 use crate::dbm::Dbm;
 
 const LEASE: Duration = Duration::from_secs(1);
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn mutex(bench: &Bench, on: &Dbm, key: &str) -> Box<dyn Mutex> {
     on.mutex(&bench.host.key(key).as_key()).unwrap()
@@ -162,7 +162,9 @@ fn more_keys_than_threads_are_waited_for_by_looking() {
     let bench = Bench::new();
     let (one, other) = (bench.open().unwrap(), bench.open().unwrap());
     let key = |number: usize| format!("key {number}");
-    let held: Vec<_> = (0..KEYS).map(|number| mutex(&bench, &one, &key(number))).collect();
+    let held: Vec<_> = (0..KEYS)
+        .map(|number| mutex(&bench, &one, &key(number)))
+        .collect();
     let leases: Vec<_> = held.iter().map(|mutex| take(&**mutex)).collect();
     thread::scope(|scope| {
         let waiters: Vec<_> = (0..KEYS)
