@@ -52,7 +52,12 @@ struct Redb(Database);
 
 impl Redb {
     fn open(file: &str) -> Self {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(file);
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(file);
         let file = FileBackend::new(file.expect("a file")).expect("a file");
         let database = Builder::new()
             .set_cache_size(32 << 20)

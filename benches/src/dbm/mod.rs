@@ -28,10 +28,20 @@ pub(crate) fn run(rounds: usize) {
         println!("dogpile.cache is left out: {missing}\n");
     }
     for processes in [1, 4] {
-        let mut table = Table::new(&["processes and cache", "get p50", "get p99", "set p50", "set p99"]);
+        let mut table = Table::new(&[
+            "processes and cache",
+            "get p50",
+            "get p99",
+            "set p50",
+            "set p99",
+        ]);
         let mut all: Vec<(String, Vec<[f64; 4]>)> = Vec::new();
         for _ in 0..rounds {
-            for (place, name) in contenders::NAMES.iter().chain(&["dogpile.cache"]).enumerate() {
+            for (place, name) in contenders::NAMES
+                .iter()
+                .chain(&["dogpile.cache"])
+                .enumerate()
+            {
                 let took = match (*name, &python) {
                     ("dogpile.cache", Err(_)) => continue,
                     ("dogpile.cache", Ok(python)) => children::python_round(python, processes),

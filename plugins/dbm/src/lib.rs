@@ -38,6 +38,10 @@
 //!   stay in the file. Counted are keys, values and about what pages waste: files of values from 50 bytes to 1 MB that
 //!   were written over and over were 1.0 to 2.1 times `max_bytes` large.
 //!
+//! `rw_lockfile` is off, since redb keeps the processes that use this plugin apart without it. With four processes at work it
+//! made the median read 13 % slower, and the slowest hundredth 30 times, as reads wait for writes then. Switch it on for a
+//! program beside them that locks that file, such as one that copies the data file while nobody writes.
+//!
 //! # What is not
 //!
 //! - There is no lease: a process that is stopped (SIGSTOP, a debugger, a frozen container) while it creates keeps its
