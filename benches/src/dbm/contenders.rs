@@ -151,12 +151,11 @@ pub(crate) fn child(name: &str, arguments: &[&str]) -> ExitCode {
     };
     let number = |text: &str| text.parse::<u64>().expect("a number");
     let (calls, keys, seed) = (number(calls), number(keys), number(seed));
-    match name {
-        "redb alone" => run(&Redb::open(file), calls, keys, seed),
-        _ => {
-            let (_host, region) = region(file, name.ends_with("rw_lockfile"));
-            run(&region, calls, keys, seed);
-        }
+    if name == "redb alone" {
+        run(&Redb::open(file), calls, keys, seed);
+    } else {
+        let (_host, region) = region(file, name.ends_with("rw_lockfile"));
+        run(&region, calls, keys, seed);
     }
     ExitCode::SUCCESS
 }
