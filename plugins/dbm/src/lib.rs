@@ -32,7 +32,7 @@
 //!   started again the file is thrown away, as parts of it may be old. With `"power"` what was stored survives that.
 //! - Each value has a checksum of its own, over its key too: a damaged one is a miss, with a warning. A file that is
 //!   damaged is moved to `FILENAME.damaged`, over the one before it, with an error in the log, and all processes go on
-//!   with a new one. A file of another program (gdbm, SQLite, dbm.dumb, anything else) is refused and not touched.
+//!   with a new one. A file of another program (gdbm, `SQLite`, `dbm.dumb`, anything else) is refused and not touched.
 //! - Without room on the disk, stores give errors, and everything stored before can be read and deleted.
 //! - What is past its `keep_until` is not found. Each write removes up to 16 such entries, so that without writes they
 //!   stay in the file. Counted are keys, values and about what pages waste: files of values from 50 bytes to 1 MB that
