@@ -86,7 +86,7 @@ impl DbmArguments {
         if self.filename.file_name().is_none() {
             return Err(Error::argument(
                 "filename",
-                format!("{:?} is no name of a file", self.filename),
+                format!("{} is no name of a file", self.filename.display()),
             ));
         }
         let creation = self.dogpile_lockfile.path(&self.filename, "dogpile.lock");

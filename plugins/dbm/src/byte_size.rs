@@ -85,7 +85,16 @@ mod tests {
         assert_eq!(bytes("64MiB"), Some(64 << 20));
         assert_eq!(bytes("1024 KiB"), Some(1 << 20));
         assert_eq!(bytes("1TiB"), Some(1 << 40));
-        for wrong in ["", "7", "MiB", "2MB", "0B", "1023KiB", "1.5GiB", "99999999TiB"] {
+        for wrong in [
+            "",
+            "7",
+            "MiB",
+            "2MB",
+            "0B",
+            "1023KiB",
+            "1.5GiB",
+            "99999999TiB",
+        ] {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
         assert!(ByteSize::try_from(Scalar::Whole(1 << 20)).is_ok());

@@ -9,7 +9,7 @@ use dogpile_plugin_api::{
 use crate::arguments::DbmArguments;
 use crate::file::{Disk, Live, Opening, Places};
 use crate::locks::{CreationLocks, KeyMutex};
-use crate::store::{Change, Entry, Removed, Store};
+use crate::store::{Change, Entry, RedbStore, Removed, Store};
 
 /// The backend `dbm`. Its methods block for the disk and, where they write, for other writers.
 pub struct Dbm {
@@ -59,7 +59,10 @@ impl Backend for Dbm {
         if entries.is_empty() {
             return Ok(());
         }
-        let entries: Result<Vec<_>> = entries.iter().map(|(key, value)| entry(key, value)).collect();
+        let entries: Result<Vec<_>> = entries
+            .iter()
+            .map(|(key, value)| entry(key, value))
+            .collect();
         self.write(&Change::Set(&entries?))
     }
 
@@ -76,11 +79,11 @@ impl Backend for Dbm {
     }
 
     fn ping(&self) -> Result<()> {
-        Ok(self.live.read(|store| store.totals()).map(drop)?)
+        Ok(self.live.read(RedbStore::totals).map(drop)?)
     }
 
     fn stats(&self) -> Result<BackendStats> {
-        let totals = self.live.read(|store| store.totals())?;
+        let totals = self.live.read(RedbStore::totals)?;
         let mut stats = BackendStats::default();
         stats.entries = Some(totals.entries);
         stats.bytes = Some(totals.bytes);
@@ -118,7 +121,9 @@ impl Dbm {
         host: HostContext,
     ) -> Result<Self> {
         let read_write = arguments.rw_lockfile.path(&arguments.filename, "rw.lock");
-        let creation = arguments.dogpile_lockfile.path(&arguments.filename, "dogpile.lock");
+        let creation = arguments
+            .dogpile_lockfile
+            .path(&arguments.filename, "dogpile.lock");
         let live = Live::new(opening, read_write)?;
         let locks = creation
             .map(|path| CreationLocks::open(path, arguments.dogpile_lock_scope))
@@ -134,12 +139,16 @@ impl Dbm {
 
     #[cfg(test)]
     pub(crate) fn waiting_threads(&self) -> usize {
-        self.locks.as_ref().map_or(0, |locks| locks.waiting_threads())
+        self.locks
+            .as_ref()
+            .map_or(0, |locks| locks.waiting_threads())
     }
 
     #[cfg(test)]
     pub(crate) fn waiting_callers(&self) -> usize {
-        self.locks.as_ref().map_or(0, |locks| locks.waiting_callers())
+        self.locks
+            .as_ref()
+            .map_or(0, |locks| locks.waiting_callers())
     }
 
     /// As if this was another process than the one that opened it.

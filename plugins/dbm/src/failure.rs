@@ -34,7 +34,10 @@ impl fmt::Display for Failure {
         match self {
             Self::Damaged(text) => write!(f, "the file is damaged: {text}"),
             Self::Broken(error) if error.kind() == io::ErrorKind::StorageFull => {
-                write!(f, "there is no room left on its disk; nothing stored before is lost: {error}")
+                write!(
+                    f,
+                    "there is no room left on its disk; nothing stored before is lost: {error}"
+                )
             }
             Self::Broken(error) => error.fmt(f),
             Self::Foreign(text) | Self::Refused(text) | Self::Other(text) => text.fmt(f),
@@ -62,9 +65,9 @@ impl From<redb::Error> for Failure {
                 format_args!("another program has it open in its own way: {error}"),
             ),
             // What a caught panic or a failed write leaves behind.
-            redb::Error::PreviousIo | redb::Error::LockPoisoned(_) | redb::Error::DatabaseClosed => {
-                Self::Broken(io::Error::other(error.to_string()))
-            }
+            redb::Error::PreviousIo
+            | redb::Error::LockPoisoned(_)
+            | redb::Error::DatabaseClosed => Self::Broken(io::Error::other(error.to_string())),
             other => Self::Damaged(other.to_string()),
         }
     }

@@ -22,8 +22,12 @@ fn eight_threads_of_eight_processes_create_once_at_each_expiry() {
         let mut created = 0;
         for worker in &mut workers {
             let line = worker.hear();
-            let count = line.strip_prefix("created ").and_then(|line| line.split(' ').next());
-            created += count.and_then(|count| count.parse::<u64>().ok()).expect(&line);
+            let count = line
+                .strip_prefix("created ")
+                .and_then(|line| line.split(' ').next());
+            created += count
+                .and_then(|count| count.parse::<u64>().ok())
+                .expect(&line);
         }
         assert_eq!(created, 1, "{expiry}");
     }

@@ -85,7 +85,11 @@ fn region(shared: &Shared, host: dogpile::HostBuilder, backend: &str) -> Region 
 #[test]
 fn a_failure_while_locks_are_collected_leaves_no_key_of_the_file_locked_for_another_region() {
     let shared = Shared::new();
-    let failing = region(&shared, Host::builder().backend::<Failing>("failing"), "failing");
+    let failing = region(
+        &shared,
+        Host::builder().backend::<Failing>("failing"),
+        "failing",
+    );
     let keys = ["a", "b", "c", "d"];
     let created = failing.get_or_create_multi(&keys, |missing: &[&str]| {
         missing.iter().map(|key| (*key, 1_u32)).collect::<Vec<_>>()
@@ -94,13 +98,21 @@ fn a_failure_while_locks_are_collected_leaves_no_key_of_the_file_locked_for_anot
     assert!(error.contains("the lock of c fails"), "{error}");
     assert!(ASKED.lock().unwrap().len() > 2);
     // Another region on the file, which is to it what another process is.
-    let other = region(&shared, Host::builder().plugin(dogpile_plugin_dbm::plugin()), "dbm");
+    let other = region(
+        &shared,
+        Host::builder().plugin(dogpile_plugin_dbm::plugin()),
+        "dbm",
+    );
     for key in keys {
         assert!(!other.key_is_locked(key).unwrap(), "{key}");
     }
     let got = other.get_or_create_multi(&keys, |missing: &[&str]| {
         missing.iter().map(|key| (*key, 2_u32)).collect::<Vec<_>>()
     });
-    let got: Vec<u32> = got.unwrap().into_iter().map(|value| *value.unwrap()).collect();
+    let got: Vec<u32> = got
+        .unwrap()
+        .into_iter()
+        .map(|value| *value.unwrap())
+        .collect();
     assert_eq!(got, [2; 4]);
 }

@@ -49,7 +49,10 @@ fn an_owner_that_is_killed_is_followed_at_once() {
         longest = longest.max(followed);
     }
     eprintln!("{times} dead owners were followed after {longest:?} at the latest");
-    assert!(late <= times / 10, "{late} of {times} dead owners were followed late");
+    assert!(
+        late <= times / 10,
+        "{late} of {times} dead owners were followed late"
+    );
 }
 
 #[test]
@@ -82,7 +85,10 @@ fn two_processes_that_create_two_keys_within_each_other_end_with_an_error_and_a_
     one.tell("go a");
     other.tell("go b");
     let line = one.hear();
-    assert!(line.starts_with("error ") && line.contains("after waiting"), "{line}");
+    assert!(
+        line.starts_with("error ") && line.contains("after waiting"),
+        "{line}"
+    );
     // The other creates what the first gave up.
     other.expect("got 2");
     one.tell("nest a b");

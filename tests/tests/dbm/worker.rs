@@ -21,7 +21,9 @@ pub(crate) fn users(file: &Path, patience: Duration) -> (Region, ManualClock) {
         .argument("filename", file.to_str().unwrap())
         .expiration_time(Duration::from_mins(1))
         .lock_timeout(patience);
-    let builder = Host::builder().plugin(dogpile_plugin_dbm::plugin()).clock(clock);
+    let builder = Host::builder()
+        .plugin(dogpile_plugin_dbm::plugin())
+        .clock(clock);
     let host = builder.region(config).build().unwrap();
     (host.region("users").unwrap(), hand)
 }
@@ -99,7 +101,9 @@ fn a_worker() {
                     let got = users.try_get_or_create(&outer, || {
                         tell(&format!("creating {outer}"));
                         may_go_on.recv().unwrap();
-                        users.get_or_create(&inner, || 1_u32).map(|inner| *inner + 1)
+                        users
+                            .get_or_create(&inner, || 1_u32)
+                            .map(|inner| *inner + 1)
                     });
                     match got {
                         Ok(got) => tell(&format!("got {}", *got)),

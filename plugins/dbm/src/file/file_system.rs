@@ -1,5 +1,6 @@
 use nix::sys::statfs::{
-    AFS_SUPER_MAGIC, CODA_SUPER_MAGIC, FsType, NCP_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, statfs,
+    AFS_SUPER_MAGIC, CODA_SUPER_MAGIC, FsType, NCP_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC,
+    statfs,
 };
 
 use super::places::Places;
@@ -52,7 +53,9 @@ mod tests {
             (PLAN9, "9P"),
             (CEPH, "Ceph"),
         ] {
-            let error = refuse_network(&places, file_system).unwrap_err().to_string();
+            let error = refuse_network(&places, file_system)
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with("/some/cache: "), "{error}");
             assert!(error.contains(name), "{error}");
         }
@@ -60,6 +63,9 @@ mod tests {
         let local = type_of(&Places::new(&folder.path().join("cache"))).unwrap();
         assert!(refuse_network(&places, local).is_ok());
         let missing = type_of(&Places::new(&folder.path().join("no/cache"))).unwrap_err();
-        assert!(missing.to_string().contains("folder does not exist"), "{missing}");
+        assert!(
+            missing.to_string().contains("folder does not exist"),
+            "{missing}"
+        );
     }
 }

@@ -17,7 +17,13 @@ const REDB: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
 /// gdbm's marks: of files with 32 and 64 bits, before and since 1.9, and numbered ones.
-const GDBM: [u32; 5] = [0x13579acd, 0x13579ace, 0x13579acf, 0x13579ad0, 0x13579ad1];
+const GDBM: [u32; 5] = [
+    0x1357_9acd,
+    0x1357_9ace,
+    0x1357_9acf,
+    0x1357_9ad0,
+    0x1357_9ad1,
+];
 
 /// Berkeley DB's marks, at byte 12: hash, B-tree, queue.
 const BERKELEY: [u32; 3] = [0x0006_1561, 0x0005_3162, 0x0004_2253];
@@ -64,7 +70,10 @@ mod tests {
     fn files_of_other_programs_are_known_by_their_first_bytes() {
         assert_eq!(found(b""), Found::Nothing);
         assert_eq!(found(b"redb\x1A\x0A\xA9\x0D\x0A\0\0"), Found::Redb);
-        assert_eq!(found(b"SQLite format 3\0...."), Found::Other(Some("SQLite")));
+        assert_eq!(
+            found(b"SQLite format 3\0...."),
+            Found::Other(Some("SQLite"))
+        );
         for mark in GDBM {
             assert_eq!(found(&mark.to_le_bytes()), Found::Other(Some("gdbm")));
             assert_eq!(found(&mark.to_be_bytes()), Found::Other(Some("gdbm")));

@@ -87,7 +87,11 @@ impl Live {
             let open = self.current()?;
             let opened = open.opened.as_ref().ok_or_else(closed)?;
             let ended = {
-                let _locked = open.lock.as_ref().map(|lock| lock.lock(writes)).transpose()?;
+                let _locked = open
+                    .lock
+                    .as_ref()
+                    .map(|lock| lock.lock(writes))
+                    .transpose()?;
                 caught(|| call(&opened.store))
             };
             let again = tries < TRIES;
@@ -191,7 +195,11 @@ impl Drop for Open {
         };
         if self.process == process::id() {
             // redb finishes the file, which may be damaged.
-            if let Err(error) = caught(|| Ok(drop(opened))) {
+            let close = || {
+                drop(opened);
+                Ok(())
+            };
+            if let Err(error) = caught(close) {
                 tracing::debug!(%error, "closing the file failed");
             }
         } else {

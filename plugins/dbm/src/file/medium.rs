@@ -63,7 +63,7 @@ impl Closable {
 
 impl StorageBackend for Closable {
     fn len(&self) -> io::Result<u64> {
-        self.with(|file| file.len())
+        self.with(StorageBackend::len)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -78,7 +78,7 @@ impl StorageBackend for Closable {
         match self.durability {
             // What was written is there for every process as soon as the call is over.
             Durability::Process => Ok(()),
-            Durability::Power => self.with(|file| file.sync_data()),
+            Durability::Power => self.with(StorageBackend::sync_data),
         }
     }
 
@@ -87,7 +87,7 @@ impl StorageBackend for Closable {
     }
 
     fn close(&self) -> io::Result<()> {
-        let closed = self.with(|file| file.close());
+        let closed = self.with(StorageBackend::close);
         *self.file.write() = None;
         closed
     }

@@ -272,6 +272,8 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, 
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(Failure::Damaged(text.unwrap_or("it makes no sense").to_owned()))
+        Err(Failure::Damaged(
+            text.unwrap_or("it makes no sense").to_owned(),
+        ))
     })
 }

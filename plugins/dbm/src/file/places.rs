@@ -59,5 +59,8 @@ pub(crate) fn explained(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::StorageFull => "there is no room left on its disk",
         _ => return Failure::io(path, error),
     };
-    Failure::Broken(io::Error::new(error.kind(), format!("{path}: {remedy} ({error})")))
+    Failure::Broken(io::Error::new(
+        error.kind(),
+        format!("{path}: {remedy} ({error})"),
+    ))
 }

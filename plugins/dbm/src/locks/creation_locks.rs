@@ -48,7 +48,10 @@ impl CreationLocks {
             self.claims.notify_all();
         } else {
             let file = Arc::clone(&table.file);
-            if !kernel.try_lock(&file).map_err(|error| self.failed(&error))? {
+            if !kernel
+                .try_lock(&file)
+                .map_err(|error| self.failed(&error))?
+            {
                 return Ok(None);
             }
             let grant = Grant {
@@ -99,7 +102,10 @@ impl CreationLocks {
             return Ok(true);
         }
         let kernel = self.scope.kernel(offset);
-        if table.drop_unclaimed(kernel).map_err(|error| self.failed(&error))? {
+        if table
+            .drop_unclaimed(kernel)
+            .map_err(|error| self.failed(&error))?
+        {
             self.claims.notify_all();
             return Ok(false);
         }
@@ -129,7 +135,9 @@ impl CreationLocks {
     pub(super) fn table(&self) -> Result<MutexGuard<'_, Table>> {
         let mut table = self.table.lock();
         if table.process != process::id() {
-            tracing::debug!("this process is a child of the one that opened the lock file, and opens it again");
+            tracing::debug!(
+                "this process is a child of the one that opened the lock file, and opens it again"
+            );
             *table = Table::new(open(&self.path, self.scope)?);
         }
         Ok(table)
@@ -158,7 +166,9 @@ impl CreationLocks {
 
 fn open(path: &Path, scope: Scope) -> Result<File> {
     let file = open_or_make(path)?;
-    let announced = scope.announce(&file).map_err(|error| explained(path, &error))?;
+    let announced = scope
+        .announce(&file)
+        .map_err(|error| explained(path, &error))?;
     if announced {
         return Ok(file);
     }

@@ -91,7 +91,9 @@ impl Table {
 
     /// What a thread got and nobody claimed, if the kernel's lock is that.
     pub(super) fn is_unclaimed(&self, kernel: Kernel) -> bool {
-        self.grants.get(&kernel).is_some_and(|grant| grant.keys == 0)
+        self.grants
+            .get(&kernel)
+            .is_some_and(|grant| grant.keys == 0)
     }
 
     /// Gives back what a thread got and nobody claimed.

@@ -75,10 +75,17 @@ fn start(
     table: &mut MutexGuard<'_, Table>,
     kernel: Kernel,
 ) -> std::result::Result<bool, NoThread> {
-    if table.awaited.get(&kernel).is_some_and(|awaited| awaited.thread) {
+    if table
+        .awaited
+        .get(&kernel)
+        .is_some_and(|awaited| awaited.thread)
+    {
         return Ok(true);
     }
-    if kernel.is_locked_elsewhere(&table.file, &locks.path).is_ok_and(|locked| !locked) {
+    if kernel
+        .is_locked_elsewhere(&table.file, &locks.path)
+        .is_ok_and(|locked| !locked)
+    {
         return Ok(false);
     }
     if table.threads >= MOST {
@@ -125,8 +132,12 @@ fn get(locks: &CreationLocks, kernel: Kernel, number: u64) {
         }
         // Not wanted, or not got: closing it gives it back.
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the lock of another process cannot be waited for"),
-        Err(error) => tracing::warn!(%error, "the lock of another process cannot be waited for"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the lock of another process cannot be waited for");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the lock of another process cannot be waited for");
+        }
     }
     table.threads -= 1;
     table.tell(None);
@@ -154,5 +165,6 @@ fn wait_for_claim(
 
 /// About as long as callers look apart, and not the same for all keys.
 fn jittered(offset: u64) -> Duration {
-    LOOK / 2 + LOOK.mul_f64(f64::from((offset & 0xFF) as u8) / 255.0)
+    let [part, ..] = offset.to_le_bytes();
+    LOOK / 2 + LOOK.mul_f64(f64::from(part) / 255.0)
 }

@@ -92,7 +92,10 @@ impl Index<'_> {
 
     /// Takes the oldest entry out of the order of ages.
     pub(super) fn take_oldest(&mut self) -> Result<Option<Aged>, redb::Error> {
-        let oldest = self.0.range((AGES, 0, 0)..=(AGES, u64::MAX, u64::MAX))?.next();
+        let oldest = self
+            .0
+            .range((AGES, 0, 0)..=(AGES, u64::MAX, u64::MAX))?
+            .next();
         let Some(oldest) = oldest.transpose()? else {
             return Ok(None);
         };

@@ -2,6 +2,7 @@
 
 mod index;
 mod redb_store;
+mod room;
 mod tables;
 mod totals;
 

@@ -3,6 +3,7 @@ use redb::{
 };
 
 use super::index::{self, Index};
+use super::room::room_of;
 use super::tables::{INDEX, VALUES};
 use super::{Change, Entry, Removed, Store, Totals};
 use crate::failure::Failure;
@@ -10,9 +11,6 @@ use crate::record::Record;
 
 /// How many entries past their end a write removes at most.
 const BATCH: usize = 16;
-
-/// What the index and the pages take of an entry, beside its key and its record.
-const OVERHEAD: u64 = 100;
 
 /// The entries in a file of redb.
 pub(crate) struct RedbStore {
@@ -27,7 +25,9 @@ impl RedbStore {
         let names = {
             let transaction = database.begin_read().map_err(redb::Error::from)?;
             let tables = transaction.list_tables().map_err(redb::Error::from)?;
-            tables.map(|table| table.name().to_owned()).collect::<Vec<_>>()
+            tables
+                .map(|table| table.name().to_owned())
+                .collect::<Vec<_>>()
         };
         let has = |name: &str| names.iter().any(|own| own == name);
         if !has(VALUES.name()) || !has(INDEX.name()) {
@@ -50,11 +50,6 @@ impl RedbStore {
             Ok(_) | Err(redb::CompactionError::TransactionInProgress) => Ok(()),
             Err(error) => Err(redb::Error::from(error).into()),
         }
-    }
-
-    /// What an entry counts against the limit.
-    fn room(entry: &Entry<'_>) -> u64 {
-        (entry.key.len() * 2 + Record::length(entry.bytes)) as u64 + OVERHEAD
     }
 }
 
@@ -85,7 +80,10 @@ impl Store for RedbStore {
     fn write(&self, change: &Change<'_>, now: u64) -> Result<Removed, Failure> {
         let transaction = begin_write(&self.database)?;
         if let Change::Clear = change {
-            for deleted in [transaction.delete_table(VALUES), transaction.delete_table(INDEX)] {
+            for deleted in [
+                transaction.delete_table(VALUES),
+                transaction.delete_table(INDEX),
+            ] {
                 deleted.map_err(redb::Error::from)?;
             }
         }
@@ -165,7 +163,7 @@ impl Writing<'_> {
     fn set(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
         let mut encoded = Vec::new();
         for entry in entries {
-            let room = RedbStore::room(entry);
+            let room = room_of(entry);
             if room > self.room {
                 dogpile_plugin_api::tracing::warn!(
                     bytes = entry.bytes.len(),

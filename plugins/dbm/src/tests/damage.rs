@@ -23,7 +23,7 @@ fn fill(bench: &Bench, stored: &mut Stored) -> Vec<u8> {
     for step in 0..300 {
         let key = format!("key {}", numbers.below(120));
         let length = [20, 300, 2_000, 9_000][numbers.below(4)];
-        let bytes: Vec<u8> = (0..length).map(|at| (step + at) as u8).collect();
+        let bytes: Vec<u8> = vec![u8::try_from(step % 251).unwrap(); length];
         let keep_until = u64::MAX - numbers.next() % 1_000;
         bench.set_until(&on, &key, &bytes, keep_until).unwrap();
         stored.entry(key).or_default().push(bytes);
@@ -36,7 +36,11 @@ fn fill(bench: &Bench, stored: &mut Stored) -> Vec<u8> {
 }
 
 fn damage(data: &Path, middle: &[u8], kind: usize, numbers: &mut Numbers) {
-    let file = OpenOptions::new().read(true).write(true).open(data).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(data)
+        .unwrap();
     let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
     let change = |at: usize, bytes: &[u8]| file.write_all_at(bytes, at as u64).unwrap();
     match kind {
@@ -56,7 +60,7 @@ fn damage(data: &Path, middle: &[u8], kind: usize, numbers: &mut Numbers) {
         2 => change(numbers.below(length / PAGE) * PAGE, &[0; PAGE]),
         // A page of something else.
         3 => {
-            let page: Vec<u8> = (0..PAGE).map(|_| numbers.next() as u8).collect();
+            let page: Vec<u8> = (0..PAGE).map(|_| numbers.byte()).collect();
             change(numbers.below(length / PAGE) * PAGE, &page);
         }
         // An end that is missing.
@@ -82,7 +86,11 @@ fn all_are_right(bench: &Bench, on: &Dbm, stored: &Stored) -> usize {
     let mut there = 0;
     for (key, values) in stored {
         if let Some(found) = bench.get(on, key).unwrap() {
-            assert!(values.contains(&found), "{key}: {} bytes that were never stored", found.len());
+            assert!(
+                values.contains(&found),
+                "{key}: {} bytes that were never stored",
+                found.len()
+            );
             there += 1;
         }
     }
@@ -129,6 +137,9 @@ fn two_hundred_damaged_files_give_no_wrong_value_and_go_on() {
         moved += usize::from(bench.folder.path().join("cache.damaged").exists());
     }
     // Both happen: what can be kept is, and what cannot is moved aside.
-    assert!(moved > 10 && kept > 1_000, "{moved} moved aside, {kept} values kept");
+    assert!(
+        moved > 10 && kept > 1_000,
+        "{moved} moved aside, {kept} values kept"
+    );
     assert!(lost < 100, "{lost} of 9600 stores are gone at once");
 }

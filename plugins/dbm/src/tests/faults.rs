@@ -52,7 +52,8 @@ impl Expected {
             .map(|key| (*key, bench.get(on, key).unwrap()))
             .collect();
         let same = |model: &Model| {
-            KEYS.iter().all(|key| model.get(key).cloned().flatten() == found[key])
+            KEYS.iter()
+                .all(|key| model.get(key).cloned().flatten() == found[key])
         };
         assert!(
             same(&self.certain) || self.possible.iter().any(same),
@@ -117,7 +118,10 @@ fn fail_each(kind: Kind, stays: bool, durability: Durability, error: io::ErrorKi
         let on = bench.open_as(opening).unwrap();
         expected.check(&bench, &on);
         assert_eq!(bench.get(&on, "e").unwrap().unwrap(), b"after all");
-        assert!(!bench.folder.path().join("cache.damaged").exists(), "{kind:?} {number} {stays}");
+        assert!(
+            !bench.folder.path().join("cache.damaged").exists(),
+            "{kind:?} {number} {stays}"
+        );
         if failed == 0 {
             return number;
         }
@@ -175,7 +179,9 @@ fn a_full_disk_is_named_and_what_is_stored_can_still_be_read() {
     let disk = Failing::at(Kind::Write, 0, true, io::ErrorKind::StorageFull);
     // Opening writes a few bytes where there is room already.
     disk.heal();
-    let on = bench.open_as(bench.opening_on(Arc::new(disk.clone()))).unwrap();
+    let on = bench
+        .open_as(bench.opening_on(Arc::new(disk.clone())))
+        .unwrap();
     disk.break_again();
     let error = bench.set(&on, "b", b"more").unwrap_err();
     assert!(error.to_string().contains("no room left"), "{error}");

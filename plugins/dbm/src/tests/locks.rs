@@ -1,5 +1,7 @@
 //! Creation locks within one process, whose instances are to each other what other processes are.
 
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,9 +11,10 @@ use dogpile_plugin_api::{Backend, Lease, Mutex};
 use super::support::Bench;
 use crate::arguments::Scope;
 use crate::dbm::Dbm;
+use crate::lock_file::LockFile;
 
 const LEASE: Duration = Duration::from_secs(1);
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn mutex(bench: &Bench, on: &Dbm, key: &str) -> Box<dyn Mutex> {
     on.mutex(&bench.host.key(key).as_key()).unwrap()
@@ -162,7 +165,9 @@ fn more_keys_than_threads_are_waited_for_by_looking() {
     let bench = Bench::new();
     let (one, other) = (bench.open().unwrap(), bench.open().unwrap());
     let key = |number: usize| format!("key {number}");
-    let held: Vec<_> = (0..KEYS).map(|number| mutex(&bench, &one, &key(number))).collect();
+    let held: Vec<_> = (0..KEYS)
+        .map(|number| mutex(&bench, &one, &key(number)))
+        .collect();
     let leases: Vec<_> = held.iter().map(|mutex| take(&**mutex)).collect();
     thread::scope(|scope| {
         let waiters: Vec<_> = (0..KEYS)
@@ -190,6 +195,43 @@ fn more_keys_than_threads_are_waited_for_by_looking() {
         }
     });
     until_no_thread_waits(&other);
+}
+
+#[test]
+fn with_a_lock_file_of_reads_and_writes_calls_wait_for_other_programs_that_have_it() {
+    let bench = Bench::new();
+    let mut arguments = bench.arguments();
+    arguments.rw_lockfile = LockFile::On;
+    let on = Dbm::open(arguments, &bench.host.context()).unwrap();
+    let path = bench.folder.path().join("cache.rw.lock");
+    let theirs = File::open(&path).unwrap();
+    let waiter = format!(":{} ", theirs.metadata().unwrap().ino());
+    let until_one_waits = || {
+        let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&waiter);
+        while !fs::read_to_string("/proc/locks")
+            .unwrap()
+            .lines()
+            .any(waits)
+        {
+            thread::yield_now();
+        }
+    };
+    // Whom they share it with may read.
+    fs2::FileExt::lock_shared(&theirs).unwrap();
+    assert_eq!(bench.get(&on, "a").unwrap(), None);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| bench.set(&on, "a", b"value"));
+        until_one_waits();
+        fs2::FileExt::unlock(&theirs).unwrap();
+        writer.join().unwrap().unwrap();
+    });
+    fs2::FileExt::lock_exclusive(&theirs).unwrap();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| bench.get(&on, "a"));
+        until_one_waits();
+        fs2::FileExt::unlock(&theirs).unwrap();
+        assert_eq!(reader.join().unwrap().unwrap().unwrap(), b"value");
+    });
 }
 
 #[test]

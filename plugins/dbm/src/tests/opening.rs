@@ -16,7 +16,10 @@ fn what_was_stored_is_there_when_it_is_opened_again_in_this_run_of_the_machine()
     bench.set(&on, "a", b"kept").unwrap();
     on.close().unwrap();
     drop(on);
-    assert_eq!(bench.get(&bench.open().unwrap(), "a").unwrap().unwrap(), b"kept");
+    assert_eq!(
+        bench.get(&bench.open().unwrap(), "a").unwrap().unwrap(),
+        b"kept"
+    );
 }
 
 #[test]
@@ -33,7 +36,11 @@ fn after_the_machine_started_again_a_file_that_was_not_synced_is_thrown_away_and
         opening.durability = durability;
         opening.boot = [b'x'; 36];
         let on = bench.open_as(opening).unwrap();
-        assert_eq!(bench.get(&on, "a").unwrap().is_some(), is_kept, "{durability:?}");
+        assert_eq!(
+            bench.get(&on, "a").unwrap().is_some(),
+            is_kept,
+            "{durability:?}"
+        );
         bench.set(&on, "b", b"after").unwrap();
         assert_eq!(bench.get(&on, "b").unwrap().unwrap(), b"after");
     }
@@ -77,7 +84,13 @@ fn a_redb_file_of_another_program_is_refused_and_not_touched() {
     let database = redb::Database::open(bench.data()).unwrap();
     let read = redb::ReadableDatabase::begin_read(&database).unwrap();
     let theirs = read.open_table(theirs).unwrap();
-    assert_eq!(redb::ReadableTable::get(&theirs, 1).unwrap().unwrap().value(), 2);
+    assert_eq!(
+        redb::ReadableTable::get(&theirs, 1)
+            .unwrap()
+            .unwrap()
+            .value(),
+        2
+    );
 }
 
 #[test]
@@ -112,13 +125,20 @@ fn a_folder_that_is_missing_or_may_not_be_written_is_named_with_what_to_do() {
     let bench = Bench::new();
     let mut arguments = bench.arguments();
     arguments.filename = bench.folder.path().join("no/such/cache");
-    let error = crate::dbm::Dbm::open(arguments, &bench.host.context()).err().unwrap();
+    let error = crate::dbm::Dbm::open(arguments, &bench.host.context())
+        .err()
+        .unwrap();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.to_string().contains("folder does not exist"), "{error}");
+    assert!(
+        error.to_string().contains("folder does not exist"),
+        "{error}"
+    );
 
     let mut arguments = bench.arguments();
     arguments.filename = bench.folder.path().to_owned();
-    let error = crate::dbm::Dbm::open(arguments, &bench.host.context()).err().unwrap();
+    let error = crate::dbm::Dbm::open(arguments, &bench.host.context())
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("no file"), "{error}");
 
     fs::set_permissions(bench.folder.path(), Permissions::from_mode(0o555)).unwrap();
@@ -132,7 +152,9 @@ fn a_folder_that_is_missing_or_may_not_be_written_is_named_with_what_to_do() {
     if Path::new("/proc/version").exists() {
         let mut arguments = bench.arguments();
         arguments.filename = "/proc/cache".into();
-        let error = crate::dbm::Dbm::open(arguments, &bench.host.context()).err().unwrap();
+        let error = crate::dbm::Dbm::open(arguments, &bench.host.context())
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("/proc/cache"), "{error}");
     }
 }
@@ -152,7 +174,9 @@ fn a_file_that_is_far_too_large_for_what_is_in_it_is_made_smaller_when_it_is_ope
     let bench = Bench::new();
     let on = bench.open().unwrap();
     for number in 0..400 {
-        bench.set(&on, &format!("key {number}"), &vec![1; 100_000]).unwrap();
+        bench
+            .set(&on, &format!("key {number}"), &vec![1; 100_000])
+            .unwrap();
     }
     for number in 1..400 {
         bench.delete(&on, &format!("key {number}")).unwrap();

@@ -82,7 +82,11 @@ fn a_disk_without_room_gives_errors_and_loses_nothing() {
     let small = folder.path().join("small");
     std::fs::create_dir(&small).unwrap();
     let mount = |program: &str, arguments: &[&str]| {
-        let status = Command::new(program).args(arguments).arg(&small).stderr(Stdio::null()).status();
+        let status = Command::new(program)
+            .args(arguments)
+            .arg(&small)
+            .stderr(Stdio::null())
+            .status();
         status.is_ok_and(|status| status.success())
     };
     if !mount("mount", &["-t", "tmpfs", "-o", "size=2m", "tmpfs"]) {

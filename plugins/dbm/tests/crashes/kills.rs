@@ -59,7 +59,9 @@ fn a_writer() {
                     .collect();
                 cache.set_all(&entries).unwrap();
             }
-            _ => cache.set(&key, &value(&key, numbers.below(10_000))).unwrap(),
+            _ => cache
+                .set(&key, &value(&key, numbers.below(10_000)))
+                .unwrap(),
         }
         eprintln!("done");
     }

@@ -56,7 +56,10 @@ impl Cache {
     }
 
     pub(crate) fn set_all(&self, entries: &[(String, Vec<u8>)]) -> Result<()> {
-        let keys: Vec<_> = entries.iter().map(|(key, _)| self.host.key(&**key)).collect();
+        let keys: Vec<_> = entries
+            .iter()
+            .map(|(key, _)| self.host.key(&**key))
+            .collect();
         let entries: Vec<_> = keys
             .iter()
             .zip(entries)
@@ -91,5 +94,7 @@ pub(crate) fn is_right(key: &str, bytes: &[u8]) -> bool {
     let mut parts = bytes.splitn(3, |byte| *byte == b':');
     parts.next();
     let number = parts.next().and_then(|number| str::from_utf8(number).ok());
-    number.and_then(|number| number.parse().ok()).is_some_and(|number| value(key, number) == bytes)
+    number
+        .and_then(|number| number.parse().ok())
+        .is_some_and(|number| value(key, number) == bytes)
 }
