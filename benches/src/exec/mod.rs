@@ -18,7 +18,7 @@ const CALLS: usize = 50;
 const SCRIPT: &str = "echo run >> runs; sleep 0.5; echo output";
 
 /// Hits of a round.
-const HITS: usize = 20;
+const HITS: u32 = 20;
 
 pub(crate) fn run(rounds: usize) {
     let here: Vec<_> = Contender::ALL
@@ -110,7 +110,7 @@ fn measure(contender: Contender) -> Outcome {
     for _ in 0..hits {
         end(call());
     }
-    let hit = began.elapsed().as_secs_f64() * 1e3 / hits.max(1) as f64;
+    let hit = began.elapsed().as_secs_f64() * 1e3 / f64::from(hits.max(1));
     Outcome { runs, all, hit }
 }
 

@@ -23,7 +23,10 @@ fn one_region_can_be_opened_alone_and_otherwise_than_the_manifest_says_over_relo
     let region = host.region("b").unwrap();
     region.set("k", 1).unwrap();
     assert!(!host.reload().unwrap().changed);
-    site.save(&TWO.replace("[regions.b]", "[regions.c]\nbackend = \"null\"\n\n[regions.b]\nmax_stale = 5"));
+    site.save(&TWO.replace(
+        "[regions.b]",
+        "[regions.c]\nbackend = \"null\"\n\n[regions.b]\nmax_stale = 5",
+    ));
     assert!(host.plan().unwrap().changed);
     assert!(host.reload().unwrap().changed);
     assert_eq!(names(&host), ["b"]);
@@ -32,9 +35,16 @@ fn one_region_can_be_opened_alone_and_otherwise_than_the_manifest_says_over_relo
     let later = region.get_value_metadata("l").unwrap().unwrap();
     // It is kept for as long as the expiration time and `max_stale` say: at first 0, then 5 s.
     let kept = |metadata: dogpile::ValueMetadata| {
-        metadata.keep_until.unwrap().duration_since(metadata.cached_time).unwrap()
+        metadata
+            .keep_until
+            .unwrap()
+            .duration_since(metadata.cached_time)
+            .unwrap()
     };
-    assert_eq!((kept(metadata), kept(later)), (Duration::ZERO, Duration::from_secs(5)));
+    assert_eq!(
+        (kept(metadata), kept(later)),
+        (Duration::ZERO, Duration::from_secs(5))
+    );
 }
 
 #[test]
