@@ -2,7 +2,9 @@
 #![deny(unsafe_code)]
 
 mod callgrind;
+mod dbm;
 mod eviction;
+mod exec;
 mod heap;
 mod hits;
 mod peers;
@@ -25,6 +27,8 @@ usage: cargo xtask bench [OPTION...]
   --eviction             what bounding and eviction cost, and the ratio of hits
   --stampede             many callers of one missing key, threads and tasks
   --stale                callers at a steady pace while a value expires and is created again
+  --dbm                  reads and writes of a file that processes share
+  --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
 ";
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--heap-of", peer] => return heap::child(peer),
+        ["--dbm-of", name, ref arguments @ ..] => return dbm::child(name, arguments),
         ["--hits-of", peer, calls] => return callgrind::child(peer, calls),
         _ => {}
     }
@@ -53,15 +58,19 @@ enum Measured {
     Heap,
     Stampede,
     Stale,
+    Dbm,
+    Exec,
     Instructions,
 }
 
-const ALL: [Measured; 6] = [
+const ALL: [Measured; 8] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
     Measured::Stampede,
     Measured::Stale,
+    Measured::Dbm,
+    Measured::Exec,
     Measured::Instructions,
 ];
 
@@ -84,6 +93,8 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--eviction" => wanted.push(Measured::Eviction),
             "--stampede" => wanted.push(Measured::Stampede),
             "--stale" => wanted.push(Measured::Stale),
+            "--dbm" => wanted.push(Measured::Dbm),
+            "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
                 let number = rest.next().and_then(|number| number.parse().ok());
@@ -109,6 +120,8 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Heap => heap::run(),
             Measured::Stampede => stampede::run(rounds),
             Measured::Stale => stale::run(),
+            Measured::Dbm => dbm::run(rounds.min(9)),
+            Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }
     }

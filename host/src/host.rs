@@ -16,7 +16,7 @@ use crate::manifest::RegionConfig;
 use crate::mend;
 use crate::plugins::{PluginEntry, PluginSet};
 use crate::region::Region;
-use crate::reload::{Follower, Reload};
+use crate::reload::{Follower, OnlyRegion, Reload};
 use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind, Result};
 
@@ -38,6 +38,7 @@ pub struct HostBuilder {
     plugins: Vec<Plugin>,
     regions: Vec<RegionConfig>,
     manifest: Option<PathBuf>,
+    only: Option<OnlyRegion>,
     watch: bool,
     admin_socket: AdminSocket,
     clock: Clock,
@@ -51,6 +52,7 @@ impl Host {
             plugins: Vec::new(),
             regions: Vec::new(),
             manifest: None,
+            only: None,
             watch: true,
             admin_socket: AdminSocket::Off,
             clock: Clock::system(),
@@ -175,6 +177,21 @@ impl HostBuilder {
         self
     }
 
+    /// Opens this region alone of those in the manifest, as `change` leaves its configuration at each reading: for a
+    /// program that wants one region for a purpose of its own, such as `dogpile exec`. A change is not checked as the
+    /// manifest is. Without such a region in the manifest, all are opened as they are.
+    pub fn only_region(
+        mut self,
+        name: impl Into<String>,
+        change: impl Fn(&mut RegionConfig) + Send + Sync + 'static,
+    ) -> Self {
+        self.only = Some(OnlyRegion {
+            name: name.into(),
+            change: Box::new(change),
+        });
+        self
+    }
+
     /// Whether the manifest is read again by itself when it is saved (default: yes), or only by [`Host::reload`].
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
@@ -226,7 +243,9 @@ impl HostBuilder {
                 error,
             )
         })?;
-        let follower = manifest.map(|path| Arc::new(Follower::new(Arc::clone(&engine), path)));
+        let only = self.only;
+        let follower =
+            manifest.map(|path| Arc::new(Follower::new(Arc::clone(&engine), path, only)));
         let inner = Arc::new(Inner::new(engine, follower.clone()));
         for config in self.regions {
             inner.configure(config)?;

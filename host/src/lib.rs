@@ -36,7 +36,7 @@
 //!
 //! # What is not
 //!
-//! - One creation over several processes: that takes a backend with a mutex, which no first-party one has yet.
+//! - One creation over several processes: that takes a backend with a mutex, as `dbm` has.
 //! - That a value is stored: a backend may evict it, or fail. Then it is created again.
 //!
 //! # What is stored

@@ -256,10 +256,10 @@ fn the_breaker_opens_whatever_is_called() {
     type Call = fn(&Region, usize);
     let calls: [(&str, Call); 5] = [
         ("distinct keys", |users, at| {
-            drop(users.get_or_create(at.to_string(), || 1).unwrap())
+            drop(users.get_or_create(at.to_string(), || 1).unwrap());
         }),
         ("one key", |users, _| {
-            drop(users.get_or_create("1", || 1).unwrap())
+            drop(users.get_or_create("1", || 1).unwrap());
         }),
         ("several keys", |users, at| {
             let keys = [at.to_string(), format!("other {at}")];

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{commands, serve};
+use crate::{commands, exec, serve};
 
-/// Looks at the regions of a manifest, and serves a cached site from them.
+/// Looks at the regions of a manifest, serves a cached site from them, and runs commands once for all who want their output.
 ///
-/// Exit status: 0 done, 1 failed, 2 usage, 3 no such value.
+/// Exit status: 0 done, 1 failed, 2 usage, 3 no such value; `exec` has its own.
 #[derive(Debug, Parser)]
 #[command(name = "dogpile", version)]
 pub(crate) struct Arguments {
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Delete(commands::delete::Options),
     Status(commands::status::Options),
     Reload(commands::reload::Options),
+    Exec(exec::Options),
     Serve(serve::Options),
 }
 

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod commands;
+mod exec;
 mod logging;
 mod outcome;
 mod output;
@@ -13,7 +14,8 @@ mod schema;
 mod serve;
 mod table;
 
-use std::process::ExitCode;
+use std::env;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
 
@@ -24,9 +26,13 @@ fn main() -> ExitCode {
     if let Some(probe) = probe::Arguments::ours() {
         return ended(probe::child::run(&probe.manifest, &probe.what));
     }
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| misunderstood(&error));
     let manifest = arguments.manifest();
     let result = match &arguments.command {
+        Command::Exec(options) => {
+            let ran = exec::run(&manifest, options.clone());
+            return ran.map_or_else(|error| exec::failed(&error), ExitCode::from);
+        }
         Command::Check(options) => commands::check::run(&manifest, options),
         Command::Plugins(options) => commands::plugins::run(&manifest, options),
         Command::Get(options) => commands::get::run(&manifest, options),
@@ -47,4 +53,15 @@ fn ended(result: anyhow::Result<Outcome>) -> ExitCode {
             Outcome::Failed.into()
         }
     }
+}
+
+/// What clap does, but for `exec`, which leaves the status of wrong usage to the commands that it runs.
+fn misunderstood(error: &clap::Error) -> ! {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    if error.use_stderr() && exec::place_of_exec(&arguments).is_some() {
+        // When the standard error is closed there is nobody to tell.
+        let _closed = error.print();
+        process::exit(exec::FAILED.into());
+    }
+    error.exit()
 }

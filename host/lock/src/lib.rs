@@ -64,4 +64,5 @@ pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
 pub use remote::{Held, Lent, Remote, RemoteMutex};
+pub use scope::in_creation;
 pub use turn::{Storing, Turn, Undeleted};

@@ -21,6 +21,12 @@ pub(crate) fn current() -> Option<Owner> {
     crate::sync::current_owner()
 }
 
+/// Whether the code that runs at this moment is part of a creation, so that who waits for that waits for what is waited
+/// for here. A circle of such waits that runs through another process is seen by nobody: bound them.
+pub fn in_creation() -> bool {
+    current().is_some()
+}
+
 /// Sets what `current` gives until it is dropped.
 struct Entered(Option<Owner>);
 

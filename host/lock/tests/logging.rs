@@ -74,9 +74,9 @@ fn each_branch_is_logged_with_its_key_and_a_fresh_value_is_not() {
     });
     outcome.unwrap();
 
-    let long = "ö".repeat(301);
-    let lock = Lock::new(&flights, &long);
-    lock.get_or_create(|| Ok(None), || Ok(1)).unwrap();
+    let many = "ö".repeat(301);
+    let other = Lock::new(&flights, &many);
+    other.get_or_create(|| Ok(None), || Ok(1)).unwrap();
     let cut = format!("creating the value {:?}", "ö".repeat(300));
     assert_eq!(lines.lock().unwrap().pop(), Some(cut));
 

@@ -115,7 +115,9 @@ impl RegionConfig {
         self
     }
 
-    /// How long one caller waits for another's creation.
+    /// How long one caller waits for another's creation. Without it, for as long as that takes; but within a creator,
+    /// where other processes see what the backend stores, for [`lock_timeout`](Self::lock_timeout): two processes whose
+    /// creators wait for each other's keys would never end.
     #[must_use]
     pub fn lock_wait(mut self, limit: Duration) -> Self {
         self.lock_wait = Some(limit);

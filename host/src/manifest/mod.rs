@@ -120,6 +120,14 @@ impl Manifest {
         &self.regions
     }
 
+    /// Leaves out all other regions, if it has that one, and has it changed.
+    pub(crate) fn keep_only(&mut self, region: &str, change: &dyn Fn(&mut RegionConfig)) {
+        if let Some(mut kept) = self.regions.remove(region) {
+            change(&mut kept);
+            self.regions = BTreeMap::from([(region.to_owned(), kept)]);
+        }
+    }
+
     /// Whether [`Manifest::plugins`] has all that the file lists; if not, a name that none of them offers may be right.
     /// Always so for one that has no errors.
     pub fn lists_all_plugins(&self) -> bool {

@@ -168,7 +168,8 @@ pub struct RegionConfig {
     pub early_refresh: Option<f64>,
     /// The share, from 0 to 1, by which an expiration time may be shorter, another for each value.
     pub jitter: f64,
-    /// How long one caller waits for another's creation; `None`: for ever.
+    /// How long one caller waits for another's creation; `None`: for ever, but for `lock_timeout` within a creator on a
+    /// shared storage.
     pub lock_wait: Option<Duration>,
     /// The lease of a backend's mutex, which is renewed while a creation takes.
     pub lock_timeout: Duration,

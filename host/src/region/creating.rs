@@ -73,7 +73,6 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
         call: &'a Call,
         goal: &'a mut G,
         way: Way,
-        foreign: bool,
     ) -> Self {
         Self {
             region,
@@ -85,9 +84,15 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             way,
             mutex: None,
             keep: Keep::AsTheRegion,
-            foreign,
+            foreign: false,
             types: PhantomData,
         }
+    }
+
+    /// What the first read found is pickled, or not.
+    pub(super) fn over_foreign(mut self, foreign: bool) -> Self {
+        self.foreign = foreign;
+        self
     }
 
     /// The region, if it still has the instance and the key that this passage began with.

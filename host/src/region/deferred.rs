@@ -212,7 +212,6 @@ impl<C, R> Job<C, R> {
                 &call,
                 &mut goal,
                 way,
-                false,
             );
             let created = turn.run(&mut creating, Some(retry)).await;
             created.map_err(|error| region.failed(error, None))

@@ -96,7 +96,7 @@ impl<'a> Envelope<'a> {
         let wire = Wire {
             ct,
             v: FORMAT,
-            st: (st != ct).then_some(st),
+            st: (st.to_bits() != ct.to_bits()).then_some(st),
             vv: self.notes.value_version,
             ku: (self.keep_until != 0).then(|| seconds(self.keep_until)),
             et: self.notes.expiration_time.map(|time| match time {

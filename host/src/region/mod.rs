@@ -19,6 +19,7 @@ mod mangle;
 mod metadata;
 mod multi;
 mod multi_creating;
+mod multi_read;
 mod multi_set;
 mod notes;
 mod objects;

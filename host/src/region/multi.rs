@@ -16,15 +16,15 @@ use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
 use super::multi_creating::{CreatingMulti, set_multi};
 use super::notes::is_hard_outdated;
-use super::passage::Waiting;
+use super::passage::{Waiting, patience};
 use super::read::Found;
 use super::store::{object, stored_form};
 use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
 use crate::instance::{Failure, Instance};
-use crate::registry::{Configured, Current};
-use crate::slot::{Count, Tags};
+use crate::registry::Configured;
+use crate::slot::Tags;
 
 /// Several keys with the options of one call, from [`Region::entries`].
 #[must_use = "entries do nothing until one of their calls is made"]
@@ -69,13 +69,13 @@ impl<'a, K: CacheKey> Keys<'a, K> {
     }
 
     /// In the caller's order, with its repetitions.
-    fn in_order<T: Clone>(&self, values: &[T]) -> Vec<T> {
+    pub(super) fn in_order<T: Clone>(&self, values: &[T]) -> Vec<T> {
         let places = self.places.iter();
         places.map(|place| values[*place].clone()).collect()
     }
 
     /// As the backend sees them.
-    fn backend_keys(&self, region: &Configured) -> Result<Vec<BackendKey<'_>>> {
+    pub(super) fn backend_keys(&self, region: &Configured) -> Result<Vec<BackendKey<'_>>> {
         let keys = self.all.iter();
         keys.map(|key| BackendKey::new(region, &key.text)).collect()
     }
@@ -298,54 +298,6 @@ impl Region {
         };
         put.await.map_err(|error| self.ended(error))
     }
-
-    /// The first read of several keys.
-    async fn read_all<T: Cacheable>(
-        &self,
-        way: Way,
-        region: &Current,
-        keys: &[BackendKey<'_>],
-        call: &Call,
-    ) -> Result<Vec<Found<T>>> {
-        let refs: Vec<_> = keys.iter().collect();
-        let got = self
-            .call_with_keys(way, &region.instance, &refs, |instance, keys| {
-                instance.backend.get_multi(keys)
-            })
-            .await;
-        let found = self.judge_all::<T, Serde>(region, keys.iter(), call, got)?;
-        for (key, found) in keys.iter().zip(&found) {
-            match found {
-                Found::Fresh(_) => self.slot().stats.count(Count::Hit),
-                found => self.count_miss(key, found),
-            }
-        }
-        Ok(found)
-    }
-
-    pub(super) async fn look_all<T: Cacheable, K: CacheKey>(
-        &self,
-        way: Way,
-        keys: &Keys<'_, K>,
-        call: &Call,
-    ) -> Result<Vec<Option<Cached<T>>>> {
-        let look = async {
-            let region = self.current()?;
-            let backend_keys = keys.backend_keys(&region)?;
-            if backend_keys.is_empty() {
-                return Ok(Vec::new());
-            }
-            let found = self.read_all::<T>(way, &region, &backend_keys, call);
-            let found = found.await?.into_iter().map(|found| match found {
-                Found::Fresh(object) | Found::Held(object) => {
-                    Some(Cached::new(object, Source::Fresh))
-                }
-                _ => None,
-            });
-            Ok(keys.in_order(&found.collect::<Vec<_>>()))
-        };
-        look.await.map_err(|error| self.ended(error))
-    }
 }
 
 impl<'a, K: CacheKey, P> Entries<'a, K, P> {
@@ -560,7 +512,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let foreign = found.iter().map(|found| region.is_foreign(found, false));
             let foreign = foreign.collect();
             let first: Vec<_> = found.into_iter().map(Found::into_reading).collect();
-            let wait = current.config.lock_wait;
+            let wait = patience(&current);
             let request = MultiRequest {
                 keys: asked(&backend_keys, first),
                 wait: wait.map(|wait| wait.saturating_sub(began.elapsed())),
@@ -579,8 +531,8 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
                 &mut creator,
                 &self.rule,
                 waiting.way,
-                foreign,
-            );
+            )
+            .over_foreign(foreign);
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;

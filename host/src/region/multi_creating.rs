@@ -53,7 +53,6 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         creator: &'a mut C,
         rule: &'a R,
         way: Way,
-        foreign: Vec<bool>,
     ) -> Self {
         Self {
             region,
@@ -66,9 +65,15 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             way,
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
-            foreign,
+            foreign: vec![false; keys.len()],
             types: PhantomData,
         }
+    }
+
+    /// What the first read found under each key is pickled, or not.
+    pub(super) fn over_foreign(mut self, foreign: Vec<bool>) -> Self {
+        self.foreign = foreign;
+        self
     }
 
     /// All keys are spelled by one configuration: one of them tells.

@@ -255,8 +255,8 @@ impl Region {
                 call,
                 goal,
                 waiting.way,
-                foreign,
-            );
+            )
+            .over_foreign(foreign);
             let left = wait.map(|wait| {
                 wait.saturating_sub(began.map_or(Duration::ZERO, |began| began.elapsed()))
             });
@@ -384,12 +384,20 @@ impl Region {
     }
 }
 
+/// How long a call waits for others. Within a creator, on a storage that other processes share, there is always an end:
+/// a circle of waits through another process would have none.
+pub(super) fn patience(region: &Configured) -> Option<Duration> {
+    let own = region.config.lock_wait;
+    let may_be_a_circle = region.instance.properties.shared && dogpile_lock::in_creation();
+    own.or_else(|| may_be_a_circle.then_some(region.config.lock_timeout))
+}
+
 fn passage<'k, T>(region: &Configured, key: BackendKey<'k>, found: Found<T>) -> Passage<'k, T> {
     Passage {
         creations: region.instance.creations.clone(),
         key,
         found,
-        wait: region.config.lock_wait,
+        wait: patience(region),
         retry_after: region.retry_after(),
     }
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::loader;
-use crate::manifest::{Manifest, ManifestErrors};
+use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
 use crate::records::Poller;
 use crate::{Error, ErrorKind, Result};
 
@@ -26,11 +26,18 @@ pub(crate) use self::reaper::retire;
 pub(crate) struct Follower {
     engine: Arc<Engine>,
     path: PathBuf,
+    only: Option<OnlyRegion>,
     state: Mutex<State>,
     /// Ends the thread that watches.
     watch: OnceLock<watch::Stop>,
     /// What `[host] admin_socket` was when the host began to listen there, or in the usual place.
     admin_socket: OnceLock<Option<PathBuf>>,
+}
+
+/// The one region of the manifest that is opened, and what its configuration is made.
+pub(crate) struct OnlyRegion {
+    pub(crate) name: String,
+    pub(crate) change: Box<dyn Fn(&mut RegionConfig) + Send + Sync>,
 }
 
 /// What is known of the manifest.
@@ -47,10 +54,11 @@ pub(crate) struct State {
 }
 
 impl Follower {
-    pub(crate) fn new(engine: Arc<Engine>, path: PathBuf) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, path: PathBuf, only: Option<OnlyRegion>) -> Self {
         Self {
             engine,
             path,
+            only,
             state: Mutex::default(),
             watch: OnceLock::new(),
             admin_socket: OnceLock::new(),
@@ -80,13 +88,21 @@ impl Follower {
     /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
     pub(crate) fn reload(&self) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        self.apply(Attempt::read(&self.path))
+        self.apply(self.attempt())
+    }
+
+    fn attempt(&self) -> Attempt {
+        let mut attempt = Attempt::read(&self.path);
+        if let (Ok(manifest), Some(only)) = (&mut attempt.manifest, &self.only) {
+            manifest.keep_only(&only.name, &only.change);
+        }
+        attempt
     }
 
     /// Applies the manifest if anything that it is made of is other than at the last attempt.
     fn refresh(&self) {
         let _change = self.engine.change.lock();
-        let attempt = Attempt::read(&self.path);
+        let attempt = self.attempt();
         if self.state.lock().fingerprint.as_ref() != Some(&attempt.fingerprint) {
             // Logged, and kept for the status.
             let _outcome = self.apply(attempt);
@@ -165,7 +181,7 @@ impl Follower {
     /// What a reload would change. Everything is loaded and opened aside as a reload would, and closed again.
     pub(crate) fn plan(&self) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        let planned = match Manifest::load(&self.path) {
+        let planned = match self.attempt().manifest {
             Ok(manifest) => apply::planned(&self.engine, &manifest).map(|mut planned| {
                 planned.warnings = self.warnings(&manifest);
                 planned

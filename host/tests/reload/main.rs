@@ -4,6 +4,7 @@ mod change;
 mod close;
 mod create;
 mod invalidation;
+mod only;
 mod plan;
 mod plugin_file;
 mod probe;

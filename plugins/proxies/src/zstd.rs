@@ -49,15 +49,17 @@ impl Zstd {
             return Ok(value.clone());
         };
         let must = bytes.starts_with(&MAGIC);
-        let (least, most) = (self.arguments.min_size, self.arguments.max_size);
-        if bytes.len() > most && must {
+        let ZstdArguments {
+            min_size, max_size, ..
+        } = self.arguments;
+        if bytes.len() > max_size && must {
             let text = format!(
                 "the value has {} bytes, which is more than `max_size` of zstd, and looks as if it was compressed by it",
                 bytes.len()
             );
             return Err(Error::new(ErrorKind::Refused, text));
         }
-        if !must && !(least..=most).contains(&bytes.len()) {
+        if !must && !(min_size..=max_size).contains(&bytes.len()) {
             return Ok(value.clone());
         }
         let packed = compressed(bytes, self.arguments.level)

@@ -97,6 +97,37 @@ fn bytes(value: Option<Value>) -> Vec<u8> {
     value.expect("it is there").as_bytes().unwrap().to_vec()
 }
 
+fn damage_and_bombs(host: &TestHost, zstd: &BackendInstance, long: &[u8]) {
+    // No damaged frame is taken for a value: each bit of one is flipped.
+    zstd.set(&key(), &value(long)).unwrap();
+    let whole = stored();
+    for bit in 0..whole.len() * 8 {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        store_behind(&damaged);
+        let read = bytes(zstd.get(&key()).unwrap());
+        assert!(read == damaged || read == long, "bit {bit}");
+    }
+
+    // A few bytes do not become many.
+    let careful = open(host, r#"{"max_size": 2000}"#).unwrap();
+    for (size, decodes) in [(2000, true), (2001, false), (100_000_000, false)] {
+        let bomb = zstd::bulk::compress(&vec![b'7'; size], 3).unwrap();
+        store_behind(&bomb);
+        let read = bytes(careful.get(&key()).unwrap());
+        assert_eq!(read == bomb, !decodes, "{size}");
+        assert_eq!(read == vec![b'7'; size], decodes, "{size}");
+    }
+    // Nor is compressed what could not be read.
+    let longer = b"7".repeat(2001);
+    careful.set(&key(), &value(&longer)).unwrap();
+    assert_eq!(stored(), longer);
+    assert_eq!(bytes(careful.get(&key()).unwrap()), longer);
+    let looks_packed = [b"\x28\xb5\x2f\xfd", &longer[..]].concat();
+    let refused = careful.set(&key(), &value(&looks_packed)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+}
+
 /// One test, since all share what is stored.
 #[test]
 fn values_are_compressed_and_what_is_stored_is_read_whoever_wrote_it() {
@@ -169,34 +200,7 @@ fn values_are_compressed_and_what_is_stored_is_read_whoever_wrote_it() {
         assert_eq!(bytes(zstd.get(&key()).unwrap()), other);
     }
 
-    // No damaged frame is taken for a value: each bit of one is flipped.
-    zstd.set(&key(), &value(&long)).unwrap();
-    let whole = stored();
-    for bit in 0..whole.len() * 8 {
-        let mut damaged = whole.clone();
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        store_behind(&damaged);
-        let read = bytes(zstd.get(&key()).unwrap());
-        assert!(read == damaged || read == long, "bit {bit}");
-    }
-
-    // A few bytes do not become many.
-    let careful = open(&host, r#"{"max_size": 2000}"#).unwrap();
-    for (size, decodes) in [(2000, true), (2001, false), (100_000_000, false)] {
-        let bomb = zstd::bulk::compress(&vec![b'7'; size], 3).unwrap();
-        store_behind(&bomb);
-        let read = bytes(careful.get(&key()).unwrap());
-        assert_eq!(read == bomb, !decodes, "{size}");
-        assert_eq!(read == vec![b'7'; size], decodes, "{size}");
-    }
-    // Nor is compressed what could not be read.
-    let longer = b"7".repeat(2001);
-    careful.set(&key(), &value(&longer)).unwrap();
-    assert_eq!(stored(), longer);
-    assert_eq!(bytes(careful.get(&key()).unwrap()), longer);
-    let looks_packed = [b"\x28\xb5\x2f\xfd", &longer[..]].concat();
-    let refused = careful.set(&key(), &value(&looks_packed)).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Refused);
+    damage_and_bombs(&host, &zstd, &long);
 
     // A value that is a frame itself comes back as one.
     let frame = zstd::bulk::compress(&long, 3).unwrap();

@@ -4,6 +4,7 @@
 
 mod check;
 mod delete;
+mod exec;
 mod get;
 mod plugins;
 mod reload;

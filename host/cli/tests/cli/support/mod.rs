@@ -1,10 +1,12 @@
 //! A folder with a manifest and plugins, the command in it, and a server.
 
+mod exec;
 mod folder;
 mod http;
 mod run;
 mod server;
 
+pub use exec::{Ended, Exec, ended, tick, until, wait, within};
 pub use folder::Folder;
 pub use http::Response;
 pub use run::{Run, without_folder};

@@ -1,0 +1,48 @@
+//! The command that is to be run.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A command with its arguments, and where it is run.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    words: Vec<OsString>,
+    folder: PathBuf,
+}
+
+/// Never without a program.
+impl Line {
+    pub(super) fn here(words: Vec<OsString>) -> io::Result<Self> {
+        let folder = env::current_dir()?;
+        Ok(Self { words, folder })
+    }
+
+    pub(super) fn words(&self) -> &[OsString] {
+        &self.words
+    }
+
+    pub(super) fn folder(&self) -> &OsStr {
+        self.folder.as_os_str()
+    }
+
+    /// The program, for messages.
+    pub(super) fn program(&self) -> String {
+        self.words[0].display().to_string()
+    }
+
+    /// A cached output must not depend on what one of its callers had on the standard input, so there is nothing on it.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]).stdin(Stdio::null());
+        command
+    }
+
+    /// Becomes the command. Returns only if it cannot be started.
+    pub(super) fn exec(&self) -> io::Error {
+        self.command().exec()
+    }
+}

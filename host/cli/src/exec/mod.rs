@@ -1,0 +1,90 @@
+//! `exec`.
+
+mod behind;
+mod bytes;
+mod cache;
+mod ending;
+mod fetch;
+mod job;
+mod key;
+mod line;
+mod list;
+mod options;
+mod outlet;
+mod place;
+mod printing;
+mod pump;
+mod purge;
+mod quoted;
+mod record;
+mod recorder;
+mod running;
+mod signals;
+mod time;
+mod usage;
+mod warn;
+mod whole;
+mod word;
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+pub(crate) use self::ending::FAILED;
+pub(crate) use self::options::Options;
+pub(crate) use self::usage::place_of_exec;
+
+use self::key::Key;
+use self::line::Line;
+use self::running::WITHIN;
+use crate::outcome::Outcome;
+
+/// Switches the cache off, if it is `off`.
+const SWITCH: &str = "DOGPILE_EXEC";
+
+/// Ends the process as the command did, but for `--list` and `--purge`.
+pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
+    if options.list {
+        return list::run(&options);
+    }
+    if options.purge {
+        return purge::run(&options);
+    }
+    if options.behind.is_some() {
+        behind::detach()?;
+    }
+    let line = Line::here(options.command.clone())?;
+    if is_off() {
+        ending::uncached(&line);
+    }
+    let key = Key::new(&line, &options)?;
+    let within = env::var(WITHIN).unwrap_or_default();
+    if key.is_in(&within) {
+        bail!(
+            "`{}` asks for its own output, which would never come",
+            line.program()
+        );
+    }
+    whole::run(line, key, options, manifest, within)
+}
+
+/// Tells why dogpile itself failed.
+pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
+    warn::warn(format_args!("{error:#}"));
+    FAILED.into()
+}
+
+fn is_off() -> bool {
+    match env::var(SWITCH) {
+        Ok(text) if text == "off" => true,
+        Ok(text) if !text.is_empty() && text != "on" => {
+            warn::warn(format_args!(
+                "{SWITCH} is `{text}`; only `off` and `on` are understood"
+            ));
+            false
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,192 @@
+//! A call of `exec` from its begin to its end.
+
+use std::path::Path;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use dogpile::Source;
+
+use super::cache::Unusable;
+use super::ending;
+use super::fetch;
+use super::job::{Fetched, Job, News, Refusal};
+use super::key::Key;
+use super::line::Line;
+use super::options::Options;
+use super::outlet::Outlet;
+use super::printing::{Printed, replay};
+use super::running::{Ran, Trouble};
+use super::time::shown;
+use super::warn::warn;
+
+/// How long a cache may take to open and look, and to store: more than any that works, and what one that does not may cost
+/// the command. Somebody who was stopped may hold its locks.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a call within another's run waits, if it does not say. As long as the library's own do in such a place.
+const NESTED: Duration = Duration::from_secs(30);
+
+/// Ends as the command did.
+pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, within: String) -> ! {
+    let (news, heard) = mpsc::channel();
+    let timeout = patience(&options, &within);
+    let job = Arc::new(Job {
+        line,
+        key,
+        options,
+        manifest: manifest.to_owned(),
+        within,
+        timeout,
+        came: SystemTime::now(),
+        claimed: AtomicBool::new(false),
+        news,
+    });
+    let own = Arc::clone(&job);
+    let worker = thread::Builder::new().name("dogpile-exec".to_owned());
+    if let Err(error) = worker.spawn(move || fetch::work(&own)) {
+        warn(format_args!("the cache is not used: {error}"));
+        ending::uncached(&job.line);
+    }
+    match outcome(&job, &heard) {
+        (Some(ran), fetched) => after_run(*ran, fetched),
+        (None, fetched) => without_run(&job, fetched),
+    }
+}
+
+/// Within another run there is always an end: two that ask for each other's outputs would have none.
+fn patience(options: &Options, within: &str) -> Option<Duration> {
+    options.timeout.or((!within.is_empty()).then_some(NESTED))
+}
+
+/// Who took too long.
+enum Late {
+    Cache,
+    /// Who runs the command elsewhere: longer than the caller wants to wait.
+    Others,
+}
+
+/// What is known when the cache is done, or has had its time.
+fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
+    let mut ran = None;
+    let mut limit = Some(PATIENCE);
+    let mut late = Late::Cache;
+    let mut deadline = limit.map(|limit| Instant::now() + limit);
+    loop {
+        let next = match deadline {
+            Some(deadline) => {
+                heard.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            }
+            None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match next {
+            Ok(News::Opened) => (limit, late) = (job.timeout, Late::Others),
+            Ok(News::Ran(news)) => {
+                ran = Some(news);
+                (limit, late) = (Some(PATIENCE), Late::Cache);
+            }
+            Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
+            Err(RecvTimeoutError::Timeout) if ran.is_some() || job.claim() => {
+                return (ran, Err(late));
+            }
+            // It is being run here: that takes what it takes.
+            Err(RecvTimeoutError::Timeout) => limit = None,
+            Err(RecvTimeoutError::Disconnected) => return (ran, Err(Late::Cache)),
+        }
+        deadline = limit.map(|limit| Instant::now() + limit);
+    }
+}
+
+fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
+    let printed = ran.outlet.map(Outlet::end);
+    let (end, printed) = match (printed, fetched) {
+        (Some(printed), fetched) => {
+            not_stored(fetched);
+            (ran.end, printed)
+        }
+        // It was held back.
+        (None, Ok(Fetched::Record(record))) if record.source() == Source::Stale => {
+            warn(format_args!(
+                "the command failed ({}); this is its output of {} ago",
+                ran.end,
+                shown(record.age())
+            ));
+            (record.end, replay(&record.chunks))
+        }
+        (None, fetched) => {
+            not_stored(fetched);
+            let chunks = ran.record.map(|record| record.chunks);
+            (
+                ran.end,
+                chunks.map_or_else(Printed::default, |chunks| replay(&chunks)),
+            )
+        }
+    };
+    ending::as_command(end, printed)
+}
+
+/// The command has run: all that is left is to say so.
+fn not_stored(fetched: Result<Fetched, Late>) {
+    match fetched {
+        Ok(Fetched::Failed(error)) => warn(format_args!("the output is not kept: {error:#}")),
+        Err(_) => warn(format_args!(
+            "the output is not kept: the cache takes too long"
+        )),
+        Ok(Fetched::Record(_) | Fetched::Refused(_)) => {}
+    }
+}
+
+fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
+    match fetched {
+        Ok(Fetched::Record(record)) => ending::as_command(record.end, replay(&record.chunks)),
+        Ok(Fetched::Refused(Refusal::Others(record))) => {
+            ending::as_command(record.end, replay(&record.chunks))
+        }
+        Ok(Fetched::Refused(Refusal::Trouble(trouble))) => match &*trouble {
+            Trouble::NotStarted(error) => ending::not_started(&job.line, error),
+            Trouble::NotPrepared(error) => warn(format_args!("the cache is not used: {error}")),
+            Trouble::Lost(error) => {
+                warn(format_args!("the output of the command was lost: {error}"));
+                process::exit(ending::FAILED.into())
+            }
+        },
+        Ok(Fetched::Failed(error)) if error.is::<Unusable>() => {
+            warn(format_args!("{error}"));
+            process::exit(ending::FAILED.into())
+        }
+        Ok(Fetched::Failed(error)) => warn(format_args!("the cache is not used: {error:#}")),
+        Err(Late::Cache) => warn(format_args!("the cache is not used: it takes too long")),
+        Ok(Fetched::Refused(_)) | Err(Late::Others) => {}
+    }
+    if job.options.behind.is_some() {
+        process::exit(0)
+    }
+    ending::uncached(&job.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn only_a_call_within_a_run_has_a_limit_of_its_own() {
+        let given = |arguments: &[&str]| {
+            Whole::parse_from(["exec"].iter().chain(arguments).chain(&["--", "a"])).options
+        };
+        assert_eq!(patience(&given(&[]), ""), None);
+        assert_eq!(patience(&given(&[]), "key"), Some(NESTED));
+        let asked = given(&["--timeout", "1h"]);
+        assert_eq!(patience(&asked, "key"), Some(Duration::from_hours(1)));
+    }
+}

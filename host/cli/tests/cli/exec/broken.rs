@@ -1,0 +1,127 @@
+//! A cache that cannot be used is no reason not to run the command, and costs a line.
+
+use std::fs::{self, File};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::support::{Ended, Exec, wait};
+
+fn lines(stderr: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(stderr)
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// It did what it should, and said once that there is no cache.
+#[track_caller]
+fn is_run_with_a_warning(ended: &Ended, warning: &str) {
+    let lines = lines(&ended.stderr);
+    assert_eq!(
+        (ended.status, &ended.stdout[..]),
+        (6, &b"out\n"[..]),
+        "{lines:?}"
+    );
+    let [first, second] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let (told, err) = if first == "err" {
+        (second, first)
+    } else {
+        (first, second)
+    };
+    assert_eq!(err, "err");
+    assert!(
+        told.starts_with("dogpile: ") && told.contains(warning),
+        "{told}"
+    );
+}
+
+const SCRIPT: &str = "echo out; echo err >&2; exit 6";
+
+#[test]
+fn a_folder_that_cannot_be_made() {
+    let exec = Exec::new();
+    fs::remove_dir(exec.path("cache")).unwrap();
+    fs::write(exec.path("cache"), "a file").unwrap();
+    is_run_with_a_warning(&exec.run(&[], SCRIPT), "the cache is not used: ");
+}
+
+#[test]
+fn no_home() {
+    let exec = Exec::new();
+    let mut command = exec.script(&[], SCRIPT);
+    let child = command
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("HOME")
+        .spawn()
+        .unwrap();
+    is_run_with_a_warning(&wait(child), "neither XDG_CACHE_HOME nor HOME");
+}
+
+#[test]
+fn a_file_of_another_program() {
+    let exec = Exec::new();
+    exec.run(&[], "true");
+    fs::remove_file(exec.cached("exec.dbm")).unwrap();
+    fs::remove_file(exec.cached("exec.dbm.state")).unwrap();
+    fs::write(exec.cached("exec.dbm"), "SQLite format 3\0 and so on").unwrap();
+    is_run_with_a_warning(&exec.run(&[], SCRIPT), "the cache is not used: ");
+}
+
+#[test]
+fn a_damaged_file_is_begun_anew() {
+    let exec = Exec::new();
+    exec.run(&[], "true");
+    let length = fs::metadata(exec.cached("exec.dbm")).unwrap().len();
+    fs::write(
+        exec.cached("exec.dbm"),
+        vec![7; usize::try_from(length).unwrap()],
+    )
+    .unwrap();
+    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+}
+
+/// A limit on the size of files, as a full disk.
+fn full(exec: &Exec, blocks: u32, script: &str) -> Ended {
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec");
+    wait(exec.through(&limit, script).spawn().unwrap())
+}
+
+#[test]
+fn a_full_disk_before_and_after_there_is_a_file() {
+    let exec = Exec::new();
+    is_run_with_a_warning(&full(&exec, 1, SCRIPT), "the cache is not used: ");
+    assert_eq!(exec.runs(), 1);
+    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+    // What is there can be read,
+    full(&exec, 1, "wc -l < runs").is(0, "2\n", "");
+    // and nothing be added.
+    let size = fs::metadata(exec.cached("exec.dbm")).unwrap().len();
+    let large = "head -c 10000000 /dev/zero | tr '\\0' x; echo err >&2";
+    let blocks = u32::try_from(size / 512 + 2).unwrap();
+    let ended = full(&exec, blocks, large);
+    assert_eq!((ended.status, ended.stdout.len()), (0, 10_000_000));
+    let lines = lines(&ended.stderr);
+    assert!(
+        lines.len() == 2 && lines[1].starts_with("dogpile: the output is not kept: "),
+        "{lines:?}"
+    );
+    // Nothing was lost.
+    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+}
+
+#[test]
+fn a_cache_that_does_not_answer_is_waited_for_5_seconds() {
+    let exec = Exec::new();
+    exec.run(&[], "true");
+    // As somebody who was stopped while he opened it.
+    let state = File::open(exec.cached("exec.dbm.state")).unwrap();
+    flock(&state, FlockOperation::LockExclusive).unwrap();
+    is_run_with_a_warning(
+        &exec.run(&[], SCRIPT),
+        "the cache is not used: it takes too long",
+    );
+    assert_eq!(exec.runs(), 2);
+}

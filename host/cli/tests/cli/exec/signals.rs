@@ -1,0 +1,98 @@
+use std::process::Child;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Exec, until, wait};
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn a_signal_goes_to_the_command_and_the_run_is_not_kept() {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
+        let exec = Exec::new();
+        exec.gate("gate");
+        let call = exec
+            .script(&[], "echo out; read x < gate; echo more")
+            .spawn()
+            .unwrap();
+        let gate = exec.meet("gate");
+        send(&call, signal);
+        wait(call).is(128 + number, "out\n", "");
+        drop(gate);
+        let again = exec
+            .script(&[], "echo out; read x < gate; echo more")
+            .spawn()
+            .unwrap();
+        exec.open("gate");
+        wait(again).is(0, "out\nmore\n", "");
+        assert_eq!(exec.runs(), 2);
+    }
+}
+
+#[test]
+fn a_run_that_outlives_a_signal_is_not_kept_either() {
+    let exec = Exec::new();
+    exec.gate("gate");
+    let script = "trap 'touch caught' TERM; sh -c 'read x < gate' & wait; ls caught; echo end";
+    let call = exec.script(&[], script).spawn().unwrap();
+    let gate = exec.meet("gate");
+    send(&call, Signal::TERM);
+    until("it is caught", || exec.path("caught").exists());
+    drop(gate);
+    wait(call).is(0, "caught\nend\n", "");
+    let again = exec.script(&[], script).spawn().unwrap();
+    exec.open("gate");
+    wait(again).is(0, "caught\nend\n", "");
+    assert_eq!(exec.runs(), 2);
+}
+
+#[test]
+fn who_waits_runs_a_command_that_another_has_cancelled() {
+    let exec = Exec::new();
+    exec.gate("gate1");
+    exec.gate("gate2");
+    let script = "read x < gate$(wc -l < runs); wc -l < runs";
+    let first = exec.script(&[], script).spawn().unwrap();
+    let _gate = exec.meet("gate1");
+    let other = exec.script(&[], script).spawn().unwrap();
+    exec.until_waiting(1);
+    send(&first, Signal::TERM);
+    wait(first).is(128 + 15, "", "");
+    exec.open("gate2");
+    wait(other).is(0, "2\n", "");
+}
+
+#[test]
+fn what_a_cancelled_command_leaves_behind_is_not_waited_for() {
+    let exec = Exec::new();
+    exec.gate("gate");
+    exec.gate("held");
+    let script = "(read x < held) & echo out; read x < gate";
+    let call = exec.script(&[], script).spawn().unwrap();
+    let held = exec.meet("held");
+    let _gate = exec.meet("gate");
+    send(&call, Signal::TERM);
+    wait(call).is(128 + 15, "out\n", "");
+    drop(held);
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_so() {
+    let exec = Exec::new();
+    exec.gate("gate");
+    let mut call = exec.through("trap '' HUP; exec", "read x < gate; echo end");
+    let call = call.spawn().unwrap();
+    let gate = exec.meet("gate");
+    send(&call, Signal::HUP);
+    drop(gate);
+    wait(call).is(0, "end\n", "");
+}
+
+#[test]
+fn the_end_of_the_command_is_noticed_where_the_ends_of_children_are_ignored() {
+    let exec = Exec::new();
+    let mut call = exec.through("exec env --ignore-signal=CHLD", "echo out; exit 3");
+    wait(call.spawn().unwrap()).is(3, "out\n", "");
+}

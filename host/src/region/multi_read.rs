@@ -1,0 +1,64 @@
+//! Reads of several keys at once.
+
+use dogpile_lock::Source;
+
+use super::call::Call;
+use super::form::Serde;
+use super::mangle::BackendKey;
+use super::multi::Keys;
+use super::read::Found;
+use super::way::Way;
+use super::{CacheKey, Cacheable, Cached, Region};
+use crate::Result;
+use crate::registry::Current;
+use crate::slot::Count;
+
+impl Region {
+    /// The first read of several keys.
+    pub(super) async fn read_all<T: Cacheable>(
+        &self,
+        way: Way,
+        region: &Current,
+        keys: &[BackendKey<'_>],
+        call: &Call,
+    ) -> Result<Vec<Found<T>>> {
+        let refs: Vec<_> = keys.iter().collect();
+        let got = self
+            .call_with_keys(way, &region.instance, &refs, |instance, keys| {
+                instance.backend.get_multi(keys)
+            })
+            .await;
+        let found = self.judge_all::<T, Serde>(region, keys.iter(), call, got)?;
+        for (key, found) in keys.iter().zip(&found) {
+            match found {
+                Found::Fresh(_) => self.slot().stats.count(Count::Hit),
+                found => self.count_miss(key, found),
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn look_all<T: Cacheable, K: CacheKey>(
+        &self,
+        way: Way,
+        keys: &Keys<'_, K>,
+        call: &Call,
+    ) -> Result<Vec<Option<Cached<T>>>> {
+        let look = async {
+            let region = self.current()?;
+            let backend_keys = keys.backend_keys(&region)?;
+            if backend_keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let found = self.read_all::<T>(way, &region, &backend_keys, call);
+            let found = found.await?.into_iter().map(|found| match found {
+                Found::Fresh(object) | Found::Held(object) => {
+                    Some(Cached::new(object, Source::Fresh))
+                }
+                _ => None,
+            });
+            Ok(keys.in_order(&found.collect::<Vec<_>>()))
+        };
+        look.await.map_err(|error| self.ended(error))
+    }
+}

@@ -1,0 +1,110 @@
+use std::path::{Path, PathBuf};
+
+use dogpile_plugin_api::schemars;
+use dogpile_plugin_api::serde::{self, Deserialize};
+use dogpile_plugin_api::{Error, JsonSchema, Result};
+
+use crate::byte_size::ByteSize;
+use crate::lock_file::LockFile;
+
+/// The arguments of the backend `dbm`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "serde", deny_unknown_fields)]
+#[schemars(crate = "schemars")]
+pub struct DbmArguments {
+    /// The file. Its folder must exist; the file is made.
+    pub filename: PathBuf,
+    /// A lock file that reads share and a write has alone: a path, `true` for `FILENAME.rw.lock`, or `false` for none.
+    #[serde(default = "LockFile::off")]
+    pub rw_lockfile: LockFile,
+    /// The lock file of creations: a path, `true` for `FILENAME.dogpile.lock`, or `false` for the lock within the
+    /// process alone.
+    #[serde(default = "LockFile::on")]
+    pub dogpile_lockfile: LockFile,
+    /// What a creation locks for other processes: its `"key"`, or the whole `"file"` as in Python.
+    #[serde(default)]
+    pub dogpile_lock_scope: Scope,
+    /// How much room the entries may take: bytes, or a string such as `"64MiB"`.
+    #[serde(default = "default_max_bytes")]
+    pub max_bytes: ByteSize,
+    /// How much of the file each process keeps in memory at most: bytes, or a string such as `"64MiB"`.
+    #[serde(default = "default_cache_bytes")]
+    pub cache_bytes: ByteSize,
+    /// What the entries survive: the death of a `"process"`, or the loss of `"power"` too.
+    #[serde(default)]
+    pub durability: Durability,
+}
+
+/// What a creation locks for other processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(crate = "serde", rename_all = "lowercase")]
+#[schemars(crate = "schemars")]
+pub enum Scope {
+    /// Its key.
+    #[default]
+    Key,
+    /// The whole file: while a process creates anything, no other creates.
+    File,
+}
+
+/// What the entries survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "serde", rename_all = "lowercase")]
+#[schemars(crate = "schemars")]
+pub enum Durability {
+    /// The death of any process at any moment. A file from before the machine started is thrown away.
+    #[default]
+    Process,
+    /// The loss of power too: each write waits until the disk has it.
+    Power,
+}
+
+const fn default_max_bytes() -> ByteSize {
+    ByteSize::mebibytes(256)
+}
+
+const fn default_cache_bytes() -> ByteSize {
+    ByteSize::mebibytes(32)
+}
+
+impl DbmArguments {
+    /// The defaults, for that file.
+    pub(crate) fn at(filename: &Path) -> Self {
+        Self {
+            filename: filename.to_owned(),
+            rw_lockfile: LockFile::off(),
+            dogpile_lockfile: LockFile::on(),
+            dogpile_lock_scope: Scope::default(),
+            max_bytes: default_max_bytes(),
+            cache_bytes: default_cache_bytes(),
+            durability: Durability::default(),
+        }
+    }
+
+    /// Refuses what cannot be, with the argument that is wrong.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.filename.file_name().is_none() {
+            return Err(Error::argument(
+                "filename",
+                format!("{} is no name of a file", self.filename.display()),
+            ));
+        }
+        let creation = self.dogpile_lockfile.path(&self.filename, "dogpile.lock");
+        let read_write = self.rw_lockfile.path(&self.filename, "rw.lock");
+        if creation.is_some() && creation == read_write {
+            return Err(Error::argument(
+                "dogpile_lockfile",
+                "it is the file of `rw_lockfile` too: each needs one of its own",
+            ));
+        }
+        for (argument, path) in [("dogpile_lockfile", creation), ("rw_lockfile", read_write)] {
+            if path.is_some_and(|path| path == self.filename) {
+                return Err(Error::argument(
+                    argument,
+                    "it is the file of `filename`: name another, or write true for one beside it",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! The n-th write, sync, growth, read and opening fails, for every n that occurs.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use dogpile_plugin_api::{Backend, ErrorKind, Result};
+
+use super::failing::{Failing, Kind};
+use super::support::Bench;
+use crate::arguments::Durability;
+use crate::dbm::Dbm;
+
+type Model = HashMap<&'static str, Option<Vec<u8>>>;
+
+const KEYS: [&str; 4] = ["a", "b", "c", "d"];
+
+fn bytes(step: usize) -> Vec<u8> {
+    vec![u8::try_from(step).unwrap(); 700 * (step % 5) + 10]
+}
+
+/// What may be there: what was last stored for sure, and what a store since then that failed would have stored.
+struct Expected {
+    certain: Model,
+    possible: Vec<Model>,
+}
+
+impl Expected {
+    fn done(&mut self, result: Result<()>, change: &[(&'static str, Option<Vec<u8>>)]) {
+        let mut after = self.certain.clone();
+        after.extend(change.iter().cloned());
+        match result {
+            Ok(()) => {
+                self.certain = after;
+                self.possible.clear();
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                let mut more: Vec<_> = self.possible.clone();
+                for model in &mut more {
+                    model.extend(change.iter().cloned());
+                }
+                self.possible.extend(more);
+                self.possible.push(after);
+            }
+        }
+    }
+
+    fn check(&self, bench: &Bench, on: &Dbm) {
+        let found: Model = KEYS
+            .iter()
+            .map(|key| (*key, bench.get(on, key).unwrap()))
+            .collect();
+        let same = |model: &Model| {
+            KEYS.iter()
+                .all(|key| model.get(key).cloned().flatten() == found[key])
+        };
+        assert!(
+            same(&self.certain) || self.possible.iter().any(same),
+            "neither before nor after what failed"
+        );
+    }
+}
+
+/// Stores, replaces and deletes; gives what must be there now.
+fn scenario(bench: &Bench, on: &Dbm) -> Expected {
+    let mut expected = Expected {
+        certain: Model::new(),
+        possible: Vec::new(),
+    };
+    for step in 0..6 {
+        let key = KEYS[step % KEYS.len()];
+        let stored = bench.set(on, key, &bytes(step));
+        expected.done(stored, &[(key, Some(bytes(step)))]);
+        // A read gives a value whole, or an error.
+        if let Ok(Some(found)) = bench.get(on, key) {
+            assert!((0..=step).any(|step| bytes(step) == found));
+        }
+    }
+    let values = KEYS.map(|key| (key, Some(bytes(9))));
+    let entries = KEYS.map(|key| bench.host.key(key));
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|key| (key.as_key(), bench.value(&key.as_key(), &bytes(9), 0)))
+        .collect();
+    expected.done(on.set_multi(&entries), &values);
+    expected.done(bench.delete(on, "b"), &[("b", None)]);
+    expected
+}
+
+/// Runs the scenario with each call of that kind failing in turn, and gives how many there were.
+fn fail_each(kind: Kind, stays: bool, durability: Durability, error: io::ErrorKind) -> usize {
+    for number in 0.. {
+        let bench = Bench::new();
+        let disk = Failing::at(kind, number, stays, error);
+        let mut opening = bench.opening_on(Arc::new(disk.clone()));
+        opening.durability = durability;
+        let on = match bench.open_as(opening) {
+            Ok(on) => on,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                disk.heal();
+                let mut opening = bench.opening_on(Arc::new(disk.clone()));
+                opening.durability = durability;
+                bench.open_as(opening).unwrap()
+            }
+        };
+        let expected = scenario(&bench, &on);
+        let failed = disk.failed();
+        disk.heal();
+        // The same instance goes on, and so does another after it.
+        expected.check(&bench, &on);
+        bench.set(&on, "e", b"after all").unwrap();
+        on.close().unwrap();
+        drop(on);
+        let mut opening = bench.opening();
+        opening.durability = durability;
+        let on = bench.open_as(opening).unwrap();
+        expected.check(&bench, &on);
+        assert_eq!(bench.get(&on, "e").unwrap().unwrap(), b"after all");
+        assert!(
+            !bench.folder.path().join("cache.damaged").exists(),
+            "{kind:?} {number} {stays}"
+        );
+        if failed == 0 {
+            return number;
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_write_that_fails_loses_nothing_stored_before() {
+    let error = io::ErrorKind::StorageFull;
+    for stays in [false, true] {
+        let number = fail_each(Kind::Write, stays, Durability::Process, error);
+        assert!(number > 50, "{number}");
+    }
+}
+
+#[test]
+fn growth_that_fails_loses_nothing_stored_before() {
+    let error = io::ErrorKind::StorageFull;
+    for stays in [false, true] {
+        let number = fail_each(Kind::Grow, stays, Durability::Process, error);
+        assert!(number > 0, "{number}");
+    }
+}
+
+#[test]
+fn a_sync_that_fails_loses_nothing_stored_before() {
+    for stays in [false, true] {
+        let number = fail_each(Kind::Sync, stays, Durability::Power, io::ErrorKind::Other);
+        assert!(number > 8, "{number}");
+    }
+}
+
+#[test]
+fn a_read_that_fails_loses_nothing_stored_before() {
+    for stays in [false, true] {
+        let number = fail_each(Kind::Read, stays, Durability::Process, io::ErrorKind::Other);
+        assert!(number > 8, "{number}");
+    }
+}
+
+#[test]
+fn an_opening_that_fails_is_told_and_the_next_succeeds() {
+    for stays in [false, true] {
+        let error = io::ErrorKind::PermissionDenied;
+        let number = fail_each(Kind::Open, stays, Durability::Process, error);
+        assert_eq!(number, 1);
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_what_is_stored_can_still_be_read() {
+    let bench = Bench::new();
+    bench.set(&bench.open().unwrap(), "a", b"before").unwrap();
+    let disk = Failing::at(Kind::Write, 0, true, io::ErrorKind::StorageFull);
+    // Opening writes a few bytes where there is room already.
+    disk.heal();
+    let on = bench
+        .open_as(bench.opening_on(Arc::new(disk.clone())))
+        .unwrap();
+    disk.break_again();
+    let error = bench.set(&on, "b", b"more").unwrap_err();
+    assert!(error.to_string().contains("no room left"), "{error}");
+    disk.heal();
+    assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"before");
+    assert_eq!(bench.get(&on, "b").unwrap(), None);
+}

@@ -1,0 +1,10 @@
+//! Tests that need what no user sees: failing disks, damaged files, and the time of the machine's start.
+
+mod damage;
+mod failing;
+mod faults;
+mod keys;
+mod locks;
+mod opening;
+mod room;
+mod support;

@@ -1,0 +1,149 @@
+//! What is purged and evicted.
+
+use std::time::Duration;
+
+use dogpile_plugin_api::testing::TestHost;
+use dogpile_plugin_api::{Backend, BackendStats};
+
+use super::support::Bench;
+use crate::byte_size::ByteSize;
+use crate::dbm::Dbm;
+
+const NOW: u64 = 1_000_000_000;
+
+fn counted(stats: &BackendStats) -> [u64; 4] {
+    [
+        stats.entries,
+        stats.bytes,
+        stats.evictions,
+        stats.expirations,
+    ]
+    .map(Option::unwrap)
+}
+
+fn small(bench: &Bench) -> Dbm {
+    let mut arguments = bench.arguments();
+    arguments.max_bytes = ByteSize::mebibytes(1);
+    Dbm::open(arguments, &bench.host.context()).unwrap()
+}
+
+#[test]
+fn what_is_past_its_end_is_not_found_and_is_purged_by_later_stores_a_few_at_a_time() {
+    let mut bench = Bench::new();
+    bench.host = TestHost::at(NOW);
+    let on = bench.open().unwrap();
+    for number in 0..40 {
+        bench
+            .set_until(&on, &format!("short {number}"), b"value", NOW + 1_000_000)
+            .unwrap();
+    }
+    bench.set(&on, "long", b"value").unwrap();
+    assert_eq!(counted(&on.stats().unwrap())[0], 41);
+    bench.host.advance(Duration::from_millis(1));
+    assert_eq!(bench.get(&on, "short 0").unwrap(), None);
+    assert_eq!(counted(&on.stats().unwrap())[0], 41);
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        bench.set(&on, "another", b"value").unwrap();
+        left.push(counted(&on.stats().unwrap())[0]);
+    }
+    assert_eq!(left, [26, 10, 2, 2]);
+    let [_, _, evicted, expired] = counted(&on.stats().unwrap());
+    assert_eq!((evicted, expired), (0, 40));
+    assert!(bench.get(&on, "long").unwrap().is_some());
+}
+
+#[test]
+fn a_store_over_what_is_past_its_end_is_not_purged_with_it() {
+    let mut bench = Bench::new();
+    bench.host = TestHost::at(NOW);
+    let on = bench.open().unwrap();
+    bench.set_until(&on, "a", b"old", NOW + 10).unwrap();
+    bench
+        .set_until(&on, "a", b"new", NOW + 1_000_000_000)
+        .unwrap();
+    bench.host.advance(Duration::from_nanos(20));
+    bench.set(&on, "b", b"value").unwrap();
+    assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"new");
+    assert_eq!(counted(&on.stats().unwrap())[0], 2);
+}
+
+#[test]
+fn when_it_is_full_the_oldest_go_first_and_the_limit_holds() {
+    let bench = Bench::new();
+    let on = small(&bench);
+    for number in 0..2_000 {
+        bench
+            .set(&on, &format!("key {number:04}"), &[1; 1_000])
+            .unwrap();
+        let bytes = counted(&on.stats().unwrap())[1];
+        assert!(bytes <= 1 << 20, "{bytes}");
+    }
+    let [entries, _, evictions, _] = counted(&on.stats().unwrap());
+    assert_eq!(entries + evictions, 2_000);
+    assert!(entries > 350, "{entries}");
+    let is_there = |number: u64| {
+        bench
+            .get(&on, &format!("key {number:04}"))
+            .unwrap()
+            .is_some()
+    };
+    let first = 2_000 - entries;
+    assert!(!is_there(first - 1) && is_there(first) && is_there(1_999));
+    let length = std::fs::metadata(bench.data()).unwrap().len();
+    assert!(length < 2 << 20, "{length}");
+}
+
+#[test]
+fn a_store_makes_an_entry_young_again() {
+    let bench = Bench::new();
+    let on = small(&bench);
+    bench.set(&on, "often", &[1; 1_000]).unwrap();
+    for number in 0..3_000 {
+        bench
+            .set(&on, &format!("key {number}"), &[1; 1_000])
+            .unwrap();
+        if number % 200 == 0 {
+            bench.set(&on, "often", &[1; 1_000]).unwrap();
+        }
+    }
+    assert!(bench.get(&on, "often").unwrap().is_some());
+}
+
+#[test]
+fn a_value_larger_than_all_room_is_not_stored_and_replaces_nothing_by_itself() {
+    let bench = Bench::new();
+    let on = small(&bench);
+    bench.set(&on, "a", b"small").unwrap();
+    bench.set(&on, "b", b"small").unwrap();
+    bench.set(&on, "a", &vec![1; 2 << 20]).unwrap();
+    assert_eq!(bench.get(&on, "a").unwrap(), None);
+    assert!(bench.get(&on, "b").unwrap().is_some());
+    assert_eq!(counted(&on.stats().unwrap())[0], 1);
+}
+
+#[test]
+fn what_is_counted_is_what_there_is_after_stores_deletions_and_clears() {
+    let bench = Bench::new();
+    let on = bench.open().unwrap();
+    for round in 0..3 {
+        for number in 0..50 {
+            let until = if number % 2 == 0 {
+                0
+            } else {
+                u64::MAX - number
+            };
+            bench
+                .set_until(&on, &format!("key {number}"), &vec![1; 100 * round], until)
+                .unwrap();
+        }
+    }
+    assert_eq!(counted(&on.stats().unwrap())[0], 50);
+    for number in 0..50 {
+        bench.delete(&on, &format!("key {number}")).unwrap();
+    }
+    assert_eq!(counted(&on.stats().unwrap())[..2], [0, 0]);
+    bench.set(&on, "a", b"value").unwrap();
+    on.clear().unwrap();
+    assert_eq!(counted(&on.stats().unwrap())[..2], [0, 0]);
+}

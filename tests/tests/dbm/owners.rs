@@ -1,0 +1,109 @@
+//! What becomes of a key whose owner is killed or stopped, or waits for a key of who waits for its own.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::processes::Shared;
+
+/// How late the next owner may be, by the promise, and beyond that on a machine that has more to do than it can.
+const LATE: Duration = Duration::from_millis(250);
+const LOADED: Duration = Duration::from_secs(3);
+
+/// Until the kernel has somebody who waits for a lock on the lock file.
+fn until_one_waits(shared: &Shared) {
+    let lock = shared.file().with_extension("dogpile.lock");
+    let number = format!(":{} ", fs::metadata(lock).unwrap().ino());
+    loop {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let waits = |line: &str| line.contains("-> OFDLCK") && line.contains(&number);
+        if locks.lines().any(waits) {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn an_owner_that_is_killed_is_followed_at_once() {
+    let shared = Shared::new();
+    let mut next = shared.worker();
+    let (mut late, mut longest, times) = (0, Duration::ZERO, 100_u64);
+    for round in 1..=times {
+        let mut owner = shared.worker();
+        for worker in [&mut owner, &mut next] {
+            worker.tell(&format!("time {}", round * 121));
+            worker.expect("done");
+        }
+        owner.tell("hold 0 key");
+        owner.expect("creating key");
+        next.tell(&format!("call 8 {round} key"));
+        until_one_waits(&shared);
+        let killed = Instant::now();
+        owner.kill();
+        next.expect(&format!("created 1 got {round}"));
+        let followed = killed.elapsed();
+        assert!(followed < LATE + LOADED, "{followed:?}");
+        late += u64::from(followed > LATE);
+        longest = longest.max(followed);
+    }
+    eprintln!("{times} dead owners were followed after {longest:?} at the latest");
+    assert!(
+        late <= times / 10,
+        "{late} of {times} dead owners were followed late"
+    );
+}
+
+#[test]
+fn an_owner_that_is_stopped_keeps_its_key_and_others_go_on() {
+    let shared = Shared::new();
+    let (mut owner, mut other) = (shared.worker(), shared.worker());
+    owner.tell("hold 1 key");
+    owner.expect("creating key");
+    owner.stop();
+    other.tell("call 8 2 key");
+    // Nothing but that key waits.
+    other.tell("call 8 3 another");
+    other.expect("created 1 got 3");
+    owner.go_on();
+    owner.tell("go key");
+    owner.expect("got 1");
+    other.expect("created 0 got 1");
+}
+
+#[test]
+fn two_processes_that_create_two_keys_within_each_other_end_with_an_error_and_a_value() {
+    let shared = Shared::new();
+    let patience = Duration::from_millis(500);
+    let mut one = shared.worker_with(patience);
+    let mut other = shared.worker_with(patience * 4);
+    one.tell("nest a b");
+    one.expect("creating a");
+    other.tell("nest b a");
+    other.expect("creating b");
+    one.tell("go a");
+    other.tell("go b");
+    let line = one.hear();
+    assert!(
+        line.starts_with("error ") && line.contains("after waiting"),
+        "{line}"
+    );
+    // The other creates what the first gave up.
+    other.expect("got 2");
+    one.tell("nest a b");
+    // Both keys have values now.
+    one.expect("got 1");
+}
+
+#[test]
+fn two_processes_that_create_two_keys_within_each_other_in_one_order_both_end_with_values() {
+    let shared = Shared::new();
+    let (mut one, mut other) = (shared.worker(), shared.worker());
+    one.tell("nest a b");
+    one.expect("creating a");
+    other.tell("nest a b");
+    one.tell("go a");
+    one.expect("got 2");
+    other.expect("got 2");
+}
