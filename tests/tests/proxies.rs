@@ -72,7 +72,7 @@ fn values_are_compressed_in_another_library_and_outlive_the_proxy() {
     let found: Vec<_> = many.iter().map(Option::is_some).collect();
     assert_eq!(found, [true, true, false]);
 
-    // Without the proxy, what it compressed is a miss.
+    // Without the proxy, what it compressed is a miss, and is replaced.
     manifest(folder.path(), "arguments = { storage = \"bytes\" }");
     host.reload().unwrap();
     assert_eq!(
@@ -80,6 +80,9 @@ fn values_are_compressed_in_another_library_and_outlive_the_proxy() {
         Some(&long)
     );
     assert!(pages.get::<String>("packed").unwrap().is_none());
-    let foreign = pages.stats().misses[&dogpile::MissReason::Foreign];
-    assert_eq!(foreign, 1);
+    let damaged = pages.stats().misses[&dogpile::MissReason::Damaged];
+    assert_eq!(damaged, 1);
+    pages.get_or_create("packed", || "anew".to_owned()).unwrap();
+    let anew = pages.get::<String>("packed").unwrap();
+    assert_eq!(anew.as_deref().map(String::as_str), Some("anew"));
 }

@@ -83,7 +83,12 @@ pub(crate) fn site(function: &Function, options: &Options, private: &TokenStream
 
 /// A name of ours that nothing of the user's is taken for, nor the other way round.
 pub(crate) fn own(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+    own_at(name, Span::mixed_site())
+}
+
+/// The same name, where an error about it is to be shown.
+pub(crate) fn own_at(name: &str, place: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(place))
 }
 
 /// An `Option` of what is written, if it is.

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Result, Type, TypeReference};
 
 use crate::arguments::Argument;
-use crate::expand::{at, own, private, site, together};
+use crate::expand::{at, own, own_at, private, site, together};
 use crate::function::Function;
 use crate::options::{Options, string};
 use crate::output::{replaced, types_of};
@@ -99,10 +99,10 @@ impl<'a> Multi<'a> {
         let asked = self.options.should_cache.as_ref().map(|asked| {
             quote_spanned!(asked.span()=> #private::should_cache::<#value, _>(&#asked, #one))
         });
-        let some = self
-            .options
-            .skip_none
-            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(#one)));
+        let some = self.options.skip_none.map(|span| {
+            let one = own_at("value", span);
+            quote_spanned!(span=> #private::MaybeNone::is_value(#one))
+        });
         let keep = match (some, asked) {
             (None, None) => quote!(true),
             (Some(one), None) | (None, Some(one)) => one,

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Result};
 
-use crate::expand::{at, own, private, site, together};
+use crate::expand::{at, own, own_at, private, site, together};
 use crate::function::Function;
 use crate::options::Options;
 use crate::place;
@@ -93,10 +93,10 @@ impl<'a> Single<'a> {
         let asked = self.options.should_cache.as_ref().map(|asked| {
             quote_spanned!(asked.span()=> #private::should_cache::<#success, _>(&#asked, #value))
         });
-        let some = self
-            .options
-            .skip_none
-            .map(|span| quote_spanned!(span=> #private::MaybeNone::is_value(#value)));
+        let some = self.options.skip_none.map(|span| {
+            let value = own_at("value", span);
+            quote_spanned!(span=> #private::MaybeNone::is_value(#value))
+        });
         let keep = match (some, asked) {
             (None, None) => quote!(true),
             (Some(one), None) | (None, Some(one)) => one,

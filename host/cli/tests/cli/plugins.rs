@@ -84,6 +84,7 @@ fn proxies_are_described_with_their_arguments() {
     level: "error" or "warn" or "info" or "debug" or "trace" = "debug"
   proxy: zstd
     level: integer = 3
+    max_size: integer = 268435456
     min_size: integer = 256
 "#,
         "",
