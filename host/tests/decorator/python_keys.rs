@@ -4,6 +4,7 @@ use dogpile::{PythonKeys, Region, cached};
 use serde::Serialize;
 
 use crate::counter::Counter;
+use crate::region_support::{Board, SECOND, region};
 
 fn users() -> Region {
     Counter::new().0.users
@@ -79,12 +80,12 @@ fn keys_are_exactly_those_of_dogpile_cache() {
 
 #[test]
 fn a_value_that_python_wrote_is_found() {
-    let (users, _) = crate::region_support::region(
-        dogpile::RegionConfig::on("users", "memory").argument("storage", "bytes"),
-    );
-    users
-        .set("myapp.tools:shared|42", "from Python".to_owned())
-        .unwrap();
+    let board = Board::new("written by Python");
+    let (users, hand) = region(board.bytes());
+    hand.advance(SECOND);
+    // What dogpile.cache 1.5.0 stores in a region with a serializer of JSON.
+    let stored = br#"{"ct": 4000000000.25, "v": 2}|"from Python""#;
+    board.write("myapp.tools:shared|42", stored);
 
     #[cached(region = users, skip(users), function_key_generator = tools(), clone)]
     fn shared(users: &Region, id: u64) -> String {
