@@ -43,6 +43,7 @@ mod passage;
 mod remote;
 mod scope;
 mod shown;
+mod storing;
 mod sync;
 mod table;
 mod turn;
@@ -65,4 +66,5 @@ pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
 pub use remote::{Held, Lent, Remote, RemoteMutex};
 pub use scope::in_creation;
-pub use turn::{Storing, Turn, Undeleted};
+pub use storing::{Storing, Undeleted};
+pub use turn::Turn;

@@ -8,7 +8,7 @@ use crate::flights::Flights;
 use crate::freshness::{Expiry, Freshness, Outdated, judge};
 use crate::operation::{Operation, Outcome, Reading};
 use crate::passage::Request;
-use crate::turn::Storing;
+use crate::storing::Storing;
 use std::fmt::{self, Debug, Formatter};
 use std::future::ready;
 use std::hash::{DefaultHasher, Hasher};

@@ -9,8 +9,9 @@ use crate::operation::{Acquired, Outcome, Reading, Source};
 use crate::passage::{Ended, Seen, ending};
 use crate::scope::{self, Owner};
 use crate::shown::{all_shown, shown};
+use crate::storing::Storing;
 use crate::sync::Caught;
-use crate::turn::{Storing, Turn};
+use crate::turn::Turn;
 use crate::waiting::{Patience, Waited, Waiting, first_of};
 use std::pin::pin;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub struct ToStore<'a, V, E, L> {
     /// The value.
     pub value: &'a V,
     /// Within [`Storing::run`] it is stored.
-    pub storing: Storing<V, E>,
+    pub storing: Storing<V, E, L>,
     /// The right to create, if one was needed.
     pub lease: Option<&'a L>,
 }

@@ -1,6 +1,7 @@
 //! What a caller brings to the lock, and what it gets back.
 
-use crate::turn::{Storing, Turn};
+use crate::storing::Storing;
+use crate::turn::Turn;
 
 /// What a read of the stored value gave, judged by the caller's own terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub trait Operation {
     fn store(
         &mut self,
         value: &Self::Value,
-        storing: Storing<Self::Value, Self::Error>,
+        storing: Storing<Self::Value, Self::Error, Self::Lease>,
         lease: Option<&Self::Lease>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 

@@ -8,13 +8,14 @@ use crate::flights::{Entered, Flights};
 use crate::operation::{Operation, Outcome};
 use crate::passage::{Seen, Taken, take};
 use crate::scope::Owner;
-use crate::sync::{Arc, MutexGuard};
+use crate::storing::{Phase, Remains, Storing, leave};
+use crate::sync::{Arc, Mutex};
 use crate::waiting::Waiting;
 use std::fmt::{self, Debug, Formatter};
 
 /// The right to create one key, held by exactly one caller. Dropped before it has ended, by a panic or otherwise, it
-/// hands itself to the next waiter, with its lease; without a waiter the flight is over. It may be sent to another
-/// thread.
+/// hands itself to the next waiter, with its lease; without a waiter the flight is over. If its value is being stored at
+/// that moment, on another thread, that comes first. It may be sent to another thread.
 pub struct Turn<V, E, L = ()> {
     flights: Flights<V, E, L>,
     flight: Arc<Flight<V, E>>,
@@ -24,6 +25,8 @@ pub struct Turn<V, E, L = ()> {
     /// How many deletions had come when the creation began.
     deletions: u64,
     lease: Option<L>,
+    /// Of its store.
+    phase: Arc<Mutex<Phase<V, E, L>>>,
     ended: bool,
 }
 
@@ -43,6 +46,7 @@ impl<V, E, L> Turn<V, E, L> {
             owner,
             parent,
             lease,
+            phase: Arc::new(Mutex::new(Phase::Idle)),
             ended: false,
         }
     }
@@ -113,11 +117,8 @@ impl<V, E, L> Turn<V, E, L> {
         self.deletions = self.flight.deletions();
     }
 
-    pub(crate) fn storing(&self) -> Storing<V, E> {
-        Storing {
-            flight: Arc::clone(&self.flight),
-            deletions: self.deletions,
-        }
+    pub(crate) fn storing(&self) -> Storing<V, E, L> {
+        Storing::new(&self.flight, self.deletions, &self.phase)
     }
 
     /// It is no longer part of the call that took it.
@@ -187,10 +188,13 @@ impl<V, E, L> Turn<V, E, L> {
 impl<V, E, L> Drop for Turn<V, E, L> {
     fn drop(&mut self) {
         if !self.ended {
-            let unused = self
-                .flights
-                .hand_over(&self.flight, self.parent, self.lease.take());
-            drop(unused);
+            let remains = Remains {
+                flights: self.flights.clone(),
+                flight: Arc::clone(&self.flight),
+                parent: self.parent,
+                lease: self.lease.take(),
+            };
+            leave(&self.phase, remains);
         }
     }
 }
@@ -199,44 +203,6 @@ impl<V, E, L> Debug for Turn<V, E, L> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
             .field("key", &self.key())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Keeps a store and deletions of its key apart: after a deletion nothing is stored that was created before it.
-pub struct Storing<V, E> {
-    flight: Arc<Flight<V, E>>,
-    deletions: u64,
-}
-
-impl<V, E> Storing<V, E> {
-    /// Runs `store`, which may block, unless the key was deleted since the creation began. A deletion that comes
-    /// meanwhile waits for it. Gives `None` if it was not run.
-    pub fn run<T>(&self, store: impl FnOnce() -> T) -> Option<T> {
-        let _undeleted = self.hold()?;
-        Some(store())
-    }
-
-    /// As [`Storing::run`], for as long as the outcome is kept: for several keys that are stored together.
-    pub fn hold(&self) -> Option<Undeleted<'_>> {
-        self.flight.hold(self.deletions).map(Undeleted)
-    }
-}
-
-/// Deletions of a key wait while this is kept. From [`Storing::hold`].
-#[must_use = "dropped, it keeps nothing away"]
-pub struct Undeleted<'a>(#[expect(dead_code, reason = "it is kept, not used")] MutexGuard<'a, ()>);
-
-impl Debug for Undeleted<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("Undeleted")
-    }
-}
-
-impl<V, E> Debug for Storing<V, E> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Storing")
-            .field("key", self.flight.key())
             .finish_non_exhaustive()
     }
 }

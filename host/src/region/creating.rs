@@ -187,7 +187,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
     async fn store(
         &mut self,
         value: &Value,
-        storing: Storing<Value, Failure>,
+        storing: Storing<Value, Failure, Held<KeyMutex>>,
         lease: Option<&Held<KeyMutex>>,
     ) -> Result<(), Failure> {
         let region = self.region.current().map_err(Failure::Error)?;

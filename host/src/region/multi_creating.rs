@@ -249,7 +249,11 @@ where
 }
 
 /// A value to be stored, and what it is stored under.
-type Store = (Value, Storing<Value, Failure>, Option<Lent<KeyMutex>>);
+type Store = (
+    Value,
+    Storing<Value, Failure, Held<KeyMutex>>,
+    Option<Lent<KeyMutex>>,
+);
 
 /// Stores created values: with one call, but for those under a lease, which are guarded one by one.
 fn set_all(instance: &Instance, keys: &[Key<'_>], stores: &[Store]) -> Vec<Option<Stored>> {

@@ -290,7 +290,7 @@ impl Operation for Losing<'_> {
     async fn store(
         &mut self,
         _: &u64,
-        _: Storing<u64, String>,
+        _: Storing<u64, String, bool>,
         _: Option<&bool>,
     ) -> Result<(), String> {
         Ok(())

@@ -15,5 +15,6 @@ mod multi;
 mod multi_call;
 mod patience;
 mod put_off;
+mod stores;
 mod tasks;
 mod world;

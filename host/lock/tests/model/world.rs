@@ -275,7 +275,7 @@ impl<F: AsyncFnMut(usize) -> Result<Mood, String>> Operation for Call<'_, F> {
     async fn store(
         &mut self,
         value: &usize,
-        storing: Storing<usize, String>,
+        storing: Storing<usize, String, Leave>,
         _: Option<&Leave>,
     ) -> Result<(), String> {
         storing.run(|| self.world.stores[self.key].write(*value));

@@ -97,7 +97,7 @@ impl<C: FnMut()> Operation for Call<'_, C> {
     async fn store(
         &mut self,
         value: &usize,
-        storing: Storing<usize, String>,
+        storing: Storing<usize, String, Lease>,
         lease: Option<&Lease>,
     ) -> Result<(), String> {
         let lent = lease.expect("it is needed").lend();
