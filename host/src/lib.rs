@@ -60,8 +60,6 @@
 //!
 //! # Known problems
 //!
-//! - The future of an asynchronous call may be dropped while its value is being stored on the pool. That store goes on,
-//!   and may come after a later `delete`, `clear` or store of the same key, over which it then wins.
 //! - A value whose `Drop` deletes the key that is being stored in its place waits for itself, without an end.
 //! - The futures of an `async fn` with [`cached_multi`](macro@cached_multi), or with the option `background` of
 //!   [`cached`](macro@cached), are not `Send`: `tokio::spawn` refuses them.

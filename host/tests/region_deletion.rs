@@ -4,8 +4,11 @@
 
 mod region_support;
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 
 use dogpile::{Invalidation, Region, Source};
@@ -265,5 +268,87 @@ fn a_refresh_of_what_is_deleted_meanwhile_brings_nothing_back() {
         });
         assert_eq!(*renewed.unwrap(), 2);
         assert!(board.stored(&key).is_none());
+    }
+}
+
+/// A call of a task that is dropped while its value is being stored on the pool. Gives what lets the store go on.
+fn dropped_while_it_stores<'a>(
+    users: &Region,
+    board: &Board,
+    way: Way,
+    key: &'a str,
+) -> mpsc::Sender<()> {
+    let (storing, is_storing) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let first = AtomicBool::new(true);
+    board.hook(move |call| {
+        if call.starts_with("set") && first.swap(false, Ordering::SeqCst) {
+            storing.send(()).unwrap();
+            // The test may have ended.
+            let _told = may_go_on.lock().unwrap().recv();
+        }
+    });
+    let mut call: Pin<Box<dyn Future<Output = ()>>> = match way {
+        Way::Several => Box::pin(async {
+            let keys = [key];
+            let create = |missing: Vec<&'a str>| {
+                let made = missing.into_iter().map(|key| (key, 1));
+                ready(made.collect::<Vec<_>>())
+            };
+            drop(users.get_or_create_multi_async(&keys, create).await);
+        }),
+        _ => Box::pin(async {
+            drop(users.get_or_create_async(key, || ready(1)).await);
+        }),
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    until(|| {
+        let pending = call.as_mut().poll(&mut context).is_pending();
+        assert!(pending, "its store is held");
+        is_storing.try_recv().is_ok()
+    });
+    go_on
+}
+
+#[test]
+fn a_store_that_outlives_its_call_is_waited_for_and_undone_by_a_deletion() {
+    type Outdate = fn(&Region, &str);
+    let ways: [(&str, Outdate); 3] = [
+        ("delete", |users, key| users.delete(key).unwrap()),
+        ("several", |users, key| users.delete_multi(&[key]).unwrap()),
+        ("clear", |users, _| users.clear().unwrap()),
+    ];
+    for (name, outdate) in ways {
+        for way in [Way::Task, Way::Several] {
+            for (users, board, key) in regions(&format!("left {name} {}", way as u8)) {
+                let go_on = dropped_while_it_stores(&users, &board, way, &key);
+                thread::scope(|scope| {
+                    let outdates = scope.spawn(|| outdate(&users, &key));
+                    assert!(users.key_is_locked(&key).unwrap(), "it is being stored");
+                    go_on.send(()).unwrap();
+                    outdates.join().unwrap();
+                });
+                until(|| !users.key_is_locked(&key).unwrap());
+                assert!(board.stored(&key).is_none(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_comes_after_a_call_that_was_dropped_as_it_stored_waits_for_that_store() {
+    for way in [Way::Task, Way::Several] {
+        for (users, board, key) in regions(&format!("left and asked for {}", way as u8)) {
+            let go_on = dropped_while_it_stores(&users, &board, way, &key);
+            thread::scope(|scope| {
+                let next = scope.spawn(|| users.get_or_create(&key, || 2));
+                until_waiting(&key, 1);
+                go_on.send(()).unwrap();
+                // It reads again, and finds what was stored.
+                assert_eq!(*next.join().unwrap().unwrap(), 1);
+            });
+            assert_eq!(users.stats().creations, 1);
+        }
     }
 }
