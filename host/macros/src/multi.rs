@@ -116,19 +116,34 @@ impl<'a> Multi<'a> {
     fn original(&self) -> TokenStream {
         let (keys, key) = (self.keys, self.key);
         let original = self.function.generic_path("original");
-        let receiver = self.function.arguments.receiver.as_ref();
-        let receiver =
-            receiver.map(|receiver| (receiver.self_token.to_token_stream(), receiver.span()));
+        let receiver = self.function.arguments.receiver.iter();
+        let receiver = receiver.map(|receiver| {
+            (
+                receiver.self_token.to_token_stream(),
+                own("itself"),
+                receiver.span(),
+            )
+        });
         let others = self.function.arguments.list.iter().skip(1);
-        let others = others.map(|argument| (argument.name.to_token_stream(), argument.ty.span()));
-        let clone = |(name, span): (TokenStream, Span)| quote_spanned!(span=> ::core::clone::Clone::clone(&#name));
-        let receiver = receiver.map(clone).map(|receiver| quote!(#receiver,));
-        let others = others.map(clone);
-        let run = quote!(#original(#receiver &#keys[..] #(, #others)*));
+        let others = others.map(|argument| {
+            let name = &argument.name;
+            (name.to_token_stream(), name.clone(), argument.ty.span())
+        });
+        // Cloned by the call itself: its future takes them along.
+        let cloned = |(given, name, span): (TokenStream, Ident, Span)| {
+            let clone = quote_spanned!(span=> ::core::clone::Clone::clone(&#given));
+            (quote!(let #name = #clone;), name)
+        };
+        let (own_let, own_name): (Vec<_>, Vec<_>) = receiver.map(cloned).unzip();
+        let (other_lets, other_names): (Vec<_>, Vec<_>) = others.map(cloned).unzip();
+        let run = quote!(#original(#(#own_name,)* &#keys[..] #(, #other_names)*));
         if self.function.is_async() {
-            quote!(|#keys: ::std::vec::Vec<#key>| async move { #run.await })
+            quote!(|#keys: ::std::vec::Vec<#key>| {
+                #(#own_let)* #(#other_lets)*
+                async move { #run.await }
+            })
         } else {
-            quote!(|#keys: &[#key]| #run)
+            quote!(|#keys: &[#key]| { #(#own_let)* #(#other_lets)* #run })
         }
     }
 

@@ -1,6 +1,7 @@
 //! Calls of functions whose runs may be put off: their callers are served what is stored meanwhile.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -103,7 +104,10 @@ where
                 made.map_err(Returned)
             };
             let entry = place.entry().bypass().should_cache(keep);
-            entry.background_async(create).try_get_or_create().await
+            // In a box it is known to be `Send` here; who awaits it could not see that of what borrows the place.
+            let call: Pin<Box<dyn Future<Output = Result<Cached<T>>> + Send + '_>> =
+                Box::pin(entry.background_async(create).try_get_or_create());
+            call.await
         }
     };
     let error = match outcome {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::batch::Batch;
 use super::errors::{Returned, SharedError, returned};
-use super::places::{Keyed, Places};
+use super::places::{Numbered, Places};
 use super::renewed::Renewed;
 use super::single::Run;
 use crate::Result;
@@ -75,10 +75,10 @@ where
     K: Clone,
     E: SharedError,
 {
-    let keyed = places.keyed(keys);
-    let entries = places.entries(&keyed).bypass().should_cache(keep);
+    let numbered = places.numbered();
+    let entries = places.entries(&numbered).bypass().should_cache(keep);
     entries.try_get_or_create(|missing| {
-        let wanted = own_keys(missing);
+        let wanted = own_keys(missing, keys);
         let made = original(&wanted).map_err(Returned)?;
         Ok::<_, Returned<E>>(pairs(missing.to_vec(), made.into_values(&wanted)))
     })
@@ -140,8 +140,10 @@ pub(super) fn finished<R: Batch<K>, K, U>(
     R::gather(keys, values.collect())
 }
 
-pub(super) fn own_keys<K: Clone>(keyed: &[Keyed<'_, K>]) -> Vec<K> {
-    keyed.iter().map(|keyed| keyed.key.clone()).collect()
+/// The function's own keys of those numbers.
+pub(super) fn own_keys<K: Clone>(numbered: &[Numbered], keys: &[K]) -> Vec<K> {
+    let numbers = numbered.iter().map(|numbered| numbered.number);
+    numbers.map(|number| keys[number].clone()).collect()
 }
 
 pub(super) fn pairs<K, T>(keys: Vec<K>, values: Vec<Option<T>>) -> impl Iterator<Item = (K, T)> {

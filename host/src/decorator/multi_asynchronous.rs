@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::batch::Batch;
 use super::errors::{Returned, SharedError};
 use super::multi::{Settled, finished, own_keys, pairs, settled};
-use super::places::Places;
+use super::places::{Numbered, Places};
 use super::renewed::Renewed;
 use super::single::Run;
 use crate::Result;
@@ -54,10 +54,10 @@ where
     let outcome = match (places, run) {
         (Err(error), _) => Err(error),
         (Ok(places), Run::Call) => {
-            let keyed = places.keyed(keys);
-            let entries = places.entries(&keyed).bypass().should_cache(keep);
-            let create = |missing: Vec<_>| {
-                let wanted = own_keys(&missing);
+            let numbered = places.numbered();
+            let entries = places.entries(&numbered).bypass().should_cache(keep);
+            let create = |missing: Vec<Numbered>| {
+                let wanted = own_keys(&missing, keys);
                 let made = original(wanted.clone());
                 async move {
                     let made = made.await.map_err(Returned)?;

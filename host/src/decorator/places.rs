@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::place::RegionRef;
 use crate::Result;
@@ -12,7 +13,7 @@ use crate::slot::Tags;
 /// The region and the keys of a call, and how long its values count.
 pub struct Places<'r> {
     pub(super) region: RegionRef<'r>,
-    pub(super) keys: Vec<String>,
+    pub(super) keys: Arc<[String]>,
     expiration: Option<Expiration>,
     tags: Tags,
 }
@@ -44,7 +45,7 @@ impl<'r> Places<'r> {
 
     /// The keys.
     pub fn into_keys(self) -> Vec<String> {
-        self.keys
+        self.keys.to_vec()
     }
 
     pub(super) fn entries<'a, K: CacheKey>(&'a self, keys: &'a [K]) -> Entries<'a, K> {
@@ -61,28 +62,27 @@ impl<'r> Places<'r> {
         current.map(drop)
     }
 
-    /// The function's own keys with those in the region.
-    pub(super) fn keyed<'a, K>(&'a self, keys: &'a [K]) -> Vec<Keyed<'a, K>> {
-        let pairs = self.keys.iter().zip(keys);
-        pairs.map(|(text, key)| Keyed { text, key }).collect()
+    /// The keys by their numbers.
+    pub(super) fn numbered(&self) -> Vec<Numbered> {
+        let numbers = 0..self.keys.len();
+        let numbered = numbers.map(|number| Numbered {
+            number,
+            texts: Arc::clone(&self.keys),
+        });
+        numbered.collect()
     }
 }
 
-/// A key of the function with that in the region.
-pub(super) struct Keyed<'a, K> {
-    text: &'a str,
-    pub(super) key: &'a K,
+/// A key of a call by its number. It borrows nothing, so that a future with it can be seen to be `Send`.
+#[derive(Clone)]
+pub(super) struct Numbered {
+    pub(super) number: usize,
+    texts: Arc<[String]>,
 }
 
-impl<K> Clone for Keyed<'_, K> {
-    fn clone(&self) -> Self {
-        Self { ..*self }
-    }
-}
-
-impl<K> CacheKey for Keyed<'_, K> {
+impl CacheKey for Numbered {
     fn cache_key(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self.text)
+        Cow::Borrowed(&self.texts[self.number])
     }
 }
 

@@ -207,3 +207,39 @@ fn a_cache_that_fails_lets_the_function_run() {
     }
     host.configure(RegionConfig::on("later", "memory")).unwrap();
 }
+
+/// What a runtime with several threads asks of a task.
+fn may_be_spawned<T: Send>(future: T) -> T {
+    future
+}
+
+/// With an argument that is not `Copy`, of which each run gets a clone.
+#[cached_multi(region = users, skip(users), clone)]
+async fn doubled(ids: &[u32], users: &dogpile::Region, unit: String) -> HashMap<u32, String> {
+    yield_now().await;
+    assert!(users.is_configured());
+    ids.iter()
+        .map(|id| (*id, format!("{}{unit}", id * 2)))
+        .collect()
+}
+
+#[test]
+fn the_futures_of_asynchronous_functions_may_be_spawned() {
+    let (Counter { users, .. }, _) = Counter::new();
+    let runtime = runtime();
+    let expected = HashMap::from([(1, "2m".to_owned()), (3, "6m".to_owned())]);
+    let got = runtime.block_on(may_be_spawned(doubled(&[1, 3], &users, "m".into())));
+    assert_eq!(got, expected);
+    let got = runtime.block_on(may_be_spawned(doubled::refresh(
+        &[1, 3],
+        &users,
+        "m".into(),
+    )));
+    assert_eq!(got, expected);
+    let own = users.clone();
+    let spawned = runtime.spawn(async move { doubled(&[1, 3], &own, "m".into()).await });
+    assert_eq!(runtime.block_on(spawned).unwrap(), expected);
+    let counter = Counter::new().0;
+    let later = runtime.block_on(may_be_spawned(counter.later(1)));
+    assert_eq!(*later, 1);
+}

@@ -188,3 +188,19 @@ fn a_cache_that_fails_lets_it_run() {
     let got = futures_executor::block_on(Arc::clone(&counter).try_put_off(1));
     assert_eq!(*got.unwrap(), 2);
 }
+
+/// What a runtime with several threads asks of a task.
+fn may_be_spawned<T: Send>(future: T) -> T {
+    future
+}
+
+#[test]
+fn the_futures_of_functions_in_the_background_may_be_spawned() {
+    let counter = Arc::new(Counter::new().0);
+    let call = may_be_spawned(Arc::clone(&counter).put_off(1));
+    assert_eq!(*futures_executor::block_on(call), 1);
+    let call = may_be_spawned(Arc::clone(&counter).try_put_off(1));
+    assert_eq!(*futures_executor::block_on(call).unwrap(), 2);
+    let refresh = may_be_spawned(Arc::clone(&counter).put_off_refresh(1));
+    assert_eq!(*futures_executor::block_on(refresh), 3);
+}
