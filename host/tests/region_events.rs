@@ -260,6 +260,30 @@ fn a_value_stored_since_a_failure_outlives_the_one_that_was_held() {
 }
 
 #[test]
+fn what_could_be_stored_and_cannot_be_read_is_held_too() {
+    let board = Board::new("stored and unread");
+    let (users, hand) = region(board.objects().bypass_hold(10 * SECOND));
+    for method in ["get", "get_fresh", "get_multi"] {
+        board.fault(method, Some(Fault::Fail));
+    }
+    let created = AtomicU32::new(0);
+    let create = || created.fetch_add(1, Ordering::SeqCst);
+    for _ in 0..5 {
+        assert_eq!(*users.get_or_create("1", create).unwrap(), 0);
+        let all = users.get_or_create_multi(&["2"], |_| [("2", create())]);
+        assert_eq!(all.unwrap()[0].as_deref(), Some(&1));
+    }
+    // What is there again is read.
+    for method in ["get", "get_fresh", "get_multi"] {
+        board.fault(method, None);
+    }
+    hand.advance(11 * SECOND);
+    until(|| users.get::<u32>("1").unwrap().is_some());
+    assert_eq!(*users.get_or_create("1", create).unwrap(), 0);
+    assert_eq!(created.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn a_value_held_since_a_failure_is_served_while_it_is_fresh_alone() {
     let board = Board::new("held and expired");
     let config = board.objects().expiration_time(2 * SECOND);

@@ -61,6 +61,8 @@ pub(super) struct Creating<'a, T, F, G> {
     keep: Keep,
     /// Whether what lies there is, for all that is known, pickled.
     foreign: bool,
+    /// Whether the last read failed.
+    unread: bool,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -85,6 +87,7 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             mutex: None,
             keep: Keep::AsTheRegion,
             foreign: false,
+            unread: false,
             types: PhantomData,
         }
     }
@@ -156,6 +159,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .judge_read::<T, F>(&region, self.key, self.call, got);
         let found = found.map_err(Failure::Error)?;
         self.foreign = self.region.is_foreign(&found, self.foreign);
+        self.unread = found.is_unread();
         Ok(match found.into_reading() {
             Reading::Fresh(value) if value.metadata().created <= newer_than => Reading::Missing,
             reading => reading,
@@ -214,7 +218,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .call_with_key(self.way, &region.instance, self.key, call)
             .await;
         self.region
-            .after_store(&region, self.call, self.key, value, outcome)
+            .after_store(&region, self.call, self.key, (value, self.unread), outcome)
             .map_err(Failure::Error)
     }
 
@@ -286,18 +290,25 @@ impl Region {
         }
     }
 
-    /// What follows from a store; `None`: the key was deleted meanwhile, and nothing was stored.
+    /// What follows from a store; `None`: the key was deleted meanwhile, and nothing was stored. A value that could not be
+    /// read before is held in the process as one that could not be stored: the next call may not read it either.
     pub(super) fn after_store(
         &self,
         region: &Configured,
         call: &Call,
         key: &BackendKey<'_>,
-        value: &Value,
+        (value, unread): (&Value, bool),
         outcome: Option<Stored>,
     ) -> Result<()> {
+        let spare = &region.instance.spare;
+        let hold = || spare.hold(&key.key(), value, region.config.bypass_hold, self.clock());
         match outcome {
+            Some(Ok(Guarded::Stored)) if unread => {
+                hold();
+                Ok(())
+            }
             Some(Ok(Guarded::Stored)) => {
-                region.instance.spare.forget(&key.key());
+                spare.forget(&key.key());
                 Ok(())
             }
             None => {
@@ -317,9 +328,7 @@ impl Region {
             }
             Some(Err(error)) => {
                 self.slot().stats.count(Count::StoreError);
-                let config = &region.config;
-                let spare = &region.instance.spare;
-                spare.hold(&key.key(), value, config.bypass_hold, self.clock());
+                hold();
                 self.backend_failed(region, call, "set", error)
             }
         }

@@ -441,7 +441,13 @@ impl Region {
                 creating::set(instance, key, &stored, None)
             };
             let outcome = self.call_with_key(way, &region.instance, &key, set).await;
-            self.after_store(&region, call, &key, object.as_value(), Some(outcome))?;
+            self.after_store(
+                &region,
+                call,
+                &key,
+                (object.as_value(), false),
+                Some(outcome),
+            )?;
             Ok(Cached::new(object, Source::Created))
         };
         put.await.map_err(|error| self.ended(error))

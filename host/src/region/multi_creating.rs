@@ -41,6 +41,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     keep: Vec<bool>,
     /// Whether what lies under a key is, for all that is known, pickled.
     foreign: Vec<bool>,
+    /// Whether the last read of a key failed.
+    unread: Vec<bool>,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -66,6 +68,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
             foreign: vec![false; keys.len()],
+            unread: vec![false; keys.len()],
             types: PhantomData,
         }
     }
@@ -144,6 +147,7 @@ where
         for (number, found) in numbers.iter().zip(&found) {
             let before = self.foreign[*number];
             self.foreign[*number] = self.region.is_foreign(found, before);
+            self.unread[*number] = found.is_unread();
         }
         Ok(found.into_iter().map(Found::into_reading).collect())
     }
@@ -211,7 +215,7 @@ where
             );
             if let Some(form) = form.map_err(Failure::Error)? {
                 numbers.push(number);
-                made.push(to_store.value.clone());
+                made.push((to_store.value.clone(), self.unread[number]));
                 stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
             }
         }
@@ -225,9 +229,9 @@ where
             .region
             .call_with_keys(self.way, &region.instance, &keys, call)
             .await;
-        for ((key, value), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
+        for ((key, (value, unread)), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
-                .after_store(&region, self.call, key, value, outcome)
+                .after_store(&region, self.call, key, (value, *unread), outcome)
                 .map_err(Failure::Error)?;
         }
         Ok(())

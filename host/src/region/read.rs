@@ -55,6 +55,14 @@ impl<T: Send + Sync + 'static> Found<T> {
         matches!(self, Self::Miss(MissReason::Foreign))
     }
 
+    /// Whether the backend failed, and nothing is known of what lies there.
+    pub(crate) fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::Miss(MissReason::BackendError | MissReason::Bypass)
+        )
+    }
+
     /// Why it is not fresh, if it is not.
     pub(crate) fn reason(&self) -> Option<MissReason> {
         match self {
