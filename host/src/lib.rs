@@ -44,7 +44,7 @@
 //! In a backend of objects, the value itself. In one of bytes, what Python's dogpile.cache 1.5 stores, which both read:
 //! `{"ct": 1700000000.25, "v": 2}|payload`. `ct` is when creation ended, in Unix seconds; the payload is made by the
 //! region's [serializer](SerializerKind). Keys of ours, which Python ignores: `st` is when creation started, `vv` the
-//! `value_version`, `ku` until when somebody may want the value, `et` the value's [own expiration
+//! `value_version`, `ku` until when somebody may want the value, `tags` its tags, `et` the value's [own expiration
 //! time](Entry::expiration_from) in seconds (negative: never), and `sz` the serializer's name.
 //!
 //! Bytes that cannot be read are misses, never errors; [`MissReason`] says why. [Pickles](MissReason::Foreign)

@@ -170,15 +170,18 @@ impl RegionConfig {
         self
     }
 
-    /// Background creators are run in the background: nobody waits for them while there is a value to serve.
+    /// Background creators, those given to [`Entry::background`](crate::Entry::background) and those of functions cached
+    /// with the option `background`, are run in the background: nobody waits for them while there is a value to serve.
+    /// Plain creators stay on their caller's thread. There are 8 threads for them in a host, and room for 1024 that wait;
+    /// beyond that the old value stays, and is counted.
     #[must_use]
     pub fn background_refresh(mut self) -> Self {
         self.background_refresh = true;
         self
     }
 
-    /// Background creators are run in the background ahead of the expiry, when that share of the expiration time, from 0
-    /// to 1, has passed.
+    /// As [`background_refresh`](Self::background_refresh), and ahead of the expiry, when that share of the expiration
+    /// time, from 0 to 1, has passed.
     #[must_use]
     pub fn early_refresh(mut self, share: f64) -> Self {
         self.early_refresh = Some(share);
@@ -186,7 +189,7 @@ impl RegionConfig {
     }
 
     /// Expiration times are shorter by up to that share, from 0 to 1, another for each value, so that what was created
-    /// together does not expire together.
+    /// together does not expire together. Each process draws its own: of a value that several read, the earliest counts.
     #[must_use]
     pub fn jitter(mut self, share: f64) -> Self {
         self.jitter = share;

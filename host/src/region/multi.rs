@@ -129,9 +129,11 @@ impl Region {
     /// The fresh values of `keys`; those that are missing are created, with the promises of [`Region::get_or_create`]
     /// key by key, whoever else asks for some of them alone or with others.
     ///
-    /// The creator gets the keys that nobody else is creating, each once, and gives pairs of key and value. What it leaves
-    /// out is not stored, and `None` in the outcome; what it was not asked for is not used. The outcome is in the order of
-    /// `keys`. The creator is called again only for keys whose other creator gave up.
+    /// The creator gets the keys that nobody else is creating, each once and in the order of their bytes, and gives pairs
+    /// of key and value, which may not borrow from what it got: collect them. What it leaves out is not stored, and `None`
+    /// in the outcome; what it was not asked for is not used. The outcome is in the order of `keys`. The creator may be
+    /// called again: for keys whose other creator gave up, or, for all that are still missing, when another's value was
+    /// outdated meanwhile or the region was given another backend.
     ///
     /// # Errors
     ///
