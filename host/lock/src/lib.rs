@@ -66,5 +66,6 @@ pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
 pub use remote::{Held, Lent, Remote, RemoteMutex};
 pub use scope::in_creation;
+pub use shown::shown;
 pub use storing::{Storing, Undeleted};
 pub use turn::Turn;

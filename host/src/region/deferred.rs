@@ -3,7 +3,7 @@
 use std::future::Ready;
 use std::marker::PhantomData;
 
-use dogpile_lock::{Blocking, Retry};
+use dogpile_lock::{Blocking, Retry, shown};
 use dogpile_plugin_api::Value;
 
 use super::Region;
@@ -13,7 +13,7 @@ use super::form::Form;
 use super::goal::Once;
 use super::keep::{Keep, Rule};
 use super::key_mutex::KeyTurn;
-use super::mangle::{BackendKey, shown};
+use super::mangle::BackendKey;
 use super::notes::notes;
 use super::read::{expiration_time, jittered};
 use super::way::Way;

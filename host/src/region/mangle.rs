@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use dogpile_lock::shown;
 use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Key};
 
 use crate::mangler::Mangler;
 use crate::registry::Configured;
 use crate::{Error, ErrorKind, Result, keys};
-
-/// The longest piece of a key that is logged, in characters.
-const SHOWN: usize = 300;
 
 /// A key as the backend sees it, with its hash.
 pub(crate) struct BackendKey<'a> {
@@ -68,14 +66,6 @@ impl<'a> BackendKey<'a> {
     /// The caller's key for a log, cut if it is long.
     pub(crate) fn shown(&self) -> &str {
         shown(self.own.unwrap_or(&self.text))
-    }
-}
-
-/// A key for a log, cut if it is long.
-pub(crate) fn shown(key: &str) -> &str {
-    match key.char_indices().nth(SHOWN) {
-        Some((end, _)) => &key[..end],
-        None => key,
     }
 }
 

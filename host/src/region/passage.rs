@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dogpile_lock::{LockError, Outcome, Request, Retry, Source};
+use dogpile_lock::{LockError, Outcome, Request, Retry, Source, shown};
 use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Object, Value};
 
 use super::Region;
@@ -10,7 +10,7 @@ use super::cached::Cached;
 use super::call::Call;
 use super::creating::{Creating, Goal};
 use super::form::Form;
-use super::mangle::{BackendKey, shown};
+use super::mangle::BackendKey;
 use super::notes::is_hard_outdated;
 use super::read::{Found, Terms, examine, fresh};
 use super::way::Way;

@@ -2,13 +2,12 @@
 
 use std::fmt::Display;
 
-use dogpile_lock::{Freshness, Outdated, Reading, Reason, is_plainly_fresh, judge};
+use dogpile_lock::{Freshness, Outdated, Reading, Reason, is_plainly_fresh, judge, shown};
 use dogpile_plugin_api::{Key, Metadata, Object, Value};
 
 use super::envelope::{Envelope, Unreadable};
 use super::foreign::is_pickle;
 use super::form::Form;
-use super::mangle::shown;
 use super::notes::{notes, object};
 use crate::jitter::{chance, shortened};
 use crate::registry::Configured;
