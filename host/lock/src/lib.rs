@@ -17,7 +17,8 @@
 //!
 //! A wait that would close a circle (a creator which waits for its own key, or two which wait for each other's) is
 //! refused with [`LockError::Circle`]. A creator that hands work to another thread and waits for that thread cannot be
-//! seen; a deadline for waiting bounds it.
+//! seen; a deadline for waiting bounds it. Nor is a circle of which a part
+//! lies in another process, or in another [`Flights`] of this one that guards the same storage by a mutex in common.
 //!
 //! # Logging
 //!

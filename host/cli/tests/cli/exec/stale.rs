@@ -38,8 +38,7 @@ fn an_old_output_is_printed_at_once_and_one_run_goes_on_behind() {
 fn the_run_behind_has_nothing_of_its_caller() {
     let exec = Exec::new();
     exec.gate("gate");
-    let script =
-        "test $(wc -l < runs) = 1 || { ps -o sid= -p $$ > sid; readlink /proc/$$/fd/0 > stdin; read x < gate; }";
+    let script = "test $(wc -l < runs) = 1 || { ps -o sid= -p $$ > sid; readlink /proc/$$/fd/0 > stdin; read x < gate; }";
     run(&exec, &OLD, script);
     // That this call ends says that nobody behind it holds its output open.
     run(&exec, &OLD, script);
