@@ -24,12 +24,16 @@ const ENTRY: &str = "exec:";
 
 impl Key {
     /// Of the name, or of folder, command and arguments; and of the named variables and the contents of the named files.
-    pub(super) fn new(line: &Line, options: &Options) -> Result<Self> {
+    /// None where a folder is needed and there is none any more.
+    pub(super) fn new(line: &Line, options: &Options) -> Result<Option<Self>> {
         let mut parts = Parts::default();
         if let Some(name) = &options.key {
             parts.add(b'k', name.as_bytes());
         } else {
-            parts.add(b'd', line.folder().as_bytes());
+            let Some(folder) = line.folder() else {
+                return Ok(None);
+            };
+            parts.add(b'd', folder.as_os_str().as_bytes());
             for word in line.words() {
                 parts.add(b'a', word.as_bytes());
             }
@@ -40,9 +44,9 @@ impl Key {
         for file in &options.file {
             parts.file(file)?;
         }
-        Ok(Self {
+        Ok(Some(Self {
             digest: parts.digest(),
-        })
+        }))
     }
 
     /// Where the output lies.
@@ -136,8 +140,8 @@ mod tests {
 
     fn key(arguments: &[&str]) -> Key {
         let whole = Whole::parse_from(["exec"].iter().chain(arguments));
-        let line = Line::here(whole.options.command.clone()).unwrap();
-        Key::new(&line, &whole.options).unwrap()
+        let line = Line::here(whole.options.command.clone());
+        Key::new(&line, &whole.options).unwrap().unwrap()
     }
 
     #[test]

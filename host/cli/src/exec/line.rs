@@ -1,32 +1,33 @@
 //! The command that is to be run.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A command with its arguments, and where it is run.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     words: Vec<OsString>,
-    folder: PathBuf,
+    folder: Option<PathBuf>,
 }
 
 /// Never without a program.
 impl Line {
-    pub(super) fn here(words: Vec<OsString>) -> io::Result<Self> {
-        let folder = env::current_dir()?;
-        Ok(Self { words, folder })
+    pub(super) fn here(words: Vec<OsString>) -> Self {
+        let folder = env::current_dir().ok();
+        Self { words, folder }
     }
 
     pub(super) fn words(&self) -> &[OsString] {
         &self.words
     }
 
-    pub(super) fn folder(&self) -> &OsStr {
-        self.folder.as_os_str()
+    /// None if it was removed.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The program, for messages.

@@ -55,11 +55,16 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
     if options.behind.is_some() {
         behind::detach()?;
     }
-    let line = Line::here(options.command.clone())?;
+    let line = Line::here(options.command.clone());
     if is_off() {
         ending::uncached(&line);
     }
-    let key = Key::new(&line, &options)?;
+    let Some(key) = Key::new(&line, &options)? else {
+        warn::warn(format_args!(
+            "the cache is not used: the current folder is gone"
+        ));
+        ending::uncached(&line);
+    };
     let within = env::var(WITHIN).unwrap_or_default();
     if key.is_in(&within) {
         bail!(

@@ -1,6 +1,7 @@
 //! A cache that cannot be used is no reason not to run the command, and costs a line.
 
 use std::fs::{self, File};
+use std::process::{Command, Stdio};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -57,6 +58,30 @@ fn no_home() {
         .spawn()
         .unwrap();
     is_run_with_a_warning(&wait(child), "neither XDG_CACHE_HOME nor HOME");
+}
+
+#[test]
+fn no_current_folder() {
+    let exec = Exec::new();
+    let run = |options: &[&str], off| {
+        fs::create_dir(exec.path("gone")).unwrap();
+        let command = exec.command(&[options, &["--", "echo", "out"]].concat());
+        let mut call = Command::new("sh");
+        call.args(["-c", "cd gone && rmdir ../gone && exec \"$@\"", "sh"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(exec.path(""))
+            .env("XDG_CACHE_HOME", exec.path("cache"))
+            .env("DOGPILE_EXEC", off)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        wait(call.spawn().unwrap())
+    };
+    let warning = "dogpile: the cache is not used: the current folder is gone\n";
+    run(&[], "").is(0, "out\n", warning);
+    // Nobody asks for it.
+    run(&["--key", "k"], "").is(0, "out\n", "");
+    run(&[], "off").is(0, "out\n", "");
 }
 
 #[test]
