@@ -1,6 +1,7 @@
 //! A cache that cannot be used is no reason not to run the command, and costs a line.
 
 use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{FlockOperation, flock};
@@ -149,4 +150,29 @@ fn a_cache_that_does_not_answer_is_waited_for_5_seconds() {
         "the cache is not used: it takes too long",
     );
     assert_eq!(exec.runs(), 2);
+}
+
+/// By a link of his to a folder of ours, whose mode would be changed, or because he owns what ours would be in.
+#[test]
+fn a_folder_that_another_user_leads_us_to() {
+    const ANOTHER: Option<u32> = Some(65534);
+    for (owned, told) in [("cache/dogpile", "it"), ("cache", "what it is in")] {
+        let exec = Exec::new();
+        let ours = exec.path("ours");
+        fs::create_dir(&ours).unwrap();
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(&ours, exec.path("cache/dogpile")).unwrap();
+        exec.run(&[], "true").is(0, "", "");
+        assert_eq!(fs::metadata(&ours).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+        if lchown(exec.path(owned), ANOTHER, ANOTHER).is_err() {
+            eprintln!("not run: this user may not give files away");
+            return;
+        }
+        is_run_with_a_warning(
+            &exec.run(&[], SCRIPT),
+            &format!("dogpile: {told} belongs to another"),
+        );
+        assert_eq!(fs::metadata(&ours).unwrap().mode() & 0o777, 0o755);
+    }
 }
