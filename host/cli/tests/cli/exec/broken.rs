@@ -61,22 +61,28 @@ fn no_home() {
     is_run_with_a_warning(&wait(child), "neither XDG_CACHE_HOME nor HOME");
 }
 
+/// A call of `exec` in what a shell has made of itself.
+fn through(exec: &Exec, shell: &str, inner: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("{shell} && exec \"$@\""), "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .current_dir(exec.path(""))
+        .env("XDG_CACHE_HOME", exec.path("cache"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 #[test]
 fn no_current_folder() {
     let exec = Exec::new();
     let run = |options: &[&str], off| {
         fs::create_dir(exec.path("gone")).unwrap();
-        let command = exec.command(&[options, &["--", "echo", "out"]].concat());
-        let mut call = Command::new("sh");
-        call.args(["-c", "cd gone && rmdir ../gone && exec \"$@\"", "sh"])
-            .arg(command.get_program())
-            .args(command.get_args())
-            .current_dir(exec.path(""))
-            .env("XDG_CACHE_HOME", exec.path("cache"))
-            .env("DOGPILE_EXEC", off)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        wait(call.spawn().unwrap())
+        let inner = exec.command(&[options, &["--", "echo", "out"]].concat());
+        let mut call = through(&exec, "cd gone && rmdir ../gone", &inner);
+        wait(call.env("DOGPILE_EXEC", off).spawn().unwrap())
     };
     let warning = "dogpile: the cache is not used: the current folder is gone\n";
     run(&[], "").is(0, "out\n", warning);
@@ -136,6 +142,27 @@ fn a_full_disk_before_and_after_there_is_a_file() {
     );
     // Nothing was lost.
     exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+}
+
+#[test]
+fn any_limit_on_open_files() {
+    let exec = Exec::new();
+    // With less the dynamic linker does not come far.
+    for limit in 4..24 {
+        let inner = exec.command(&["--key", &limit.to_string(), "--", "echo", "out"]);
+        let mut call = through(&exec, &format!("ulimit -n {limit}"), &inner);
+        let ended = wait(call.spawn().unwrap());
+        let told = lines(&ended.stderr);
+        assert_eq!(
+            (ended.status, &ended.stdout[..], told.len() < 2),
+            (0, &b"out\n"[..], true),
+            "{told:?}"
+        );
+        assert!(
+            told.iter().all(|line| line.contains("Too many open files")),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::process::Child;
+use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -33,19 +33,28 @@ fn a_signal_goes_to_the_command_and_the_run_is_not_kept() {
 
 #[test]
 fn a_run_that_outlives_a_signal_is_not_kept_either() {
-    let exec = Exec::new();
-    exec.gate("gate");
-    let script = "trap 'touch caught' TERM; sh -c 'read x < gate' & wait; ls caught; echo end";
-    let call = exec.script(&[], script).spawn().unwrap();
-    let gate = exec.meet("gate");
-    send(&call, Signal::TERM);
-    until("it is caught", || exec.path("caught").exists());
-    drop(gate);
-    wait(call).is(0, "caught\nend\n", "");
-    let again = exec.script(&[], script).spawn().unwrap();
-    exec.open("gate");
-    wait(again).is(0, "caught\nend\n", "");
-    assert_eq!(exec.runs(), 2);
+    for (signal, name) in [
+        (Signal::TERM, "TERM"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+        (Signal::ALARM, "ALRM"),
+    ] {
+        let exec = Exec::new();
+        exec.gate("gate");
+        let script = format!(
+            "trap 'touch caught' {name}; sh -c 'read x < gate' & wait; ls caught; echo end"
+        );
+        let call = exec.script(&[], &script).spawn().unwrap();
+        let gate = exec.meet("gate");
+        send(&call, signal);
+        until("it is caught", || exec.path("caught").exists());
+        drop(gate);
+        wait(call).is(0, "caught\nend\n", "");
+        let again = exec.script(&[], &script).spawn().unwrap();
+        exec.open("gate");
+        wait(again).is(0, "caught\nend\n", "");
+        assert_eq!(exec.runs(), 2);
+    }
 }
 
 #[test]
@@ -95,4 +104,21 @@ fn the_end_of_the_command_is_noticed_where_the_ends_of_children_are_ignored() {
     let exec = Exec::new();
     let mut call = exec.through("exec env --ignore-signal=CHLD", "echo out; exit 3");
     wait(call.spawn().unwrap()).is(3, "out\n", "");
+}
+
+/// As the only program of a container is.
+#[test]
+fn the_first_process_of_a_namespace_ends_with_the_status_of_a_signal() {
+    let exec = Exec::new();
+    let unshare = ["--user", "--map-root-user", "--pid", "--fork"];
+    let may = Command::new("unshare").args(unshare).arg("true").status();
+    if !may.is_ok_and(|status| status.success()) {
+        eprintln!("not run: this user may not make namespaces");
+        return;
+    }
+    let mut call = exec.through(
+        &format!("exec unshare {}", unshare.join(" ")),
+        "echo out; kill $$",
+    );
+    wait(call.spawn().unwrap()).is(128 + 15, "out\n", "");
 }
