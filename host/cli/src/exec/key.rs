@@ -4,11 +4,12 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rustix::fs::{Mode, OFlags, open};
 use sha2::{Digest, Sha256};
 
 use super::line::Line;
@@ -114,8 +115,14 @@ impl Parts {
     }
 }
 
-fn content(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+/// Of a regular file: from others, such as `/dev/fd/63`, the run behind would read something else.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    // To open a pipe would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut file = File::from(open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {

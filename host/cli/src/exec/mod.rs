@@ -9,6 +9,7 @@ mod job;
 mod key;
 mod line;
 mod list;
+mod name;
 mod options;
 mod outlet;
 mod place;

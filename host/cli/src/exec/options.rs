@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use dogpile::{Expiration, MaxStale};
 
-use super::time;
+use super::{name, time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +44,7 @@ pub(crate) struct Options {
     #[arg(conflicts_with_all = ["list", "purge"])]
     pub(super) region: Option<String>,
     /// Another name for the entry than command, arguments and folder
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = OsStringValueParser::new().try_map(name::entry))]
     pub(super) key: Option<OsString>,
     /// How long an output is fresh, such as 90s or 1h, or `never` [default: 1m; of a REGION: its own]
     #[arg(long, value_name = "D", value_parser = time::expiration)]
@@ -63,7 +64,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "D", value_parser = time::duration)]
     pub(super) timeout: Option<Duration>,
     /// A variable of the environment on which the output depends; several times for several
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = OsStringValueParser::new().try_map(name::variable))]
     pub(super) env: Vec<OsString>,
     /// A file on whose content the output depends; several times for several
     #[arg(long, value_name = "F")]

@@ -47,11 +47,17 @@ fn a_file_counts_by_its_content() {
 #[test]
 fn a_file_that_cannot_be_read_is_an_error() {
     let exec = Exec::new();
-    exec.run(&["--file", "input"], "true").is(
-        125,
-        "",
-        "dogpile: --file input: No such file or directory (os error 2)\n",
-    );
+    // Nobody writes to it.
+    exec.gate("pipe");
+    for (file, told) in [
+        ("input", "No such file or directory (os error 2)"),
+        ("pipe", "it is no regular file"),
+        (".", "it is no regular file"),
+        ("/dev/zero", "it is no regular file"),
+    ] {
+        let call = exec.script(&["--file", file], "true").spawn().unwrap();
+        wait(call).is(125, "", &format!("dogpile: --file {file}: {told}\n"));
+    }
     assert_eq!(exec.runs(), 0);
 }
 
