@@ -203,3 +203,81 @@ fn a_folder_that_another_user_leads_us_to() {
         assert_eq!(fs::metadata(&ours).unwrap().mode() & 0o777, 0o755);
     }
 }
+
+/// A small disk that only the script sees. None if this user may not make one.
+fn on_a_small_disk(script: &str) -> Option<Ended> {
+    let exec = Exec::new();
+    let unshare = ["--user", "--map-root-user", "--mount"];
+    let disk = exec.path("cache");
+    let mount = "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$1\"";
+    let call = |script: &str| {
+        let mut call = Command::new("unshare");
+        call.args(unshare).args(["sh", "-ec", script, "sh"]);
+        call.arg(&disk).arg(env!("CARGO_BIN_EXE_dogpile"));
+        call.current_dir(exec.path("")).env("XDG_CACHE_HOME", &disk);
+        call.stdout(Stdio::piped()).stderr(Stdio::piped());
+        call
+    };
+    if !call(mount).output().is_ok_and(|made| made.status.success()) {
+        eprintln!("not run: this user may not mount a small disk");
+        return None;
+    }
+    Some(wait(call(&format!("{mount}; {script}")).spawn().unwrap()))
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_before_and_after_there_is_a_file() {
+    let script = "
+        run() { $2 exec -- sh -c 'echo run >> runs; wc -l < runs; exit 3' || test $? = 3; }
+        mount -o remount,ro $1; run $@; mount -o remount,rw $1
+        $2 exec -- true
+        mount -o remount,ro $1; run $@; run $@";
+    let Some(ended) = on_a_small_disk(script) else {
+        return;
+    };
+    let told = lines(&ended.stderr);
+    assert_eq!(
+        (ended.status, &ended.stdout[..]),
+        (0, &b"1\n2\n3\n"[..]),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 3, "{told:?}");
+    for line in told {
+        assert!(
+            line.starts_with("dogpile: the cache is not used: "),
+            "{line}"
+        );
+        assert!(line.contains("ead-only file system"), "{line}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_before_and_after_there_is_a_file() {
+    let script = "
+        run() { $2 exec --key $3 -- sh -c 'echo run >> runs; wc -l < runs'; }
+        fill() { head -c 1m /dev/zero > $1/fill 2> no-room || true; }
+        fill $@; run $@ a; rm $1/fill
+        run $@ a; fill $@; run $@ a
+        $2 exec --key b -- head -c 500000 /dev/zero | wc -c
+        run $@ a";
+    let Some(ended) = on_a_small_disk(script) else {
+        return;
+    };
+    let told = lines(&ended.stderr);
+    assert_eq!(
+        (ended.status, &ended.stdout[..]),
+        (0, &b"1\n2\n2\n500000\n2\n"[..]),
+        "{told:?}"
+    );
+    let starts = [
+        "dogpile: the cache is not used: ",
+        "dogpile: the output is not kept: ",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:?}");
+    for (line, start) in told.iter().zip(starts) {
+        assert!(
+            line.starts_with(start) && line.contains("no room left"),
+            "{line}"
+        );
+    }
+}
