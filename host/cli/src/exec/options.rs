@@ -53,7 +53,8 @@ pub(crate) struct Options {
     /// own]
     #[arg(long, value_name = "D", value_parser = time::max_stale)]
     pub(super) max_stale: Option<MaxStale>,
-    /// How long past that it is printed if a new run fails [default: not; of a REGION: its own]
+    /// How long past that it is printed if a new run fails, whose output is held back until then [default: not; of a REGION:
+    /// its own]
     #[arg(long, value_name = "D", value_parser = time::duration)]
     pub(super) stale_if_error: Option<Duration>,
     /// Run it now, whatever is there
@@ -66,7 +67,7 @@ pub(crate) struct Options {
     /// A variable of the environment on which the output depends; several times for several
     #[arg(long, value_name = "N", value_parser = OsStringValueParser::new().try_map(name::variable))]
     pub(super) env: Vec<OsString>,
-    /// A file on whose content the output depends; several times for several
+    /// A regular file on whose content the output depends; several times for several
     #[arg(long, value_name = "F")]
     pub(super) file: Vec<PathBuf>,
     /// Keep the output of a run that fails too
