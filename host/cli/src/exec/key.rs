@@ -135,20 +135,13 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        options: Options,
-    }
+    use crate::exec::options::tests::options;
 
     fn key(arguments: &[&str]) -> Key {
-        let whole = Whole::parse_from(["exec"].iter().chain(arguments));
-        let line = Line::here(whole.options.command.clone());
-        Key::new(&line, &whole.options).unwrap().unwrap()
+        let options = options(arguments);
+        let line = Line::here(options.command.clone());
+        Key::new(&line, &options).unwrap().unwrap()
     }
 
     #[test]

@@ -95,3 +95,21 @@ pub(crate) struct Options {
     )]
     pub(super) command: Vec<OsString>,
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use clap::Parser;
+
+    use super::Options;
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// What these arguments of `exec` say.
+    pub(in crate::exec) fn options(arguments: &[&str]) -> Options {
+        Whole::parse_from(["exec"].iter().chain(arguments)).options
+    }
+}

@@ -165,24 +165,15 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        options: Options,
-    }
+    use crate::exec::options::tests::options;
 
     #[test]
     fn only_a_call_within_a_run_has_a_limit_of_its_own() {
-        let given = |arguments: &[&str]| {
-            Whole::parse_from(["exec"].iter().chain(arguments).chain(&["--", "a"])).options
-        };
-        assert_eq!(patience(&given(&[]), ""), None);
-        assert_eq!(patience(&given(&[]), "key"), Some(NESTED));
-        let asked = given(&["--timeout", "1h"]);
+        let plain = options(&["--", "a"]);
+        assert_eq!(patience(&plain, ""), None);
+        assert_eq!(patience(&plain, "key"), Some(NESTED));
+        let asked = options(&["--timeout", "1h", "--", "a"]);
         assert_eq!(patience(&asked, "key"), Some(Duration::from_hours(1)));
     }
 }
