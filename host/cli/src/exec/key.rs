@@ -150,6 +150,7 @@ mod tests {
             key(&["--", "a", "b"]),
             key(&["--", "a b"]),
             key(&["--", "ab"]),
+            key(&["--", "aab"]),
             key(&["--", "a", "b", ""]),
             key(&["--key", "a", "--", "a", "b"]),
             key(&["--env", "DOGPILE_NO_SUCH", "--", "a", "b"]),
