@@ -90,7 +90,8 @@ impl Shared {
         self.cancelled.store(true, Ordering::SeqCst);
         match &mut *command {
             Command::ToCome(early) => early.push(origin.signal),
-            Command::Runs(process) if origin.cause != Cause::Kernel => {
+            // Of a terminal that is gone it tells nobody but who leads the session, which we may be.
+            Command::Runs(process) if origin.cause != Cause::Kernel || origin.signal == SIGHUP => {
                 send(*process, origin.signal);
             }
             Command::Runs(_) | Command::Ended => {}

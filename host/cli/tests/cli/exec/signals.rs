@@ -1,4 +1,4 @@
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -118,4 +118,33 @@ fn the_first_process_of_a_namespace_ends_with_the_status_of_a_signal() {
         "echo out; kill $$",
     );
     wait(call.spawn().unwrap()).is(128 + 15, "out\n", "");
+}
+
+/// As over `ssh -t`: then nobody else tells the command.
+#[test]
+fn the_end_of_a_terminal_goes_to_the_command_where_we_lead_its_session() {
+    let exec = Exec::new();
+    let script = "trap 'touch told; exit' HUP; touch ready; while :; do sleep 0.01; done";
+    let inner = exec.command(&[]);
+    let dogpile = inner.get_program().to_str().unwrap();
+    let mut terminal = Command::new("script");
+    terminal
+        .args([
+            "-qec",
+            &format!("exec env --default-signal {dogpile} exec -- sh -c \"{script}\""),
+        ])
+        .arg("/dev/null")
+        .current_dir(exec.path(""))
+        .env("SHELL", "/bin/sh")
+        .env("XDG_CACHE_HOME", exec.path("cache"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let Ok(terminal) = terminal.spawn() else {
+        eprintln!("not run: there is no `script` to make a terminal");
+        return;
+    };
+    until("it runs", || exec.path("ready").exists());
+    send(&terminal, Signal::KILL);
+    until("it is told", || exec.path("told").exists());
+    wait(terminal);
 }
