@@ -61,27 +61,13 @@ fn no_home() {
     is_run_with_a_warning(&wait(child), "neither XDG_CACHE_HOME nor HOME");
 }
 
-/// A call of `exec` in what a shell has made of itself.
-fn through(exec: &Exec, shell: &str, inner: &Command) -> Command {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &format!("{shell} && exec \"$@\""), "sh"])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .current_dir(exec.path(""))
-        .env("XDG_CACHE_HOME", exec.path("cache"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
 #[test]
 fn no_current_folder() {
     let exec = Exec::new();
     let run = |options: &[&str], off| {
         fs::create_dir(exec.path("gone")).unwrap();
         let inner = exec.command(&[options, &["--", "echo", "out"]].concat());
-        let mut call = through(&exec, "cd gone && rmdir ../gone", &inner);
+        let mut call = exec.through_shell("cd gone && rmdir ../gone && exec", &inner);
         wait(call.env("DOGPILE_EXEC", off).spawn().unwrap())
     };
     let warning = "dogpile: the cache is not used: the current folder is gone\n";
@@ -150,7 +136,7 @@ fn any_limit_on_open_files() {
     // With less the dynamic linker does not come far.
     for limit in 4..24 {
         let inner = exec.command(&["--key", &limit.to_string(), "--", "echo", "out"]);
-        let mut call = through(&exec, &format!("ulimit -n {limit}"), &inner);
+        let mut call = exec.through_shell(&format!("ulimit -n {limit} && exec"), &inner);
         let ended = wait(call.spawn().unwrap());
         let told = lines(&ended.stderr);
         assert_eq!(

@@ -27,6 +27,14 @@ fn a_variable_counts_if_it_is_named() {
     with(&["--env", "NAME"], "b").is(0, "b\n", "");
     with(&["--env", "NAME"], "a").is(0, "a\n", "");
     assert_eq!(exec.runs(), 2);
+    // Another that is, one that is empty, and one that is not there.
+    let mut other = exec.script(&["--env", "OTHER"], "echo $NAME");
+    let other = other.env("NAME", "a").env("OTHER", "a").spawn();
+    wait(other.unwrap()).is(0, "a\n", "");
+    with(&["--env", "NAME"], "").is(0, "\n", "");
+    assert_eq!(exec.runs(), 4);
+    exec.run(&["--env", "NAME"], "echo $NAME").is(0, "\n", "");
+    assert_eq!(exec.runs(), 5);
     with(&[], "a").is(0, "a\n", "");
     with(&[], "b").is(0, "a\n", "");
 }

@@ -54,6 +54,18 @@ fn the_run_behind_has_nothing_of_its_caller() {
 }
 
 #[test]
+fn the_run_behind_holds_nothing_open_that_the_caller_has() {
+    let exec = Exec::new();
+    exec.gate("gate");
+    let script = "test $(wc -l < runs) = 1 || read x < gate; echo out";
+    run(&exec, &OLD, script).is(0, "out\n", "");
+    // It would not end as long as somebody has the other end.
+    let mut call = exec.through_shell("exec 9>&1; exec", &exec.script(&OLD, script));
+    wait(call.spawn().unwrap()).is(0, "out\n", "");
+    drop(exec.meet("gate"));
+}
+
+#[test]
 fn an_output_that_is_too_old_is_waited_for() {
     let exec = Exec::new();
     let options = ["--expiration-time", "0", "--max-stale", "0"];

@@ -77,7 +77,11 @@ impl Exec {
 
     /// The same, started by a shell that executes it in that way.
     pub fn through(&self, exec: &str, script: &str) -> Command {
-        let inner = self.script(&[], script);
+        self.through_shell(exec, &self.script(&[], script))
+    }
+
+    /// A call, started by a shell that executes it in that way.
+    pub fn through_shell(&self, exec: &str, inner: &Command) -> Command {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("{exec} \"$@\""), "sh"])
