@@ -137,3 +137,23 @@ fn stand_in(config: &RegionConfig) -> Option<Duration> {
     let fresh = config.expiration_time?;
     (!limit.is_zero()).then(|| fresh.saturating_add(limit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_stands_in_for_so_long_past_its_expiry() {
+        let region = RegionConfig::on("exec", "dbm");
+        let asked = region
+            .clone()
+            .stale_if_error(Duration::from_secs(2), Duration::ZERO);
+        assert_eq!(stand_in(&asked), None);
+        let fresh = Duration::from_secs(3);
+        assert_eq!(stand_in(&region.expiration_time(fresh)), None);
+        assert_eq!(
+            stand_in(&asked.expiration_time(fresh)),
+            Some(Duration::from_secs(5))
+        );
+    }
+}

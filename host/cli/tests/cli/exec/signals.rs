@@ -72,6 +72,24 @@ fn who_waits_runs_a_command_that_another_has_cancelled() {
     wait(other).is(0, "2\n", "");
 }
 
+/// As a key of the terminal does, which we need not have seen.
+#[test]
+fn who_waits_runs_a_command_that_was_interrupted_by_itself() {
+    let exec = Exec::new();
+    exec.gate("gate1");
+    exec.gate("gate2");
+    let script = "read x < gate$(wc -l < runs); test $(wc -l < runs) = 2 || kill -INT $$; echo end";
+    let all = "exec env --default-signal";
+    let first = exec.through(all, script).spawn().unwrap();
+    let gate = exec.meet("gate1");
+    let other = exec.through(all, script).spawn().unwrap();
+    exec.until_waiting(1);
+    drop(gate);
+    wait(first).is(128 + 2, "", "");
+    exec.open("gate2");
+    wait(other).is(0, "end\n", "");
+}
+
 #[test]
 fn what_a_cancelled_command_leaves_behind_is_not_waited_for() {
     let exec = Exec::new();

@@ -136,6 +136,15 @@ impl Exec {
             .count()
     }
 
+    /// Waits until no process is in the folder any more: runs behind have ended.
+    pub fn until_alone(&self) {
+        let root = self.root.path().canonicalize().unwrap();
+        until("nobody is left", || {
+            let mut all = fs::read_dir("/proc").unwrap().map(Result::unwrap);
+            !all.any(|process| fs::read_link(process.path().join("cwd")).is_ok_and(|is| is == root))
+        });
+    }
+
     /// Waits until so many do.
     pub fn until_waiting(&self, number: usize) {
         until(&format!("{number} calls wait"), || self.waiting() == number);
