@@ -1,4 +1,5 @@
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::support::{Ended, Exec, tick, until, wait};
 
@@ -31,6 +32,8 @@ fn an_old_output_is_printed_at_once_and_one_run_goes_on_behind() {
     until("the new one is kept", || {
         exec.run(&["--expiration-time", "1h"], script).stdout == b"2\n"
     });
+    // Of the others that were started nobody runs it again.
+    exec.until_alone();
     assert_eq!(exec.runs(), 2);
 }
 
@@ -52,6 +55,18 @@ fn the_run_behind_has_nothing_of_its_caller() {
     assert_ne!(kept("sid").trim().as_bytes(), own.stdout.trim_ascii());
     assert_eq!(kept("stdin"), "/dev/null\n");
     drop(gate);
+}
+
+#[test]
+fn the_run_behind_holds_nothing_open_that_the_caller_has() {
+    let exec = Exec::new();
+    exec.gate("gate");
+    let script = "test $(wc -l < runs) = 1 || read x < gate; echo out";
+    run(&exec, &OLD, script).is(0, "out\n", "");
+    // It would not end as long as somebody has the other end.
+    let mut call = exec.through_shell("exec 9>&1; exec", &exec.script(&OLD, script));
+    wait(call.spawn().unwrap()).is(0, "out\n", "");
+    drop(exec.meet("gate"));
 }
 
 #[test]
@@ -81,6 +96,21 @@ fn an_old_output_stands_in_for_a_run_that_fails() {
         "1\n",
         "dogpile: the command failed (exit status 5); this is its output of 0s ago\n",
     );
+}
+
+#[test]
+fn a_command_that_has_failed_just_now_is_left_alone_where_something_stands_in() {
+    let exec = Exec::new();
+    let script = "wc -l < runs; test $(wc -l < runs) = 1";
+    run(&exec, &IF_ERROR, script).is(0, "1\n", "");
+    let begin = Instant::now();
+    exec.run(&IF_ERROR, script);
+    let at_once = exec.run(&IF_ERROR, script);
+    // On a machine that is this slow nothing is shown.
+    if begin.elapsed() < Duration::from_secs(1) {
+        at_once.is(0, "1\n", "");
+        assert_eq!(exec.runs(), 2);
+    }
 }
 
 #[test]
