@@ -7,14 +7,9 @@ mod region_support;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use dogpile::{Cached, Invalidation, RegionConfig, Source};
+use dogpile::{Invalidation, RegionConfig, Source};
 
 use region_support::{Board, SECOND, builder, memory, region};
-
-fn values(cached: Vec<Option<Cached<i32>>>) -> Vec<Option<i32>> {
-    let values = cached.into_iter();
-    values.map(|value| value.map(|value| *value)).collect()
-}
 
 #[test]
 fn an_expired_value_is_read_once_more_by_who_creates() {
@@ -25,19 +20,6 @@ fn an_expired_value_is_read_once_more_by_who_creates() {
     board.calls();
     assert_eq!(*users.get_or_create("1", || 2).unwrap(), 2);
     assert_eq!(board.calls(), ["get 1", "get_fresh 1", "set 1"]);
-}
-
-#[test]
-fn what_is_set_under_a_mangled_key_is_found_and_deleted_under_it() {
-    let board = Board::new("mangled");
-    let (users, _) = region(board.objects().key_mangler("brackets"));
-    users.set("some key", 1).unwrap();
-    assert!(board.stored("[some key]").is_some() && board.stored("some key").is_none());
-    assert_eq!(users.get::<i32>("some key").unwrap().as_deref(), Some(&1));
-    let create = || -> i32 { unreachable!("it is there") };
-    assert_eq!(*users.get_or_create("some key", create).unwrap(), 1);
-    users.delete("some key").unwrap();
-    assert!(users.get::<i32>("some key").unwrap().is_none());
 }
 
 #[test]
@@ -80,52 +62,6 @@ fn another_backend_brings_its_own_mangler_and_leaves_those_of_the_region() {
                 "{name}: {calls:?}"
             );
         }
-    }
-}
-
-#[test]
-fn an_invalidation_outdates_several_keys_at_once() {
-    for how in [Invalidation::Hard, Invalidation::Soft] {
-        let (users, hand) = memory();
-        let keys = ["k1", "k2"];
-        let call = |first: i32| {
-            let create = |missing: &[&'static str]| {
-                let missing = missing.iter().copied();
-                missing.zip(first..).collect::<Vec<_>>()
-            };
-            values(users.get_or_create_multi(&keys, create).unwrap())
-        };
-        assert_eq!(call(1), [1, 2].map(Some));
-        for round in 1..3 {
-            hand.advance(SECOND);
-            users.invalidate(how).unwrap();
-            let outdated = users.get_multi::<i32, _>(&keys).unwrap();
-            assert_eq!(values(outdated), [None, None], "{how:?}");
-            let new = [10 * round, 10 * round + 1].map(Some);
-            assert_eq!(call(10 * round), new, "{how:?}");
-            assert_eq!(call(7), new, "{how:?}");
-        }
-    }
-}
-
-#[test]
-fn what_is_not_to_be_cached_leaves_what_is_stored() {
-    let board = Board::new("left as it is");
-    let (users, hand) = region(board.bytes());
-    let keys = ["several"];
-    let odd = |value: &i32| value % 2 == 1;
-    for (value, stored) in [(1, "|1"), (2, "|1"), (3, "|3")] {
-        let one = users.entry("one").should_cache(odd);
-        assert_eq!(*one.get_or_create(|| value).unwrap(), value);
-        let several = users.entries(&keys).should_cache(odd);
-        let several = several.get_or_create(|_| [("several", value)]).unwrap();
-        assert_eq!(values(several), [Some(value)]);
-        for key in ["one", "several"] {
-            let text = board.text(key);
-            assert!(text.ends_with(stored), "{value}: {text}");
-        }
-        hand.advance(SECOND);
-        users.invalidate(Invalidation::Hard).unwrap();
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod region_support;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -17,7 +18,7 @@ use dogpile::{
     ErrorKind, Host, Invalidation, InvalidationScope, ManualClock, Region, RegionConfig,
 };
 use dogpile_lock::Blocking;
-use region_support::{Board, Fault, SECOND, START, builder, until};
+use region_support::{Board, Fault, SECOND, START, builder, until, until_it};
 
 const RECORD: &str = "_dogpile_inv:users";
 
@@ -52,14 +53,16 @@ fn is_fresh(region: &Region, key: &str) -> bool {
 }
 
 /// Until `count` more records have been read; the calls until then are forgotten.
+#[track_caller]
 fn until_polled(board: &Board, count: usize) {
-    let mut seen = 0;
-    while seen < count {
+    let seen = Cell::new(0);
+    let polled = || {
         let calls = board.calls();
         let polls = calls.iter().filter(|call| call.starts_with("get_fresh"));
-        seen += polls.count();
-        thread::yield_now();
-    }
+        seen.set(seen.get() + polls.count());
+        seen.get() >= count
+    };
+    until_it(polled, || format!("{count} polls: there were {}", seen.get()));
 }
 
 /// Holds the thread of the polls at each call. Gives what is told of each, and what lets one go on; without that they all do.
