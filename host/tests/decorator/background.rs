@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use dogpile::{Cached, Creation, Region, RegionConfig, Source, cached};
+use dogpile::{Cached, Creation, RegionConfig, Source, cached};
 
 use crate::counter::Counter;
 use crate::region_support::{
