@@ -402,3 +402,18 @@ fn the_status_tells_of_invalidations() {
     assert_eq!(soft, "2096-10-02T07:06:40.500000Z");
     assert_eq!(status.invalidated_tags, 2);
 }
+
+#[test]
+fn no_tags_are_no_call() {
+    let board = Board::new("no tags");
+    let (host, users, _) = host(users(&board, SELDOM));
+    board.calls();
+    users.invalidate_tags([""; 0], Invalidation::Hard).unwrap();
+    users.invalidate_tags([""; 0], Invalidation::Soft).unwrap();
+    Blocking::new()
+        .on(users.invalidate_tags_async([""; 0], Invalidation::Hard))
+        .unwrap();
+    assert!(board.calls().is_empty());
+    assert!(board.stored(RECORD).is_none());
+    assert_eq!(host.status().regions[0].invalidated_tags, 0);
+}
