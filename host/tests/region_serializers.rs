@@ -188,21 +188,25 @@ fn what_a_serializer_of_the_programs_own_writes_may_look_pickled() {
             payload: &mut Vec<u8>,
         ) -> Result<(), SerializerError> {
             payload.extend(b"\x80\x04");
-            Backwards.serialize(value, payload)
+            Backwards.serialize(value, payload)?;
+            payload.push(b'.');
+            Ok(())
         }
         fn deserialize(
             &self,
             payload: &[u8],
             value: &mut Destination<'_>,
         ) -> Result<(), SerializerError> {
-            let rest = payload.strip_prefix(b"\x80\x04").ok_or("it is not marked")?;
-            Backwards.deserialize(rest, value)
+            let rest = payload.strip_prefix(b"\x80\x04");
+            let rest = rest.and_then(|rest| rest.strip_suffix(b"."));
+            Backwards.deserialize(rest.ok_or("it is not marked")?, value)
         }
     }
     let (board, users, _) = serialized("marked", SerializerKind::Json);
     users.set_serializer(Marked);
     users.set("1", user()).unwrap();
-    assert!(payload(&users, "1").starts_with(b"\x80\x04"));
+    let stored = payload(&users, "1");
+    assert!(stored.starts_with(b"\x80\x04") && stored.ends_with(b"."));
     assert_eq!(*users.get::<User>("1").unwrap().unwrap(), user());
     let create = || -> User { unreachable!("it is there") };
     let got = users.get_or_create("1", create).unwrap();
