@@ -13,7 +13,8 @@ use futures_util::future::{join, join_all};
 use tokio::runtime::{Builder, Runtime};
 
 use region_support::{
-    Board, SECOND, all_misses, let_others_run, memory, region, until, until_it, until_waiting, unwanted,
+    Board, SECOND, all_misses, let_others_run, memory, region, until, until_it, until_waiting,
+    unwanted,
 };
 
 fn one_thread() -> Runtime {

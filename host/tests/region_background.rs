@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use dogpile::{Creation, MaxStale, Region, RegionConfig, Source};
 
-use region_support::{
-    Board, SECOND, TICK, memory, region, until, until_refreshed, until_waiting,
-};
+use region_support::{Board, SECOND, TICK, memory, region, until, until_refreshed, until_waiting};
 
 fn minute() -> RegionConfig {
     RegionConfig::on("users", "memory").expiration_time(60 * SECOND)

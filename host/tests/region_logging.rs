@@ -164,7 +164,9 @@ fn misses_and_creations_are_logged_with_region_key_and_reason_and_hits_are_not()
     // Of several keys as much is told as of one.
     let many: Vec<_> = (100..300).map(|key| key.to_string()).collect();
     users
-        .get_or_create_multi(&many, |keys| keys.iter().map(|key| (key.clone(), 1)).collect::<Vec<_>>())
+        .get_or_create_multi(&many, |keys| {
+            keys.iter().map(|key| (key.clone(), 1)).collect::<Vec<_>>()
+        })
         .unwrap();
     let cut = format!("{}, ", many[..60].join(", "));
     let expected = format!(r#"created region="users" count=200 keys="{cut}" seconds=0.0"#);
@@ -191,7 +193,11 @@ fn failures_are_logged_with_their_time(users: &Region, hand: &ManualClock) {
         Box::new(|| block_on(users.try_refresh_async("f", async || fail())).unwrap_err()),
     ];
     let several: [Call<'_>; 2] = [
-        Box::new(|| users.try_get_or_create_multi(&keys, |_| fail_all()).unwrap_err()),
+        Box::new(|| {
+            users
+                .try_get_or_create_multi(&keys, |_| fail_all())
+                .unwrap_err()
+        }),
         Box::new(|| {
             let call = users.try_get_or_create_multi_async(&keys, async |_| fail_all());
             block_on(call).unwrap_err()
@@ -209,7 +215,8 @@ fn failures_are_logged_with_their_time(users: &Region, hand: &ManualClock) {
                 panic!("{lines:?}");
             };
             assert_eq!(*span, format!(r#"span creation region="users" {what}"#));
-            let expected = format!(r#"the creation failed region="users" {what} seconds=0.5 error={error}"#);
+            let expected =
+                format!(r#"the creation failed region="users" {what} seconds=0.5 error={error}"#);
             // A refresh starts one microsecond after what it is to replace.
             assert_eq!(failed.replace("0.499999", "0.5"), expected);
         }

@@ -22,10 +22,28 @@ const WAYS: [fn(&Region); 8] = [
     |users| drop(users.get::<i32>(&key()).unwrap()),
     |users| drop(Blocking::new().on(users.get_async::<i32>(&key())).unwrap()),
     |users| drop(users.get_multi::<i32, _>(&[key()]).unwrap()),
-    |users| drop(Blocking::new().on(users.get_multi_async::<i32, _>(&[key()])).unwrap()),
+    |users| {
+        drop(
+            Blocking::new()
+                .on(users.get_multi_async::<i32, _>(&[key()]))
+                .unwrap(),
+        )
+    },
     |users| drop(users.get_or_create(key(), || 7).unwrap()),
-    |users| drop(Blocking::new().on(users.get_or_create_async(key(), async || 7)).unwrap()),
-    |users| drop(users.get_or_create_multi(&[key()], |_| [(key(), 7)]).unwrap()),
+    |users| {
+        drop(
+            Blocking::new()
+                .on(users.get_or_create_async(key(), async || 7))
+                .unwrap(),
+        )
+    },
+    |users| {
+        drop(
+            users
+                .get_or_create_multi(&[key()], |_| [(key(), 7)])
+                .unwrap(),
+        )
+    },
     |users| {
         let keys = [key()];
         let made = users.get_or_create_multi_async(&keys, async |_| [(key(), 7)]);
@@ -188,7 +206,9 @@ fn each_reason_is_counted_and_logged_with_region_and_cut_key() {
             assert_eq!(miss.field("key"), "ö".repeat(300), "{title}");
             assert_eq!(miss.field("reason"), format!("{:?}", situation.reason));
             let count = |misses: &[(MissReason, u64)]| {
-                let found = misses.iter().find(|(reason, _)| *reason == situation.reason);
+                let found = misses
+                    .iter()
+                    .find(|(reason, _)| *reason == situation.reason);
                 found.map_or(0, |(_, count)| *count)
             };
             let after = all_misses(&users);

@@ -45,11 +45,7 @@ fn manifest(board: &Board, proxied: bool, region: &str, arguments: &str) -> Stri
 #[test]
 fn a_manifest_gives_a_region_its_backend_with_its_arguments_and_its_times() {
     for proxied in [false, true] {
-        for (time, seconds) in [
-            ("600", 600),
-            ("\"10m\"", 600),
-            ("\"1d 8h\"", 32 * 60 * 60),
-        ] {
+        for (time, seconds) in [("600", 600), ("\"10m\"", 600), ("\"1d 8h\"", 32 * 60 * 60)] {
             let name = time.replace('"', "") + if proxied { " behind a proxy" } else { "" };
             let board = Board::new(&name);
             let folder = tempfile::tempdir().unwrap();
@@ -128,7 +124,8 @@ fn a_creation_longer_than_the_expiration_time_gives_a_value_as_fresh_as_any() {
             for _ in 0..5 {
                 hand.advance(SECOND / 2);
                 let other = thread::scope(|scope| {
-                    let other = scope.spawn(|| users.get_or_create("1", || -> i32 { unreachable!() }));
+                    let other =
+                        scope.spawn(|| users.get_or_create("1", || -> i32 { unreachable!() }));
                     other.join().unwrap().unwrap()
                 });
                 assert_eq!((*other, other.source()), (value - 1, Source::Stale));
@@ -244,7 +241,10 @@ impl Proxy for Looks {
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         let value = self.0.get(key)?;
         let metadata = value.as_ref().map(Value::metadata);
-        LOOKED.lock().unwrap().extend(metadata.map(|found| ("get", found)));
+        LOOKED
+            .lock()
+            .unwrap()
+            .extend(metadata.map(|found| ("get", found)));
         Ok(value)
     }
 
@@ -260,7 +260,9 @@ fn a_proxy_sees_when_a_value_was_created() {
         let name = format!("looked at {number}");
         let config = RegionConfig::on(&name, "memory").argument("storage", storage);
         let (builder, hand) = builder();
-        let host = builder.proxy::<Looks>("looks").region(config.proxy("looks"));
+        let host = builder
+            .proxy::<Looks>("looks")
+            .region(config.proxy("looks"));
         let host = host.build().unwrap();
         let users = host.region(&name).unwrap();
         users.get_or_create("1", || hand.advance(SECOND)).unwrap();

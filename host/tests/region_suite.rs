@@ -253,10 +253,7 @@ fn an_expired_value_is_only_there_for_who_takes_an_older_one() {
 fn expired_values_of_several_keys_are_only_there_for_who_takes_older_ones() {
     each("expired, several", seconds(1), |case| {
         let keys = ["k3", "k2"];
-        assert_eq!(
-            case.create_all(&["k3", "k2", "k5"], 1),
-            [2, 1, 3].map(Some)
-        );
+        assert_eq!(case.create_all(&["k3", "k2", "k5"], 1), [2, 1, 3].map(Some));
         case.hand.advance(2 * SECOND);
         assert_eq!(case.get("k2"), None);
         assert_eq!(case.get_all(&keys), [None, None]);

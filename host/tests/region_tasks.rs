@@ -29,9 +29,7 @@ impl Tasks {
 }
 
 /// A region on a host with a spawner.
-fn spawning(
-    configure: impl Fn(RegionConfig) -> RegionConfig,
-) -> [(Region, ManualClock, Tasks); 2] {
+fn spawning(configure: impl Fn(RegionConfig) -> RegionConfig) -> [(Region, ManualClock, Tasks); 2] {
     ["objects", "bytes"].map(|storage| {
         let tasks = Tasks::default();
         let own = tasks.clone();

@@ -62,7 +62,9 @@ fn until_polled(board: &Board, count: usize) {
         seen.set(seen.get() + polls.count());
         seen.get() >= count
     };
-    until_it(polled, || format!("{count} polls: there were {}", seen.get()));
+    until_it(polled, || {
+        format!("{count} polls: there were {}", seen.get())
+    });
 }
 
 /// Holds the thread of the polls at each call. Gives what is told of each, and what lets one go on; without that they all do.

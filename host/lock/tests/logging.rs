@@ -321,7 +321,9 @@ fn the_branches_of_several_keys_are_logged_by_key_and_their_creation_by_number()
     assert_eq!(logged(keys[0]), [SERVES, WAITS, circle]);
     assert_eq!(logged(keys[1]), [SERVES, WAITS]);
     let lines = LINES.lock().unwrap();
-    let created = lines.iter().filter(|line| line.message == "creating the values");
+    let created = lines
+        .iter()
+        .filter(|line| line.message == "creating the values");
     let counts: Vec<_> = created.map(|line| &*line.rest).collect();
     assert!(counts.contains(&" keys=3"), "{counts:?}");
 }

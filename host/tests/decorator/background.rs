@@ -6,9 +6,7 @@ use std::thread;
 use dogpile::{Cached, Creation, RegionConfig, Source, cached};
 
 use crate::counter::Counter;
-use crate::region_support::{
-    Board, Fault, SECOND, TICK, builder, memory, region, until_refreshed,
-};
+use crate::region_support::{Board, Fault, SECOND, TICK, builder, memory, region, until_refreshed};
 
 /// The place of a count, and on which threads it was counted.
 #[derive(Default)]

@@ -69,7 +69,10 @@ fn keys_are_exactly_those_of_dogpile_cache() {
         (one::key(1e16, -3), "myapp.tools:one|1e+16 -3"),
         (foo::one::key(3, 4), "myapp.tools:one|foo|3 4"),
         (foo::one::key("a", "b"), "myapp.tools:one|foo|a b"),
-        (foo::one::key("méil", "drôle"), "myapp.tools:one|foo|méil drôle"),
+        (
+            foo::one::key("méil", "drôle"),
+            "myapp.tools:one|foo|méil drôle",
+        ),
         (foo::kw::key(1, 2), "myapp.tools:kw|2 1"),
         (none::key(), "myapp.tools:none|"),
         (C.m_key(4), "myapp.tools:m|4"),
