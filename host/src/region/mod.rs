@@ -28,6 +28,7 @@ mod payload;
 mod ping;
 mod read;
 mod store;
+mod told;
 mod way;
 
 use std::any::Any;
