@@ -61,7 +61,8 @@
 //! # Files
 //!
 //! Beside the data file stand `FILENAME.state`, which says which file it is and when the machine started, the lock files,
-//! and what was moved aside. Lock files stay empty and are never removed; do not remove one while a process runs. The
+//! and what was moved aside. All are made for their owner and its group, as far as the umask lets them be, and not for
+//! others, who could read the values or keep the lock files locked. Lock files stay empty and are never removed; do not remove one while a process runs. The
 //! data file may be removed at any time: who has it open goes on with the removed one until another process opens it.
 //!
 //! # Creation locks

@@ -13,7 +13,7 @@ use super::file_system;
 use super::flock::retried;
 use super::foreign::{self, Found};
 use super::medium::{Closable, Medium};
-use super::places::{Places, explained, open_or_make};
+use super::places::{Places, explained, open_or_make, open_or_make_here, open_to_read};
 use super::state::{self, State};
 use crate::arguments::{DbmArguments, Durability};
 use crate::failure::Failure;
@@ -70,7 +70,7 @@ impl Opening {
     /// Opens the data file, or makes it. What is damaged is moved aside; what is from before the machine started is
     /// thrown away, unless it was written for that. One process at a time gets here.
     pub(crate) fn open(&self, damage: Option<&Damage<'_>>) -> Result<Opened, Failure> {
-        let state_file = open_or_make(&self.places.state)?;
+        let state_file = open_or_make_here(&self.places.state)?;
         let named = |error: io::Error| explained(&self.places.state, &error);
         retried(|| fs2::FileExt::lock_exclusive(&state_file)).map_err(named)?;
         let opened = self.open_locked(&state_file, damage);
@@ -149,19 +149,15 @@ impl Opening {
     ) -> Result<bool, Failure> {
         let data = &self.places.data;
         let named = |error: io::Error| explained(data, &error);
-        let mut file = match File::open(data) {
+        let mut file = match open_to_read(data) {
             Ok(file) => file,
             // Who had another file open must see that this is a new one.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(known.is_some()),
-            Err(error) => return Err(named(error)),
+            Err(Failure::Broken(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(known.is_some());
+            }
+            Err(error) => return Err(error),
         };
         let metadata = file.metadata().map_err(named)?;
-        if !metadata.is_file() {
-            return Err(Failure::other(format_args!(
-                "{}: it is no file: `filename` names one",
-                data.display()
-            )));
-        }
         let mut head = Vec::with_capacity(foreign::HEAD);
         (&mut file)
             .take(foreign::HEAD as u64)
