@@ -62,8 +62,9 @@
 //!
 //! Beside the data file stand `FILENAME.state`, which says which file it is and when the machine started, the lock files,
 //! and what was moved aside. All are made for their owner and its group, as far as the umask lets them be, and not for
-//! others, who could read the values or keep the lock files locked. Lock files stay empty and are never removed; do not remove one while a process runs. The
-//! data file may be removed at any time: who has it open goes on with the removed one until another process opens it.
+//! others, who could read the values or keep the lock files locked. Lock files stay empty and are never removed. The
+//! data file and the state file may be removed at any time: who has them open begins anew. Whoever creates
+//! while the lock file is removed holds its keys in the removed one, and another can create them too, once.
 //!
 //! # Creation locks
 //!

@@ -1,5 +1,6 @@
 use std::io;
 use std::mem;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
@@ -182,9 +183,15 @@ impl Open {
         let Some(opened) = &self.opened else {
             return Ok(false);
         };
-        let now = state::generation(&opened.state)
-            .map_err(|error| Failure::io("the state file", &error))?;
-        Ok(now == opened.generation)
+        let is_current = || {
+            for file in [&opened.state, &opened.data] {
+                if file.metadata()?.nlink() == 0 {
+                    return Ok(false);
+                }
+            }
+            state::names(&opened.state, opened.generation, opened.number)
+        };
+        is_current().map_err(|error| Failure::io("the state file", &error))
     }
 }
 

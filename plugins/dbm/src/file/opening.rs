@@ -36,7 +36,11 @@ pub(crate) struct Opened {
     pub(crate) file: Closable,
     /// Open as long as the data file is, since it says so to others.
     pub(crate) state: File,
+    /// Tells whether the data file was removed.
+    pub(crate) data: File,
     pub(crate) generation: u64,
+    /// What the data file is known by.
+    pub(crate) number: u64,
 }
 
 /// Why the data file of so far is no good.
@@ -73,14 +77,18 @@ impl Opening {
         let state_file = open_or_make_here(&self.places.state)?;
         let named = |error: io::Error| explained(&self.places.state, &error);
         retried(|| fs2::FileExt::lock_exclusive(&state_file)).map_err(named)?;
-        let opened = self.open_locked(&state_file, damage);
-        // Closing frees it too, and does so where it could not be opened.
+        // Closing it frees it too.
+        let (store, file, generation) = self.open_locked(&state_file, damage)?;
+        let data = open_to_read(&self.places.data)?;
+        let metadata = data.metadata();
+        let metadata = metadata.map_err(|error| explained(&self.places.data, &error))?;
         retried(|| fs2::FileExt::unlock(&state_file)).map_err(named)?;
-        let (store, file, generation) = opened?;
         Ok(Opened {
             store,
             file,
             state: state_file,
+            number: state::identity(&metadata),
+            data,
             generation,
         })
     }
@@ -91,6 +99,12 @@ impl Opening {
         damage: Option<&Damage<'_>>,
     ) -> Result<(RedbStore, Closable, u64), Failure> {
         let named = |error: io::Error| explained(&self.places.state, &error);
+        if state::is_foreign(state_file).map_err(named)? {
+            return Err(Failure::Foreign(format!(
+                "{}: it is a file of another program, and is not touched: name another `filename`",
+                self.places.state.display()
+            )));
+        }
         let alone = !state::is_used_elsewhere(state_file).map_err(named)?;
         if !state::announce(state_file, self.durability).map_err(named)? {
             return Err(Failure::other(format_args!(
@@ -165,9 +179,10 @@ impl Opening {
             .map_err(named)?;
         let known = known.filter(|known| known.file == state::identity(&metadata));
         match foreign::found(&head) {
-            Found::Nothing => return Ok(false),
+            Found::Nothing if known.is_none() => return Ok(false),
             Found::Redb => {}
-            Found::Unfinished if known.is_some() => {
+            // Emptied, it may still be open elsewhere, and is not begun anew under who has it.
+            Found::Nothing | Found::Unfinished if known.is_some() => {
                 fs::remove_file(data).map_err(named)?;
                 return Ok(true);
             }
