@@ -99,7 +99,10 @@ impl Live {
             match ended {
                 // What was written to a file that was replaced meanwhile is seen by nobody.
                 Ok(_) if writes && again && !open.is_current()? => {}
-                Err(Failure::Damaged(why)) if again => self.replace(&open, opened, &why)?,
+                Err(Failure::Damaged(why)) if again => self.replace(&open, opened, &why, true)?,
+                Err(Failure::Overgrown(why)) if again => {
+                    self.replace(&open, opened, &why, false)?
+                }
                 Err(Failure::Broken(error)) => {
                     tracing::debug!(%error, "the file is opened again");
                     self.retire(&open);
@@ -146,7 +149,13 @@ impl Live {
         Ok(open)
     }
 
-    fn replace(&self, open: &Arc<Open>, opened: &Opened, why: &str) -> Result<(), Failure> {
+    fn replace(
+        &self,
+        open: &Arc<Open>,
+        opened: &Opened,
+        why: &str,
+        is_kept: bool,
+    ) -> Result<(), Failure> {
         let _one = self.reopening.lock();
         let is_replaced = {
             let current = self.current.read();
@@ -158,6 +167,7 @@ impl Live {
         let damage = Damage {
             generation: opened.generation,
             why,
+            is_kept,
         };
         self.open(Some(&damage)).map(drop)
     }

@@ -47,7 +47,13 @@ pub(crate) struct Opened {
 pub(crate) struct Damage<'a> {
     pub(crate) generation: u64,
     pub(crate) why: &'a str,
+    /// Whether there is anything to find out from it later.
+    pub(crate) is_kept: bool,
 }
+
+/// How large a file may be in all: so many times what entries may take, and no less than that.
+const MOST: u64 = 4;
+const LEAST_MOST: u64 = 16 << 20;
 
 /// A file is compacted when it is so many times as large as what is in it, and larger than that.
 const LOOSE: u64 = 3;
@@ -205,7 +211,16 @@ impl Opening {
         if let (Some(known), Some(damage)) = (known, damage)
             && known.generation == damage.generation
         {
-            move_aside(&self.places, damage.why)?;
+            if damage.is_kept {
+                move_aside(&self.places, damage.why)?;
+            } else {
+                fs::remove_file(data).map_err(named)?;
+                tracing::warn!(
+                    file = %data.display(), why = damage.why,
+                    "a file that grew too large was thrown away: a process that is stopped while it reads keeps all that \
+                     was written since"
+                );
+            }
             return Ok(true);
         }
         if let Some(known) = known
@@ -237,7 +252,8 @@ impl Opening {
         let file = FileBackend::new(data).map_err(redb::Error::from)?;
         let file = self.medium.around(file);
         let file = file.map_err(|error| explained(&self.places.data, &error))?;
-        let file = Closable::new(file, self.durability);
+        let most = self.room.saturating_mul(MOST).max(LEAST_MOST);
+        let file = Closable::new(file, self.durability, most);
         let mut builder = Builder::new();
         builder
             .set_cache_size(self.cache)
