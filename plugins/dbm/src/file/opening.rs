@@ -231,19 +231,30 @@ impl Opening {
         // Another program's file is looked into before it is thrown away.
         drop(self.open_redb()?);
         fs::remove_file(data).map_err(named)?;
-        tracing::info!(
-            file = %data.display(),
-            "a file from before the machine started was thrown away: what is in it may be old in part"
-        );
+        let why = if known.is_some() {
+            "it is from before the machine started, and what is in it may be old in part"
+        } else {
+            "the state file beside it does not name it: it may be a copy, or old"
+        };
+        tracing::warn!(file = %data.display(), why, "a file was thrown away");
         Ok(true)
     }
 
     fn open_data(&self, alone: bool) -> Result<(RedbStore, Closable), Failure> {
         let (mut store, file) = self.open_redb()?;
-        if alone {
-            self.compact_if_worth_it(&mut store)?;
+        if !alone || !self.is_loose(&store)? {
+            return Ok((store, file));
         }
-        Ok((store, file))
+        match caught(|| store.compact()) {
+            Ok(()) => Ok((store, file)),
+            Err(Failure::Damaged(why)) => Err(Failure::Damaged(why)),
+            // On a full disk what is there must be found all the same.
+            Err(error) => {
+                tracing::warn!(file = %self.places.data.display(), %error, "a file was not made smaller");
+                drop(store);
+                self.open_redb()
+            }
+        }
     }
 
     /// Opens what is there as redb's, or makes it. `Foreign` if it is not of this plugin.
@@ -273,14 +284,12 @@ impl Opening {
         })
     }
 
-    fn compact_if_worth_it(&self, store: &mut RedbStore) -> Result<(), Failure> {
+    /// Whether compaction pays.
+    fn is_loose(&self, store: &RedbStore) -> Result<bool, Failure> {
         let metadata = fs::metadata(&self.places.data)
             .map_err(|error| explained(&self.places.data, &error))?;
         let held = store.totals()?.bytes;
-        if metadata.len() <= WORTH_IT || metadata.len() / LOOSE <= held {
-            return Ok(());
-        }
-        caught(|| store.compact())
+        Ok(metadata.len() > WORTH_IT && metadata.len() / LOOSE > held)
     }
 
     /// Has the disk take what was written without waiting for it, and the names in the folder.

@@ -29,10 +29,15 @@ impl Places {
 
     /// The folder, as the operating system wants it.
     pub(crate) fn folder(&self) -> &Path {
-        match self.data.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
+        folder_of(&self.data)
+    }
+}
+
+/// The folder of a file, as the operating system wants it.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

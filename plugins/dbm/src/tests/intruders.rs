@@ -212,3 +212,36 @@ fn who_waits_for_a_lock_in_a_file_that_is_removed_gets_none_of_what_is_locked_in
         waiter.join().unwrap();
     });
 }
+
+#[test]
+fn a_lock_file_that_is_another_of_the_files_is_refused_by_its_argument() {
+    let bench = Bench::new();
+    fs::create_dir(bench.folder.path().join("sub")).unwrap();
+    for name in [
+        "cache.state",
+        "cache.damaged",
+        "./cache",
+        "sub/../cache.state",
+    ] {
+        let path = bench.folder.path().join(name);
+        for rw in [false, true] {
+            let mut arguments = bench.arguments();
+            let file = LockFile::At(path.clone());
+            if rw {
+                arguments.rw_lockfile = file
+            } else {
+                arguments.dogpile_lockfile = file
+            }
+            let error = Dbm::open(arguments, &bench.host.context())
+                .err()
+                .expect(name);
+            let argument = if rw {
+                "rw_lockfile"
+            } else {
+                "dogpile_lockfile"
+            };
+            assert_eq!(error.place(), Some(argument), "{name}: {error}");
+        }
+    }
+    assert!(!beside(&bench, "state").exists());
+}
