@@ -66,10 +66,13 @@
 //!
 //! Beside the data file stand `FILENAME.state`, which says which file it is and when the machine started, the lock files,
 //! and what was moved aside. All are made for their owner and its group, as far as the umask lets them be, and not for
-//! others, who could read the values or keep the lock files locked. Lock files stay empty and are never removed. The
-//! data file and the state file may be removed at any time: who has them open begins anew. Who creates while the lock
-//! file is removed holds its keys in the removed one, and another process can create them too, once. A data file without
-//! its state file, or in another place than the one that it names, such as a copy, is thrown away.
+//! others, who could read the values or keep the lock files locked. In a folder that anyone can write to, what another
+//! user than root owns is refused. What is no file is refused, and so is a link in the place of the state file.
+//!
+//! Lock files stay empty and are never removed. The data file and the state file may be removed at any time: who has them
+//! open begins anew. Who creates while the lock file is removed holds its keys in the removed one, and another process can
+//! create them too, once. A data file without its state file, or in another place than the one that it names, such as a
+//! copy, is thrown away.
 //!
 //! # Creation locks
 //!

@@ -194,14 +194,11 @@ impl Open {
             return Ok(false);
         };
         let is_current = || {
-            for file in [&opened.state, &opened.data] {
-                if file.metadata()?.nlink() == 0 {
-                    return Ok(false);
-                }
-            }
-            state::names(&opened.state, opened.generation, opened.number)
+            // Where the state file was removed, who opens next removes the data file too.
+            Ok(opened.data.metadata()?.nlink() > 0
+                && state::names(&opened.state, opened.generation, opened.number)?)
         };
-        is_current().map_err(|error| Failure::io("the state file", &error))
+        is_current().map_err(|error: io::Error| Failure::io("the state file", &error))
     }
 }
 

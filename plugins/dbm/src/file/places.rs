@@ -1,9 +1,10 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
+use nix::unistd::geteuid;
 
 use crate::failure::Failure;
 use crate::lock_file::beside;
@@ -72,13 +73,32 @@ fn open_with(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File,
         .custom_flags(libc::O_NONBLOCK | flags)
         .open(path)
         .map_err(named)?;
-    if !file.metadata().map_err(named)?.is_file() {
+    let metadata = file.metadata().map_err(named)?;
+    if !metadata.is_file() {
         return Err(Failure::other(format_args!(
             "{}: it is no file: name one",
             path.display()
         )));
     }
+    refuse_foreign(path, &metadata)?;
     Ok(file)
+}
+
+/// Refuses a file of another user, except root, in a folder where anyone could have put it.
+fn refuse_foreign(path: &Path, file: &Metadata) -> Result<(), Failure> {
+    const ANYONE: u32 = 0o002;
+    if file.uid() == geteuid().as_raw() || file.uid() == 0 {
+        return Ok(());
+    }
+    let folder = folder_of(path);
+    let rights = fs::metadata(folder).map_err(|error| explained(folder, &error))?;
+    if rights.mode() & ANYONE == 0 {
+        return Ok(());
+    }
+    Err(Failure::Foreign(format!(
+        "{}: another user owns it, in a folder that anyone can write to: name another file, in a folder of this user's",
+        path.display()
+    )))
 }
 
 /// An error with the file's name, and what to do about it.

@@ -1,7 +1,7 @@
 //! What others do to the folder: before a file is opened, and while it is open.
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -244,4 +244,25 @@ fn a_lock_file_that_is_another_of_the_files_is_refused_by_its_argument() {
         }
     }
     assert!(!beside(&bench, "state").exists());
+}
+
+#[test]
+fn in_a_folder_that_anyone_can_write_to_a_file_of_another_user_is_refused() {
+    for name in ["cache", "cache.state", "cache.dogpile.lock"] {
+        let bench = Bench::new();
+        let file = bench.folder.path().join(name);
+        fs::write(&file, "").unwrap();
+        if chown(&file, Some(12_345), None).is_err() {
+            eprintln!("not run: this user may not give files away");
+            return;
+        }
+        fs::set_permissions(bench.folder.path(), Permissions::from_mode(0o777)).unwrap();
+        let error = bench.open().err().expect(name).to_string();
+        assert!(
+            error.contains(name) && error.contains("another user"),
+            "{error}"
+        );
+        fs::set_permissions(bench.folder.path(), Permissions::from_mode(0o775)).unwrap();
+        bench.open().unwrap();
+    }
 }
