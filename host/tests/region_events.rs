@@ -25,7 +25,7 @@ use std::thread;
 
 use dogpile::{ErrorKind, Invalidation, OnBackendError, Source};
 
-use region_support::{Board, Fault, SECOND, START, TICK, region, until, until_waiting};
+use region_support::{Board, Fault, SECOND, START, TICK, logs, region, until, until_waiting};
 
 #[test]
 fn who_waits_gets_the_value_without_a_second_read() {
@@ -162,8 +162,17 @@ fn a_mutex_that_is_not_given_back_is_logged_and_the_value_goes_out() {
     let board = Board::new("not given back");
     let (users, _) = region(board.bytes());
     board.fault("release", Some(Fault::Fail));
-    let got = users.get_or_create("1", || 1).unwrap();
-    assert_eq!((*got, got.source()), (1, Source::Created));
+    let lines = logs::of(|| {
+        let got = users.get_or_create("1", || 1).unwrap();
+        assert_eq!((*got, got.source()), (1, Source::Created));
+    });
+    let warnings: Vec<_> = lines.iter().filter(|line| line.level == "WARN").collect();
+    let [warning] = warnings[..] else {
+        panic!("{lines:#?}");
+    };
+    assert!(warning.message.contains("mutex was not released"));
+    assert_eq!(warning.field("region"), "users");
+    assert!(warning.field("error").contains("no release today"));
     assert!(board.stored("1").is_some());
     assert_eq!(*users.get::<i32>("1").unwrap().unwrap(), 1);
 }

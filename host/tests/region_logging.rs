@@ -176,6 +176,8 @@ fn misses_and_creations_are_logged_with_region_key_and_reason_and_hits_are_not()
     failures_are_logged_with_their_time(&users, &hand);
 }
 
+type Call<'c> = Box<dyn Fn() -> Error + 'c>;
+
 /// However it is asked for, and never with a value.
 fn failures_are_logged_with_their_time(users: &Region, hand: &ManualClock) {
     let fail = || {
@@ -185,7 +187,6 @@ fn failures_are_logged_with_their_time(users: &Region, hand: &ManualClock) {
     };
     let fail_all = || fail().map(|value| [("x", value), ("y", value)]);
     let keys = ["x", "y"];
-    type Call<'c> = Box<dyn Fn() -> Error + 'c>;
     let one: [Call<'_>; 4] = [
         Box::new(|| users.try_get_or_create("f", fail).unwrap_err()),
         Box::new(|| block_on(users.try_get_or_create_async("f", async || fail())).unwrap_err()),

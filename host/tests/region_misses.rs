@@ -27,7 +27,7 @@ const WAYS: [fn(&Region); 8] = [
             Blocking::new()
                 .on(users.get_multi_async::<i32, _>(&[key()]))
                 .unwrap(),
-        )
+        );
     },
     |users| drop(users.get_or_create(key(), || 7).unwrap()),
     |users| {
@@ -35,14 +35,14 @@ const WAYS: [fn(&Region); 8] = [
             Blocking::new()
                 .on(users.get_or_create_async(key(), async || 7))
                 .unwrap(),
-        )
+        );
     },
     |users| {
         drop(
             users
                 .get_or_create_multi(&[key()], |_| [(key(), 7)])
                 .unwrap(),
-        )
+        );
     },
     |users| {
         let keys = [key()];

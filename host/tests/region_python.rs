@@ -29,7 +29,7 @@ fn an_expired_value_is_read_once_more_by_who_creates() {
 /// A manifest with a region on a board, behind a proxy that is watched there, or not.
 fn manifest(board: &Board, proxied: bool, region: &str, arguments: &str) -> String {
     let name = board.name();
-    let proxies = if proxied {
+    let around = if proxied {
         format!(
             "proxies = [{{ proxy = \"noted\", arguments = {{ board = \"{name}\", name = \"outer\" }} }}]\n"
         )
@@ -37,7 +37,7 @@ fn manifest(board: &Board, proxied: bool, region: &str, arguments: &str) -> Stri
         String::new()
     };
     format!(
-        "version = 1\n[regions.users]\nbackend = \"spy\"\n{region}{proxies}[regions.users.arguments]\nboard = \"{name}\"\n\
+        "version = 1\n[regions.users]\nbackend = \"spy\"\n{region}{around}[regions.users.arguments]\nboard = \"{name}\"\n\
          {arguments}"
     )
 }

@@ -324,10 +324,10 @@ mod tests {
         few(MOST_TAGS, MOST_TAGS);
         // Of those that are forgotten remains that they were outdated.
         for name in [&tag(0), &tag(MOST_TAGS), "outdated here"] {
-            let hard = invalidations
+            let outdated = invalidations
                 .outdated(before, before, &Tags::new([name]))
                 .hard;
-            assert!(hard > before, "{name}");
+            assert!(outdated > before, "{name}");
         }
     }
 }
