@@ -1,7 +1,9 @@
 //! A child that goes on with the regions of its parent, which holds a key meanwhile.
 
+use std::env;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use dogpile::{Host, Region, RegionConfig};
 use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{Backend, Mutex};
 use dogpile_plugin_dbm::Dbm;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use serde_json::json;
@@ -16,6 +19,8 @@ use serde_json::json;
 use crate::c_library::in_a_child;
 
 const LONG: Duration = Duration::from_secs(30);
+
+const WRITES: u32 = 200;
 
 fn region(file: &Path, scope: &str) -> Region {
     let config = RegionConfig::on("users", "dbm")
@@ -47,6 +52,10 @@ impl Step {
     }
 
     fn wait(&self) {
+        let mut reader = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec::try_from(LONG).unwrap();
+        let ready = poll(&mut reader, Some(&limit)).unwrap();
+        assert_eq!(ready, 1, "the other process is not there yet");
         (&self.0).read_exact(&mut [0]).unwrap();
     }
 }
@@ -56,8 +65,33 @@ fn ended(child: Pid) -> Option<i32> {
     status.exit_status()
 }
 
+/// Does the test of that name in a process where nothing else is done: what another thread has locked when it forks, its
+/// child never gets.
+fn alone(test: &str, work: impl FnOnce()) {
+    const ALONE: &str = "DOGPILE_TEST_ALONE";
+    if env::var_os(ALONE).is_some() {
+        return work();
+    }
+    let output = Command::new(env::current_exe().unwrap())
+        .args([&format!("forks::{test}"), "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let result = String::from_utf8_lossy(&output.stdout);
+    assert!(result.contains("1 passed"), "{result}");
+}
+
 #[test]
 fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the_others() {
+    alone(
+        "a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the_others",
+        both_hold,
+    );
+}
+
+fn both_hold() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cache");
     let users = region(&file, "key");
@@ -75,6 +109,9 @@ fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the
                 3_u32
             });
             assert_eq!(*created.unwrap(), 3);
+            for number in 0..WRITES {
+                users.set(&format!("child's {number}"), number).unwrap();
+            }
             assert_eq!(get(&other, "from the parent"), Some(4));
             assert!(other.key_is_locked("parent's").unwrap());
         });
@@ -86,6 +123,9 @@ fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the
         }
         users.set("from the parent", 4_u32).unwrap();
         looked.done();
+        for number in 0..WRITES {
+            users.set(&format!("parent's {number}"), number).unwrap();
+        }
         assert_eq!(ended(child), Some(0));
         // What the child had is free, and what its parent has is not.
         assert!(!users.key_is_locked("child's").unwrap());
@@ -99,11 +139,24 @@ fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the
     for (key, value) in [("from before", 1), ("parent's", 5), ("child's", 3)] {
         assert_eq!(get(&other, key), Some(value), "{key}");
     }
+    // Each kept out of the other's writes.
+    for number in 0..WRITES {
+        for whose in ["child's", "parent's"] {
+            assert_eq!(get(&other, &format!("{whose} {number}")), Some(number));
+        }
+    }
     assert!(!folder.path().join("cache.damaged").exists());
 }
 
 #[test]
 fn a_child_waits_for_its_parent_and_frees_what_it_has_when_it_is_killed() {
+    alone(
+        "a_child_waits_for_its_parent_and_frees_what_it_has_when_it_is_killed",
+        waits_and_is_killed,
+    );
+}
+
+fn waits_and_is_killed() {
     for scope in ["key", "file"] {
         let folder = tempfile::tempdir().unwrap();
         let host = host();
