@@ -9,14 +9,13 @@ mod multi;
 mod multi_asynchronous;
 mod place;
 mod places;
-mod renewed;
 mod single;
 mod values;
 
 pub(crate) use self::installed::{install, uninstall};
 
-/// What stands beside a free function: a type of its name, which only a module can have. An `impl` block refuses it, with
-/// an error that says the name of this macro.
+/// What stands beside a free function: a type of its name, which only a module can have. An `impl` block refuses it, and
+/// so does a module that has another type or module of that name, with an error that says the name of this macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __beside {

@@ -20,6 +20,7 @@ mod metadata;
 mod multi;
 mod multi_creating;
 mod multi_read;
+mod multi_refresh;
 mod multi_set;
 mod notes;
 mod objects;

@@ -12,6 +12,7 @@ mod failures;
 mod forms;
 mod keys;
 mod multi;
+mod multi_refresh;
 mod python;
 mod python_keys;
 mod python_multi;
