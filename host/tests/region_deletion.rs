@@ -1,4 +1,4 @@
-//! Deletions and hard invalidations while a value is created: who gets it, and that it is never stored.
+//! Deletions, hard invalidations and sets while a value is created: who gets it, and that it is never stored.
 
 #![forbid(unsafe_code)]
 
@@ -178,6 +178,103 @@ fn what_is_deleted_or_outdated_while_it_is_created_is_never_stored() {
             }
         }
     }
+}
+
+type Set = fn(&Region, &str);
+
+/// Sets 7, in every way there is.
+const SETS: [(&str, Set); 8] = [
+    ("set", |users, key| drop(users.set(key, 7).unwrap())),
+    ("several", |users, key| {
+        users.set_multi([("other", 6), (key, 7)]).unwrap();
+    }),
+    ("task", |users, key| {
+        within_a_task(users.set_async(key, 7)).unwrap();
+    }),
+    ("tasks", |users, key| {
+        within_a_task(users.set_multi_async([(key, 7)])).unwrap();
+    }),
+    ("entry", |users, key| {
+        drop(users.entry(key).tags(["a"]).set(7).unwrap());
+    }),
+    ("entry in a task", |users, key| {
+        within_a_task(users.entry(key).set_async(7)).unwrap();
+    }),
+    ("entries", |users, key| {
+        drop(users.entries(&[key]).set([7]).unwrap());
+    }),
+    ("payload", |users, key| {
+        users.set_payload(key, b"7").unwrap();
+    }),
+];
+
+#[test]
+fn what_is_set_while_the_key_is_created_stays_and_who_waits_gets_what_is_created() {
+    for (name, set) in SETS {
+        for way in WAYS {
+            for (users, board, key) in regions(&format!("set by {name} {}", way as u8)) {
+                let (creating, is_creating) = mpsc::channel();
+                let (go_on, may_go_on) = mpsc::channel::<()>();
+                let (users, key) = (&users, &*key);
+                thread::scope(|scope| {
+                    let creator = scope.spawn(move || {
+                        way.get_or_create(users, key, || {
+                            creating.send(()).unwrap();
+                            // Whoever waits for this goes on if the test has failed.
+                            let _told = may_go_on.recv();
+                            1
+                        })
+                    });
+                    is_creating.recv().unwrap();
+                    let waits = scope.spawn(|| way.get_or_create(users, key, || 2));
+                    until_waiting(key, 1);
+                    set(users, key);
+                    let after = way.get_or_create(users, key, || unreachable!("it is set"));
+                    assert_eq!(after, (7, Source::Fresh), "{name}");
+                    go_on.send(()).unwrap();
+                    assert_eq!(creator.join().unwrap(), (1, Source::Created));
+                    assert_eq!(waits.join().unwrap(), (1, Source::Waited));
+                });
+                assert_eq!(*users.get::<i32>(key).unwrap().unwrap(), 7, "{name}");
+                assert!(board.stored(key).is_some());
+                assert_eq!(users.stats().creations, 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_creator_that_sets_its_own_key_leaves_what_it_set() {
+    for (users, _, key) in regions("sets its own key") {
+        let got = users.get_or_create(&key, || {
+            users.set(&key, 7).unwrap();
+            1
+        });
+        assert_eq!(*got.unwrap(), 1);
+        assert_eq!(*users.get::<i32>(&key).unwrap().unwrap(), 7);
+        let renewed = users.refresh(&key, || {
+            users.set(&key, 8).unwrap();
+            2
+        });
+        assert_eq!(*renewed.unwrap(), 2);
+        assert_eq!(*users.get::<i32>(&key).unwrap().unwrap(), 8);
+    }
+}
+
+#[test]
+fn a_set_before_the_creator_begins_is_no_reason_not_to_store() {
+    let board = Board::new("set before");
+    let (users, _) = region(board.objects());
+    let setting = users.clone();
+    board.hook(move |call| {
+        if call.starts_with("try_acquire") {
+            // Of another type: no value for who creates.
+            setting.set("set before", "text".to_owned()).unwrap();
+        }
+    });
+    let got = users.get_or_create("set before", || 1).unwrap();
+    assert_eq!((*got, got.source()), (1, Source::Created));
+    assert_eq!(*users.get::<i32>("set before").unwrap().unwrap(), 1);
 }
 
 #[test]

@@ -105,6 +105,31 @@ fn all_is_read_with_one_call_and_stored_with_one_call() {
 }
 
 #[test]
+fn a_read_counts_what_it_found_and_what_it_missed_key_by_key() {
+    for (users, _) in regions("counted") {
+        users.set_multi([("a", 1), ("b", 2)]).unwrap();
+        assert_eq!(
+            users.get_multi::<i32, _>(&["a", "b", "c"]).unwrap().len(),
+            3
+        );
+        assert_eq!(users.stats().hits, 2);
+        assert_eq!(all_misses(&users), [(MissReason::Absent, 1)]);
+        let read = users.get_multi_async::<i32, _>(&["c", "a"]);
+        assert_eq!(
+            values(&futures_executor::block_on(read).unwrap()),
+            [None, Some(1)]
+        );
+        users
+            .get_or_create_multi(&["b", "d"], |missing| {
+                missing.iter().map(|key| (*key, 4)).collect::<Vec<_>>()
+            })
+            .unwrap();
+        assert_eq!(users.stats().hits, 4);
+        assert_eq!(all_misses(&users), [(MissReason::Absent, 3)]);
+    }
+}
+
+#[test]
 fn no_keys_are_no_call() {
     for (users, board) in regions("none") {
         board.calls();

@@ -94,8 +94,9 @@ impl<V, E, L> Flights<V, E, L> {
         }
     }
 
-    /// The key is about to be deleted: what is being created under it goes to who waits already, but is not stored, and
-    /// who comes later has it created anew. Blocks while the value is being stored. Call it before the deletion itself.
+    /// The key is about to be deleted, or set to something else: what is being created under it goes to who waits already,
+    /// but is not stored, and who comes later reads again, or has it created anew. Blocks while the value is being stored.
+    /// Call it before the deletion itself.
     pub fn delete(&self, hash: u64, key: &str) {
         let mut table = self.shard(hash).lock();
         let flight = table.find(hash, key).map(|entry| Arc::clone(&entry.flight));

@@ -1,6 +1,6 @@
 //! The arguments of a function, as callers of what is written for it give them.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
     Error, FnArg, Ident, Lifetime, Pat, PatType, Receiver, ReceiverKind, Result, Signature, Token,
@@ -109,9 +109,32 @@ fn is_static(lifetime: Option<&Lifetime>) -> bool {
 /// Whether a word stands anywhere in the tokens.
 pub(crate) fn contains(tokens: TokenStream, word: &str) -> bool {
     tokens.into_iter().any(|token| match token {
-        proc_macro2::TokenTree::Group(group) => contains(group.stream(), word),
-        proc_macro2::TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => contains(group.stream(), word),
+        TokenTree::Ident(ident) => ident == word,
         _ => false,
+    })
+}
+
+/// Whether `Self` stands in the tokens of a body, not in an item within it, where it is that item's own.
+pub(crate) fn names_self(tokens: TokenStream) -> bool {
+    const ITEMS: [&str; 4] = ["impl", "trait", "struct", "enum"];
+    let mut in_item = false;
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) if in_item => {
+            in_item = group.delimiter() != Delimiter::Brace;
+            false
+        }
+        TokenTree::Group(group) => names_self(group.stream()),
+        TokenTree::Ident(ident) if ITEMS.iter().any(|item| ident == item) => {
+            in_item = true;
+            false
+        }
+        TokenTree::Ident(ident) => !in_item && ident == "Self",
+        TokenTree::Punct(punct) => {
+            in_item &= punct.as_char() != ';';
+            false
+        }
+        TokenTree::Literal(_) => false,
     })
 }
 
@@ -169,4 +192,77 @@ fn unknown_argument(unknown: &Ident, function: &Ident, list: &[Argument]) -> Err
         unknown.span(),
         format!("`{function}` has no argument `{unknown}`: {known}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    #[test]
+    fn the_self_of_an_item_in_a_body_is_not_the_functions() {
+        for body in [
+            quote!({ Self::new() }),
+            quote!({ vec![Self { a: 1 }] }),
+            quote!({
+                struct A;
+                Self(A)
+            }),
+            quote!({
+                impl A {
+                    fn new() {}
+                }
+                let a: Self = a;
+            }),
+            quote!({
+                if a {
+                    enum E {
+                        B,
+                    }
+                    E::B
+                } else {
+                    f(|| Self::B)
+                }
+            }),
+        ] {
+            assert!(names_self(body.clone()), "{body}");
+        }
+        for body in [
+            quote!({
+                struct A;
+                impl A {
+                    fn new() -> Self {
+                        Self
+                    }
+                }
+                A::new()
+            }),
+            quote!({
+                trait T {
+                    const T: Self;
+                }
+                struct L<T>(Box<Self>, T);
+                L
+            }),
+            quote!({
+                if a {
+                    impl<T> From<T> for A
+                    where
+                        Self: Sized,
+                    {
+                        type B = Self;
+                    }
+                }
+            }),
+            quote!({
+                enum E {
+                    A(Box<Self>),
+                }
+                "Self"
+            }),
+        ] {
+            assert!(!names_self(body.clone()), "{body}");
+        }
+    }
 }

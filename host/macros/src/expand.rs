@@ -59,7 +59,7 @@ pub(crate) fn together(
     quote! {
         #wrapper
         #(#conditions)*
-        #private::in_an_impl_block_this_needs_the_option_associated! {
+        #private::takes_the_functions_name_for_a_type_or_in_an_impl_block_needs_the_option_associated! {
             #doc {#vis} #name { #(#beside)* }
         }
     }

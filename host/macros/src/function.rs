@@ -1,11 +1,11 @@
 //! The function that an attribute stands on.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{Error, GenericParam, ItemFn, Result, Safety};
+use syn::{Error, GenericParam, Generics, ItemFn, Result, Safety};
 
-use crate::arguments::{Arguments, contains};
+use crate::arguments::{Arguments, contains, names_self};
 use crate::attributes::Attributes;
 use crate::options::{Kind, Options};
 use crate::output::Output;
@@ -36,7 +36,7 @@ impl Function {
         }
         let output = Output::of(signature)?;
         let of_self = contains(signature.to_token_stream(), "Self")
-            || contains(item.block.to_token_stream(), "Self");
+            || names_self(item.block.to_token_stream());
         let given = arguments.given().into_iter();
         let read = given.filter(|name| options.read(&name.to_string()));
         Ok(Self {
@@ -51,6 +51,22 @@ impl Function {
 
     pub(crate) fn is_async(&self) -> bool {
         self.item.sig.asyncness.is_some()
+    }
+
+    /// The name of what of the runtime does `call` for this kind of function: `call_async`.
+    pub(crate) fn runtime(&self, call: &str) -> Ident {
+        let asynchronous = if self.is_async() { "_async" } else { "" };
+        format_ident!("{call}{asynchronous}")
+    }
+
+    /// As [`Function::runtime`], of what runs the function itself: `try_call_async`.
+    pub(crate) fn runtime_of_run(&self, call: &str, span: Span) -> Ident {
+        let tried = if self.output.is_result { "try_" } else { "" };
+        format_ident!("{tried}{}", self.runtime(call), span = span)
+    }
+
+    pub(crate) fn awaited(&self) -> Option<TokenStream> {
+        self.is_async().then(|| quote!(.await))
     }
 
     /// The name of what is written beside it: `get` in a type of the function's name, or `load_get`.
@@ -107,6 +123,7 @@ impl Function {
             ..
         } = &self.attributes;
         let head = self.head(
+            &self.item.sig.generics,
             &self.item.sig.ident,
             self.is_async(),
             &self.arguments.declared(),
@@ -153,7 +170,22 @@ impl Function {
         output: impl ToTokens,
         body: &TokenStream,
     ) -> TokenStream {
-        let head = self.head(&self.companion(name), self.is_async(), arguments, output);
+        let generics = &self.item.sig.generics;
+        self.beside_with(generics, name, doc, arguments, output, body)
+    }
+
+    /// The same, with generics of its own.
+    pub(crate) fn beside_with(
+        &self,
+        generics: &Generics,
+        name: &str,
+        doc: &str,
+        arguments: &[TokenStream],
+        output: impl ToTokens,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let name = self.companion(name);
+        let head = self.head(generics, &name, self.is_async(), arguments, output);
         self.documented(doc, &quote!(#head { #body }))
     }
 
@@ -166,7 +198,8 @@ impl Function {
         output: impl ToTokens,
         body: &TokenStream,
     ) -> TokenStream {
-        let head = self.head(&self.companion(name), false, arguments, output);
+        let generics = &self.item.sig.generics;
+        let head = self.head(generics, &self.companion(name), false, arguments, output);
         self.documented(doc, &quote!(#head { #body }))
     }
 
@@ -182,13 +215,14 @@ impl Function {
 
     fn head(
         &self,
+        generics: &Generics,
         name: &Ident,
         is_async: bool,
         arguments: &[TokenStream],
         output: impl ToTokens,
     ) -> TokenStream {
         let vis = &self.item.vis;
-        let (generics, _, conditions) = self.item.sig.generics.split_for_impl();
+        let (generics, _, conditions) = generics.split_for_impl();
         let asyncness = is_async.then(|| quote!(async));
         quote!(#vis #asyncness fn #name #generics (#(#arguments),*) -> #output #conditions)
     }

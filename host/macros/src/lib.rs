@@ -8,6 +8,8 @@ mod attributes;
 mod expand;
 mod expiration;
 mod function;
+mod keep;
+mod lifetimes;
 mod multi;
 mod option;
 mod options;

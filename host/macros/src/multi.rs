@@ -1,15 +1,16 @@
 //! `#[cached_multi]`: a function of several keys, each of which is cached by itself.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, Result, Type, TypeReference};
+use syn::{Error, GenericParam, Lifetime, LifetimeParam, Result, Type, TypeReference};
 
-use crate::arguments::Argument;
-use crate::expand::{at, own, own_at, private, site, together};
+use crate::expand::{at, own, private, site, together};
 use crate::function::Function;
+use crate::keep::keep;
+use crate::lifetimes::named;
 use crate::options::{Options, string};
-use crate::output::{replaced, types_of};
+use crate::output::{path_of, replaced, types, types_of};
 use crate::place;
 
 pub(crate) fn expand(function: &Function, options: &Options) -> Result<TokenStream> {
@@ -41,6 +42,8 @@ struct Multi<'a> {
     /// The argument that holds the keys, and the type of one.
     keys: &'a Ident,
     key: &'a Type,
+    /// Whether the argument is a `Vec`, not a slice.
+    owned: bool,
     /// The type of one value.
     value: &'a Type,
     output: Type,
@@ -49,7 +52,7 @@ struct Multi<'a> {
 impl<'a> Multi<'a> {
     fn new(function: &'a Function, options: &'a Options) -> Result<Self> {
         let private = private(options);
-        let (keys, key) = keys(function)?;
+        let (keys, key, owned) = keys(function)?;
         let collection = &function.output.success;
         let (number, value) = value(collection)?;
         let output = if options.clone {
@@ -65,50 +68,10 @@ impl<'a> Multi<'a> {
             private,
             keys,
             key,
+            owned,
             value,
             output,
         })
-    }
-
-    fn named(&self, name: &str) -> Ident {
-        let tried = if self.function.output.is_result {
-            "try_"
-        } else {
-            ""
-        };
-        format_ident!("{tried}{}", self.plain(name))
-    }
-
-    fn plain(&self, name: &str) -> Ident {
-        let asynchronous = if self.function.is_async() {
-            "_async"
-        } else {
-            ""
-        };
-        format_ident!("{name}_multi{asynchronous}")
-    }
-
-    fn awaited(&self) -> Option<TokenStream> {
-        self.function.is_async().then(|| quote!(.await))
-    }
-
-    /// Whether one value is stored.
-    fn keep(&self) -> TokenStream {
-        let Self { private, value, .. } = self;
-        let one = own("value");
-        let asked = self.options.should_cache.as_ref().map(|asked| {
-            quote_spanned!(asked.span()=> #private::should_cache::<#value, _>(&#asked, #one))
-        });
-        let some = self.options.skip_none.map(|span| {
-            let one = own_at("value", span);
-            quote_spanned!(span=> #private::MaybeNone::is_value(#one))
-        });
-        let keep = match (some, asked) {
-            (None, None) => quote!(true),
-            (Some(one), None) | (None, Some(one)) => one,
-            (Some(some), Some(asked)) => quote!(#some && #asked),
-        };
-        quote!(|#one: &#value| #keep)
     }
 
     /// The function's own run over the keys that it is wanted for. It may be wanted more than once, so each run gets
@@ -136,7 +99,12 @@ impl<'a> Multi<'a> {
         };
         let (own_let, own_name): (Vec<_>, Vec<_>) = receiver.map(cloned).unzip();
         let (other_lets, other_names): (Vec<_>, Vec<_>) = others.map(cloned).unzip();
-        let run = quote!(#original(#(#own_name,)* &#keys[..] #(, #other_names)*));
+        let own_keys = match (self.owned, self.function.is_async()) {
+            (false, _) => quote!(&#keys[..]),
+            (true, true) => quote!(#keys),
+            (true, false) => quote!(#keys.to_vec()),
+        };
+        let run = quote!(#original(#(#own_name,)* #own_keys #(, #other_names)*));
         if self.function.is_async() {
             quote!(|#keys: ::std::vec::Vec<#key>| {
                 #(#own_let)* #(#other_lets)*
@@ -161,8 +129,9 @@ impl<'a> Multi<'a> {
             self.function.path("__site"),
             Ident::new(run, Span::call_site()),
         );
-        let call = format_ident!("{}", self.named("call"), span = span);
-        let (keep, original, awaited) = (self.keep(), self.original(), self.awaited());
+        let call = self.function.runtime_of_run("call_multi", span);
+        let keep = keep(self.options, private, self.value);
+        let (original, awaited) = (self.original(), self.function.awaited());
         let at_types = at(span, private);
         let finish = if self.options.clone {
             quote!(|cached| #at_types::owned(&cached))
@@ -225,7 +194,7 @@ impl<'a> Multi<'a> {
             (quote!(#private::Cached<#value>), None)
         };
         let output = quote!(#private::Result<::std::vec::Vec<::core::option::Option<#given>>>);
-        let (get, awaited) = (self.plain("get"), self.awaited());
+        let (get, awaited) = (self.function.runtime("get_multi"), self.function.awaited());
         let body = quote!(#private::#get::<#value>(#places) #awaited #owned);
         let arguments = self.function.arguments.declared();
         self.function.beside("get", doc, &arguments, &output, &body)
@@ -243,33 +212,27 @@ impl<'a> Multi<'a> {
         let doc = "Stores values for keys, as if the function had returned them now.";
         let mapping = Ident::new("mapping", Span::mixed_site());
         let values = Ident::new("values", Span::mixed_site());
-        let receiver = self
-            .function
-            .arguments
-            .receiver
-            .iter()
-            .map(|receiver| quote!(#receiver));
-        let list = self
-            .function
-            .arguments
-            .list
-            .iter()
-            .map(|Argument { name, ty, .. }| {
-                if name == *keys {
-                    quote!(#mapping: impl ::core::iter::IntoIterator<Item = (#key, #value)>)
-                } else {
-                    quote!(#name: #ty)
-                }
-            });
-        let arguments: Vec<_> = receiver.chain(list).collect();
-        let (set, awaited) = (self.plain("set"), self.awaited());
+        let lifetime = Lifetime::new("'of_keys", Span::mixed_site());
+        let mut generics = self.function.item.sig.generics.clone();
+        let named = named(key, &lifetime);
+        if named.is_some() {
+            let parameter = GenericParam::Lifetime(LifetimeParam::new(lifetime));
+            generics.params.insert(0, parameter);
+        }
+        let key = named.as_ref().unwrap_or(key);
+        let mapped = quote!(#mapping: impl ::core::iter::IntoIterator<Item = (#key, #value)>);
+        let mut arguments = self.function.arguments.declared();
+        let first = usize::from(self.function.arguments.receiver.is_some());
+        arguments[first] = mapped;
+        let (set, awaited) = (self.function.runtime("set_multi"), self.function.awaited());
         let body = quote! {
             let (#keys, #values): (::std::vec::Vec<#key>, ::std::vec::Vec<#value>) =
                 ::core::iter::Iterator::unzip(::core::iter::IntoIterator::into_iter(#mapping));
             #private::#set(#places, #values) #awaited
         };
+        let output = quote!(#private::Result<()>);
         self.function
-            .beside("set", doc, &arguments, quote!(#private::Result<()>), &body)
+            .beside_with(&generics, "set", doc, &arguments, output, &body)
     }
 
     fn invalidate(&self) -> TokenStream {
@@ -277,7 +240,10 @@ impl<'a> Multi<'a> {
             private, places, ..
         } = self;
         let doc = "Removes what is stored for these keys; no error for those of which nothing is.";
-        let (invalidate, awaited) = (self.plain("invalidate"), self.awaited());
+        let (invalidate, awaited) = (
+            self.function.runtime("invalidate_multi"),
+            self.function.awaited(),
+        );
         let body = quote!(#private::#invalidate(#places) #awaited);
         let arguments = self.function.arguments.declared();
         self.function.beside(
@@ -290,8 +256,8 @@ impl<'a> Multi<'a> {
     }
 }
 
-/// The argument that is a slice of keys: the first.
-fn keys(function: &Function) -> Result<(&Ident, &Type)> {
+/// The argument that holds the keys, the first; the type of one; and whether it is a `Vec` of them, not a slice.
+fn keys(function: &Function) -> Result<(&Ident, &Type, bool)> {
     let first = function.arguments.list.first();
     let found = first.and_then(|argument| match &argument.ty {
         Type::Reference(TypeReference {
@@ -299,14 +265,20 @@ fn keys(function: &Function) -> Result<(&Ident, &Type)> {
             elem,
             ..
         }) => match &**elem {
-            Type::Slice(slice) => Some((&argument.name, &*slice.elem)),
+            Type::Slice(slice) => Some((&argument.name, &*slice.elem, false)),
             _ => None,
         },
-        _ => None,
+        owned => {
+            let key = path_of(owned, "Vec").and_then(|path| types(path).next());
+            key.map(|key| (&argument.name, key, true))
+        }
     });
     found.ok_or_else(|| {
         let span = first.map_or(function.item.sig.ident.span(), |argument| argument.ty.span());
-        Error::new(span, "the first argument of a `cached_multi` function is a slice of keys, such as `ids: &[u64]`")
+        Error::new(
+            span,
+            "the first argument of a `cached_multi` function is a slice or a `Vec` of keys, such as `ids: &[u64]`",
+        )
     })
 }
 

@@ -113,7 +113,13 @@ impl Options {
             self.tags.as_ref(),
         ];
         let mut exprs = exprs.into_iter().flatten().chain(expirations);
-        exprs.any(|expr| reads(expr.to_token_stream(), argument))
+        self.keep_reads(argument) || exprs.any(|expr| reads(expr.to_token_stream(), argument))
+    }
+
+    /// Whether what says which values are stored has that argument in it.
+    pub(crate) fn keep_reads(&self, argument: &str) -> bool {
+        let asked = self.should_cache.as_ref();
+        asked.is_some_and(|asked| reads(asked.to_token_stream(), argument))
     }
 
     fn on(region: Expr) -> Self {
@@ -204,13 +210,24 @@ fn contradictions(written: &[Written], kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Whether the name stands in the tokens, or in braces in a text.
+/// Whether the name stands in the tokens, but for a field's or a method's, or in braces in a text.
 fn reads(tokens: TokenStream, name: &str) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Group(group) => reads(group.stream(), name),
-        TokenTree::Ident(ident) => ident == name,
-        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
-        TokenTree::Punct(_) => false,
+    let (mut dots, mut before) = (0, 0);
+    tokens.into_iter().any(|token| {
+        before = std::mem::take(&mut dots);
+        match token {
+            TokenTree::Group(group) => reads(group.stream(), name),
+            TokenTree::Ident(ident) => ident == name && before != 1,
+            TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
+            TokenTree::Punct(punct) => {
+                dots = if punct.as_char() == '.' {
+                    before + 1
+                } else {
+                    0
+                };
+                false
+            }
+        }
     })
 }
 

@@ -84,7 +84,7 @@ fn check(success: &Type) -> Result<()> {
 }
 
 /// The type as a path, if its last name is this.
-fn path_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Path> {
+pub(crate) fn path_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Path> {
     let Type::Path(TypePath {
         qself: None, path, ..
     }) = ungrouped(ty)

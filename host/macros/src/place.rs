@@ -83,7 +83,7 @@ fn generated(
     let types = function.types();
     let self_type = function
         .associated
-        .then(|| quote!(::core::any::type_name::<Self>()));
+        .then(|| quote!(#private::owner(::core::any::type_name::<Self>(), ::core::any::type_name_of_val(&#site))));
     let self_type = option(self_type);
     let itself = options.key_self.map(|span| {
         let (itself, private) = (Ident::new("self", span), at(span, private));

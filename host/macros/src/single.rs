@@ -1,12 +1,13 @@
 //! `#[cached]`: one value for each set of arguments.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Result};
 
-use crate::expand::{at, own, own_at, private, site, together};
+use crate::expand::{at, own, private, site, together};
 use crate::function::Function;
+use crate::keep::keep;
 use crate::options::Options;
 use crate::place;
 
@@ -72,46 +73,39 @@ impl<'a> Single<'a> {
         }
     }
 
-    /// What `call` is named in the runtime for this kind of function.
-    fn named(&self, name: &str) -> String {
-        let tried = if self.function.output.is_result {
-            "try_"
-        } else {
-            ""
-        };
-        format!("{tried}{}", self.plain(name))
-    }
-
-    fn awaited(&self) -> Option<TokenStream> {
-        self.function.is_async().then(|| quote!(.await))
-    }
-
-    /// What becomes of the value: whether it is stored.
-    fn keep(&self) -> TokenStream {
-        let (private, value) = (&self.private, own("value"));
-        let success = &self.function.output.success;
-        let asked = self.options.should_cache.as_ref().map(|asked| {
-            quote_spanned!(asked.span()=> #private::should_cache::<#success, _>(&#asked, #value))
+    /// The arguments that are given to the function as clones, since what says which values are stored reads them too;
+    /// with where an error about that belongs.
+    fn cloned(&self) -> Vec<(TokenStream, Span)> {
+        let arguments = &self.function.arguments;
+        let receiver = arguments.receiver.iter();
+        let receiver = receiver.map(|receiver| {
+            let given = receiver.self_token.to_token_stream();
+            (given, receiver.span())
         });
-        let some = self.options.skip_none.map(|span| {
-            let value = own_at("value", span);
-            quote_spanned!(span=> #private::MaybeNone::is_value(#value))
-        });
-        let keep = match (some, asked) {
-            (None, None) => quote!(true),
-            (Some(one), None) | (None, Some(one)) => one,
-            (Some(some), Some(asked)) => quote!(#some && #asked),
-        };
-        quote!(|#value: &#success| #keep)
+        let list = arguments.list.iter();
+        let list = list.map(|argument| (argument.name.to_token_stream(), argument.ty.span()));
+        let all = receiver.chain(list);
+        all.filter(|(given, _)| self.options.keep_reads(&given.to_string()))
+            .collect()
     }
 
-    /// The function's own run, put off until it is wanted.
-    fn original(&self) -> TokenStream {
+    /// The function's own run, put off until it is wanted, and what is to stand before it.
+    fn original(&self) -> (TokenStream, TokenStream) {
         let original = self.function.generic_path("original");
-        let given = self.function.arguments.given();
+        let mut given = self.function.arguments.given();
+        let mut before = TokenStream::new();
+        for (cloned, span) in self.cloned() {
+            let name = own(&format!("own_{cloned}"));
+            before
+                .extend(quote_spanned!(span=> let #name = ::core::clone::Clone::clone(&#cloned);));
+            let mut places = given.iter_mut();
+            let place = places.find(|given| given.to_string() == cloned.to_string());
+            *place.expect("it is one of those given") = name.to_token_stream();
+        }
         // An error about what it may keep belongs to the option that lets it run later.
         let span = self.options.background.unwrap_or_else(Span::call_site);
-        quote_spanned!(span=> move || #original(#(#given),*))
+        let run = quote_spanned!(span=> move || #original(#(#given),*));
+        (before, run)
     }
 
     fn errors(&self) -> TokenStream {
@@ -125,7 +119,11 @@ impl<'a> Single<'a> {
 
     /// The options of a call, as arguments of the runtime.
     fn with(&self, run: Run) -> Vec<TokenStream> {
-        let mut with = vec![self.keep()];
+        let keep = keep(self.options, &self.private, &self.function.output.success);
+        let mut with = vec![match run {
+            Run::Background => quote!(move #keep),
+            Run::Call | Run::Refresh => keep,
+        }];
         if self.function.output.is_result {
             let errors = self.errors();
             with.push(match run {
@@ -146,12 +144,9 @@ impl<'a> Single<'a> {
             Run::Refresh => ("call", Some(quote!(#private::Run::Refresh,))),
             Run::Background => ("call_background", None),
         };
-        let (call, with, original) = (
-            Ident::new(&self.named(name), span),
-            self.with(run),
-            self.original(),
-        );
-        let awaited = self.awaited();
+        let call = self.function.runtime_of_run(name, span);
+        let (with, (before, original)) = (self.with(run), self.original());
+        let awaited = self.function.awaited();
         // With the types as the user wrote them, or in their place, so that an error about one points there.
         let at_types = at(span, private);
         let error = output
@@ -163,13 +158,14 @@ impl<'a> Single<'a> {
         let types = quote!(::<#success #error #future>);
         let given =
             quote!(#at_types::#call #types(#how #site(), #place, #(#with,)* #original) #awaited);
-        match (self.options.clone, output.is_result) {
+        let given = match (self.options.clone, output.is_result) {
             (false, _) => given,
             (true, false) => quote!(#at_types::owned::<#success>(&#given)),
             (true, true) => {
                 quote!(#private::Result::map(#given, |cached| #at_types::owned::<#success>(&cached)))
             }
-        }
+        };
+        quote!(#before #given)
     }
 
     /// The place, which is kept where the original may run later, and moves nothing that it needs.
@@ -223,7 +219,7 @@ impl<'a> Single<'a> {
             (quote!(#private::Cached<#success>), None)
         };
         let output = quote!(#private::Result<::core::option::Option<#given>>);
-        let (get, awaited) = (self.plain("get"), self.awaited());
+        let (get, awaited) = (self.function.runtime("get"), self.function.awaited());
         let body = quote!(#at_type::#get::<#success>(#place) #awaited #owned);
         let arguments = self.function.arguments.declared();
         self.function.beside("get", doc, &arguments, &output, &body)
@@ -237,7 +233,11 @@ impl<'a> Single<'a> {
         let mut arguments = self.function.arguments.declared();
         let first = usize::from(self.function.arguments.receiver.is_some());
         arguments.insert(first, quote!(#value: #success));
-        let (set, awaited, forget) = (self.plain("set"), self.awaited(), self.forget());
+        let (set, awaited, forget) = (
+            self.function.runtime("set"),
+            self.function.awaited(),
+            self.forget(),
+        );
         let at_type = at(success.span(), private);
         let body = quote!(#at_type::#set::<#success>(#place, #value, #forget) #awaited);
         self.function
@@ -247,8 +247,11 @@ impl<'a> Single<'a> {
     fn invalidate(&self) -> TokenStream {
         let Self { private, place, .. } = self;
         let doc = "Removes what is stored for these arguments; no error if there is nothing.";
-        let (invalidate, awaited, forget) =
-            (self.plain("invalidate"), self.awaited(), self.forget());
+        let (invalidate, awaited, forget) = (
+            self.function.runtime("invalidate"),
+            self.function.awaited(),
+            self.forget(),
+        );
         let body = quote!(#private::#invalidate(#place, #forget) #awaited);
         let arguments = self.function.arguments.declared();
         self.function.beside(
@@ -258,15 +261,6 @@ impl<'a> Single<'a> {
             quote!(#private::Result<()>),
             &body,
         )
-    }
-
-    fn plain(&self, name: &str) -> Ident {
-        let asynchronous = if self.function.is_async() {
-            "_async"
-        } else {
-            ""
-        };
-        format_ident!("{name}{asynchronous}")
     }
 
     /// Whether a stored error goes with the value.

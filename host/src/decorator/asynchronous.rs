@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::errors::{DropErrors, Errors, Returned, SharedError, forget_async, returned};
+use super::errors::{DropErrors, Errors, Returned, SharedError, forget_async, settled};
 use super::place::Place;
 use super::single::{Run, taken};
 use crate::Result;
@@ -73,15 +73,10 @@ where
             }
         }
     };
-    let error = match outcome {
-        Ok(cached) => return Ok(cached),
-        Err(error) => error,
-    };
-    if let Some(returned) = returned(&error) {
-        return Err(returned);
+    match settled(site, outcome) {
+        Some(settled) => settled,
+        None => taken(&mut original)().await.map(Cached::uncached),
     }
-    site.warn(&error);
-    taken(&mut original)().await.map(Cached::uncached)
 }
 
 /// See [`get`](super::single::get).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::errors::{DropErrors, Errors, Returned, SharedError, returned};
+use super::errors::{DropErrors, Errors, Returned, SharedError, settled};
 use super::place::Place;
 use super::single::taken;
 use crate::Result;
@@ -47,13 +47,7 @@ pub fn try_call_background<T: Cacheable, E: SharedError>(
         let entry = place.entry().bypass().should_cache(keep);
         entry.background(create).try_get_or_create()
     });
-    outcome.or_else(|error| {
-        if let Some(returned) = returned(&error) {
-            return Err(returned);
-        }
-        site.warn(&error);
-        take(&original)().map(Cached::uncached)
-    })
+    settled(site, outcome).unwrap_or_else(|| take(&original)().map(Cached::uncached))
 }
 
 /// See [`call_background`].
@@ -110,15 +104,10 @@ where
             call.await
         }
     };
-    let error = match outcome {
-        Ok(cached) => return Ok(cached),
-        Err(error) => error,
-    };
-    if let Some(returned) = returned(&error) {
-        return Err(returned);
+    match settled(site, outcome) {
+        Some(settled) => settled,
+        None => take(&original)().await.map(Cached::uncached),
     }
-    site.warn(&error);
-    take(&original)().await.map(Cached::uncached)
 }
 
 /// Taken out before it runs: not under the lock. What was put off has it for good, and its caller was served.

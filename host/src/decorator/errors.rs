@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::place::Place;
 use crate::Result;
+use crate::key_generator::Site;
 use crate::region::{Cacheable, Expiration};
 
 /// What an error must be, since all who wait for a call that fails get a clone of it.
@@ -35,10 +36,18 @@ impl<E> fmt::Display for Returned<E> {
 
 impl<E> StdError for Returned<E> {}
 
-/// The function's own error in the cache's, if it is that.
-pub(super) fn returned<E: SharedError>(error: &crate::Error) -> Option<E> {
+/// What a call has come to, the function's own error or what the cache gave. `None`: the cache has failed, which is
+/// logged, and the function has to run without it.
+pub(super) fn settled<T, E: SharedError>(site: &Site, outcome: Result<T>) -> Option<Result<T, E>> {
+    let error = match outcome {
+        Ok(given) => return Some(Ok(given)),
+        Err(error) => error,
+    };
     let returned = error.creator::<Returned<E>>();
-    returned.map(|returned| returned.0.clone())
+    if returned.is_none() {
+        site.warn(&error);
+    }
+    returned.map(|returned| Err(returned.0.clone()))
 }
 
 /// Whether errors are kept, and for how long. The cache may fail: then nothing is kept.

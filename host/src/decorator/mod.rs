@@ -9,14 +9,13 @@ mod multi;
 mod multi_asynchronous;
 mod place;
 mod places;
-mod renewed;
 mod single;
 mod values;
 
 pub(crate) use self::installed::{install, uninstall};
 
-/// What stands beside a free function: a type of its name, which only a module can have. An `impl` block refuses it, with
-/// an error that says the name of this macro.
+/// What stands beside a free function: a type of its name, which only a module can have. An `impl` block refuses it, and
+/// so does a module that has another type or module of that name, with an error that says the name of this macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __beside {
@@ -77,9 +76,13 @@ macro_rules! __beside {
 /// installed, a region that is not configured, a backend that fails (whatever `on_backend_error` says), a value that
 /// cannot be written, a wait that took longer than `lock_wait` or would have closed a circle.
 ///
+/// They belong to a type of the function's name, so nothing else in its module may have that name: no module `load`, no
+/// `struct` and no trait.
+///
 /// In an `impl` block they are beside the function itself: `load_get`, `load_set`, `load_invalidate`, `load_refresh`,
-/// `load_original`, `load_key`, with the same `self`. A function without `self` there needs the option `associated`. An
-/// `impl` of a trait has no place for them: cache a function that it calls.
+/// `load_original`, `load_key`, with the same `self`. A function without `self` there needs the option `associated`. So
+/// it is with a trait's default methods, whose values are each trait's and each type's own. An `impl` of a trait has no
+/// place for them: cache a function that it calls.
 ///
 /// # Options
 ///
@@ -89,7 +92,7 @@ macro_rules! __beside {
 /// | `namespace = "eu"` | a part of the key that tells functions of one name apart |
 /// | `expiration_time = "5m"` | instead of the region's: text as in the manifest, a number of seconds, `"never"`; or a path or an expression that gives a `Duration`, an [`Expiration`] or a function that does, evaluated at each call |
 /// | `tags = ["users", …]` | the [tags](crate::Entry::tags) of what is stored: an expression that gives some strings and may use the arguments, evaluated at each call |
-/// | `should_cache = path` | a function of `&T` that says whether a value is stored; its callers get it all the same |
+/// | `should_cache = path` | a function of `&T` that says whether a value is stored; its callers get it all the same. It may use the arguments: those that it does are cloned |
 /// | `skip(db, log)` | arguments that are no part of the key, since the result does not depend on them |
 /// | `key = "user:{id}"` | the whole key: a format string, or an expression that can be displayed. It is for you to see to that no two calls share one by mistake |
 /// | `key_self` | `self` is part of the key; else it is not |
@@ -107,7 +110,7 @@ macro_rules! __beside {
 /// ([`Region::set_function_key_generator`]) has another generator: `myapp::users::load(42)`. They can be read, are the
 /// same in every build, and cannot collide. [`PythonKeys`] are those of dogpile.cache, for programs that share a cache
 /// with one in Python. Arguments that are part of the key are serde types; the types that a generic function is called
-/// with, and the type of the `impl` block, are part of it too.
+/// with, and the type of the `impl` block or type and trait, are part of it too.
 ///
 /// # Results and errors
 ///
@@ -162,9 +165,9 @@ pub use dogpile_macros::cached;
 
 /// Caches what a function of several keys returns, each key by itself: dogpile's `cache_multi_on_arguments`.
 ///
-/// The first argument is a slice of keys. The function is called with those keys that are missing, and returns a `Vec`
-/// with a value for each of them in their order, or a `HashMap` or `BTreeMap` from keys to values; what a map leaves out
-/// is not cached and not in the result. It may be in a `Result`.
+/// The first argument is a slice of keys, or a `Vec` of them: `ids: &[&str]`, `ids: Vec<u64>`. The function is called
+/// with those keys that are missing, and returns a `Vec` with a value for each of them in their order, or a `HashMap` or
+/// `BTreeMap` from keys to values; what a map leaves out is not cached and not in the result. It may be in a `Result`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -196,6 +199,9 @@ pub use dogpile_macros::cached;
 /// and value; `load::invalidate(keys)`, `load::refresh(keys)`, `load::original(keys)` and `load::keys(keys)`. Further
 /// arguments are passed on, and part of each key unless they are skipped.
 ///
+/// A `refresh` does with each key as [`Region::refresh`](crate::Region::refresh) does, and waits for creations under way.
+/// So it may call the function twice: for what nobody was creating, and then for the rest.
+///
 /// The options are those of [`cached`](macro@cached) without `cache_err` and `background`, and what is said there holds here. `key` is a function of
 /// one key: `key = |id| format!("user:{id}")`. The generator is `function_multi_key_generator`, and is asked for one key
 /// at a time. `should_cache` and `skip_none` are about one value.
@@ -209,7 +215,7 @@ pub use dogpile_macros::cached_multi;
 pub(crate) mod private {
     pub use std::result::Result::Ok;
 
-    pub use crate::__beside as in_an_impl_block_this_needs_the_option_associated;
+    pub use crate::__beside as takes_the_functions_name_for_a_type_or_in_an_impl_block_needs_the_option_associated;
 
     pub use super::asynchronous::{
         call_async, get_async, invalidate_async, set_async, try_call_async,
@@ -229,6 +235,6 @@ pub(crate) mod private {
     pub use super::single::{Run, call, get, invalidate, set, try_call};
     pub use super::values::{MaybeNone, all_owned, owned, should_cache};
     pub use crate::Result;
-    pub use crate::key_generator::{Argument, FunctionCall, Site, key_by};
+    pub use crate::key_generator::{Argument, FunctionCall, Site, key_by, owner};
     pub use crate::region::{Cached, Expiration};
 }

@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 
 use super::batch::Batch;
-use super::errors::{Returned, SharedError, returned};
+use super::errors::{Returned, SharedError, settled};
 use super::places::{Numbered, Places};
-use super::renewed::Renewed;
 use super::single::Run;
 use crate::Result;
 use crate::key_generator::Site;
@@ -49,86 +48,37 @@ where
     K: Clone,
     E: SharedError,
 {
-    let outcome = places.and_then(|places| match run {
-        Run::Call => cached(&places, keys, keep, &mut original).map(Ok),
-        Run::Refresh => refreshed(&places, keys, keep, &mut original),
-    });
-    match settled::<R, K, E>(site, outcome) {
-        Settled::Values(values) => Ok(finished::<R, K, U>(keys, values, finish)),
-        Settled::Failed(error) => Err(error),
-        Settled::Uncached => {
-            let values = original(keys)?.into_values(keys);
-            let values = values.into_iter().map(|value| value.map(Cached::uncached));
-            Ok(finished::<R, K, U>(keys, values.collect(), finish))
+    let outcome = places.and_then(|places| {
+        let numbered = places.numbered();
+        let entries = places.entries(&numbered).bypass().should_cache(keep);
+        let create = |missing: &[Numbered]| {
+            let missing = in_order(run, missing.to_vec());
+            let wanted = own_keys(&missing, keys);
+            let made = original(&wanted).map_err(Returned)?;
+            Ok::<_, Returned<E>>(pairs(missing, made.into_values(&wanted)))
+        };
+        match run {
+            Run::Call => entries.try_get_or_create(create),
+            Run::Refresh => entries.try_refresh(create),
         }
-    }
-}
-
-fn cached<R, K, E>(
-    places: &Places<'_>,
-    keys: &[K],
-    keep: impl Fn(&R::Value) -> bool,
-    original: &mut impl FnMut(&[K]) -> Result<R, E>,
-) -> Result<Values<R::Value>>
-where
-    R: Batch<K, Value: Cacheable>,
-    K: Clone,
-    E: SharedError,
-{
-    let numbered = places.numbered();
-    let entries = places.entries(&numbered).bypass().should_cache(keep);
-    entries.try_get_or_create(|missing| {
-        let wanted = own_keys(missing, keys);
-        let made = original(&wanted).map_err(Returned)?;
-        Ok::<_, Returned<E>>(pairs(missing.to_vec(), made.into_values(&wanted)))
-    })
-}
-
-/// The outer error is the cache's, the inner one the function's.
-fn refreshed<R, K, E>(
-    places: &Places<'_>,
-    keys: &[K],
-    keep: impl Fn(&R::Value) -> bool,
-    original: &mut impl FnMut(&[K]) -> Result<R, E>,
-) -> Result<Result<Values<R::Value>, E>>
-where
-    R: Batch<K, Value: Cacheable>,
-{
-    places.check()?;
-    let made = match original(keys) {
-        Ok(made) => made.into_values(keys),
-        Err(error) => return Ok(Err(error)),
+    });
+    let values = match whole::<R, K, E>(settled(site, outcome)) {
+        Some(settled) => settled?,
+        None => uncached(original(keys)?.into_values(keys)),
     };
-    let (to_store, renewed) = Renewed::sort(places, made, keep);
-    let entries = places.entries(&to_store.keys).bypass();
-    Ok(Ok(renewed.with(entries.set(to_store.values)?)))
+    Ok(finished::<R, K, U>(keys, values, finish))
 }
 
-/// What a call has come to.
-pub(super) enum Settled<T, E> {
-    Values(Values<T>),
-    Failed(E),
-    /// The function has to run without the cache.
-    Uncached,
+/// Or nothing, if values are missing that the function has to give: another one that has these keys has left them out.
+pub(super) fn whole<R: Batch<K>, K, E>(
+    settled: Option<Result<Values<R::Value>, E>>,
+) -> Option<Result<Values<R::Value>, E>> {
+    settled.filter(|settled| settled.as_ref().map_or(true, |values| R::is_whole(values)))
 }
 
-pub(super) fn settled<R: Batch<K>, K, E: SharedError>(
-    site: &Site,
-    outcome: Result<Result<Values<R::Value>, E>>,
-) -> Settled<R::Value, E> {
-    match outcome {
-        Ok(Ok(values)) if R::is_whole(&values) => Settled::Values(values),
-        // Another function that has these keys has no value for one of them.
-        Ok(Ok(_)) => Settled::Uncached,
-        Ok(Err(error)) => Settled::Failed(error),
-        Err(error) => returned(&error).map_or_else(
-            || {
-                site.warn(&error);
-                Settled::Uncached
-            },
-            Settled::Failed,
-        ),
-    }
+pub(super) fn uncached<T: Send + Sync + 'static>(values: Vec<Option<T>>) -> Values<T> {
+    let values = values.into_iter();
+    values.map(|value| value.map(Cached::uncached)).collect()
 }
 
 pub(super) fn finished<R: Batch<K>, K, U>(
@@ -138,6 +88,14 @@ pub(super) fn finished<R: Batch<K>, K, U>(
 ) -> R::Of<U> {
     let values = values.into_iter().map(|value| value.map(&finish));
     R::gather(keys, values.collect())
+}
+
+/// As the function gets them: what is missing in the order of the region, and all in the caller's.
+pub(super) fn in_order(run: Run, mut numbered: Vec<Numbered>) -> Vec<Numbered> {
+    if let Run::Refresh = run {
+        numbered.sort_by_key(|numbered| numbered.number);
+    }
+    numbered
 }
 
 /// The function's own keys of those numbers.

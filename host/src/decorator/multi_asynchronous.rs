@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 
 use super::batch::Batch;
-use super::errors::{Returned, SharedError};
-use super::multi::{Settled, finished, own_keys, pairs, settled};
+use super::errors::{Returned, SharedError, settled};
+use super::multi::{finished, in_order, own_keys, pairs, uncached, whole};
 use super::places::{Numbered, Places};
-use super::renewed::Renewed;
 use super::single::Run;
 use crate::Result;
 use crate::key_generator::Site;
@@ -51,12 +50,13 @@ where
     E: SharedError,
     F: Future<Output = Result<R, E>>,
 {
-    let outcome = match (places, run) {
-        (Err(error), _) => Err(error),
-        (Ok(places), Run::Call) => {
+    let outcome = match places {
+        Err(error) => Err(error),
+        Ok(places) => {
             let numbered = places.numbered();
             let entries = places.entries(&numbered).bypass().should_cache(keep);
             let create = |missing: Vec<Numbered>| {
+                let missing = in_order(run, missing);
                 let wanted = own_keys(&missing, keys);
                 let made = original(wanted.clone());
                 async move {
@@ -64,41 +64,17 @@ where
                     Ok::<_, Returned<E>>(pairs(missing, made.into_values(&wanted)))
                 }
             };
-            entries.try_get_or_create_async(create).await.map(Ok)
+            match run {
+                Run::Call => entries.try_get_or_create_async(create).await,
+                Run::Refresh => entries.try_refresh_async(create).await,
+            }
         }
-        (Ok(places), Run::Refresh) => refreshed(&places, keys, keep, &mut original).await,
     };
-    match settled::<R, K, E>(site, outcome) {
-        Settled::Values(values) => Ok(finished::<R, K, U>(keys, values, finish)),
-        Settled::Failed(error) => Err(error),
-        Settled::Uncached => {
-            let values = original(keys.to_vec()).await?.into_values(keys);
-            let values = values.into_iter().map(|value| value.map(Cached::uncached));
-            Ok(finished::<R, K, U>(keys, values.collect(), finish))
-        }
-    }
-}
-
-/// The outer error is the cache's, the inner one the function's.
-async fn refreshed<R, K, E, F>(
-    places: &Places<'_>,
-    keys: &[K],
-    keep: impl Fn(&R::Value) -> bool,
-    original: &mut impl FnMut(Vec<K>) -> F,
-) -> Result<Result<Vec<Option<Cached<R::Value>>>, E>>
-where
-    R: Batch<K, Value: Cacheable>,
-    K: Clone,
-    F: Future<Output = Result<R, E>>,
-{
-    places.check()?;
-    let made = match original(keys.to_vec()).await {
-        Ok(made) => made.into_values(keys),
-        Err(error) => return Ok(Err(error)),
+    let values = match whole::<R, K, E>(settled(site, outcome)) {
+        Some(settled) => settled?,
+        None => uncached(original(keys.to_vec()).await?.into_values(keys)),
     };
-    let (to_store, renewed) = Renewed::sort(places, made, keep);
-    let entries = places.entries(&to_store.keys).bypass();
-    Ok(Ok(renewed.with(entries.set_async(to_store.values).await?)))
+    Ok(finished::<R, K, U>(keys, values, finish))
 }
 
 /// See [`get_multi`](super::multi::get_multi).

@@ -56,12 +56,6 @@ impl<'r> Places<'r> {
         }
     }
 
-    /// Whether values can be stored there.
-    pub(super) fn check(&self) -> Result<()> {
-        let current = self.region.registry().current(self.region.slot());
-        current.map(drop)
-    }
-
     /// The keys by their numbers.
     pub(super) fn numbered(&self) -> Vec<Numbered> {
         let numbers = 0..self.keys.len();

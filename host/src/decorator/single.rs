@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::errors::{DropErrors, Errors, Returned, SharedError, forget, returned};
+use super::errors::{DropErrors, Errors, Returned, SharedError, forget, settled};
 use super::place::Place;
 use crate::Result;
 use crate::key_generator::Site;
@@ -56,13 +56,7 @@ pub fn try_call<T: Cacheable, E: SharedError>(
             Run::Refresh => entry.try_refresh(|| create().inspect(|_| errors.forget(&place))),
         }
     });
-    outcome.or_else(|error| {
-        if let Some(returned) = returned(&error) {
-            return Err(returned);
-        }
-        site.warn(&error);
-        taken(&mut original)().map(Cached::uncached)
-    })
+    settled(site, outcome).unwrap_or_else(|| taken(&mut original)().map(Cached::uncached))
 }
 
 /// The fresh value, if there is one.

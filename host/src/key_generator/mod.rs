@@ -1,6 +1,7 @@
 //! From a call of a cached function to its key.
 
 mod argument;
+mod owner;
 mod python;
 mod python_text;
 mod rust;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwapOption;
 
 pub use self::argument::{Argument, KeyArgument};
+#[doc(hidden)]
+pub use self::owner::owner;
 pub use self::python::PythonKeys;
 pub use self::rust::RustKeys;
 
@@ -130,7 +133,8 @@ impl<'a> FunctionCall<'a> {
         self.site.namespace
     }
 
-    /// The type in whose `impl` block the function is, with its path: `myapp::users::Users`.
+    /// The type in whose `impl` block the function is, with its path: `myapp::users::Users`. Of a trait's default method,
+    /// type and trait: `<myapp::users::Users as myapp::users::Load>`.
     pub fn self_type(&self) -> Option<&'a str> {
         self.self_type
     }

@@ -6,7 +6,8 @@ use crate::Result;
 
 /// Readable keys that cannot collide: `myapp::users::load(42,"Ada")`.
 ///
-/// Before the arguments stand the function's path (in an `impl` block with its type), the types that a generic function
+/// Before the arguments stand the function's path (in an `impl` block with its type; of a trait's default method with
+/// type and trait: `<myapp::users::Users as myapp::users::Load>::load`), the types that a generic function
 /// is called with (`load<u64>`) and, after `|`, the namespace (`load|eu(42)`). The arguments are as
 /// [`Argument::to_text`](super::Argument::to_text) gives them, so `("1 2","3")` is not `("1","2 3")` and `1` is not
 /// `"1"`.

@@ -291,8 +291,8 @@ impl Region {
         }
     }
 
-    /// What follows from a store; `None`: the key was deleted meanwhile, and nothing was stored. A value that could not be
-    /// read before is held in the process as one that could not be stored: the next call may not read it either.
+    /// What follows from a store; `None`: the key was deleted or set meanwhile, and nothing was stored. A value that could
+    /// not be read before is held in the process as one that could not be stored: the next call may not read it either.
     pub(super) fn after_store(
         &self,
         region: &Configured,
@@ -315,7 +315,7 @@ impl Region {
             None => {
                 tracing::debug!(
                     target: "dogpile.cache", region = self.name(), key = key.shown(),
-                    "deleted while it was created, not stored"
+                    "deleted or set while it was created, not stored"
                 );
                 Ok(())
             }

@@ -20,6 +20,7 @@ mod metadata;
 mod multi;
 mod multi_creating;
 mod multi_read;
+mod multi_refresh;
 mod multi_set;
 mod notes;
 mod objects;
@@ -198,7 +199,8 @@ impl Region {
         self.look::<T, Serde>(&key.cache_key(), Call::PLAIN)
     }
 
-    /// Stores `value`, as created now, whatever is there: also over what Python pickled.
+    /// Stores `value`, as created now, whatever is there: also over what Python pickled. A creation of `key` that is under
+    /// way in this process goes to who waits for it already, but is not stored over `value`, nor if storing `value` fails.
     ///
     /// # Errors
     ///
@@ -440,6 +442,7 @@ impl Region {
             let object = store::object(self, &region, &key, call, self.ends_now(started), value);
             let stored = store::stored_form::<T, F>(self, &region, &key, &object)?;
             let set = move |instance: &Arc<Instance>, key: &Key<'_>| {
+                instance.creations.delete(key.hash(), key);
                 creating::set(instance, key, &stored, None)
             };
             let outcome = self.call_with_key(way, &region.instance, &key, set).await;

@@ -104,7 +104,8 @@ impl Region {
         self.entries(keys).get()
     }
 
-    /// Stores several values, all as created now, with one call of the backend.
+    /// Stores several values, all as created now, with one call of the backend. What is being created under their keys
+    /// is treated as [`Region::set`] does.
     ///
     /// # Errors
     ///
@@ -291,8 +292,12 @@ impl Region {
                 return Ok(made);
             }
             let refs: Vec<_> = keys.iter().map(|(key, _)| key).collect();
-            let set =
-                move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_multi(instance, keys, forms);
+            let set = move |instance: &Arc<Instance>, keys: &[Key<'_>]| {
+                for key in keys {
+                    instance.creations.delete(key.hash(), key);
+                }
+                set_multi(instance, keys, forms)
+            };
             let outcome = self.call_with_keys(way, &region.instance, &refs, set).await;
             let values = keys.iter().map(|(key, value)| (key, value));
             self.after_set_multi(&region, call, values, outcome)?;
@@ -315,6 +320,10 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
 impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     pub(super) fn parts(&mut self) -> (&'a Region, &'a [K], &mut Call) {
         (self.region, self.keys, &mut self.call)
+    }
+
+    pub(super) fn into_parts(self) -> (&'a Region, &'a [K], Call, (P, X)) {
+        (self.region, self.keys, self.call, self.rule)
     }
 
     /// See [`Entry::expiration_time`](super::Entry::expiration_time).
@@ -558,7 +567,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     }
 }
 
-fn asked<'a>(
+pub(super) fn asked<'a>(
     keys: &'a [BackendKey<'_>],
     first: Vec<Reading<Value>>,
 ) -> Vec<(u64, &'a str, Reading<Value>)> {

@@ -44,6 +44,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     foreign: Vec<bool>,
     /// Whether the last read of a key failed.
     unread: Vec<bool>,
+    /// Whether values are created whatever there is.
+    anew: bool,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -70,6 +72,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             keep: vec![true; keys.len()],
             foreign: vec![false; keys.len()],
             unread: vec![false; keys.len()],
+            anew: false,
             types: PhantomData,
         }
     }
@@ -77,6 +80,12 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     /// What the first read found under each key is pickled, or not.
     pub(super) fn over_foreign(mut self, foreign: Vec<bool>) -> Self {
         self.foreign = foreign;
+        self
+    }
+
+    /// What is stored is as if it was not there.
+    pub(super) fn anew(mut self) -> Self {
+        self.anew = true;
         self
     }
 
@@ -129,6 +138,9 @@ where
 
     async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<Value>>, Failure> {
         let region = self.unreplaced(numbers[0])?;
+        if self.anew {
+            return Ok(numbers.iter().map(|_| Reading::Missing).collect());
+        }
         let keys = self.keys_of(numbers.iter().copied());
         // Backends with replicas have no way to ask the primary for several keys at once.
         let got = self

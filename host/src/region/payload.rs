@@ -72,7 +72,7 @@ impl Region {
     }
 
     /// Stores a payload as created now, exactly so: what the region's serializer reads, such as JSON text. Callers read
-    /// it as their own type.
+    /// it as their own type. What is being created under the key is treated as [`Region::set`] does.
     ///
     /// # Errors
     ///
@@ -101,6 +101,7 @@ impl Region {
         let mut bytes = Envelope::of(&metadata, notes, codec.name()).header();
         bytes.extend_from_slice(payload);
         let value = fitted(&metadata, &key, bytes);
+        region.instance.creations.delete(key.hash(), key.text());
         let stored = region.instance.backend.set(&key.key(), &value);
         stored.map_err(|error| {
             self.slot().stats.count(Count::StoreError);

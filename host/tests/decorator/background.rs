@@ -40,7 +40,37 @@ fn every_other(counter: Arc<Counter>, _id: u32) -> Result<u32, String> {
     }
 }
 
+/// Of what is to be stored and what is not.
+#[derive(Clone)]
+struct Limit(u32);
+
+#[cached(region = &counter.users, skip(counter, limit), background, should_cache = |run: &u32| *run < limit.0)]
+fn limited(counter: Arc<Counter>, limit: Limit, _id: u32) -> u32 {
+    counter.next()
+}
+
+/// Gives something in its first run.
+#[cached(region = &counter.users, skip(counter), background, skip_none, clone)]
+fn once(counter: Arc<Counter>, _id: u32) -> Option<u32> {
+    Some(counter.next()).filter(|run| *run == 1)
+}
+
 impl Counter {
+    #[cached(region = &self.users, background, should_cache = |run: &u32| *run < limit.0 + self.runs(), skip(limit))]
+    async fn limited_by_self(self: Arc<Self>, limit: Limit) -> u32 {
+        self.next()
+    }
+
+    #[cached(region = &self.users, skip(limit), should_cache = |run: &u32| *run < limit.0, clone)]
+    fn limited_here(&self, limit: Limit) -> u32 {
+        self.next()
+    }
+
+    #[cached(region = &self.users, background, clone, cache_err = "10s")]
+    async fn every_other_task(self: Arc<Self>, id: u32) -> Result<u32, String> {
+        std::future::ready(every_other::original(self, id)).await
+    }
+
     #[cached(region = &self.users, background, should_cache = |run: &u32| *run < 3)]
     async fn put_off(self: Arc<Self>, _id: u32) -> u32 {
         self.next()
@@ -199,4 +229,75 @@ fn the_futures_of_functions_in_the_background_may_be_spawned() {
     assert_eq!(*futures_executor::block_on(call).unwrap(), 2);
     let refresh = may_be_spawned(Arc::clone(&counter).put_off_refresh(1));
     assert_eq!(*futures_executor::block_on(refresh), 3);
+}
+
+/// What is stored under that key, by its own expiration.
+fn stored(users: &Region, key: &str) -> Option<u32> {
+    let stored = users.entry(key).expiration_time(dogpile::Expiration::Never);
+    stored.get::<u32>().unwrap().map(|value| *value)
+}
+
+#[test]
+fn what_is_stored_may_depend_on_an_argument_wherever_it_runs() {
+    let (counter, hand) = Counter::on(region(minute().background_refresh()));
+    let counter = Arc::new(counter);
+    let call = || limited(Arc::clone(&counter), Limit(3), 1);
+    let key = limited::key(Arc::clone(&counter), Limit(3), 1).unwrap();
+    assert_eq!(of(&call()), (1, Source::Created));
+    assert_eq!(stored(&counter.users, &key), Some(1));
+    // The second is to be stored, the third is not.
+    for (run, expected) in [(2, 2), (3, 2)] {
+        hand.advance(61 * SECOND);
+        assert_eq!(call().source(), Source::Stale);
+        until_refreshed(&counter.users, &key);
+        assert_eq!(counter.runs(), run);
+        assert_eq!(stored(&counter.users, &key), Some(expected));
+    }
+    let refreshed = limited::refresh(Arc::clone(&counter), Limit(3), 1);
+    assert_eq!(*refreshed, 4);
+    assert_eq!(stored(&counter.users, &key), Some(2));
+    limited::invalidate(Arc::clone(&counter), Limit(3), 1).unwrap();
+    assert_eq!(of(&call()), (5, Source::Created));
+    assert_eq!(stored(&counter.users, &key), None);
+    let method = Arc::clone(&counter).limited_by_self(Limit(0));
+    assert_eq!(*futures_executor::block_on(method), 6);
+    let key = Arc::clone(&counter).limited_by_self_key(Limit(0)).unwrap();
+    assert_eq!(stored(&counter.users, &key), None);
+    let method = Arc::clone(&counter).limited_by_self(Limit(1));
+    assert_eq!(*futures_executor::block_on(method), 7);
+    assert_eq!(stored(&counter.users, &key), Some(7));
+    assert_eq!(counter.limited_here(Limit(8)), 8);
+    assert_eq!(counter.limited_here(Limit(10)), 9);
+    assert_eq!(counter.limited_here(Limit(10)), 9);
+}
+
+#[test]
+fn none_is_skipped_in_the_background_too() {
+    let (counter, hand) = Counter::on(region(minute().background_refresh()));
+    let counter = Arc::new(counter);
+    let key = once::key(Arc::clone(&counter), 1).unwrap();
+    assert_eq!(once(Arc::clone(&counter), 1), Some(1));
+    hand.advance(61 * SECOND);
+    assert_eq!(once(Arc::clone(&counter), 1), Some(1));
+    until_refreshed(&counter.users, &key);
+    assert_eq!(counter.runs(), 2);
+    assert_eq!(once(Arc::clone(&counter), 1), Some(1));
+    until_refreshed(&counter.users, &key);
+    once::invalidate(Arc::clone(&counter), 1).unwrap();
+    assert_eq!(once(Arc::clone(&counter), 1), None);
+    assert_eq!(once::get(Arc::clone(&counter), 1).unwrap(), None);
+}
+
+#[test]
+fn an_error_of_a_task_is_kept() {
+    let (counter, hand) = Counter::on(region(minute()));
+    let counter = Arc::new(counter);
+    let call = || futures_executor::block_on(Arc::clone(&counter).every_other_task(1));
+    assert_eq!(call(), Ok(1));
+    hand.advance(61 * SECOND);
+    assert_eq!(call(), Err("run 2".to_owned()));
+    assert_eq!(call(), Err("run 2".to_owned()));
+    assert_eq!(counter.runs(), 2);
+    hand.advance(11 * SECOND);
+    assert_eq!(call(), Ok(3));
 }

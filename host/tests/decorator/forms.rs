@@ -110,6 +110,29 @@ fn every_kind_of_self_is_passed_on() {
     assert_eq!(*shared.by_exclusive_refresh(10), 14);
 }
 
+/// What `Self` is in its body is not a type around it.
+#[cached(region = users, skip(users), clone)]
+fn with_a_type_of_its_own(users: &Region) -> usize {
+    #[derive(Default)]
+    struct Counted(usize);
+    impl Counted {
+        fn next(self) -> Self {
+            Self(self.0 + users_of(&self))
+        }
+    }
+    fn users_of(counted: &Counted) -> usize {
+        counted.0 + 1
+    }
+    Counted(users.name().len()).next().0
+}
+
+#[test]
+fn a_type_in_the_body_makes_no_method_of_the_function() {
+    let (Counter { users, .. }, _) = Counter::new();
+    assert_eq!(with_a_type_of_its_own(&users), 11);
+    assert_eq!(with_a_type_of_its_own::get(&users).unwrap(), Some(11));
+}
+
 /// Below the attribute, so it acts on what is cached, as a decorator of Python does.
 #[cached(region = users, skip(users))]
 #[inline(never)]

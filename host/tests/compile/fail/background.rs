@@ -29,4 +29,11 @@ fn no_tags(id: u64) -> u64 {
     id
 }
 
+struct Limit(u64);
+
+#[dogpile::cached(region = "users", skip(limit), background, should_cache = |id: &u64| *id > limit.0)]
+fn reads_what_has_no_copy(id: u64, limit: Limit) -> u64 {
+    id + limit.0
+}
+
 fn main() {}

@@ -17,4 +17,9 @@ fn one_text_for_all(ids: &[u64]) -> Vec<u64> {
     ids.to_vec()
 }
 
+#[cached_multi(region = "users")]
+fn one_key(ids: Vec<u64>) -> Vec<u64> {
+    ids
+}
+
 fn main() {}
