@@ -64,7 +64,7 @@ pub use multi::{MultiOperation, MultiRequest, ToStore};
 pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
-pub use remote::{Held, Lent, Remote, RemoteMutex};
+pub use remote::{Held, InUse, Lent, Remote, RemoteMutex};
 pub use scope::in_creation;
 pub use shown::shown;
 pub use storing::{Storing, Undeleted};
