@@ -290,7 +290,7 @@ impl Region {
         }
     }
 
-    /// What follows from a store; `None`: the key was deleted meanwhile, and nothing was stored. A value that could not be
+    /// What follows from a store; `None`: the key was deleted meanwhile in this process, and nothing was stored. A value that could not be
     /// read before is held in the process as one that could not be stored: the next call may not read it either.
     pub(super) fn after_store(
         &self,
@@ -311,7 +311,7 @@ impl Region {
                 spare.forget(&key.key());
                 Ok(())
             }
-            None => {
+            None | Some(Ok(Guarded::Deleted)) => {
                 tracing::debug!(
                     target: "dogpile.cache", region = self.name(), key = key.shown(),
                     "deleted while it was created, not stored"
