@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dogpile_tests::process::Process;
 use tempfile::TempDir;
@@ -14,6 +14,9 @@ use crate::protocol::{Gate, Reply, Request};
 const PART: &str = "DOGPILE_TEST_PART";
 const SOCKET: &str = "DOGPILE_TEST_SOCKET";
 const LEASE: &str = "DOGPILE_TEST_LEASE";
+/// The longest that a test waits for something that is to come.
+const LONG: Duration = Duration::from_secs(30);
+
 const POLLS: &str = "DOGPILE_TEST_POLLS";
 
 /// In a process that plays this part: the store's socket.
@@ -96,7 +99,9 @@ impl StoreProcess {
     }
 
     pub(crate) fn until_counted(&self, what: &str, times: u64) {
+        let began = Instant::now();
         while self.count(what) < times {
+            assert!(began.elapsed() < LONG, "{what} was not asked {times} times");
             thread::yield_now();
         }
     }
