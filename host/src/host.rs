@@ -22,7 +22,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Regions, the plugins that serve them, and the manifest they follow.
 ///
-/// Two hosts in a process are independent. Handles to regions keep what they need alive. Dropping the host ends its
+/// Two hosts in a process are independent. Handles to regions keep what they need alive, and so does a creator in the
+/// background that is queued or runs. Dropping the host ends its
 /// admin socket; when the last handle is gone too, its threads end (first that which watches the manifest, then those
 /// that reopen and ping backends), and then its backends are closed, on the thread that drops them. No thread is waited
 /// for: one that is in the middle of opening a backend closes what it opened.

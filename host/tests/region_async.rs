@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use dogpile::{Cached, ErrorKind, Expiration, Region, RegionConfig, Source};
+use dogpile::{Cached, ErrorKind, Expiration, MissReason, Region, RegionConfig, Source};
 use futures_util::future::{join, join_all};
 use tokio::runtime::{Builder, Runtime};
 
 use region_support::{
-    Board, SECOND, let_others_run, memory, region, until, until_waiting, unwanted,
+    Board, SECOND, all_misses, let_others_run, memory, region, until, until_it, until_waiting,
+    unwanted,
 };
 
 fn one_thread() -> Runtime {
@@ -215,6 +216,30 @@ fn a_backend_that_does_not_block_is_called_in_line() {
     for (call, thread) in &*seen {
         assert_eq!(*thread, own, "{call}");
     }
+}
+
+#[test]
+fn backends_that_block_are_called_by_many_threads_at_once() {
+    const CALLS: u32 = 32;
+    let board = Board::new("at once");
+    let (users, _) = region(board.objects());
+    let at_work = Arc::new(AtomicU32::new(0));
+    let entered = Arc::clone(&at_work);
+    board.hook(move |call| {
+        if call.starts_with("get ") {
+            entered.fetch_add(1, Ordering::SeqCst);
+            // Until all are inside.
+            let all = || entered.load(Ordering::SeqCst) == CALLS;
+            until_it(all, || {
+                format!("{CALLS} calls at once: {}", entered.load(Ordering::SeqCst))
+            });
+        }
+    });
+    let calls = (0..CALLS).map(|key| users.get_async::<i32>(key.to_string()));
+    let got = one_thread().block_on(join_all(calls));
+    assert!(got.into_iter().all(|found| found.unwrap().is_none()));
+    // A call that waited in vain has panicked, which is the backend's affair.
+    assert_eq!(all_misses(&users), [(MissReason::Absent, CALLS.into())]);
 }
 
 #[test]

@@ -12,15 +12,10 @@ use std::time::Duration;
 
 use dogpile::{Creation, MaxStale, Region, RegionConfig, Source};
 
-use region_support::{Board, SECOND, TICK, memory, region, until, until_waiting};
+use region_support::{Board, SECOND, TICK, memory, region, until, until_refreshed, until_waiting};
 
 fn minute() -> RegionConfig {
     RegionConfig::on("users", "memory").expiration_time(60 * SECOND)
-}
-
-/// Until what was put off is done.
-fn until_refreshed(users: &Region, key: &str) {
-    until(|| !users.key_is_locked(key).unwrap());
 }
 
 /// A call with a background creator, which tells the name of its thread.

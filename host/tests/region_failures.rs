@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use dogpile::{ErrorKind, Host, MissReason, OnBackendError, RegionConfig, Source};
+use dogpile::{ErrorKind, Host, MissReason, OnBackendError, Region, RegionConfig, Source};
 use dogpile_plugin_api::{Backend, Error, HostContext, JsonSchema, Key, Result, Value, schemars};
+use futures_executor::block_on;
 
 use region_support::{
     Board, Fault, SECOND, TICK, all_misses, builder, misses, region, until_waiting,
@@ -62,6 +63,46 @@ fn what_is_created_while_a_backend_fails_is_held_for_a_time_and_no_longer() {
     board.fault("delete", Some(Fault::Fail));
     users.delete("1").unwrap_err();
     assert_eq!(*users.get_or_create("1", || 5).unwrap(), 5);
+}
+
+/// What is held while the backend fails is gone with what it would have stored.
+#[test]
+fn what_is_held_is_deleted_whichever_way_it_is_and_replaced_by_what_is_stored() {
+    type Change = fn(&Region);
+    let deletions: [Change; 6] = [
+        |users| users.delete("1").unwrap(),
+        |users| block_on(users.delete_async("1")).unwrap(),
+        |users| users.delete_multi(&["0", "1"]).unwrap(),
+        |users| block_on(users.delete_multi_async(&["0", "1"])).unwrap(),
+        |users| users.clear().unwrap(),
+        |users| block_on(users.clear_async()).unwrap(),
+    ];
+    let stores: [Change; 4] = [
+        |users| drop(users.set("1", 3).unwrap()),
+        |users| users.set_multi([("1", 3)]).unwrap(),
+        |users| drop(users.refresh("1", || 3).unwrap()),
+        |users| users.set_payload("1", b"3").unwrap(),
+    ];
+    let fail = |board: &Board, fault| {
+        for method in ["get", "get_fresh", "get_multi", "set", "set_multi"] {
+            board.fault(method, fault);
+        }
+    };
+    let changes = deletions.iter().map(|change| (change, None));
+    let changes = changes.chain(stores.iter().map(|change| (change, Some(3))));
+    for (number, (change, stored)) in changes.enumerate() {
+        let board = Board::new(&format!("held and changed {number}"));
+        let (users, _) = region(board.bytes().bypass_hold(60 * SECOND));
+        let held = || users.get::<i32>("1").unwrap().map(|value| *value);
+        fail(&board, Some(Fault::Fail));
+        users.get_or_create("1", || 2).unwrap();
+        assert_eq!(held(), Some(2), "{number}");
+        fail(&board, None);
+        change(&users);
+        assert_eq!(held(), stored, "{number}");
+        fail(&board, Some(Fault::Fail));
+        assert_eq!(held(), None, "{number}");
+    }
 }
 
 #[test]

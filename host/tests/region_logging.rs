@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dogpile::{Clock, Host, Invalidation, RegionConfig};
+use dogpile::{Clock, Error, Host, Invalidation, ManualClock, Region, RegionConfig};
+use futures_executor::block_on;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -155,8 +156,69 @@ fn misses_and_creations_are_logged_with_region_key_and_reason_and_hits_are_not()
     let expected = [
         r#"no fresh value region="users" key="b" reason=Absent"#,
         r#"no fresh value region="users" key="c" reason=Absent"#,
-        r#"span creation region="users" keys=2"#,
-        r#"created region="users" keys=2 seconds=0.25"#,
+        r#"span creation region="users" count=2 keys="b, c""#,
+        r#"created region="users" count=2 keys="b, c" seconds=0.25"#,
     ];
     assert_eq!(logged(), expected);
+
+    // Of several keys as much is told as of one.
+    let many: Vec<_> = (100..300).map(|key| key.to_string()).collect();
+    users
+        .get_or_create_multi(&many, |keys| {
+            keys.iter().map(|key| (key.clone(), 1)).collect::<Vec<_>>()
+        })
+        .unwrap();
+    let cut = format!("{}, ", many[..60].join(", "));
+    let expected = format!(r#"created region="users" count=200 keys="{cut}" seconds=0.0"#);
+    assert_eq!(cut.chars().count(), 300);
+    assert_eq!(logged().pop().unwrap(), expected);
+
+    failures_are_logged_with_their_time(&users, &hand);
+}
+
+/// However it is asked for, and never with a value.
+fn failures_are_logged_with_their_time(users: &Region, hand: &ManualClock) {
+    let fail = || {
+        assert_eq!(SPANS.with_borrow(Vec::len), 1);
+        hand.advance(Duration::from_millis(500));
+        Err::<i32, _>("no row")
+    };
+    let fail_all = || fail().map(|value| [("x", value), ("y", value)]);
+    let keys = ["x", "y"];
+    type Call<'c> = Box<dyn Fn() -> Error + 'c>;
+    let one: [Call<'_>; 4] = [
+        Box::new(|| users.try_get_or_create("f", fail).unwrap_err()),
+        Box::new(|| block_on(users.try_get_or_create_async("f", async || fail())).unwrap_err()),
+        Box::new(|| users.try_refresh("f", fail).unwrap_err()),
+        Box::new(|| block_on(users.try_refresh_async("f", async || fail())).unwrap_err()),
+    ];
+    let several: [Call<'_>; 2] = [
+        Box::new(|| {
+            users
+                .try_get_or_create_multi(&keys, |_| fail_all())
+                .unwrap_err()
+        }),
+        Box::new(|| {
+            let call = users.try_get_or_create_multi_async(&keys, async |_| fail_all());
+            block_on(call).unwrap_err()
+        }),
+    ];
+    for (calls, what) in [
+        (&one[..], r#"key="f""#),
+        (&several[..], r#"count=2 keys="x, y""#),
+    ] {
+        for call in calls {
+            let error = call();
+            assert!(error.to_string().contains("no row"), "{error}");
+            let lines = logged();
+            let [.., span, failed] = &lines[..] else {
+                panic!("{lines:?}");
+            };
+            assert_eq!(*span, format!(r#"span creation region="users" {what}"#));
+            let expected =
+                format!(r#"the creation failed region="users" {what} seconds=0.5 error={error}"#);
+            // A refresh starts one microsecond after what it is to replace.
+            assert_eq!(failed.replace("0.499999", "0.5"), expected);
+        }
+    }
 }

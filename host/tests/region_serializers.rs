@@ -174,6 +174,50 @@ fn a_serializer_of_the_programs_own_takes_the_place_of_the_configured_one() {
     }
 }
 
+/// What begins like a pickle is only Python's where the region's own serializer cannot have written it.
+#[test]
+fn what_a_serializer_of_the_programs_own_writes_may_look_pickled() {
+    struct Marked;
+    impl Serializer for Marked {
+        fn name(&self) -> &'static str {
+            "marked"
+        }
+        fn serialize(
+            &self,
+            value: &AnyValue<'_>,
+            payload: &mut Vec<u8>,
+        ) -> Result<(), SerializerError> {
+            payload.extend(b"\x80\x04");
+            Backwards.serialize(value, payload)?;
+            payload.push(b'.');
+            Ok(())
+        }
+        fn deserialize(
+            &self,
+            payload: &[u8],
+            value: &mut Destination<'_>,
+        ) -> Result<(), SerializerError> {
+            let rest = payload.strip_prefix(b"\x80\x04");
+            let rest = rest.and_then(|rest| rest.strip_suffix(b"."));
+            Backwards.deserialize(rest.ok_or("it is not marked")?, value)
+        }
+    }
+    let (board, users, _) = serialized("marked", SerializerKind::Json);
+    users.set_serializer(Marked);
+    users.set("1", user()).unwrap();
+    let stored = payload(&users, "1");
+    assert!(stored.starts_with(b"\x80\x04") && stored.ends_with(b"."));
+    assert_eq!(*users.get::<User>("1").unwrap().unwrap(), user());
+    let create = || -> User { unreachable!("it is there") };
+    let got = users.get_or_create("1", create).unwrap();
+    assert_eq!((&*got, got.source()), (&user(), Source::Fresh));
+    assert_eq!(all_misses(&users), []);
+    // A true pickle stays one.
+    board.write("2", b"{\"ct\": 4000000000, \"v\": 2}|\x80\x04K\x07.");
+    assert!(users.get::<User>("2").unwrap().is_none());
+    assert_eq!(all_misses(&users), [(MissReason::Foreign, 1)]);
+}
+
 #[test]
 fn a_serializer_that_reads_nothing_or_panics_is_the_callers_affair() {
     struct Lazy;

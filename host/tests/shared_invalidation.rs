@@ -5,6 +5,7 @@
 
 mod region_support;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -17,7 +18,7 @@ use dogpile::{
     ErrorKind, Host, Invalidation, InvalidationScope, ManualClock, Region, RegionConfig,
 };
 use dogpile_lock::Blocking;
-use region_support::{Board, Fault, SECOND, START, builder, until};
+use region_support::{Board, Fault, SECOND, START, builder, until, until_it};
 
 const RECORD: &str = "_dogpile_inv:users";
 
@@ -52,14 +53,18 @@ fn is_fresh(region: &Region, key: &str) -> bool {
 }
 
 /// Until `count` more records have been read; the calls until then are forgotten.
+#[track_caller]
 fn until_polled(board: &Board, count: usize) {
-    let mut seen = 0;
-    while seen < count {
+    let seen = Cell::new(0);
+    let polled = || {
         let calls = board.calls();
         let polls = calls.iter().filter(|call| call.starts_with("get_fresh"));
-        seen += polls.count();
-        thread::yield_now();
-    }
+        seen.set(seen.get() + polls.count());
+        seen.get() >= count
+    };
+    until_it(polled, || {
+        format!("{count} polls: there were {}", seen.get())
+    });
 }
 
 /// Holds the thread of the polls at each call. Gives what is told of each, and what lets one go on; without that they all do.
@@ -398,4 +403,19 @@ fn the_status_tells_of_invalidations() {
     let soft = status.soft_invalidated_at.unwrap();
     assert_eq!(soft, "2096-10-02T07:06:40.500000Z");
     assert_eq!(status.invalidated_tags, 2);
+}
+
+#[test]
+fn no_tags_are_no_call() {
+    let board = Board::new("no tags");
+    let (host, users, _) = host(users(&board, SELDOM));
+    board.calls();
+    users.invalidate_tags([""; 0], Invalidation::Hard).unwrap();
+    users.invalidate_tags([""; 0], Invalidation::Soft).unwrap();
+    Blocking::new()
+        .on(users.invalidate_tags_async([""; 0], Invalidation::Hard))
+        .unwrap();
+    assert!(board.calls().is_empty());
+    assert!(board.stored(RECORD).is_none());
+    assert_eq!(host.status().regions[0].invalidated_tags, 0);
 }

@@ -30,6 +30,7 @@ usage: cargo xtask COMMAND
                    dist, then serve the demo site on 127.0.0.1:8080; ARGS go to `dogpile serve`,
                    such as --listen 127.0.0.1:8090
   test [STEP...]   every test: unit, integration, documentation, model checks, Miri, examples
+  soak [STEP...]   the same tests with their full counts, such as 500 killed writers; takes a while
   ci               format, clippy, documentation, dependencies, then `cargo xtask test`
   bench [ARGS]     the benchmarks, in a workspace of their own; ARGS go to them
 ";
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         "dist" => dist::command,
         "serve" => serve::command,
         "test" => test::command,
+        "soak" => test::soak,
         "ci" => ci::command,
         "bench" => bench::command,
         other => {

@@ -12,6 +12,9 @@ use crate::{miri, ratchet, run};
 /// nothing about the libraries of other packages.
 const PLUGINS: &str = "DOGPILE_TEST_PLUGINS";
 
+/// Has the tests that count go on to their full counts, of which they otherwise do a part.
+const FULL: &str = "DOGPILE_TEST_FULL";
+
 /// An example that has not ended by then hangs. In seconds.
 const EXAMPLE_LIMIT: &str = "120";
 
@@ -54,6 +57,21 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     run_all(workspace, STEPS, arguments)
 }
 
+/// `soak`: the tests alone, with their full counts.
+pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    const STEPS: &[Step] = &[
+        Step {
+            name: "build",
+            run: build,
+        },
+        Step {
+            name: "tests",
+            run: full_tests,
+        },
+    ];
+    run_all(workspace, STEPS, arguments)
+}
+
 /// One build for plugins, binaries, tests and examples alike, so that the later steps build nothing
 /// anew.
 fn build(workspace: &Workspace) -> Result<Outcome> {
@@ -69,15 +87,26 @@ fn build(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn tests(workspace: &Workspace) -> Result<Outcome> {
+    run::run(&mut test_command(workspace, "default"))?;
+    Ok(Outcome::Done)
+}
+
+fn full_tests(workspace: &Workspace) -> Result<Outcome> {
+    run::run(test_command(workspace, "soak").env(FULL, "1"))?;
+    Ok(Outcome::Done)
+}
+
+/// All tests, with nextest by one of its profiles in `.config/nextest.toml` where it is installed.
+fn test_command(workspace: &Workspace, profile: &str) -> Command {
     let mut cargo = with_plugins(workspace, run::cargo(&workspace.root));
     if run::succeeds(run::cargo(&workspace.root).args(["nextest", "--version"])) {
         cargo.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+        cargo.args(["--profile", profile]);
     } else {
         // Libraries, binaries and integration tests; the documentation's have a step of their own.
         cargo.args(["test", "--workspace", "--tests", "--no-fail-fast"]);
     }
-    run::run(&mut cargo)?;
-    Ok(Outcome::Done)
+    cargo
 }
 
 fn doc_tests(workspace: &Workspace) -> Result<Outcome> {

@@ -17,9 +17,9 @@
 //!
 //! A wait that would close a circle (a creator which waits for its own key, or two which wait for each other's) is
 //! refused with [`LockError::Circle`]. A creator that hands work to another thread and waits for that thread cannot be
-//! seen; a deadline for waiting bounds it. Nor can a circle be seen that runs through another process, or, what is the same
-//! to the lock, through another table of [`Flights`] whose creations need the same [`RemoteMutex`]es: each table sees that
-//! somebody else has a mutex, not who. [`in_creation`] tells when a wait is to be bounded for that.
+//! seen; a deadline for waiting bounds it. Nor is a circle of which a part
+//! lies in another process, or in another [`Flights`] of this one that guards the same storage by a mutex in common;
+//! [`in_creation`] tells when a wait is to be bounded for that.
 //!
 //! # Logging
 //!

@@ -15,6 +15,7 @@ use super::key_mutex::KeyTurn;
 use super::mangle::BackendKey;
 use super::notes::is_hard_outdated;
 use super::store::{object, stored_form};
+use super::told::Told;
 use super::way::Way;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
@@ -168,21 +169,21 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
 
     async fn create(&mut self) -> Result<Value, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
-        let span = tracing::debug_span!(
-            target: "dogpile.cache", "creation", region = self.region.name(), key = self.key.shown()
-        );
+        let told = Told::One(self.key);
+        let span = told.span(self.region);
         let created = async { self.goal.create().await }
             .instrument(span.clone())
             .await;
-        let value = created.map_err(Failure::Error)?;
+        let value = created.map_err(|error| {
+            let times = self.region.ends_now(started);
+            told.failed(self.region, &span, times.seconds(), &error);
+            Failure::Error(error)
+        })?;
         self.keep = self.goal.keep(&value);
         self.region.slot().stats.count(Count::Creation);
         let region = self.region.current().map_err(Failure::Error)?;
         let times = self.region.ends_now(started);
-        tracing::debug!(
-            target: "dogpile.cache", parent: &span, region = self.region.name(), key = self.key.shown(),
-            seconds = times.seconds(), "created"
-        );
+        told.created(self.region, &span, times.seconds());
         let call = self.call.storing(self.keep);
         let object = object(self.region, &region, self.key, &call, times, value);
         Ok(object.into_value())

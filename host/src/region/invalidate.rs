@@ -76,7 +76,8 @@ impl Region {
     }
 
     /// Lets `strategy` decide from now on what [`Region::invalidate`] does and which values are outdated by it, over
-    /// all reloads. What was invalidated before stays so. A hit costs a call of it.
+    /// all reloads, until another is set; the region's own does not come back. What was invalidated before stays so. A
+    /// hit costs a call of it.
     pub fn set_invalidation_strategy(&self, strategy: impl InvalidationStrategy) {
         self.slot().invalidations.set_strategy(Arc::new(strategy));
     }

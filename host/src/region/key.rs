@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 /// What can be the key of a value: a string, or a type that says which string it is.
 ///
+/// A number is none: `42` alone says nothing of what it counts, and a bare number is the same key for every type.
+/// Write `format!("user:{id}")`, or a type of your own:
+///
 /// ```
 /// # use dogpile::{Host, RegionConfig};
 /// use std::borrow::Cow;

@@ -28,6 +28,7 @@ mod payload;
 mod ping;
 mod read;
 mod store;
+mod told;
 mod way;
 
 use std::any::Any;
@@ -276,8 +277,8 @@ impl Region {
         Objects::new(self)
     }
 
-    /// Gives the region a serializer of the program's own, in place of the configured one, over all reloads. It concerns
-    /// regions whose backend holds bytes, and what [`Region::get_payload`] gives of objects. Values that are there
+    /// Gives the region a serializer of the program's own, in place of the configured one, over all reloads, until another is
+    /// set; the configured one does not come back. It concerns regions whose backend holds bytes, and what [`Region::get_payload`] gives of objects. Values that are there
     /// already are misses from now on, unless the serializer's name is theirs.
     ///
     /// The command `dogpile` has no part in this where it opens the region itself, without a running host: it prints
@@ -296,8 +297,9 @@ impl Region {
         drop(replaced);
     }
 
-    /// How the keys of `#[cached]` functions in this region are made, by all handles and from now on; functions with
-    /// a generator of their own keep that.
+    /// How the keys of `#[cached]` functions in this region are made, by all handles and from now on, until another
+    /// is set: [`RustKeys`](crate::RustKeys) is what a region starts with. Functions with a generator of their own keep
+    /// that.
     pub fn set_function_key_generator(&self, generator: impl KeyGenerator) {
         self.slot().key_generators.set_function(generator);
     }

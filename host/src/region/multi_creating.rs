@@ -18,6 +18,7 @@ use super::multi::{OwnKey, by_key};
 use super::passage::unread;
 use super::read::Found;
 use super::store::object;
+use super::told::Told;
 use super::way::Way;
 use super::{CacheKey, Region};
 use crate::Result;
@@ -157,20 +158,20 @@ where
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
-        let span = tracing::debug_span!(
-            target: "dogpile.cache", "creation", region = self.region.name(), keys = numbers.len()
-        );
+        let told = Told::Several(self.keys, numbers);
+        let span = told.span(self.region);
         let wanted = wanted.collect();
         // The call itself may be all of the creator.
         let created = async { (self.creator)(wanted).await };
         let created = created.instrument(span.clone()).await;
-        let mut given = by_key(created.map_err(Failure::Error)?);
+        let mut given = by_key(created.map_err(|error| {
+            let times = self.region.ends_now(started);
+            told.failed(self.region, &span, times.seconds(), &error);
+            Failure::Error(error)
+        })?);
         let region = self.region.current().map_err(Failure::Error)?;
         let times = self.region.ends_now(started);
-        tracing::debug!(
-            target: "dogpile.cache", parent: &span, region = self.region.name(), keys = numbers.len(),
-            seconds = times.seconds(), "created"
-        );
+        told.created(self.region, &span, times.seconds());
         let mut values = Vec::with_capacity(numbers.len());
         for number in numbers {
             let value = given.remove(&*self.own_keys[*number].text);

@@ -160,11 +160,7 @@ impl Region {
                 self.slot().stats.count(Count::Hit);
                 Ok(object)
             }
-            Ok((_, Found::Held(object))) => {
-                self.slot().stats.count(Count::Bypass);
-                Ok(object)
-            }
-            Ok((region, found)) => Err(Box::new(Ok(self.not_fresh(region, key, found)))),
+            Ok((region, found)) => self.not_fresh(region, key, found),
             Err(error) => Err(Box::new(Err(self.ended(error)))),
         }
     }
@@ -197,9 +193,12 @@ impl Region {
         region: &Configured,
         key: BackendKey<'k>,
         found: Found<T>,
-    ) -> Passage<'k, T> {
+    ) -> First<'k, T> {
         self.count_miss(&key, &found);
-        passage(region, key, found)
+        match found {
+            Found::Held(object) => Ok(object),
+            found => Err(Box::new(Ok(passage(region, key, found)))),
+        }
     }
 
     pub(super) fn count_miss<T: Send + Sync + 'static>(

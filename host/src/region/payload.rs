@@ -105,7 +105,9 @@ impl Region {
         stored.map_err(|error| {
             self.slot().stats.count(Count::StoreError);
             self.call_failed(region, "set", error)
-        })
+        })?;
+        region.instance.spare.forget(&key.key());
+        Ok(())
     }
 
     /// Whether other processes see what the region's backend stores.

@@ -14,7 +14,8 @@ pub(crate) use self::codec::{Codec, Own};
 /// The serializers that need no code: the words of a region's key `serializer`.
 ///
 /// The serializer's name is stored with each value. What another one wrote is a miss, and is created anew; so a region
-/// may be given another at any time.
+/// may be given another at any time. Which one it is, is the region's to say: a backend has none of its own, as some of
+/// dogpile's have, since a plugin holds bytes whose meaning it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SerializerKind {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use dogpile::{Cached, Creation, Region, RegionConfig, Source, cached};
+use dogpile::{Cached, Creation, RegionConfig, Source, cached};
 
 use crate::counter::Counter;
-use crate::region_support::{Board, Fault, SECOND, TICK, builder, memory, region, until};
+use crate::region_support::{Board, Fault, SECOND, TICK, builder, memory, region, until_refreshed};
 
 /// The place of a count, and on which threads it was counted.
 #[derive(Default)]
@@ -58,10 +58,6 @@ impl Counter {
 
 fn minute() -> RegionConfig {
     RegionConfig::on("users", "memory").expiration_time(60 * SECOND)
-}
-
-fn until_refreshed(users: &Region, key: &str) {
-    until(|| !users.key_is_locked(key).unwrap());
 }
 
 fn of(cached: &Cached<u32>) -> (u32, Source) {

@@ -10,6 +10,7 @@ mod background;
 mod counter;
 mod failures;
 mod forms;
+mod gaps;
 mod keys;
 mod multi;
 mod python;

@@ -1,6 +1,6 @@
 //! Keys shared with Python. The expected ones were made by dogpile.cache 1.5.0 under Python 3.11.
 
-use dogpile::{PythonKeys, Region, cached};
+use dogpile::{PythonKeys, Region, cached, cached_multi};
 use serde::Serialize;
 
 use crate::counter::Counter;
@@ -69,6 +69,10 @@ fn keys_are_exactly_those_of_dogpile_cache() {
         (one::key(1e16, -3), "myapp.tools:one|1e+16 -3"),
         (foo::one::key(3, 4), "myapp.tools:one|foo|3 4"),
         (foo::one::key("a", "b"), "myapp.tools:one|foo|a b"),
+        (
+            foo::one::key("méil", "drôle"),
+            "myapp.tools:one|foo|méil drôle",
+        ),
         (foo::kw::key(1, 2), "myapp.tools:kw|2 1"),
         (none::key(), "myapp.tools:none|"),
         (C.m_key(4), "myapp.tools:m|4"),
@@ -76,6 +80,31 @@ fn keys_are_exactly_those_of_dogpile_cache() {
     ] {
         assert_eq!(key.unwrap(), expected);
     }
+}
+
+#[cached_multi(region = users(), namespace = "foo", function_multi_key_generator = tools(), clone)]
+fn several(keys: &[&'static str]) -> Vec<u8> {
+    vec![0; keys.len()]
+}
+
+#[cached_multi(region = users(), function_multi_key_generator = tools(), clone)]
+fn plain(keys: &[u8]) -> Vec<u8> {
+    keys.to_vec()
+}
+
+#[test]
+fn keys_of_several_are_exactly_those_of_dogpile_cache() {
+    assert_eq!(
+        plain::keys(&[1, 2]).unwrap(),
+        ["myapp.tools:plain|1", "myapp.tools:plain|2"]
+    );
+    assert_eq!(
+        several::keys(&["méil", "drôle"]).unwrap(),
+        [
+            "myapp.tools:several|foo|méil",
+            "myapp.tools:several|foo|drôle"
+        ]
+    );
 }
 
 #[test]

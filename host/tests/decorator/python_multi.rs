@@ -178,8 +178,14 @@ fn a_condition_is_about_each_value() {
         map([(8, "8 8"), (7, "7 9")])
     );
     assert_eq!(
-        counter.without_eight_get(&[8, 7]).unwrap(),
-        [None, Some("7 9".into())]
+        counter.without_eight_get(&[8, 7, 10]).unwrap(),
+        [None, Some("7 9".into()), None]
+    );
+    let set = map([(7, "18"), (10, "15")]);
+    counter.without_eight_set(set).unwrap();
+    assert_eq!(
+        counter.without_eight(&[2, 7, 10]),
+        map([(2, "2 6"), (7, "18"), (10, "15")])
     );
 }
 

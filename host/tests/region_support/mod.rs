@@ -16,7 +16,7 @@ use std::future::{Ready, poll_fn};
 use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dogpile::{Clock, Host, HostBuilder, ManualClock, MissReason, Region, RegionConfig, Source};
 
@@ -71,11 +71,34 @@ pub(crate) fn all_misses(region: &Region) -> Vec<(MissReason, u64)> {
     misses.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-/// Waits for what another thread of the test is about to do.
-pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+/// The longest that a test waits for something that should come at once.
+const LONG: Duration = Duration::from_mins(1);
+
+/// Waits for what another thread of the test is about to do. After [`LONG`] it panics with the place that waits.
+#[track_caller]
+pub(crate) fn until(condition: impl FnMut() -> bool) {
+    until_it(condition, || {
+        "what another thread was about to do".to_owned()
+    });
+}
+
+/// As [`until`], with a text of what is waited for and how far it has come.
+#[track_caller]
+pub(crate) fn until_it(mut condition: impl FnMut() -> bool, what: impl FnOnce() -> String) {
+    let end = Instant::now() + LONG;
     while !condition() {
+        assert!(Instant::now() < end, "waited {LONG:?} for {}", what());
         thread::yield_now();
     }
+}
+
+/// Until nobody creates the key: what was put off is done.
+#[track_caller]
+pub(crate) fn until_refreshed(users: &Region, key: &str) {
+    until_it(
+        || !users.key_is_locked(key).unwrap(),
+        || format!("the end of the creation of {key:?}"),
+    );
 }
 
 /// The creator of a task that another's value is to reach.

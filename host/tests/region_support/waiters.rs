@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use super::until;
+use super::until_it;
 
 /// How many callers have ever lined up for a key. Tests of one process use different keys where they ask for this.
 static LINED_UP: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
@@ -22,12 +22,20 @@ pub(crate) fn records() -> Vec<String> {
 }
 
 /// Until so many callers have lined up for `key`, as the backend sees it.
+#[track_caller]
 pub(crate) fn until_waiting(key: &str, callers: usize) {
-    until(|| {
-        let lined_up = LINED_UP.lock().unwrap();
-        let count = lined_up.as_ref().and_then(|counts| counts.get(key));
-        count.copied().unwrap_or(0) >= callers
-    });
+    let lined_up = || {
+        let counts = LINED_UP.lock().unwrap();
+        let count = counts.as_ref().and_then(|counts| counts.get(key));
+        count.copied().unwrap_or(0)
+    };
+    until_it(
+        || lined_up() >= callers,
+        || {
+            let count = lined_up();
+            format!("{callers} callers to line up for {key:?}: there are {count}")
+        },
+    );
 }
 
 pub(crate) fn watch() {

@@ -5,6 +5,7 @@ use dogpile_plugin_api::serde::{self, Deserialize};
 use dogpile_plugin_api::{Error, JsonSchema, Result};
 
 use crate::byte_size::ByteSize;
+use crate::file::{Places, folder_of};
 use crate::lock_file::LockFile;
 
 /// The arguments of the backend `dbm`.
@@ -91,20 +92,39 @@ impl DbmArguments {
         }
         let creation = self.dogpile_lockfile.path(&self.filename, "dogpile.lock");
         let read_write = self.rw_lockfile.path(&self.filename, "rw.lock");
-        if creation.is_some() && creation == read_write {
+        if let (Some(creation), Some(read_write)) = (&creation, &read_write)
+            && is_same(creation, read_write)
+        {
             return Err(Error::argument(
                 "dogpile_lockfile",
                 "it is the file of `rw_lockfile` too: each needs one of its own",
             ));
         }
         for (argument, path) in [("dogpile_lockfile", creation), ("rw_lockfile", read_write)] {
-            if path.is_some_and(|path| path == self.filename) {
-                return Err(Error::argument(
-                    argument,
-                    "it is the file of `filename`: name another, or write true for one beside it",
-                ));
+            let Some(path) = path else { continue };
+            let places = Places::new(&self.filename);
+            for taken in [&places.data, &places.state, &places.damaged] {
+                if is_same(&path, taken) {
+                    return Err(Error::argument(
+                        argument,
+                        format!(
+                            "{} is a file of `filename`: name another, or write true for one beside it",
+                            taken.display()
+                        ),
+                    ));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Whether two names are of one place, by whichever way to its folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = folder_of(path);
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        (folder, path.file_name().map(ToOwned::to_owned))
+    };
+    one == other || place(one) == place(other)
 }

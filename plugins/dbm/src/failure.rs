@@ -3,6 +3,8 @@ use std::io;
 
 use dogpile_plugin_api::{Error, ErrorKind};
 
+use crate::file::TooLarge;
+
 /// Why the file could not be used.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -10,6 +12,8 @@ pub(crate) enum Failure {
     Damaged(String),
     /// It belongs to another program.
     Foreign(String),
+    /// It would be larger than it may be.
+    Overgrown(String),
     /// It could not be read or written, and must be opened again before the next try.
     Broken(io::Error),
     /// This value is more than it can hold.
@@ -40,7 +44,10 @@ impl fmt::Display for Failure {
                 )
             }
             Self::Broken(error) => error.fmt(f),
-            Self::Foreign(text) | Self::Refused(text) | Self::Other(text) => text.fmt(f),
+            Self::Foreign(text)
+            | Self::Refused(text)
+            | Self::Overgrown(text)
+            | Self::Other(text) => text.fmt(f),
         }
     }
 }
@@ -56,6 +63,9 @@ impl From<redb::Error> for Failure {
                 ) =>
             {
                 Self::Damaged(error.to_string())
+            }
+            redb::Error::Io(error) if error.get_ref().is_some_and(|why| why.is::<TooLarge>()) => {
+                Self::Overgrown(error.to_string())
             }
             redb::Error::Io(error) => Self::Broken(error),
             redb::Error::ValueTooLarge(size) => {

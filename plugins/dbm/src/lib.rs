@@ -36,7 +36,11 @@
 //! - Without room on the disk, stores give errors, and everything stored before can be read and deleted.
 //! - What is past its `keep_until` is not found. Each write removes up to 16 such entries, so that without writes they
 //!   stay in the file. Counted are keys, values and about what pages waste: files of values from 50 bytes to 1 MB that
-//!   were written over and over were 1.0 to 2.1 times `max_bytes` large.
+//!   were written over and over were 1.0 to 2.1 times `max_bytes` large. No file grows beyond four times `max_bytes`, or
+//!   16 MiB where that is more: it is thrown away instead, and begun anew. That happens while a process is stopped in
+//!   the middle of a read, for which all that was written since is kept; it keeps its file on the disk until it goes on.
+//! - A write removes at most 64 entries to make room, or as many as it adds room: where `max_bytes` was lowered, the next
+//!   writes go there in steps. Of a `set_multi` larger than `max_bytes` the last entries are stored.
 //!
 //! `rw_lockfile` is off, since redb keeps the processes that use this plugin apart without it. With four processes at work it
 //! made the median read 13 % slower, and the slowest hundredth 30 times, as reads wait for writes then. Switch it on for a
@@ -61,8 +65,14 @@
 //! # Files
 //!
 //! Beside the data file stand `FILENAME.state`, which says which file it is and when the machine started, the lock files,
-//! and what was moved aside. Lock files stay empty and are never removed; do not remove one while a process runs. The
-//! data file may be removed at any time: who has it open goes on with the removed one until another process opens it.
+//! and what was moved aside. All are made for their owner and its group, as far as the umask lets them be, and not for
+//! others, who could read the values or keep the lock files locked. In a folder that anyone can write to, what another
+//! user than root owns is refused. What is no file is refused, and so is a link in the place of the state file.
+//!
+//! Lock files stay empty and are never removed. The data file and the state file may be removed at any time: who has them
+//! open begins anew. Who creates while the lock file is removed holds its keys in the removed one, and another process can
+//! create them too, once. A data file without its state file, or in another place than the one that it names, such as a
+//! copy, is thrown away.
 //!
 //! # Creation locks
 //!

@@ -174,6 +174,7 @@ fn each_call_is_logged_with_its_key_and_outcome() {
         log.delete_multi(&[key("a"), key("b")]).unwrap();
         log.clear().unwrap_err();
         log.ping().unwrap();
+        log.stats().unwrap();
         let mutex = log.mutex(&key("a")).unwrap().unwrap();
         assert!(mutex.try_acquire(Duration::ZERO).unwrap().is_none());
         let mut lease = mutex.try_acquire(Duration::from_secs(1)).unwrap().unwrap();
@@ -197,6 +198,7 @@ fn each_call_is_logged_with_its_key_and_outcome() {
         r#"delete_multi key="a b" outcome="done""#,
         r#"clear key="" outcome="failed: this backend cannot be cleared""#,
         r#"ping key="" outcome="done""#,
+        r#"stats key="" outcome="BackendStats { entries: None, bytes: None, evictions: None, expirations: None }""#,
         r#"try_acquire key="a" outcome="held by another""#,
         r#"try_acquire key="a" outcome="acquired""#,
         r#"wait key="a" outcome="done""#,

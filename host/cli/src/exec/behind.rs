@@ -30,8 +30,10 @@ pub(super) fn start_if_due(job: &Job, region: &Region) {
     }
 }
 
-/// Ourselves with the same arguments. Nobody waits for it: it has none of our streams.
+/// Ourselves with the same arguments. Nobody waits for it: it has none of our streams, nor anything else that our caller
+/// left open for us, such as a lock of its script.
 fn start(came: u64) -> io::Result<()> {
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     let at = super::place_of_exec(&arguments).map_or(0, |at| at + 1);
     Command::new(OURSELVES)

@@ -28,16 +28,20 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// The region that the options name.
-    pub(super) fn open(manifest: &Path, options: &Options) -> Result<Self> {
+    /// The region that the options name. Calls wait for others' runs as long as the timeout says, if there is one.
+    pub(super) fn open(
+        manifest: &Path,
+        options: &Options,
+        timeout: Option<Duration>,
+    ) -> Result<Self> {
         match &options.region {
-            Some(name) => Self::of_manifest(manifest, name, options),
-            None => Self::own(options),
+            Some(name) => Self::of_manifest(manifest, name, options, timeout),
+            None => Self::own(options, timeout),
         }
     }
 
     /// The user's own.
-    pub(super) fn own(options: &Options) -> Result<Self> {
+    pub(super) fn own(options: &Options, timeout: Option<Duration>) -> Result<Self> {
         let file = place::file()?;
         let file = file.to_str().context("the folder's path is not UTF-8")?;
         let mut config = RegionConfig::on(NAME, "dbm")
@@ -47,7 +51,7 @@ impl Cache {
             .replace_foreign(true)
             .invalidation(InvalidationScope::Local)
             .expiration_time(FRESH);
-        adjust(&mut config, options);
+        adjust(&mut config, options, timeout);
         let stand_in = stand_in(&config);
         let host = Host::builder()
             .plugin(dogpile_plugin_dbm::plugin())
@@ -60,11 +64,16 @@ impl Cache {
         })
     }
 
-    fn of_manifest(manifest: &Path, name: &str, options: &Options) -> Result<Self> {
+    fn of_manifest(
+        manifest: &Path,
+        name: &str,
+        options: &Options,
+        timeout: Option<Duration>,
+    ) -> Result<Self> {
         let asked = options.clone();
         let (tell, told) = mpsc::channel();
         let change = move |config: &mut RegionConfig| {
-            adjust(config, &asked);
+            adjust(config, &asked, timeout);
             // It is read once, below.
             let _read = tell.send(stand_in(config));
         };
@@ -105,7 +114,7 @@ impl std::error::Error for Unusable {}
 
 /// What the command line asks for, over what the region says. Whether and where a command runs behind is decided here, not
 /// by the library's threads, which end with us.
-fn adjust(config: &mut RegionConfig, options: &Options) {
+fn adjust(config: &mut RegionConfig, options: &Options, timeout: Option<Duration>) {
     match options.expiration_time {
         Some(Expiration::After(time)) => config.expiration_time = Some(time),
         Some(Expiration::Never) => config.expiration_time = None,
@@ -117,6 +126,7 @@ fn adjust(config: &mut RegionConfig, options: &Options) {
     if let Some(time) = options.stale_if_error {
         config.stale_if_error = time;
     }
+    config.lock_wait = timeout.or(config.lock_wait);
     config.on_backend_error = OnBackendError::Fail;
     config.background_refresh = false;
     config.early_refresh = None;
@@ -126,4 +136,24 @@ fn stand_in(config: &RegionConfig) -> Option<Duration> {
     let limit = config.stale_if_error;
     let fresh = config.expiration_time?;
     (!limit.is_zero()).then(|| fresh.saturating_add(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_stands_in_for_so_long_past_its_expiry() {
+        let region = RegionConfig::on("exec", "dbm");
+        let asked = region
+            .clone()
+            .stale_if_error(Duration::from_secs(2), Duration::ZERO);
+        assert_eq!(stand_in(&asked), None);
+        let fresh = Duration::from_secs(3);
+        assert_eq!(stand_in(&region.expiration_time(fresh)), None);
+        assert_eq!(
+            stand_in(&asked.expiration_time(fresh)),
+            Some(Duration::from_secs(5))
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process;
 
-use rustix::process::{DumpableBehavior, Signal, getpid, kill_process, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Pid, Signal, getpid, kill_process, set_dumpable_behavior};
 use signal_hook::consts::SIGPIPE;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -43,7 +43,11 @@ pub(super) fn not_started(line: &Line, error: &std::io::Error) -> ! {
 }
 
 /// The dump of a core, if there was one, was the command's.
-fn by_signal(signal: i32) -> ! {
+pub(super) fn by_signal(signal: i32) -> ! {
+    // The first process of a namespace is not ended by signals of its own.
+    if getpid() == Pid::INIT {
+        process::exit(128 + signal);
+    }
     // Then there is one of us too.
     let _dumped = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     if emulate_default_handler(signal).is_err()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use dogpile::{Cached, Region};
+use dogpile::{Cached, ErrorKind, Region};
 use signal_hook::consts::SIGINT;
 
 use super::behind;
@@ -22,7 +22,7 @@ pub(super) fn work(job: &Arc<Job>) {
 }
 
 fn fetch(job: &Arc<Job>) -> Result<Fetched> {
-    let cache = Cache::open(&job.manifest, &job.options)?;
+    let cache = Cache::open(&job.manifest, &job.options, job.timeout)?;
     let region = &cache.region;
     let showing = showing(job, &cache)?;
     job.tell(News::Opened);
@@ -46,6 +46,7 @@ fn fetch(job: &Arc<Job>) -> Result<Fetched> {
         Ok(record) => Ok(Fetched::Record(record)),
         Err(error) => match error.creator::<Refusal>() {
             Some(refusal) => Ok(Fetched::Refused(refusal.clone())),
+            None if error.kind() == ErrorKind::LockWait => Ok(Fetched::NotAwaited),
             None => Err(error.into()),
         },
     }

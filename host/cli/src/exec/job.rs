@@ -43,6 +43,8 @@ pub(super) enum News {
 pub(super) enum Fetched {
     Record(Cached<Record>),
     Refused(Refusal),
+    /// Another's run takes longer than this call waits.
+    NotAwaited,
     Failed(anyhow::Error),
 }
 

@@ -4,11 +4,12 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rustix::fs::{Mode, OFlags, open};
 use sha2::{Digest, Sha256};
 
 use super::line::Line;
@@ -24,12 +25,16 @@ const ENTRY: &str = "exec:";
 
 impl Key {
     /// Of the name, or of folder, command and arguments; and of the named variables and the contents of the named files.
-    pub(super) fn new(line: &Line, options: &Options) -> Result<Self> {
+    /// None where a folder is needed and there is none any more.
+    pub(super) fn new(line: &Line, options: &Options) -> Result<Option<Self>> {
         let mut parts = Parts::default();
         if let Some(name) = &options.key {
             parts.add(b'k', name.as_bytes());
         } else {
-            parts.add(b'd', line.folder().as_bytes());
+            let Some(folder) = line.folder() else {
+                return Ok(None);
+            };
+            parts.add(b'd', folder.as_os_str().as_bytes());
             for word in line.words() {
                 parts.add(b'a', word.as_bytes());
             }
@@ -40,9 +45,9 @@ impl Key {
         for file in &options.file {
             parts.file(file)?;
         }
-        Ok(Self {
+        Ok(Some(Self {
             digest: parts.digest(),
-        })
+        }))
     }
 
     /// Where the output lies.
@@ -110,8 +115,14 @@ impl Parts {
     }
 }
 
-fn content(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+/// Of a regular file: from others, such as `/dev/fd/63`, the run behind would read something else.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    // To open a pipe would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut file = File::from(open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -124,20 +135,13 @@ fn content(path: &Path) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        options: Options,
-    }
+    use crate::exec::options::tests::options;
 
     fn key(arguments: &[&str]) -> Key {
-        let whole = Whole::parse_from(["exec"].iter().chain(arguments));
-        let line = Line::here(whole.options.command.clone()).unwrap();
-        Key::new(&line, &whole.options).unwrap()
+        let options = options(arguments);
+        let line = Line::here(options.command.clone());
+        Key::new(&line, &options).unwrap().unwrap()
     }
 
     #[test]
@@ -146,6 +150,7 @@ mod tests {
             key(&["--", "a", "b"]),
             key(&["--", "a b"]),
             key(&["--", "ab"]),
+            key(&["--", "aab"]),
             key(&["--", "a", "b", ""]),
             key(&["--key", "a", "--", "a", "b"]),
             key(&["--env", "DOGPILE_NO_SUCH", "--", "a", "b"]),

@@ -9,6 +9,7 @@ mod job;
 mod key;
 mod line;
 mod list;
+mod name;
 mod options;
 mod outlet;
 mod place;
@@ -26,11 +27,13 @@ mod warn;
 mod whole;
 mod word;
 
-use std::env;
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
+use std::{env, io};
 
 use anyhow::{Result, bail};
+use rustix::stdio::dup2_stdin;
 
 pub(crate) use self::ending::FAILED;
 pub(crate) use self::options::Options;
@@ -55,11 +58,17 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
     if options.behind.is_some() {
         behind::detach()?;
     }
-    let line = Line::here(options.command.clone())?;
+    take_stdin()?;
+    let line = Line::here(options.command.clone());
     if is_off() {
         ending::uncached(&line);
     }
-    let key = Key::new(&line, &options)?;
+    let Some(key) = Key::new(&line, &options)? else {
+        warn::warn(format_args!(
+            "the cache is not used: the current folder is gone"
+        ));
+        ending::uncached(&line);
+    };
     let within = env::var(WITHIN).unwrap_or_default();
     if key.is_in(&within) {
         bail!(
@@ -74,6 +83,13 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     warn::warn(format_args!("{error:#}"));
     FAILED.into()
+}
+
+/// A cached output must not depend on what one of its callers had on the standard input, so there is nothing on it, for us
+/// and every command. Later there may be no file descriptor left to open it.
+fn take_stdin() -> io::Result<()> {
+    let nothing = File::open("/dev/null")?;
+    Ok(dup2_stdin(nothing)?)
 }
 
 fn is_off() -> bool {

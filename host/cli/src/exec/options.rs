@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use dogpile::{Expiration, MaxStale};
 
-use super::time;
+use super::{name, time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +44,7 @@ pub(crate) struct Options {
     #[arg(conflicts_with_all = ["list", "purge"])]
     pub(super) region: Option<String>,
     /// Another name for the entry than command, arguments and folder
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = OsStringValueParser::new().try_map(name::entry))]
     pub(super) key: Option<OsString>,
     /// How long an output is fresh, such as 90s or 1h, or `never` [default: 1m; of a REGION: its own]
     #[arg(long, value_name = "D", value_parser = time::expiration)]
@@ -52,7 +53,8 @@ pub(crate) struct Options {
     /// own]
     #[arg(long, value_name = "D", value_parser = time::max_stale)]
     pub(super) max_stale: Option<MaxStale>,
-    /// How long past that it is printed if a new run fails [default: not; of a REGION: its own]
+    /// How long past that it is printed if a new run fails, whose output is held back until then [default: not; of a REGION:
+    /// its own]
     #[arg(long, value_name = "D", value_parser = time::duration)]
     pub(super) stale_if_error: Option<Duration>,
     /// Run it now, whatever is there
@@ -63,9 +65,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "D", value_parser = time::duration)]
     pub(super) timeout: Option<Duration>,
     /// A variable of the environment on which the output depends; several times for several
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = OsStringValueParser::new().try_map(name::variable))]
     pub(super) env: Vec<OsString>,
-    /// A file on whose content the output depends; several times for several
+    /// A regular file on whose content the output depends; several times for several
     #[arg(long, value_name = "F")]
     pub(super) file: Vec<PathBuf>,
     /// Keep the output of a run that fails too
@@ -92,4 +94,22 @@ pub(crate) struct Options {
         conflicts_with_all = ["list", "purge"]
     )]
     pub(super) command: Vec<OsString>,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use clap::Parser;
+
+    use super::Options;
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// What these arguments of `exec` say.
+    pub(in crate::exec) fn options(arguments: &[&str]) -> Options {
+        Whole::parse_from(["exec"].iter().chain(arguments)).options
+    }
 }

@@ -1,7 +1,7 @@
 //! The user's own region.
 
 use std::env;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,17 +29,34 @@ fn folder() -> Result<PathBuf> {
     Ok(caches.join("dogpile"))
 }
 
+/// Who owns the folder, a link in its place, or what it is made in, could lead us elsewhere.
 fn prepare(folder: &Path) -> Result<()> {
+    let above = folder.ancestors().skip(1).find(|above| above.exists());
+    if !above.map_or(Ok(true), is_trusted)? {
+        bail!("what it is in {ANOTHERS}");
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(MODE)
         .create(folder)?;
-    let found = fs::metadata(folder)?;
-    if found.uid() != geteuid().as_raw() {
-        bail!("it belongs to another user; set XDG_CACHE_HOME to a folder of your own");
+    // What was looked at is what is changed.
+    let opened = File::open(folder)?;
+    let found = opened.metadata()?;
+    if found.uid() != geteuid().as_raw() || !is_trusted(folder)? {
+        bail!("it {ANOTHERS}");
     }
     if found.mode() & 0o077 != 0 {
-        fs::set_permissions(folder, Permissions::from_mode(MODE))?;
+        opened.set_permissions(Permissions::from_mode(MODE))?;
     }
     Ok(())
+}
+
+const ANOTHERS: &str = "belongs to another user; set XDG_CACHE_HOME to a folder of your own";
+
+/// Whether it is ours or root's, and so is the link to it, if that is one.
+fn is_trusted(path: &Path) -> Result<bool> {
+    let owners = [fs::symlink_metadata(path)?.uid(), fs::metadata(path)?.uid()];
+    Ok(owners
+        .iter()
+        .all(|owner| [0, geteuid().as_raw()].contains(owner)))
 }

@@ -7,6 +7,6 @@ use super::options::Options;
 use crate::outcome::Outcome;
 
 pub(super) fn run(options: &Options) -> Result<Outcome> {
-    Cache::own(options)?.region.clear()?;
+    Cache::own(options, None)?.region.clear()?;
     Ok(Outcome::Done)
 }

@@ -57,7 +57,9 @@ impl Record {
                 .iter()
                 .map(|word| word.display().to_string())
                 .collect(),
-            folder: line.folder().display().to_string(),
+            folder: line
+                .folder()
+                .map_or_else(String::new, |folder| folder.display().to_string()),
             chunks,
             end,
         }

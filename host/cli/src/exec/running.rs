@@ -1,9 +1,10 @@
 //! Running the command.
 
 use std::io;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
 use super::line::Line;
 use super::outlet::Outlet;
@@ -49,16 +50,13 @@ pub(super) enum Trouble {
 /// Runs it to the end of the command and of both its outputs: what it leaves running in the background and lets print
 /// belongs to it. After a signal the outputs are not waited for.
 pub(super) fn run(line: &Line, within: &str, showing: Showing) -> Result<Ran, Trouble> {
+    // A kernel or a sandbox may lack it.
+    pidfd_open(getpid(), PidfdFlags::empty())
+        .map_err(|error| Trouble::NotPrepared(error.into()))?;
     let forwarding = Forwarding::start().map_err(Trouble::NotPrepared)?;
     let outlet = (showing == Showing::Live).then(Outlet::start).transpose();
     let outlet = outlet.map_err(Trouble::NotPrepared)?;
-    let mut child = line
-        .command()
-        .env(WITHIN, within)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Trouble::NotStarted)?;
+    let mut child = start(line, within)?;
     let process = Pid::from_child(&child);
     forwarding.started(process);
     let watched = watch(&mut child, process, &forwarding, showing, outlet);
@@ -77,6 +75,28 @@ pub(super) fn run(line: &Line, within: &str, showing: Showing) -> Result<Ran, Tr
         cancelled: forwarding.was_cancelled(),
         outlet,
     })
+}
+
+fn start(line: &Line, within: &str) -> Result<Child, Trouble> {
+    let start = |mut command: Command| {
+        command
+            .env(WITHIN, within)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    };
+    start(line.command())
+        .or_else(|error| match Errno::from_io_error(&error) {
+            Some(Errno::NOEXEC) => line.by_shell().map_or(Err(error), start),
+            _ => Err(error),
+        })
+        .map_err(|error| match Errno::from_io_error(&error) {
+            // To become the command takes less.
+            Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM) => {
+                Trouble::NotPrepared(error)
+            }
+            _ => Trouble::NotStarted(error),
+        })
 }
 
 fn watch(

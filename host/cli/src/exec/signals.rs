@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::emulate_default_handler;
 use signal_hook::low_level::siginfo::{Cause, Origin};
+
+use super::ending;
 
 /// Passes the signals that end a program on to the command, for the rest of the process' life. What the terminal sends
 /// goes to the whole job, so the command has that already.
@@ -40,7 +41,7 @@ impl Forwarding {
     /// that.
     pub(super) fn start() -> io::Result<Self> {
         let ignored = ignored()?;
-        let wanted = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+        let wanted = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2];
         let heard = wanted.iter().filter(|signal| !is_in(ignored, **signal));
         if is_in(ignored, SIGCHLD) {
             // Nobody could wait for the command then. It inherits the default, as it would from a shell.
@@ -84,14 +85,13 @@ impl Shared {
     fn pass_on(&self, origin: &Origin) {
         let mut command = self.command();
         if let Command::Ended = *command {
-            // Only signals that it knows are heard.
-            let _known = emulate_default_handler(origin.signal);
-            return;
+            ending::by_signal(origin.signal);
         }
         self.cancelled.store(true, Ordering::SeqCst);
         match &mut *command {
             Command::ToCome(early) => early.push(origin.signal),
-            Command::Runs(process) if origin.cause != Cause::Kernel => {
+            // Of a terminal that is gone it tells nobody but who leads the session, which we may be.
+            Command::Runs(process) if origin.cause != Cause::Kernel || origin.signal == SIGHUP => {
                 send(*process, origin.signal);
             }
             Command::Runs(_) | Command::Ended => {}

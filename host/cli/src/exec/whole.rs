@@ -62,18 +62,13 @@ fn patience(options: &Options, within: &str) -> Option<Duration> {
     options.timeout.or((!within.is_empty()).then_some(NESTED))
 }
 
-/// Who took too long.
-enum Late {
-    Cache,
-    /// Who runs the command elsewhere: longer than the caller wants to wait.
-    Others,
-}
+/// The cache takes too long.
+struct Late;
 
 /// What is known when the cache is done, or has had its time.
 fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
     let mut limit = Some(PATIENCE);
-    let mut late = Late::Cache;
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -83,18 +78,19 @@ fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetch
             None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match next {
-            Ok(News::Opened) => (limit, late) = (job.timeout, Late::Others),
+            // The region ends the wait in time, if it still answers then.
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(PATIENCE)),
             Ok(News::Ran(news)) => {
                 ran = Some(news);
-                (limit, late) = (Some(PATIENCE), Late::Cache);
+                limit = Some(PATIENCE);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
             Err(RecvTimeoutError::Timeout) if ran.is_some() || job.claim() => {
-                return (ran, Err(late));
+                return (ran, Err(Late));
             }
             // It is being run here: that takes what it takes.
             Err(RecvTimeoutError::Timeout) => limit = None,
-            Err(RecvTimeoutError::Disconnected) => return (ran, Err(Late::Cache)),
+            Err(RecvTimeoutError::Disconnected) => return (ran, Err(Late)),
         }
         deadline = limit.map(|limit| Instant::now() + limit);
     }
@@ -132,10 +128,10 @@ fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
 fn not_stored(fetched: Result<Fetched, Late>) {
     match fetched {
         Ok(Fetched::Failed(error)) => warn(format_args!("the output is not kept: {error:#}")),
-        Err(_) => warn(format_args!(
+        Err(Late) => warn(format_args!(
             "the output is not kept: the cache takes too long"
         )),
-        Ok(Fetched::Record(_) | Fetched::Refused(_)) => {}
+        Ok(Fetched::Record(_) | Fetched::Refused(_) | Fetched::NotAwaited) => {}
     }
 }
 
@@ -158,8 +154,8 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
             process::exit(ending::FAILED.into())
         }
         Ok(Fetched::Failed(error)) => warn(format_args!("the cache is not used: {error:#}")),
-        Err(Late::Cache) => warn(format_args!("the cache is not used: it takes too long")),
-        Ok(Fetched::Refused(_)) | Err(Late::Others) => {}
+        Err(Late) => warn(format_args!("the cache is not used: it takes too long")),
+        Ok(Fetched::Refused(_) | Fetched::NotAwaited) => {}
     }
     if job.options.behind.is_some() {
         process::exit(0)
@@ -169,24 +165,15 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        options: Options,
-    }
+    use crate::exec::options::tests::options;
 
     #[test]
     fn only_a_call_within_a_run_has_a_limit_of_its_own() {
-        let given = |arguments: &[&str]| {
-            Whole::parse_from(["exec"].iter().chain(arguments).chain(&["--", "a"])).options
-        };
-        assert_eq!(patience(&given(&[]), ""), None);
-        assert_eq!(patience(&given(&[]), "key"), Some(NESTED));
-        let asked = given(&["--timeout", "1h"]);
+        let plain = options(&["--", "a"]);
+        assert_eq!(patience(&plain, ""), None);
+        assert_eq!(patience(&plain, "key"), Some(NESTED));
+        let asked = options(&["--timeout", "1h", "--", "a"]);
         assert_eq!(patience(&asked, "key"), Some(Duration::from_hours(1)));
     }
 }

@@ -214,6 +214,7 @@ fn sane(now: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::marks::MOST_TAGS;
     use super::*;
 
     const REGION: &[Target<'_>] = &[Target::Region];
@@ -298,5 +299,35 @@ mod tests {
         other.absorb(&clock, &one.record());
         assert!(hard(&other) >= between);
         assert!(other.start(&clock) < far);
+    }
+
+    #[test]
+    fn no_more_tags_are_told_apart_than_may_be_whether_they_are_taken_in_or_outdated_here() {
+        let (clock, hand) = Clock::manual(1_000_000_000);
+        let invalidations = Invalidations::default();
+        let before = invalidations.start(&clock);
+        let tag = |number: usize| format!("tag {number}");
+        let mut stored = Marks::default();
+        for number in 0..MOST_TAGS + 2 {
+            let at = before + STEP * (number as u64 + 1);
+            stored.raise(Target::Tag(&tag(number)), Invalidation::Hard, at);
+        }
+        let few = |record: usize, in_force: usize| {
+            assert_eq!(invalidations.record().tags(), record);
+            assert_eq!(invalidations.in_force().marks().tags(), in_force);
+        };
+        invalidations.absorb(&clock, &stored);
+        few(MOST_TAGS, MOST_TAGS);
+        hand.advance(Duration::from_secs(1));
+        let target = Target::Tag("outdated here");
+        invalidations.invalidate(&clock, &[target], Invalidation::Hard, true);
+        few(MOST_TAGS, MOST_TAGS);
+        // Of those that are forgotten remains that they were outdated.
+        for name in [&tag(0), &tag(MOST_TAGS), "outdated here"] {
+            let hard = invalidations
+                .outdated(before, before, &Tags::new([name]))
+                .hard;
+            assert!(hard > before, "{name}");
+        }
     }
 }

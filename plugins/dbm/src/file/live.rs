@@ -1,5 +1,6 @@
 use std::io;
 use std::mem;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
@@ -98,7 +99,10 @@ impl Live {
             match ended {
                 // What was written to a file that was replaced meanwhile is seen by nobody.
                 Ok(_) if writes && again && !open.is_current()? => {}
-                Err(Failure::Damaged(why)) if again => self.replace(&open, opened, &why)?,
+                Err(Failure::Damaged(why)) if again => self.replace(&open, opened, &why, true)?,
+                Err(Failure::Overgrown(why)) if again => {
+                    self.replace(&open, opened, &why, false)?
+                }
                 Err(Failure::Broken(error)) => {
                     tracing::debug!(%error, "the file is opened again");
                     self.retire(&open);
@@ -145,7 +149,13 @@ impl Live {
         Ok(open)
     }
 
-    fn replace(&self, open: &Arc<Open>, opened: &Opened, why: &str) -> Result<(), Failure> {
+    fn replace(
+        &self,
+        open: &Arc<Open>,
+        opened: &Opened,
+        why: &str,
+        is_kept: bool,
+    ) -> Result<(), Failure> {
         let _one = self.reopening.lock();
         let is_replaced = {
             let current = self.current.read();
@@ -157,6 +167,7 @@ impl Live {
         let damage = Damage {
             generation: opened.generation,
             why,
+            is_kept,
         };
         self.open(Some(&damage)).map(drop)
     }
@@ -182,9 +193,12 @@ impl Open {
         let Some(opened) = &self.opened else {
             return Ok(false);
         };
-        let now = state::generation(&opened.state)
-            .map_err(|error| Failure::io("the state file", &error))?;
-        Ok(now == opened.generation)
+        let is_current = || {
+            // Where the state file was removed, who opens next removes the data file too.
+            Ok(opened.data.metadata()?.nlink() > 0
+                && state::names(&opened.state, opened.generation, opened.number)?)
+        };
+        is_current().map_err(|error: io::Error| Failure::io("the state file", &error))
     }
 }
 

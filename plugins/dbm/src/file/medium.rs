@@ -1,6 +1,6 @@
 //! What redb reads and writes: the data file, or what a test puts around it.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -26,18 +26,33 @@ impl Medium for Disk {
     }
 }
 
+/// The file would be larger than it may be.
+#[derive(Debug)]
+pub(crate) struct TooLarge;
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the file would be larger than four times `max_bytes`")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
 /// The data file as redb has it. It can be closed while redb still has it, which then gets errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Closable {
     file: Arc<RwLock<Option<Box<dyn StorageBackend>>>>,
     durability: Durability,
+    /// How large it may be, in bytes.
+    most: u64,
 }
 
 impl Closable {
-    pub(crate) fn new(file: Box<dyn StorageBackend>, durability: Durability) -> Self {
+    pub(crate) fn new(file: Box<dyn StorageBackend>, durability: Durability, most: u64) -> Self {
         Self {
             file: Arc::new(RwLock::new(Some(file))),
             durability,
+            most,
         }
     }
 
@@ -71,7 +86,12 @@ impl StorageBackend for Closable {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.with(|file| file.set_len(length))
+        self.with(|file| {
+            if length > self.most && length > file.len()? {
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, TooLarge));
+            }
+            file.set_len(length)
+        })
     }
 
     fn sync_data(&self) -> io::Result<()> {

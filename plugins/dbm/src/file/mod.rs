@@ -15,9 +15,9 @@ mod state;
 
 pub(crate) use self::flock::retried;
 pub(crate) use self::live::Live;
-pub(crate) use self::medium::Disk;
 #[cfg(test)]
 pub(crate) use self::medium::Medium;
+pub(crate) use self::medium::{Disk, TooLarge};
 pub(crate) use self::opening::Opening;
-pub(crate) use self::places::{Places, explained, open_or_make};
+pub(crate) use self::places::{Places, explained, folder_of, open_or_make};
 pub(crate) use self::range::Range;

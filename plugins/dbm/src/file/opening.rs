@@ -13,7 +13,7 @@ use super::file_system;
 use super::flock::retried;
 use super::foreign::{self, Found};
 use super::medium::{Closable, Medium};
-use super::places::{Places, explained, open_or_make};
+use super::places::{Places, explained, open_or_make, open_or_make_here, open_to_read};
 use super::state::{self, State};
 use crate::arguments::{DbmArguments, Durability};
 use crate::failure::Failure;
@@ -36,14 +36,24 @@ pub(crate) struct Opened {
     pub(crate) file: Closable,
     /// Open as long as the data file is, since it says so to others.
     pub(crate) state: File,
+    /// Tells whether the data file was removed.
+    pub(crate) data: File,
     pub(crate) generation: u64,
+    /// What the data file is known by.
+    pub(crate) number: u64,
 }
 
 /// Why the data file of so far is no good.
 pub(crate) struct Damage<'a> {
     pub(crate) generation: u64,
     pub(crate) why: &'a str,
+    /// Whether there is anything to find out from it later.
+    pub(crate) is_kept: bool,
 }
+
+/// How large a file may be in all: so many times what entries may take, and no less than that.
+const MOST: u64 = 4;
+const LEAST_MOST: u64 = 16 << 20;
 
 /// A file is compacted when it is so many times as large as what is in it, and larger than that.
 const LOOSE: u64 = 3;
@@ -70,17 +80,21 @@ impl Opening {
     /// Opens the data file, or makes it. What is damaged is moved aside; what is from before the machine started is
     /// thrown away, unless it was written for that. One process at a time gets here.
     pub(crate) fn open(&self, damage: Option<&Damage<'_>>) -> Result<Opened, Failure> {
-        let state_file = open_or_make(&self.places.state)?;
+        let state_file = open_or_make_here(&self.places.state)?;
         let named = |error: io::Error| explained(&self.places.state, &error);
         retried(|| fs2::FileExt::lock_exclusive(&state_file)).map_err(named)?;
-        let opened = self.open_locked(&state_file, damage);
-        // Closing frees it too, and does so where it could not be opened.
+        // Closing it frees it too.
+        let (store, file, generation) = self.open_locked(&state_file, damage)?;
+        let data = open_to_read(&self.places.data)?;
+        let metadata = data.metadata();
+        let metadata = metadata.map_err(|error| explained(&self.places.data, &error))?;
         retried(|| fs2::FileExt::unlock(&state_file)).map_err(named)?;
-        let (store, file, generation) = opened?;
         Ok(Opened {
             store,
             file,
             state: state_file,
+            number: state::identity(&metadata),
+            data,
             generation,
         })
     }
@@ -91,6 +105,12 @@ impl Opening {
         damage: Option<&Damage<'_>>,
     ) -> Result<(RedbStore, Closable, u64), Failure> {
         let named = |error: io::Error| explained(&self.places.state, &error);
+        if state::is_foreign(state_file).map_err(named)? {
+            return Err(Failure::Foreign(format!(
+                "{}: it is a file of another program, and is not touched: name another `filename`",
+                self.places.state.display()
+            )));
+        }
         let alone = !state::is_used_elsewhere(state_file).map_err(named)?;
         if !state::announce(state_file, self.durability).map_err(named)? {
             return Err(Failure::other(format_args!(
@@ -149,19 +169,15 @@ impl Opening {
     ) -> Result<bool, Failure> {
         let data = &self.places.data;
         let named = |error: io::Error| explained(data, &error);
-        let mut file = match File::open(data) {
+        let mut file = match open_to_read(data) {
             Ok(file) => file,
             // Who had another file open must see that this is a new one.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(known.is_some()),
-            Err(error) => return Err(named(error)),
+            Err(Failure::Broken(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(known.is_some());
+            }
+            Err(error) => return Err(error),
         };
         let metadata = file.metadata().map_err(named)?;
-        if !metadata.is_file() {
-            return Err(Failure::other(format_args!(
-                "{}: it is no file: `filename` names one",
-                data.display()
-            )));
-        }
         let mut head = Vec::with_capacity(foreign::HEAD);
         (&mut file)
             .take(foreign::HEAD as u64)
@@ -169,9 +185,10 @@ impl Opening {
             .map_err(named)?;
         let known = known.filter(|known| known.file == state::identity(&metadata));
         match foreign::found(&head) {
-            Found::Nothing => return Ok(false),
+            Found::Nothing if known.is_none() => return Ok(false),
             Found::Redb => {}
-            Found::Unfinished if known.is_some() => {
+            // Emptied, it may still be open elsewhere, and is not begun anew under who has it.
+            Found::Nothing | Found::Unfinished if known.is_some() => {
                 fs::remove_file(data).map_err(named)?;
                 return Ok(true);
             }
@@ -194,7 +211,16 @@ impl Opening {
         if let (Some(known), Some(damage)) = (known, damage)
             && known.generation == damage.generation
         {
-            move_aside(&self.places, damage.why)?;
+            if damage.is_kept {
+                move_aside(&self.places, damage.why)?;
+            } else {
+                fs::remove_file(data).map_err(named)?;
+                tracing::warn!(
+                    file = %data.display(), why = damage.why,
+                    "a file that grew too large was thrown away: a process that is stopped while it reads keeps all that \
+                     was written since"
+                );
+            }
             return Ok(true);
         }
         if let Some(known) = known
@@ -205,19 +231,30 @@ impl Opening {
         // Another program's file is looked into before it is thrown away.
         drop(self.open_redb()?);
         fs::remove_file(data).map_err(named)?;
-        tracing::info!(
-            file = %data.display(),
-            "a file from before the machine started was thrown away: what is in it may be old in part"
-        );
+        let why = if known.is_some() {
+            "it is from before the machine started, and what is in it may be old in part"
+        } else {
+            "the state file beside it does not name it: it may be a copy, or old"
+        };
+        tracing::warn!(file = %data.display(), why, "a file was thrown away");
         Ok(true)
     }
 
     fn open_data(&self, alone: bool) -> Result<(RedbStore, Closable), Failure> {
         let (mut store, file) = self.open_redb()?;
-        if alone {
-            self.compact_if_worth_it(&mut store)?;
+        if !alone || !self.is_loose(&store)? {
+            return Ok((store, file));
         }
-        Ok((store, file))
+        match caught(|| store.compact()) {
+            Ok(()) => Ok((store, file)),
+            Err(Failure::Damaged(why)) => Err(Failure::Damaged(why)),
+            // On a full disk what is there must be found all the same.
+            Err(error) => {
+                tracing::warn!(file = %self.places.data.display(), %error, "a file was not made smaller");
+                drop(store);
+                self.open_redb()
+            }
+        }
     }
 
     /// Opens what is there as redb's, or makes it. `Foreign` if it is not of this plugin.
@@ -226,7 +263,8 @@ impl Opening {
         let file = FileBackend::new(data).map_err(redb::Error::from)?;
         let file = self.medium.around(file);
         let file = file.map_err(|error| explained(&self.places.data, &error))?;
-        let file = Closable::new(file, self.durability);
+        let most = self.room.saturating_mul(MOST).max(LEAST_MOST);
+        let file = Closable::new(file, self.durability, most);
         let mut builder = Builder::new();
         builder
             .set_cache_size(self.cache)
@@ -246,14 +284,12 @@ impl Opening {
         })
     }
 
-    fn compact_if_worth_it(&self, store: &mut RedbStore) -> Result<(), Failure> {
+    /// Whether compaction pays.
+    fn is_loose(&self, store: &RedbStore) -> Result<bool, Failure> {
         let metadata = fs::metadata(&self.places.data)
             .map_err(|error| explained(&self.places.data, &error))?;
         let held = store.totals()?.bytes;
-        if metadata.len() <= WORTH_IT || metadata.len() / LOOSE <= held {
-            return Ok(());
-        }
-        caught(|| store.compact())
+        Ok(metadata.len() > WORTH_IT && metadata.len() / LOOSE > held)
     }
 
     /// Has the disk take what was written without waiting for it, and the names in the folder.

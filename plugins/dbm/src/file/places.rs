@@ -1,6 +1,10 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::libc;
+use nix::unistd::geteuid;
 
 use crate::failure::Failure;
 use crate::lock_file::beside;
@@ -26,37 +30,93 @@ impl Places {
 
     /// The folder, as the operating system wants it.
     pub(crate) fn folder(&self) -> &Path {
-        match self.data.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
+        folder_of(&self.data)
     }
 }
 
-/// Opens a file for reading and writing, and makes it if it is not there.
+/// The folder of a file, as the operating system wants it.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// What a file is made with, less what the umask takes: others could read the values, and lock the lock files.
+const RIGHTS: u32 = 0o660;
+
+/// Opens a file for reading and writing, and makes it if it is not there. Refuses what is no file.
 pub(crate) fn open_or_make(path: &Path) -> Result<File, Failure> {
-    OpenOptions::new()
+    open_with(path, OpenOptions::new().write(true).create(true), 0)
+}
+
+/// As [`open_or_make`], and refuses a link, behind which anything could be.
+pub(super) fn open_or_make_here(path: &Path) -> Result<File, Failure> {
+    open_with(
+        path,
+        OpenOptions::new().write(true).create(true),
+        libc::O_NOFOLLOW,
+    )
+}
+
+/// Opens a file for reading. Refuses what is no file.
+pub(super) fn open_to_read(path: &Path) -> Result<File, Failure> {
+    open_with(path, &mut OpenOptions::new(), 0)
+}
+
+fn open_with(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, Failure> {
+    let named = |error: io::Error| explained(path, &error);
+    let file = options
         .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
+        .mode(RIGHTS)
+        // Opening a FIFO would wait for somebody at its other end.
+        .custom_flags(libc::O_NONBLOCK | flags)
         .open(path)
-        .map_err(|error| explained(path, &error))
+        .map_err(named)?;
+    let metadata = file.metadata().map_err(named)?;
+    if !metadata.is_file() {
+        return Err(Failure::other(format_args!(
+            "{}: it is no file: name one",
+            path.display()
+        )));
+    }
+    refuse_foreign(path, &metadata)?;
+    Ok(file)
+}
+
+/// Refuses a file of another user, except root, in a folder where anyone could have put it.
+fn refuse_foreign(path: &Path, file: &Metadata) -> Result<(), Failure> {
+    const ANYONE: u32 = 0o002;
+    if file.uid() == geteuid().as_raw() || file.uid() == 0 {
+        return Ok(());
+    }
+    let folder = folder_of(path);
+    let rights = fs::metadata(folder).map_err(|error| explained(folder, &error))?;
+    if rights.mode() & ANYONE == 0 {
+        return Ok(());
+    }
+    Err(Failure::Foreign(format!(
+        "{}: another user owns it, in a folder that anyone can write to: name another file, in a folder of this user's",
+        path.display()
+    )))
 }
 
 /// An error with the file's name, and what to do about it.
 pub(crate) fn explained(path: &Path, error: &io::Error) -> Failure {
     let path = path.display();
     let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "its folder does not exist: make it, or name another `filename`",
+        io::ErrorKind::NotFound => "its folder does not exist: make it, or name another file",
         io::ErrorKind::PermissionDenied => {
-            "this user may not write there: change the permissions, or name another `filename`"
+            "this user may not write there: change the permissions, or name another file"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
-            "its file system is read-only: name a `filename` on one that can be written"
+            "its file system is read-only: name a file on one that can be written"
         }
-        io::ErrorKind::IsADirectory => "it is a folder: `filename` names a file",
+        io::ErrorKind::IsADirectory => "it is a folder, and no file: name one",
         io::ErrorKind::StorageFull => "there is no room left on its disk",
+        _ if error.raw_os_error() == Some(libc::ELOOP) => {
+            "it is a link, which is not followed: remove it"
+        }
         _ => return Failure::io(path, error),
     };
     Failure::Broken(io::Error::new(

@@ -8,8 +8,8 @@ use super::boot::BootId;
 use super::range::Range;
 use crate::arguments::Durability;
 
-const MARK: &[u8; 8] = b"dbmstat1";
-const LENGTH: usize = 8 + 8 + 16 + 1 + 36;
+const MARK: &[u8; 8] = b"dbmstat2";
+const LENGTH: usize = 8 + 8 + 8 + 1 + 36;
 
 /// While a process has the data file open, it has one of these bytes of the state file, shared.
 const PROCESS: Range = Range::byte(1 << 62);
@@ -19,8 +19,8 @@ const POWER: Range = Range::byte((1 << 62) + 1);
 pub(crate) struct State {
     /// Counts the data files that stood in this place: who has another one open must open anew.
     pub(crate) generation: u64,
-    /// Device and number of the data file.
-    pub(crate) file: (u64, u64),
+    /// The number of the data file.
+    pub(crate) file: u64,
     pub(crate) durability: Durability,
     /// The run of the machine in which it was last opened.
     pub(crate) boot: BootId,
@@ -49,13 +49,12 @@ impl State {
         let mut bytes = [0; LENGTH];
         bytes[..8].copy_from_slice(MARK);
         bytes[8..16].copy_from_slice(&self.generation.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.file.0.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.file.1.to_le_bytes());
-        bytes[32] = match self.durability {
+        bytes[16..24].copy_from_slice(&self.file.to_le_bytes());
+        bytes[24] = match self.durability {
             Durability::Process => 0,
             Durability::Power => 1,
         };
-        bytes[33..].copy_from_slice(&self.boot);
+        bytes[25..].copy_from_slice(&self.boot);
         bytes
     }
 
@@ -66,34 +65,47 @@ impl State {
             u64::from_le_bytes(number)
         };
         let mut boot = [0; 36];
-        boot.copy_from_slice(&bytes[33..]);
-        let durability = match bytes[32] {
+        boot.copy_from_slice(&bytes[25..]);
+        let durability = match bytes[24] {
             0 => Durability::Process,
             1 => Durability::Power,
             _ => return None,
         };
         (bytes[..8] == MARK[..]).then_some(Self {
             generation: number(8),
-            file: (number(16), number(24)),
+            file: number(16),
             durability,
             boot,
         })
     }
 }
 
-/// Device and number, by which a file is known while it lives.
-pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+/// The number by which a file is known in its folder while it lives. The device is left out: many file systems have
+/// another one each time they are mounted.
+pub(crate) fn identity(metadata: &Metadata) -> u64 {
+    metadata.ino()
 }
 
-/// The number of the data file at this moment; 0 if nothing is known. One short read.
-pub(crate) fn generation(file: &File) -> io::Result<u64> {
-    let mut bytes = [0; 8];
+/// Whether it holds what this plugin never wrote there, not even in part.
+pub(crate) fn is_foreign(file: &File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    let mut head = [0; MARK.len() - 1];
+    let own = &MARK[..head
+        .len()
+        .min(usize::try_from(length).unwrap_or(usize::MAX))];
+    file.read_exact_at(&mut head[..own.len()], 0)?;
+    Ok(length != LENGTH as u64 && head[..own.len()] != *own)
+}
+
+/// Whether it names that data file at this moment. One short read. The count alone does not tell: it begins anew where
+/// the state was lost.
+pub(crate) fn names(file: &File, generation: u64, number: u64) -> io::Result<bool> {
+    let mut bytes = [0; 16];
     match file.read_exact_at(&mut bytes, 8) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         read => read?,
     }
-    Ok(u64::from_le_bytes(bytes))
+    Ok(bytes[..8] == generation.to_le_bytes() && bytes[8..] == number.to_le_bytes())
 }
 
 /// Announces what this process relies on, until the file is closed. False if another relies on something else.
@@ -124,19 +136,22 @@ mod tests {
         let file = File::create_new(&path).unwrap();
         let file_again = File::open(&path).unwrap();
         assert_eq!(State::read(&file_again).unwrap(), None);
-        assert_eq!(generation(&file_again).unwrap(), 0);
+        assert!(!names(&file_again, 0, 0).unwrap());
         let state = State {
             generation: 5,
-            file: (1, 2),
+            file: 2,
             durability: Durability::Power,
             boot: *b"01234567-89ab-cdef-0123-456789abcdef",
         };
         state.write(&file).unwrap();
         assert_eq!(State::read(&file_again).unwrap(), Some(state));
-        assert_eq!(generation(&file_again).unwrap(), 5);
+        assert!(names(&file_again, 5, 2).unwrap());
+        assert!(!names(&file_again, 4, 2).unwrap());
+        assert!(!names(&file_again, 5, 1).unwrap());
         for length in 0..LENGTH as u64 {
             file.set_len(length).unwrap();
             assert_eq!(State::read(&file_again).unwrap(), None);
+            assert!(!is_foreign(&file_again).unwrap(), "{length}");
             state.write(&file).unwrap();
         }
         file.write_all_at(&[0; LENGTH], 0).unwrap();

@@ -1,5 +1,6 @@
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl CreationLocks {
 
     /// Takes the key at that offset, without waiting.
     pub(super) fn try_acquire(&self, offset: u64) -> Result<Option<Token>> {
-        let mut table = self.table()?;
+        let mut table = self.table_in_place()?;
         if table.holders.contains_key(&offset) {
             return Ok(None);
         }
@@ -55,7 +56,7 @@ impl CreationLocks {
                 return Ok(None);
             }
             let grant = Grant {
-                by: By::Main,
+                by: By::Main(file),
                 keys: 1,
             };
             table.grants.insert(kernel, grant);
@@ -97,7 +98,7 @@ impl CreationLocks {
 
     /// Whether anybody creates for the key; in the scope of the file, whether another process creates anything.
     pub(super) fn is_locked(&self, offset: u64) -> Result<bool> {
-        let mut table = self.table()?;
+        let mut table = self.table_in_place()?;
         if table.holders.contains_key(&offset) {
             return Ok(true);
         }
@@ -143,6 +144,23 @@ impl CreationLocks {
         Ok(table)
     }
 
+    /// The table, with the lock file that stands in its place at this moment: one that was removed is locked by nobody
+    /// who comes later. What is held in that stays held.
+    pub(super) fn table_in_place(&self) -> Result<MutexGuard<'_, Table>> {
+        let mut table = self.table()?;
+        self.follow(&mut table)?;
+        Ok(table)
+    }
+
+    pub(super) fn follow(&self, table: &mut Table) -> Result<()> {
+        let in_place = is_in_place(&table.file, &self.path);
+        if !in_place.map_err(|error| self.failed(&error))? {
+            tracing::debug!(file = %self.path.display(), "the lock file was replaced, and is opened again");
+            table.file = Arc::new(open(&self.path, self.scope)?);
+        }
+        Ok(())
+    }
+
     #[cfg(test)]
     pub(crate) fn waiting_threads(&self) -> usize {
         self.table.lock().threads
@@ -162,6 +180,16 @@ impl CreationLocks {
     pub(super) fn failed(&self, error: &io::Error) -> Error {
         explained(&self.path, error).into()
     }
+}
+
+/// Whether it is that file which has this name.
+pub(super) fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
+    let there = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there?,
+    };
+    let own = file.metadata()?;
+    Ok((there.dev(), there.ino()) == (own.dev(), own.ino()))
 }
 
 fn open(path: &Path, scope: Scope) -> Result<File> {

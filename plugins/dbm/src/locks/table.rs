@@ -38,8 +38,8 @@ pub(super) struct Grant {
 
 /// The opening of the file that has it.
 pub(super) enum By {
-    /// The instance's.
-    Main,
+    /// The instance's, at that time.
+    Main(Arc<File>),
     /// That of the thread of this number, which waited for it.
     Thread(u64, File),
 }
@@ -109,7 +109,7 @@ impl Table {
     pub(super) fn give_back(&mut self, kernel: Kernel) -> std::io::Result<()> {
         match self.grants.remove(&kernel).map(|grant| grant.by) {
             None => Ok(()),
-            Some(By::Main) => kernel.unlock(&self.file),
+            Some(By::Main(file)) => kernel.unlock(&file),
             // Unlocked, not just closed: a child of this process may have the same opening.
             Some(By::Thread(_, file)) => kernel.unlock(&file),
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use dogpile_plugin_api::{Result, tracing};
 use parking_lot::MutexGuard;
 
-use super::creation_locks::CreationLocks;
+use super::creation_locks::{CreationLocks, is_in_place};
 use super::kernel::Kernel;
 use super::table::{By, Grant, Table};
 use crate::file::open_or_make;
@@ -22,13 +22,17 @@ const MOST: usize = 64;
 /// How often they look, about.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Longer than anybody waits, and no more than a moment can be away.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
 /// How long a lock that a thread got for a caller waits to be claimed.
 const CLAIM: Duration = Duration::from_millis(50);
 
 pub(super) fn wait(locks: &Arc<CreationLocks>, offset: u64, timeout: Duration) -> Result<()> {
-    let end = Instant::now() + timeout;
+    let now = Instant::now();
+    let end = now.checked_add(timeout).unwrap_or(now + FOREVER);
     let kernel = locks.scope.kernel(offset);
-    let mut table = locks.table()?;
+    let mut table = locks.table_in_place()?;
     let waiters = table.waiters.entry(offset).or_default();
     waiters.number += 1;
     let news = Arc::clone(&waiters.news);
@@ -113,6 +117,9 @@ fn get(locks: &CreationLocks, kernel: Kernel, number: u64) {
         locked.map(|()| file)
     });
     let mut table = locks.table.lock();
+    // Of a lock file that was removed meanwhile it is worth nothing.
+    let is_in_place = locks.follow(&mut table).is_ok()
+        && matches!(&got, Ok(Ok(file)) if is_in_place(file, &locks.path).unwrap_or(false));
     let wanted = table.awaited.get_mut(&kernel).is_some_and(|awaited| {
         awaited.thread = false;
         awaited.by > 0
@@ -121,7 +128,7 @@ fn get(locks: &CreationLocks, kernel: Kernel, number: u64) {
         table.awaited.remove(&kernel);
     }
     match got {
-        Ok(Ok(file)) if wanted && !table.closed => {
+        Ok(Ok(file)) if wanted && is_in_place && !table.closed => {
             let grant = Grant {
                 by: By::Thread(number, file),
                 keys: 0,

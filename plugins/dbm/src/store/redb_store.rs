@@ -12,6 +12,9 @@ use crate::record::Record;
 /// How many entries past their end a write removes at most.
 const BATCH: usize = 16;
 
+/// How many entries a write removes at most to make room, unless it adds more room than they have.
+const MOST_EVICTED: u64 = 64;
+
 /// The entries in a file of redb.
 pub(crate) struct RedbStore {
     database: Database,
@@ -95,6 +98,7 @@ impl Store for RedbStore {
                 index,
                 totals,
                 room: self.room,
+                added: 0,
             };
             match change {
                 Change::Set(entries) => writing.set(entries)?,
@@ -157,21 +161,35 @@ struct Writing<'txn> {
     index: Index<'txn>,
     totals: Totals,
     room: u64,
+    /// The room of what was added.
+    added: u64,
 }
 
 impl Writing<'_> {
     fn set(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
         let mut encoded = Vec::new();
+        let most = self.room;
+        let fits = |room: &u64| *room <= most;
+        let mut left: u64 = entries.iter().map(room_of).filter(fits).sum();
         for entry in entries {
             let room = room_of(entry);
-            if room > self.room {
+            if !fits(&room) {
                 dogpile_plugin_api::tracing::warn!(
                     bytes = entry.bytes.len(),
-                    "a value larger than `max_bytes` is not stored"
+                    room,
+                    "a value that takes more room than `max_bytes` is not stored"
                 );
                 self.delete(entry.key)?;
                 continue;
             }
+            let has_to_go = left > most;
+            left -= room;
+            // Those behind it take its room.
+            if has_to_go {
+                self.delete(entry.key)?;
+                continue;
+            }
+            self.added += room;
             let number = self.totals.next;
             self.totals.next = number.wrapping_add(1);
             let record = Record {
@@ -221,14 +239,16 @@ impl Writing<'_> {
     }
 
     fn evict(&mut self) -> Result<u64, Failure> {
-        let mut evicted = 0;
-        while self.totals.bytes > self.room {
+        let (mut evicted, mut freed) = (0, 0);
+        // In steps where the limit was lowered: other writers wait meanwhile.
+        while self.totals.bytes > self.room && (evicted < MOST_EVICTED || freed < self.added) {
             let Some(aged) = self.index.take_oldest()? else {
                 return Err(Failure::Damaged(
                     "it counts bytes of entries that are not there".to_owned(),
                 ));
             };
             self.totals.subtract(aged.room);
+            freed += aged.room;
             if let Some(keep_until) = self.remove(aged.number, &aged.key)? {
                 self.index.forget_end(keep_until, aged.number)?;
             }

@@ -17,7 +17,14 @@ pub(super) fn room_of(entry: &Entry<'_>) -> u64 {
     let value = key + Record::length(entry.bytes) as u64;
     if value < LARGE {
         2 * (value + key + OVERHEAD)
+    } else if key < LARGE {
+        pages(value) + key + OVERHEAD
     } else {
-        value.div_ceil(PAGE).next_power_of_two() * PAGE + key + OVERHEAD
+        // In the index too, and in the pages that lead to it.
+        pages(value) + 2 * pages(key + OVERHEAD)
     }
+}
+
+fn pages(bytes: u64) -> u64 {
+    bytes.div_ceil(PAGE).next_power_of_two() * PAGE
 }

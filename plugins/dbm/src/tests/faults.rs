@@ -189,3 +189,25 @@ fn a_full_disk_is_named_and_what_is_stored_can_still_be_read() {
     assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"before");
     assert_eq!(bench.get(&on, "b").unwrap(), None);
 }
+
+#[test]
+fn a_file_that_could_not_be_made_smaller_is_opened_as_it_is() {
+    // The first writes are of opening itself.
+    for number in [3, 20] {
+        let bench = Bench::new();
+        let on = bench.open().unwrap();
+        let large = vec![1; 9 << 20];
+        bench.set(&on, "large", &large).unwrap();
+        bench.set(&on, "small", b"kept").unwrap();
+        bench.delete(&on, "large").unwrap();
+        // Killed, so that nothing is given back at its end.
+        on.become_a_child();
+        drop(on);
+        let disk = Failing::at(Kind::Write, number, false, io::ErrorKind::StorageFull);
+        let on = bench
+            .open_as(bench.opening_on(Arc::new(disk.clone())))
+            .unwrap();
+        assert_eq!(disk.failed(), 1);
+        assert_eq!(bench.get(&on, "small").unwrap().unwrap(), b"kept");
+    }
+}

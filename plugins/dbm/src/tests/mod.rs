@@ -3,6 +3,7 @@
 mod damage;
 mod failing;
 mod faults;
+mod intruders;
 mod keys;
 mod locks;
 mod opening;

@@ -8,6 +8,7 @@ use dogpile_plugin_api::{Backend, BackendStats};
 use super::support::Bench;
 use crate::byte_size::ByteSize;
 use crate::dbm::Dbm;
+use crate::store::Store;
 
 const NOW: u64 = 1_000_000_000;
 
@@ -146,4 +147,102 @@ fn what_is_counted_is_what_there_is_after_stores_deletions_and_clears() {
     bench.set(&on, "a", b"value").unwrap();
     on.clear().unwrap();
     assert_eq!(counted(&on.stats().unwrap())[..2], [0, 0]);
+}
+
+#[test]
+fn a_store_of_more_than_all_room_keeps_its_last_entries_and_makes_the_file_no_larger() {
+    let bench = Bench::new();
+    let on = small(&bench);
+    bench.set(&on, "0", b"before").unwrap();
+    let keys: Vec<_> = (0..2_000)
+        .map(|number| bench.host.key(number.to_string()))
+        .collect();
+    let mut entries: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let value = bench.value(&key.as_key(), &[1; 10_000], 0);
+            (key.as_key(), value)
+        })
+        .collect();
+    let larger = bench.host.key("larger");
+    let value = bench.value(&larger.as_key(), &vec![1; 2 << 20], 0);
+    entries.push((larger.as_key(), value));
+    on.set_multi(&entries).unwrap();
+    assert_eq!(bench.get(&on, "0").unwrap(), None);
+    assert_eq!(bench.get(&on, "larger").unwrap(), None);
+    for number in [1_950, 1_999] {
+        assert!(bench.get(&on, &number.to_string()).unwrap().is_some());
+    }
+    let length = std::fs::metadata(bench.data()).unwrap().len();
+    assert!(length < 4 << 20, "{length}");
+}
+
+#[test]
+fn a_file_grows_to_its_end_and_no_further_while_a_reader_is_stopped() {
+    let bench = Bench::new();
+    let on = small(&bench);
+    bench.set(&on, "a", b"old").unwrap();
+    let mut opening = bench.opening();
+    opening.room = 1 << 20;
+    let reader = opening.open(None).unwrap();
+    let mut most = 0;
+    // Within a read, what it may still see is kept.
+    let read = reader.store.read(&[b"a"], 0, &mut |_, bytes| {
+        for number in 0..3_000 {
+            bench
+                .set(&on, &format!("key {number}"), &[1; 10_000])
+                .unwrap();
+            most = most.max(std::fs::metadata(bench.data()).unwrap().len());
+        }
+        assert_eq!(bytes, b"old");
+    });
+    read.unwrap();
+    assert!(most <= 16 << 20, "{most}");
+    assert!(bench.get(&on, "key 2999").unwrap().is_some());
+    assert!(!bench.folder.path().join("cache.damaged").exists());
+}
+
+#[test]
+fn keys_of_any_length_count_for_what_they_take() {
+    let bench = Bench::new();
+    let on = bench.open().unwrap();
+    for number in 0..30 {
+        let key = format!("{number}{}", "k".repeat(1_000_000));
+        bench.set(&on, &key, b"value").unwrap();
+        assert_eq!(bench.get(&on, &key).unwrap().unwrap(), b"value");
+    }
+    let length = std::fs::metadata(bench.data()).unwrap().len();
+    let counted = counted(&on.stats().unwrap())[1];
+    assert!(length < 3 * counted / 2, "{length} counted as {counted}");
+    for key in ["", "\0", "\u{1F600}\0", "../a"] {
+        bench.set(&on, key, key.as_bytes()).unwrap();
+        assert_eq!(bench.get(&on, key).unwrap().unwrap(), key.as_bytes());
+    }
+}
+
+#[test]
+fn a_limit_that_was_lowered_is_reached_in_steps() {
+    let bench = Bench::new();
+    let on = bench.open().unwrap();
+    for number in 0..2_000 {
+        bench
+            .set(&on, &format!("key {number}"), &[1; 1_000])
+            .unwrap();
+    }
+    on.close().unwrap();
+    let on = small(&bench);
+    let mut before = 2_000;
+    let mut steps = 0;
+    while counted(&on.stats().unwrap())[1] > 1 << 20 {
+        bench.set(&on, "new", b"value").unwrap();
+        let entries = counted(&on.stats().unwrap())[0];
+        assert!(
+            entries < before && before - entries <= 64,
+            "{entries} of {before}"
+        );
+        before = entries;
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps}");
+    assert!(bench.get(&on, "key 1999").unwrap().is_some());
 }

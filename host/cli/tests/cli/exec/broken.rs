@@ -1,6 +1,8 @@
 //! A cache that cannot be used is no reason not to run the command, and costs a line.
 
 use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::process::{Command, Stdio};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -60,6 +62,22 @@ fn no_home() {
 }
 
 #[test]
+fn no_current_folder() {
+    let exec = Exec::new();
+    let run = |options: &[&str], off| {
+        fs::create_dir(exec.path("gone")).unwrap();
+        let inner = exec.command(&[options, &["--", "echo", "out"]].concat());
+        let mut call = exec.through_shell("cd gone && rmdir ../gone && exec", &inner);
+        wait(call.env("DOGPILE_EXEC", off).spawn().unwrap())
+    };
+    let warning = "dogpile: the cache is not used: the current folder is gone\n";
+    run(&[], "").is(0, "out\n", warning);
+    // Nobody asks for it.
+    run(&["--key", "k"], "").is(0, "out\n", "");
+    run(&[], "off").is(0, "out\n", "");
+}
+
+#[test]
 fn a_file_of_another_program() {
     let exec = Exec::new();
     exec.run(&[], "true");
@@ -113,6 +131,27 @@ fn a_full_disk_before_and_after_there_is_a_file() {
 }
 
 #[test]
+fn any_limit_on_open_files() {
+    let exec = Exec::new();
+    // With less the dynamic linker does not come far.
+    for limit in 4..24 {
+        let inner = exec.command(&["--key", &limit.to_string(), "--", "echo", "out"]);
+        let mut call = exec.through_shell(&format!("ulimit -n {limit} && exec"), &inner);
+        let ended = wait(call.spawn().unwrap());
+        let told = lines(&ended.stderr);
+        assert_eq!(
+            (ended.status, &ended.stdout[..], told.len() < 2),
+            (0, &b"out\n"[..], true),
+            "{told:?}"
+        );
+        assert!(
+            told.iter().all(|line| line.contains("Too many open files")),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
 fn a_cache_that_does_not_answer_is_waited_for_5_seconds() {
     let exec = Exec::new();
     exec.run(&[], "true");
@@ -124,4 +163,107 @@ fn a_cache_that_does_not_answer_is_waited_for_5_seconds() {
         "the cache is not used: it takes too long",
     );
     assert_eq!(exec.runs(), 2);
+}
+
+/// By a link of his to a folder of ours, whose mode would be changed, or because he owns what ours would be in.
+#[test]
+fn a_folder_that_another_user_leads_us_to() {
+    const ANOTHER: Option<u32> = Some(65534);
+    for (owned, told) in [("cache/dogpile", "it"), ("cache", "what it is in")] {
+        let exec = Exec::new();
+        let ours = exec.path("ours");
+        fs::create_dir(&ours).unwrap();
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(&ours, exec.path("cache/dogpile")).unwrap();
+        exec.run(&[], "true").is(0, "", "");
+        assert_eq!(fs::metadata(&ours).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+        if lchown(exec.path(owned), ANOTHER, ANOTHER).is_err() {
+            eprintln!("not run: this user may not give files away");
+            return;
+        }
+        is_run_with_a_warning(
+            &exec.run(&[], SCRIPT),
+            &format!("dogpile: {told} belongs to another"),
+        );
+        assert_eq!(fs::metadata(&ours).unwrap().mode() & 0o777, 0o755);
+    }
+}
+
+/// A small disk that only the script sees. None if this user may not make one.
+fn on_a_small_disk(script: &str) -> Option<Ended> {
+    let exec = Exec::new();
+    let unshare = ["--user", "--map-root-user", "--mount"];
+    let disk = exec.path("cache");
+    let mount = "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$1\"";
+    let call = |script: &str| {
+        let mut call = Command::new("unshare");
+        call.args(unshare).args(["sh", "-ec", script, "sh"]);
+        call.arg(&disk).arg(env!("CARGO_BIN_EXE_dogpile"));
+        call.current_dir(exec.path("")).env("XDG_CACHE_HOME", &disk);
+        call.stdout(Stdio::piped()).stderr(Stdio::piped());
+        call
+    };
+    if !call(mount).output().is_ok_and(|made| made.status.success()) {
+        eprintln!("not run: this user may not mount a small disk");
+        return None;
+    }
+    Some(wait(call(&format!("{mount}; {script}")).spawn().unwrap()))
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_before_and_after_there_is_a_file() {
+    let script = "
+        run() { $2 exec -- sh -c 'echo run >> runs; wc -l < runs; exit 3' || test $? = 3; }
+        mount -o remount,ro $1; run $@; mount -o remount,rw $1
+        $2 exec -- true
+        mount -o remount,ro $1; run $@; run $@";
+    let Some(ended) = on_a_small_disk(script) else {
+        return;
+    };
+    let told = lines(&ended.stderr);
+    assert_eq!(
+        (ended.status, &ended.stdout[..]),
+        (0, &b"1\n2\n3\n"[..]),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 3, "{told:?}");
+    for line in told {
+        assert!(
+            line.starts_with("dogpile: the cache is not used: "),
+            "{line}"
+        );
+        assert!(line.contains("ead-only file system"), "{line}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_before_and_after_there_is_a_file() {
+    let script = "
+        run() { $2 exec --key $3 -- sh -c 'echo run >> runs; wc -l < runs'; }
+        fill() { head -c 1m /dev/zero > $1/fill 2> no-room || true; }
+        fill $@; run $@ a; rm $1/fill
+        run $@ a; fill $@; run $@ a
+        $2 exec --key b -- head -c 500000 /dev/zero | wc -c
+        run $@ a";
+    let Some(ended) = on_a_small_disk(script) else {
+        return;
+    };
+    let told = lines(&ended.stderr);
+    assert_eq!(
+        (ended.status, &ended.stdout[..]),
+        (0, &b"1\n2\n2\n500000\n2\n"[..]),
+        "{told:?}"
+    );
+    let starts = [
+        "dogpile: the cache is not used: ",
+        "dogpile: the output is not kept: ",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:?}");
+    for (line, start) in told.iter().zip(starts) {
+        assert!(
+            line.starts_with(start) && line.contains("no room left"),
+            "{line}"
+        );
+    }
 }

@@ -118,6 +118,24 @@ fn who_will_not_wait_longer_runs_the_command_without_the_cache() {
 }
 
 #[test]
+fn who_will_not_wait_at_all_still_uses_the_cache() {
+    let exec = Exec::new();
+    let limit = ["--timeout", "0"];
+    exec.gate("gate");
+    let script = "test -e fast || { touch fast; read x < gate; }; wc -l < runs";
+    let slow = started(&exec, &limit, script);
+    let gate = exec.meet("gate");
+    wait(started(&exec, &limit, script)).is(0, "2\n", "");
+    drop(gate);
+    wait(slow).is(0, "2\n", "");
+    exec.run(&limit, script).is(0, "2\n", "");
+    exec.run(&limit, "echo new; wc -l < runs")
+        .is(0, "new\n3\n", "");
+    exec.run(&limit, "echo new; wc -l < runs")
+        .is(0, "new\n3\n", "");
+}
+
+#[test]
 fn a_command_that_asks_for_itself_is_told_so() {
     let exec = Exec::new();
     let dogpile = env!("CARGO_BIN_EXE_dogpile");

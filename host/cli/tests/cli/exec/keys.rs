@@ -27,6 +27,14 @@ fn a_variable_counts_if_it_is_named() {
     with(&["--env", "NAME"], "b").is(0, "b\n", "");
     with(&["--env", "NAME"], "a").is(0, "a\n", "");
     assert_eq!(exec.runs(), 2);
+    // Another that is, one that is empty, and one that is not there.
+    let mut other = exec.script(&["--env", "OTHER"], "echo $NAME");
+    let other = other.env("NAME", "a").env("OTHER", "a").spawn();
+    wait(other.unwrap()).is(0, "a\n", "");
+    with(&["--env", "NAME"], "").is(0, "\n", "");
+    assert_eq!(exec.runs(), 4);
+    exec.run(&["--env", "NAME"], "echo $NAME").is(0, "\n", "");
+    assert_eq!(exec.runs(), 5);
     with(&[], "a").is(0, "a\n", "");
     with(&[], "b").is(0, "a\n", "");
 }
@@ -47,11 +55,17 @@ fn a_file_counts_by_its_content() {
 #[test]
 fn a_file_that_cannot_be_read_is_an_error() {
     let exec = Exec::new();
-    exec.run(&["--file", "input"], "true").is(
-        125,
-        "",
-        "dogpile: --file input: No such file or directory (os error 2)\n",
-    );
+    // Nobody writes to it.
+    exec.gate("pipe");
+    for (file, told) in [
+        ("input", "No such file or directory (os error 2)"),
+        ("pipe", "it is no regular file"),
+        (".", "it is no regular file"),
+        ("/dev/zero", "it is no regular file"),
+    ] {
+        let call = exec.script(&["--file", file], "true").spawn().unwrap();
+        wait(call).is(125, "", &format!("dogpile: --file {file}: {told}\n"));
+    }
     assert_eq!(exec.runs(), 0);
 }
 

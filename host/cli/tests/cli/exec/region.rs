@@ -103,3 +103,25 @@ fn a_manifest_that_is_wrong_costs_a_warning() {
         run.stderr
     );
 }
+
+#[test]
+fn the_demo_has_a_region_for_commands() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/dogpile.toml");
+    let folder = Folder::new(&std::fs::read_to_string(demo).unwrap());
+    folder.add_plugin("dbm");
+    for _ in 0..2 {
+        let script = "echo run >> runs; echo out";
+        let mut command = folder.command(&["exec", "commands", "--", "sh", "-c", script]);
+        let output = command
+            .env("TMPDIR", folder.path(""))
+            .env("USER", "somebody")
+            .output()
+            .unwrap();
+        assert_eq!(
+            (output.status.code(), &output.stdout[..], &output.stderr[..]),
+            (Some(0), &b"out\n"[..], &b""[..])
+        );
+    }
+    assert_eq!(count(&folder.path("runs")), 1);
+    assert!(folder.path("dogpile-demo-somebody.dbm").exists());
+}

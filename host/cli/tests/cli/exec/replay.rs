@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use crate::support::{Exec, until, wait};
@@ -126,4 +127,23 @@ fn what_the_command_leaves_behind_may_still_print() {
     exec.run(&[], "echo early; (read x < gate; echo late) &")
         .is(0, "early\nlate\n", "");
     assert_eq!(exec.runs(), 1);
+}
+
+#[test]
+fn a_script_that_names_no_interpreter_is_the_shells() {
+    let exec = Exec::new();
+    fs::create_dir(exec.path("bin")).unwrap();
+    fs::write(exec.path("bin/script"), "echo $0 $1; exit 3\n").unwrap();
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(exec.path("bin/script"), mode).unwrap();
+    let whole = exec.path("bin/script").display().to_string();
+    for off in ["", "off"] {
+        let run = |program| {
+            let mut call = exec.command(&["--", program, "a b"]);
+            call.env("PATH", exec.path("bin")).env("DOGPILE_EXEC", off);
+            wait(call.spawn().unwrap())
+        };
+        run("bin/script").is(3, "bin/script a b\n", "");
+        run("script").is(3, &format!("{whole} a b\n"), "");
+    }
 }

@@ -8,6 +8,10 @@ fn dogpiles_own_failures_have_status_125() {
         &["--bogus", "--", "true"],
         &["true"],
         &["--expiration-time", "soon", "--", "true"],
+        // What a script makes of a variable that is not set.
+        &["--key", "", "--", "true"],
+        &["--env", "", "--", "true"],
+        &["--env", "NAME=value", "--", "true"],
         &["--list", "--", "true"],
         &["--json", "--", "true"],
         &["--list", "--purge"],

@@ -77,7 +77,11 @@ impl Exec {
 
     /// The same, started by a shell that executes it in that way.
     pub fn through(&self, exec: &str, script: &str) -> Command {
-        let inner = self.script(&[], script);
+        self.through_shell(exec, &self.script(&[], script))
+    }
+
+    /// A call, started by a shell that executes it in that way.
+    pub fn through_shell(&self, exec: &str, inner: &Command) -> Command {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("{exec} \"$@\""), "sh"])
@@ -130,6 +134,15 @@ impl Exec {
             .lines()
             .filter(|line| line.contains(" -> ") && line.contains(&inode))
             .count()
+    }
+
+    /// Waits until no process is in the folder any more: runs behind have ended.
+    pub fn until_alone(&self) {
+        let root = self.root.path().canonicalize().unwrap();
+        until("nobody is left", || {
+            let mut all = fs::read_dir("/proc").unwrap().map(Result::unwrap);
+            !all.any(|process| fs::read_link(process.path().join("cwd")).is_ok_and(|is| is == root))
+        });
     }
 
     /// Waits until so many do.

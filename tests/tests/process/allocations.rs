@@ -1,7 +1,5 @@
 //! A hit on the memory backend copies nothing and allocates nothing, whether it is linked in or loaded from its file.
 
-mod counting;
-
 use std::fs;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +10,7 @@ use dogpile::{Host, Region, RegionConfig, Source};
 use dogpile_tests::plugin_file;
 use serde::{Deserialize, Serialize};
 
-use counting::{Calls, during};
+use crate::c_library::{Calls, during};
 
 const HITS: usize = 1000;
 

@@ -1,10 +1,27 @@
-//! Counts what this thread asks of the C library's allocator, from whichever image: the names that are defined here come
-//! before those of the C library, for plugins that are loaded too.
+//! What only the C library does: fork. And counts what this thread asks of its allocator, from whichever image: the names
+//! that are defined here come before those of the C library, for plugins that are loaded too.
 
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rustix::process::Pid;
+
+/// Has a child of this process, with all that is in it but the other threads, do that and end: with 0, or with 1 if it
+/// panics.
+pub(crate) fn in_a_child(work: impl FnOnce()) -> Pid {
+    // SAFETY: it takes nothing. The child's one thread is in no call of the C library; its allocator's locks are made
+    // free by `fork` itself.
+    let number = unsafe { fork() };
+    if number == 0 {
+        let ended = catch_unwind(AssertUnwindSafe(work));
+        // SAFETY: it runs nothing of this process's, whose exit is not the child's to make, and does not return.
+        unsafe { _exit(c_int::from(ended.is_err())) }
+    }
+    Pid::from_raw(number).expect("it can be forked")
+}
 
 /// How often this thread called the allocator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +56,8 @@ fn allocated() {
 }
 
 unsafe extern "C" {
+    fn fork() -> c_int;
+    fn _exit(status: c_int) -> !;
     fn __libc_malloc(size: usize) -> *mut c_void;
     fn __libc_calloc(count: usize, size: usize) -> *mut c_void;
     fn __libc_realloc(old: *mut c_void, size: usize) -> *mut c_void;

@@ -1,0 +1,150 @@
+//! A child that goes on with the regions of its parent, which holds a key meanwhile.
+
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use dogpile::{Host, Region, RegionConfig};
+use dogpile_plugin_api::testing::host;
+use dogpile_plugin_api::{Backend, Mutex};
+use dogpile_plugin_dbm::Dbm;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use serde_json::json;
+
+use crate::c_library::in_a_child;
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn region(file: &Path, scope: &str) -> Region {
+    let config = RegionConfig::on("users", "dbm")
+        .argument("filename", file.to_str().unwrap())
+        .argument("dogpile_lock_scope", scope)
+        .expiration_time(Duration::from_hours(1));
+    let host = Host::builder()
+        .plugin(dogpile_plugin_dbm::plugin())
+        .region(config)
+        .build();
+    host.unwrap().region("users").unwrap()
+}
+
+fn get(region: &Region, key: &str) -> Option<u32> {
+    region.get::<u32>(key).unwrap().map(|value| *value)
+}
+
+/// A step of one process that another waits for.
+struct Step(PipeReader, PipeWriter);
+
+impl Step {
+    fn new() -> Self {
+        let (reader, writer) = pipe().unwrap();
+        Self(reader, writer)
+    }
+
+    fn done(&self) {
+        (&self.1).write_all(b"x").unwrap();
+    }
+
+    fn wait(&self) {
+        (&self.0).read_exact(&mut [0]).unwrap();
+    }
+}
+
+fn ended(child: Pid) -> Option<i32> {
+    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
+    status.exit_status()
+}
+
+#[test]
+fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cache");
+    let users = region(&file, "key");
+    users.set("from before", 1_u32).unwrap();
+    let (creating, looked) = (Step::new(), Step::new());
+    let held = users.get_or_create("parent's", || {
+        let child = in_a_child(|| {
+            assert_eq!(get(&users, "from before"), Some(1));
+            users.set("from the child", 2_u32).unwrap();
+            let other = region(&file, "key");
+            assert!(other.key_is_locked("parent's").unwrap());
+            let created = users.get_or_create("child's", || {
+                creating.done();
+                looked.wait();
+                3_u32
+            });
+            assert_eq!(*created.unwrap(), 3);
+            assert_eq!(get(&other, "from the parent"), Some(4));
+            assert!(other.key_is_locked("parent's").unwrap());
+        });
+        creating.wait();
+        let other = region(&file, "key");
+        for region in [&users, &other] {
+            assert!(region.key_is_locked("child's").unwrap());
+            assert_eq!(get(region, "from the child"), Some(2));
+        }
+        users.set("from the parent", 4_u32).unwrap();
+        looked.done();
+        assert_eq!(ended(child), Some(0));
+        // What the child had is free, and what its parent has is not.
+        assert!(!users.key_is_locked("child's").unwrap());
+        assert_eq!(get(&users, "child's"), Some(3));
+        assert!(other.key_is_locked("parent's").unwrap());
+        5_u32
+    });
+    assert_eq!(*held.unwrap(), 5);
+    let other = region(&file, "key");
+    assert!(!other.key_is_locked("parent's").unwrap());
+    for (key, value) in [("from before", 1), ("parent's", 5), ("child's", 3)] {
+        assert_eq!(get(&other, key), Some(value), "{key}");
+    }
+    assert!(!folder.path().join("cache.damaged").exists());
+}
+
+#[test]
+fn a_child_waits_for_its_parent_and_frees_what_it_has_when_it_is_killed() {
+    for scope in ["key", "file"] {
+        let folder = tempfile::tempdir().unwrap();
+        let host = host();
+        let open = || {
+            let arguments = json!({
+                "filename": folder.path().join("cache"),
+                "dogpile_lock_scope": scope,
+            });
+            let arguments = serde_json::from_value(arguments).unwrap();
+            Dbm::open(arguments, &host.context()).unwrap()
+        };
+        let (on, other) = (open(), open());
+        let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap();
+        let wait_for = |mutex: &dyn Mutex| loop {
+            if let Some(lease) = mutex.try_acquire(LONG).unwrap() {
+                return lease;
+            }
+            mutex.wait(LONG).unwrap();
+        };
+        let lease = mutex(&on).try_acquire(LONG).unwrap().unwrap();
+        let (asked, got) = (Step::new(), Step::new());
+        let child = in_a_child(|| {
+            // Its parent's lease is not its own, to give back or to store under.
+            mutex(&on).release(lease).unwrap();
+            assert!(mutex(&on).try_acquire(LONG).unwrap().is_none());
+            asked.done();
+            wait_for(&*mutex(&on));
+            got.done();
+            loop {
+                thread::park();
+            }
+        });
+        asked.wait();
+        assert!(mutex(&other).is_locked().unwrap());
+        mutex(&on).release(lease).unwrap();
+        got.wait();
+        for on in [&on, &other] {
+            assert!(mutex(on).try_acquire(LONG).unwrap().is_none(), "{scope}");
+        }
+        kill_process(child, Signal::KILL).unwrap();
+        assert_eq!(ended(child), None);
+        wait_for(&*mutex(&other));
+    }
+}

@@ -1,0 +1,5 @@
+//! What becomes of a process: what it allocates, and what its children have of it.
+
+mod allocations;
+mod c_library;
+mod forks;
