@@ -4,7 +4,7 @@ use super::RemoteMutex;
 use super::held::State;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The leases that are renewed, and those that their holders dropped.
 pub(super) struct Desk<M: RemoteMutex> {
@@ -19,8 +19,8 @@ pub(super) struct Kept<M: RemoteMutex> {
     pub(super) times: Times,
     /// Its renewal is under way.
     pub(super) renewing: bool,
-    /// It was told that the lease has passed meanwhile.
-    pub(super) noted: bool,
+    /// When it is to be told that the lease has passed meanwhile.
+    pub(super) note_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,20 +68,29 @@ impl<M: RemoteMutex> Desk<M> {
         if let Some((at, _)) = due.min_by_key(|(_, kept)| urgency(kept)) {
             return Next::Renew(at);
         }
-        let passed = |kept: &Kept<M>| kept.times.passes_at.is_some_and(|at| at <= now);
-        let unnoted = |kept: &Kept<M>| kept.renewing && !kept.noted;
-        let mut overdue = numbered().filter(|(_, kept)| unnoted(kept) && passed(kept));
-        if let Some((at, _)) = overdue.next() {
+        let is_overdue = |kept: &Kept<M>| kept.note_at.is_some_and(|at| at <= now);
+        if let Some((at, _)) = numbered().find(|(_, kept)| is_overdue(kept)) {
             return Next::Note(at);
         }
         if !self.returning && !self.returns.is_empty() {
             return Next::GiveBack;
         }
-        let moments = self.kept.iter().filter_map(|kept| match kept.renewing {
-            false => Some(kept.times.renew_at),
-            true => kept.times.passes_at.filter(|_| !kept.noted),
+        let moments = self.kept.iter().filter_map(|kept| {
+            if kept.renewing {
+                kept.note_at
+            } else {
+                Some(kept.times.renew_at)
+            }
         });
         Next::Wait(moments.min())
+    }
+
+    /// A renewal begins, which takes no longer than `patience` if all is well.
+    pub(super) fn begin_renewal(&mut self, at: usize, now: Instant, patience: Duration) {
+        let kept = &mut self.kept[at];
+        kept.renewing = true;
+        // One that began late is given the time to end, too.
+        kept.note_at = kept.times.passes_at.map(|at| at.max(now + patience));
     }
 
     /// A renewal has come back, with when the next is due; `None`: there is nothing more to renew.
@@ -92,7 +101,7 @@ impl<M: RemoteMutex> Desk<M> {
         match times {
             Some(times) => {
                 let kept = &mut self.kept[at];
-                (kept.times, kept.renewing, kept.noted) = (times, false, false);
+                (kept.times, kept.renewing, kept.note_at) = (times, false, None);
             }
             None => drop(self.kept.swap_remove(at)),
         }
@@ -102,7 +111,8 @@ impl<M: RemoteMutex> Desk<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     /// Never called.
     struct Silent;
@@ -142,7 +152,7 @@ mod tests {
                     passes_at: pass.map(at),
                 },
                 renewing: false,
-                noted: false,
+                note_at: None,
             })
             .collect();
         (desk, at)
@@ -174,11 +184,19 @@ mod tests {
     #[test]
     fn a_lease_that_passes_while_it_is_renewed_is_noted_once() {
         let (mut desk, at) = desk(&[(1, Some(3)), (5, Some(15))]);
-        desk.kept[0].renewing = true;
+        desk.begin_renewal(0, at(1), SECOND);
         assert_eq!(desk.next(at(2)), Next::Wait(Some(at(3))));
         assert_eq!(desk.next(at(3)), Next::Note(0));
-        desk.kept[0].noted = true;
+        desk.kept[0].note_at = None;
         assert_eq!(desk.next(at(3)), Next::Wait(Some(at(5))));
+    }
+
+    #[test]
+    fn a_renewal_that_begins_when_its_lease_has_passed_is_given_time_to_end() {
+        let (mut desk, at) = desk(&[(1, Some(3))]);
+        desk.begin_renewal(0, at(7), SECOND);
+        assert_eq!(desk.next(at(7)), Next::Wait(Some(at(8))));
+        assert_eq!(desk.next(at(8)), Next::Note(0));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use tracing::{debug, error, warn};
 const RENEWAL: u32 = 3;
 const RETRY: u32 = 10;
 
+/// A renewal that takes longer is told of when its lease has passed.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// As many calls of mutexes can hang before leases of others are not renewed any more.
 const MOST_THREADS: usize = 8;
 
@@ -68,7 +71,7 @@ impl<M: RemoteMutex> Keeper<M> {
             state: Arc::downgrade(&state),
             times,
             renewing: false,
-            noted: false,
+            note_at: None,
         };
         self.0.add(|desk| desk.kept.push(kept));
         Held::new(state)
@@ -125,11 +128,11 @@ impl<M: RemoteMutex> Post<M> {
             if work.closed && work.desk.is_empty() {
                 break;
             }
-            match work.desk.next(Instant::now()) {
+            let now = Instant::now();
+            match work.desk.next(now) {
                 Next::Renew(at) => {
-                    let kept = &mut work.desk.kept[at];
-                    kept.renewing = true;
-                    let state = Weak::clone(&kept.state);
+                    work.desk.begin_renewal(at, now, PATIENCE);
+                    let state = Weak::clone(&work.desk.kept[at].state);
                     let times = self.call(&mut work, || renew(&state));
                     work.desk.renewed(&state, times);
                 }
@@ -140,7 +143,7 @@ impl<M: RemoteMutex> Post<M> {
                     work.desk.returning = false;
                 }
                 Next::Note(at) => {
-                    work.desk.kept[at].noted = true;
+                    work.desk.kept[at].note_at = None;
                     MutexGuard::unlocked(&mut work, || {
                         warn!(
                             target: "dogpile.lock",
