@@ -314,6 +314,10 @@ impl RemoteMutex for KeyMutex {
     fn is_locked(&self) -> dogpile_plugin_api::Result<bool> {
         self.mutex.is_locked()
     }
+
+    fn passes(&self, lease: &Lease) -> bool {
+        lease.expires != 0
+    }
 }
 
 /// The last one to hold an instance closes it: the reaper after a reload, or who drops the host.

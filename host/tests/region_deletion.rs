@@ -13,7 +13,7 @@ use std::thread;
 
 use dogpile::{Invalidation, Region, Source};
 
-use region_support::{Board, SECOND, let_others_run, region, until, until_waiting};
+use region_support::{Board, SECOND, let_others_run, logs, region, until, until_waiting};
 
 /// A region on objects and one on bytes, with and without mutexes.
 fn regions(name: &str) -> Vec<(Region, Arc<Board>, String)> {
@@ -447,5 +447,31 @@ fn who_comes_after_a_call_that_was_dropped_as_it_stored_waits_for_that_store() {
             });
             assert_eq!(users.stats().creations, 1);
         }
+    }
+}
+
+#[test]
+fn what_another_process_deleted_meanwhile_goes_to_its_caller_and_is_neither_stored_nor_a_trouble() {
+    let board = Board::new("deleted elsewhere");
+    let (users, _) = region(board.bytes());
+    for way in WAYS {
+        let lines = logs::of(|| {
+            let got = way.get_or_create(&users, "key", || {
+                board.delete_elsewhere("key");
+                1
+            });
+            assert_eq!(got, (1, Source::Created));
+        });
+        assert!(board.stored("key").is_none());
+        let found = lines.iter().find(|line| {
+            line.message == "deleted while it was created, not stored" && line.field("key") == "key"
+        });
+        assert!(found.is_some_and(|line| line.level == "DEBUG"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.level == "DEBUG"), "{lines:?}");
+        // The next creation is stored.
+        let got = way.get_or_create(&users, "key", || 2);
+        assert_eq!(got, (2, Source::Created));
+        assert!(board.stored("key").is_some());
+        users.delete("key").unwrap();
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, HostContext, Key, Lease, Mutex, Result, Value};
+use crate::{Error, ErrorKind, HostContext, Key, Lease, Mutex, Result, Value};
 
 /// A storage backend: write `open`, `get`, `set` and `delete`; the rest has defaults.
 ///
@@ -25,7 +25,9 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// Stores `value` in place of what `key` had. It may keep the value itself: it is counted, not copied.
     fn set(&self, key: &Key, value: &Value) -> Result<()>;
 
-    /// Removes `key`; no error if it was not there.
+    /// Removes `key`; no error if it was not there. Where the mutex of the key is held under a lease that passes by
+    /// itself, this is to be noted beside that lease, for [`Backend::set_guarded`], before the value is removed. The
+    /// same is true of [`Backend::delete_multi`] and [`Backend::clear`].
     fn delete(&self, key: &Key) -> Result<()>;
 
     /// The values of `keys`, in their order, `None` for each that is missing. Default: one `get` each.
@@ -102,7 +104,19 @@ pub trait Backend: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Stores `value` only while `lease` is still held, atomically where the storage can. Default: `set`, unguarded.
+    /// Stores `value`, which was created under `lease`, unless that was lost, or the key was deleted since it was taken, by
+    /// whatever process: atomically where the storage can, else after a look. The host notices by itself what is deleted
+    /// through it; it does not know of other processes.
+    ///
+    /// A deletion concerns the lease that is held when it comes, and no later one. It counts for as long as that lease does,
+    /// however often it is renewed: the note that [`Backend::delete`] leaves must hold the lease's token, and be renewed
+    /// with it.
+    ///
+    /// It may take longer than the lease is long: the host renews the lease meanwhile, in storage, so the holder is to be
+    /// known by its token. What [`Mutex::renew`] changes in the lease is not seen here.
+    ///
+    /// Default: `set`, unguarded. That is right only where there is no mutex, or one whose holder cannot lose it: the
+    /// conformance suite refuses it beside leases that pass.
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         let _ = lease;
         self.set(key, value).map(|()| Guarded::Stored)
@@ -138,6 +152,31 @@ pub enum Guarded {
     Stored,
     /// The lease was lost; nothing was stored.
     LeaseLost,
+    /// The key was deleted while the lease was held; nothing was stored.
+    Deleted,
+}
+
+impl Guarded {
+    /// How it crosses the boundary.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::LeaseLost => 0,
+            Self::Stored => 1,
+            Self::Deleted => 2,
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Result<Self> {
+        match number {
+            0 => Ok(Self::LeaseLost),
+            1 => Ok(Self::Stored),
+            2 => Ok(Self::Deleted),
+            _ => Err(Error::new(
+                ErrorKind::Contract,
+                format!("a guarded store ended with {number}, which does not exist"),
+            )),
+        }
+    }
 }
 
 /// How much a backend holds. What it does not know is left out.

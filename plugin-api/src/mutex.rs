@@ -9,13 +9,17 @@ use crate::Result;
 /// A mutex for one key, shared by all processes that use the same storage.
 ///
 /// A holder that dies is followed by the next once its lease has passed, or at once where the storage notices. The
-/// host renews leases and calls from any thread, never two methods of one lease at once.
+/// host renews leases and calls from any thread, never two methods of one lease at once: but a lease may be renewed
+/// while a store uses it ([`Backend::set_guarded`](crate::Backend::set_guarded)).
+///
+/// A call that hangs holds up its own lease, and those of other keys only when 8 hang at once. The host counts a lease as
+/// lost that was not renewed in time, whatever the storage says.
 pub trait Mutex: Send + Sync {
     /// Takes the mutex if it is free, for `lease`, without waiting.
     fn try_acquire(&self, lease: Duration) -> Result<Option<Lease>>;
 
     /// Waits until it may be free, at most `timeout`: for a push from the storage, or for a jittered while. Returning
-    /// early is allowed. Called on a thread that may block.
+    /// early is allowed; returning late makes the next holder late. Called on a thread that may block.
     fn wait(&self, timeout: Duration) -> Result<()>;
 
     /// Begins the lease anew, with its full length. `false`: it was lost.

@@ -187,8 +187,32 @@ fn bugs_in_a_mutex_are_found() {
                 Bug::RefusesGuarded,
                 "a_guarded_store_is_done_while_the_lease_is_held",
             ),
+            (Bug::LeavesUnguarded, "a_lost_lease_stores_nothing"),
         ] {
             scope.spawn(move || finds(&mutex_suite(plugin(), "map", &with(bug)), bug, case));
+        }
+    });
+}
+
+#[test]
+fn bugs_with_deletions_under_a_lease_are_found() {
+    std::thread::scope(|scope| {
+        for (bug, case) in [
+            (
+                Bug::StoresDeleted,
+                "a_guarded_store_is_refused_once_another_deleted_the_key",
+            ),
+            (
+                Bug::RefusesForEver,
+                "a_deletion_concerns_no_lease_but_the_one_held_then",
+            ),
+            (
+                Bug::ForgetsDeletions,
+                "a_deletion_is_remembered_for_as_long_as_its_lease_is_renewed",
+            ),
+        ] {
+            let shared = format!(r#"{{"bug": "{}", "shared": true}}"#, bug.name());
+            scope.spawn(move || finds(&mutex_suite(plugin(), "map", &shared), bug, case));
         }
     });
 }

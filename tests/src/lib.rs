@@ -1,6 +1,9 @@
 //! Tests of dogpile as a whole. They are in `tests/`.
 #![forbid(unsafe_code)]
 
+pub mod process;
+pub mod worker;
+
 use std::path::PathBuf;
 
 /// The library of a first-party plugin: in `DOGPILE_TEST_PLUGINS`, or where cargo built this test.

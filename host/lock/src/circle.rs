@@ -262,6 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn a_way_longer_than_any_stack_is_walked() {
+        const LENGTH: usize = if cfg!(miri) { 500 } else { 10_000 };
+        let graph = WaitGraph::new();
+        let owners: Vec<_> = (0..LENGTH).map(|_| Owner::new()).collect();
+        // Each waits for the next.
+        for pair in owners.windows(2) {
+            assert_eq!(graph.wait(pair[0], &mut None, &key("x"), pair[1]), Ok(()));
+        }
+        let small = std::thread::Builder::new().stack_size(64 * 1024);
+        let closed = small
+            .spawn(move || graph.wait(owners[LENGTH - 1], &mut None, &key("first"), owners[0]));
+        let circle = closed.unwrap().join().unwrap().unwrap_err();
+        assert_eq!((circle.len(), &*circle[0]), (LENGTH, "first"));
+    }
+
+    #[test]
     fn who_waits_twice_and_leaves_once_is_still_waiting() {
         let ([a, b, _], graph) = (owners(), WaitGraph::new());
         let mut of_x = None;

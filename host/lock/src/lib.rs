@@ -18,7 +18,8 @@
 //! A wait that would close a circle (a creator which waits for its own key, or two which wait for each other's) is
 //! refused with [`LockError::Circle`]. A creator that hands work to another thread and waits for that thread cannot be
 //! seen; a deadline for waiting bounds it. Nor is a circle of which a part
-//! lies in another process, or in another [`Flights`] of this one that guards the same storage by a mutex in common.
+//! lies in another process, or in another [`Flights`] of this one that guards the same storage by a mutex in common;
+//! [`in_creation`] tells when a wait is to be bounded for that.
 //!
 //! # Logging
 //!
@@ -65,7 +66,7 @@ pub use multi::{MultiOperation, MultiRequest, ToStore};
 pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
 #[cfg(not(feature = "model-check"))]
-pub use remote::{Held, Lent, Remote, RemoteMutex};
+pub use remote::{Held, InUse, Lent, Remote, RemoteMutex};
 pub use scope::in_creation;
 pub use shown::shown;
 pub use storing::{Storing, Undeleted};

@@ -70,6 +70,8 @@ fn until_logged(line: &str) {
     assert!(!waited.timed_out(), "{line:?} is not in {lines:#?}");
 }
 
+const HANGS: &str = "WARN a lease has passed, and its renewal has not come back: it counts as lost";
+
 /// How the mutex answers.
 #[derive(Clone, Copy)]
 enum Answer {
@@ -78,6 +80,8 @@ enum Answer {
     Lost,
     /// Renewals fail.
     NotRenewed(&'static str),
+    /// Renewals come back when it was told that they do not, and fail.
+    Hangs,
     /// Releases fail.
     NotReleased,
     /// Another process has it, and it can be asked once.
@@ -111,6 +115,10 @@ impl RemoteMutex for Faulty {
         match self.answer {
             Answer::Lost => Ok(false),
             Answer::NotRenewed(why) => Err(why.to_owned()),
+            Answer::Hangs => {
+                until_logged(HANGS);
+                Err("too late".to_owned())
+            }
             _ => Ok(true),
         }
     }
@@ -193,9 +201,16 @@ fn what_goes_wrong_with_leases_and_waits_is_logged_with_its_cause() {
     let late = take(Answer::NotRenewed("not now"), short * 10);
     until_logged("DEBUG a lease could not be renewed yet: not now");
     until_logged(
-        "WARN a lease could not be renewed in time, what is being created under it is not stored: not now",
+        "WARN a lease has passed, and could not be renewed in time: it counts as lost: not now",
     );
     assert!(late.is_lost());
+
+    let hanging = take(Answer::Hangs, short);
+    until_logged(HANGS);
+    assert!(hanging.is_lost());
+    until_logged(
+        "WARN a lease has passed, and could not be renewed in time: it counts as lost: too late",
+    );
 
     drop(take(Answer::NotReleased, LONG));
     until_logged("WARN a lease was not given back: it passes by itself: no answer");

@@ -117,7 +117,8 @@ impl RegionConfig {
 
     /// How long one caller waits for another's creation. Without it, for as long as that takes; but within a creator,
     /// where other processes see what the backend stores, for [`lock_timeout`](Self::lock_timeout): two processes whose
-    /// creators wait for each other's keys would never end.
+    /// creators wait for each other's keys would never end. The same is true of two regions of one process which use one
+    /// storage through instances of their own, with other arguments or in other hosts.
     #[must_use]
     pub fn lock_wait(mut self, limit: Duration) -> Self {
         self.lock_wait = Some(limit);
@@ -196,7 +197,8 @@ impl RegionConfig {
         self
     }
 
-    /// The lease of a backend's mutex, for how long a creator that died keeps its key. It is renewed while one lives.
+    /// The lease of a backend's mutex, for how long a creator that died keeps its key: the next begins a quarter of a second
+    /// after that at the latest. It is renewed while one lives, until the value is stored.
     #[must_use]
     pub fn lock_timeout(mut self, lease: Duration) -> Self {
         self.lock_timeout = lease;

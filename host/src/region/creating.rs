@@ -291,8 +291,9 @@ impl Region {
         }
     }
 
-    /// What follows from a store; `None`: the key was deleted or set meanwhile, and nothing was stored. A value that could
-    /// not be read before is held in the process as one that could not be stored: the next call may not read it either.
+    /// What follows from a store; `None`: the key was deleted or set meanwhile in this process, and nothing was stored.
+    /// A value that could not be read before is held in the process as one that could not be stored: the next call may
+    /// not read it either.
     pub(super) fn after_store(
         &self,
         region: &Configured,
@@ -312,7 +313,7 @@ impl Region {
                 spare.forget(&key.key());
                 Ok(())
             }
-            None => {
+            None | Some(Ok(Guarded::Deleted)) => {
                 tracing::debug!(
                     target: "dogpile.cache", region = self.name(), key = key.shown(),
                     "deleted or set while it was created, not stored"

@@ -1,6 +1,6 @@
 //! What a watched backend shows of itself, and how a test steers it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ struct Inner {
     mutex_calls: Vec<String>,
     faults: HashMap<String, Fault>,
     entries: HashMap<String, Value>,
+    /// The keys that another process deleted while their mutexes were held.
+    deleted: HashSet<String>,
     /// Who has the mutex of a key; 0 is another process.
     locked: HashMap<String, u64>,
     holders: u64,
@@ -174,6 +176,17 @@ impl Board {
         self.free(key, 0);
     }
 
+    /// Deletes a key as another process would while this one creates it.
+    pub(crate) fn delete_elsewhere(&self, key: &str) {
+        assert!(self.is_locked(key), "nobody creates {key}");
+        self.lock().deleted.insert(key.to_owned());
+        self.remove(key);
+    }
+
+    pub(super) fn is_deleted_elsewhere(&self, key: &str) -> bool {
+        self.lock().deleted.contains(key)
+    }
+
     /// The keys whose mutex somebody has.
     pub(crate) fn locked_keys(&self) -> Vec<String> {
         let mut keys: Vec<_> = self.lock().locked.keys().cloned().collect();
@@ -198,7 +211,10 @@ impl Board {
     }
 
     pub(super) fn free(&self, key: &str, holder: u64) {
-        let held = self.lock().locked.remove(key);
+        let mut inner = self.lock();
+        inner.deleted.remove(key);
+        let held = inner.locked.remove(key);
+        drop(inner);
         assert_eq!(
             held,
             Some(holder),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_plugin_api::{
-    Backend, Deserialize, Error, HostContext, JsonSchema, Key, KeyMangler, Lease, Mutex,
+    Backend, Deserialize, Error, Guarded, HostContext, JsonSchema, Key, KeyMangler, Lease, Mutex,
     NoArguments, Result, Storage, Value, export_plugin, schemars, serde,
 };
 
@@ -135,6 +135,13 @@ impl Backend for Spy {
 
     fn key_mangler(&self) -> Option<&str> {
         self.arguments.mangler.as_deref()
+    }
+
+    fn set_guarded(&self, key: &Key, value: &Value, _: &Lease) -> Result<Guarded> {
+        if self.board.is_deleted_elsewhere(key) {
+            return Ok(Guarded::Deleted);
+        }
+        self.set(key, value).map(|()| Guarded::Stored)
     }
 
     fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {

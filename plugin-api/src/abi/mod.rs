@@ -192,13 +192,13 @@ pub struct BackendTable {
         key: &Key<'_>,
         mutex_given: &mut ROption<RawMutex>,
     ) -> RawValue,
-    /// `stored` is false if the lease was lost.
+    /// `outcome` is 0 if the lease was lost, 1 if it was stored, 2 if the key was deleted. See [`crate::Guarded`].
     pub set_guarded: unsafe extern "C" fn(
         state: *const (),
         key: &Key<'_>,
         value_borrowed: &RawValue,
         lease: &Lease,
-        stored: &mut bool,
+        outcome: &mut u8,
     ) -> RawValue,
     /// `done` is false if a new instance is wanted.
     #[sabi(last_prefix_field)]

@@ -185,17 +185,14 @@ impl BackendInstance {
 
     /// See [`crate::Backend::set_guarded`].
     pub fn set_guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Result<Guarded> {
-        let mut stored = false;
+        let mut outcome = Guarded::LeaseLost.number();
         let lent = RawValue::lend(value);
         // SAFETY: as in `new`; the value is lent for the call.
         unsafe {
-            (self.raw.table.set_guarded())(self.raw.state, key, &lent, lease, &mut stored).take()?
+            (self.raw.table.set_guarded())(self.raw.state, key, &lent, lease, &mut outcome)
+                .take()?
         };
-        Ok(if stored {
-            Guarded::Stored
-        } else {
-            Guarded::LeaseLost
-        })
+        Guarded::from_number(outcome)
     }
 
     /// See [`crate::Backend::reconfigure`]; `arguments` are JSON.

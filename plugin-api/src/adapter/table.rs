@@ -10,7 +10,7 @@ use super::any::AnyBackend;
 use super::barrier::{answer, done};
 use super::mutex::MutexProvider;
 use crate::abi::{BackendTable, BackendTableRef, RawBackend, RawMutex, RawValue, property};
-use crate::{Error, ErrorKind, Guarded, Key, Lease, Result, Storage, Value};
+use crate::{Error, ErrorKind, Key, Lease, Result, Storage, Value};
 
 /// Hands it to the other side, which destroys it.
 pub(super) fn give<S: AnyBackend>(served: S) -> RawBackend {
@@ -213,15 +213,14 @@ impl<S: AnyBackend> Provider<S> {
         key: &Key<'_>,
         value: &RawValue,
         lease: &Lease,
-        stored: &mut bool,
+        outcome: &mut u8,
     ) -> RawValue {
         // SAFETY: the host calls with the state of an open backend.
         let backend = unsafe { Self::backend(state) };
         done("set_guarded", || {
             // SAFETY: the value is lent for the call.
             let value = unsafe { lent(value) }?;
-            let outcome = backend.set_guarded(key, &value, lease)?;
-            *stored = outcome == Guarded::Stored;
+            *outcome = backend.set_guarded(key, &value, lease)?.number();
             Ok(())
         })
     }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::fixture::{Case, Ended, Fixture, Stop, check, not_supported};
-use super::mutex::{take, take_within};
-use crate::{Lease, Mutex};
+use super::mutex::{another_process, guarded_store, take, take_within};
+use crate::{Guarded, Lease, Mutex};
 
 pub(super) const CASES: &[Case] = &[
     (
@@ -14,6 +14,11 @@ pub(super) const CASES: &[Case] = &[
     ("a_renewed_lease_lasts_its_full_length_again", renewed),
     ("a_lost_lease_cannot_be_renewed", lost),
     ("a_lost_lease_releases_nobody_else", lost_release),
+    ("a_lost_lease_stores_nothing", lost_store),
+    (
+        "a_deletion_is_remembered_for_as_long_as_its_lease_is_renewed",
+        remembered,
+    ),
 ];
 
 /// The shortest that every storage can keep.
@@ -122,4 +127,52 @@ fn lost_release(on: &Fixture<'_>) -> Ended {
         "the release of a lost lease released its follower",
     )?;
     Ok(next.release(lease)?)
+}
+
+fn lost_store(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let (dead, next) = (on.mutex(&key)?, on.mutex(&key)?);
+    let since = Instant::now();
+    let old = take(&*dead, LEASE)?;
+    passing(old)?;
+    let lease = follower(&*next, since)?;
+    guarded_store(
+        on,
+        &key,
+        &old,
+        Guarded::LeaseLost,
+        "another has the mutex (the default of `set_guarded` does not look)",
+    )?;
+    guarded_store(on, &key, &lease, Guarded::Stored, "the lease is held")?;
+    Ok(next.release(lease)?)
+}
+
+fn remembered(on: &Fixture<'_>) -> Ended {
+    let key = on.key("a");
+    let mutex = on.mutex(&key)?;
+    // A thread that is kept from running for a whole lease loses it, which proves nothing: another try.
+    for _ in 0..5 {
+        let mut lease = take(&*mutex, LEASE)?;
+        passing(lease)?;
+        let other = another_process(on, lease)?;
+        other.delete(&key.as_key())?;
+        let deleted = Instant::now();
+        let mut held = true;
+        while held && deleted.elapsed() < LEASE + SLACK * 4 {
+            mutex.wait(LEASE / 4)?;
+            held = mutex.renew(&mut lease)?;
+        }
+        other.close()?;
+        if held {
+            guarded_store(
+                on,
+                &key,
+                &lease,
+                Guarded::Deleted,
+                "deleted, and the lease renewed since",
+            )?;
+            return Ok(mutex.release(lease)?);
+        }
+    }
+    not_supported("this machine is too slow to renew a lease in time")
 }

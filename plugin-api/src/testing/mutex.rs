@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::fixture::{Case, Ended, Fixture, Stop, check, joined, not_supported};
 use super::threads::all;
-use crate::{Guarded, Lease, Mutex, Result};
+use crate::{BackendInstance, ErrorKind, Guarded, Lease, Mutex, OwnedKey, Result};
 
 pub(super) const CASES: &[Case] = &[
     ("a_free_mutex_is_taken_and_given_back", taken),
@@ -21,6 +21,14 @@ pub(super) const CASES: &[Case] = &[
     ("a_mutex_and_the_value_of_its_key_do_not_mix", beside_values),
     ("instances_of_a_shared_storage_share_mutexes", instances),
     ("a_guarded_store_is_done_while_the_lease_is_held", guarded),
+    (
+        "a_guarded_store_is_refused_once_another_deleted_the_key",
+        deleted,
+    ),
+    (
+        "a_deletion_concerns_no_lease_but_the_one_held_then",
+        deleted_before,
+    ),
 ];
 
 const LONG: Duration = Duration::from_mins(1);
@@ -165,13 +173,17 @@ fn timeout(on: &Fixture<'_>) -> Ended {
     let key = on.key("a");
     let (mutex, other) = (on.mutex(&key)?, on.mutex(&key)?);
     let lease = take(&*mutex, LONG)?;
-    let start = Instant::now();
-    other.wait(Duration::from_millis(20))?;
-    let waited = start.elapsed();
+    let mut shortest = SOON;
+    // A thread that is kept from running is late, which proves nothing: not every time.
+    for _ in 0..10 {
+        let start = Instant::now();
+        other.wait(Duration::from_millis(20))?;
+        shortest = shortest.min(start.elapsed());
+    }
     mutex.release(lease)?;
     check(
-        waited < SOON,
-        format_args!("a wait of at most 20 ms took {waited:?}"),
+        shortest < Duration::from_millis(120),
+        format_args!("waits of at most 20 ms took {shortest:?} and more"),
     )
 }
 
@@ -271,4 +283,105 @@ fn guarded(on: &Fixture<'_>) -> Ended {
     )?;
     on.expect(&key, b"value")?;
     Ok(mutex.release(lease)?)
+}
+
+/// How a key is deleted.
+type Delete = fn(&BackendInstance, &OwnedKey) -> Result<()>;
+
+const DELETIONS: [(&str, Delete); 3] = [
+    ("delete", |backend, key| backend.delete(&key.as_key())),
+    ("delete_multi", |backend, key| {
+        backend.delete_multi(&[key.as_key()])
+    }),
+    ("clear", |backend, _| backend.clear()),
+];
+
+/// Another instance, which stands for another process; ends the case where the host itself sees all deletions, or the
+/// mutex has no leases to remember them by.
+pub(super) fn another_process(
+    on: &Fixture<'_>,
+    lease: Lease,
+) -> std::result::Result<BackendInstance, Stop> {
+    let properties = on.backend.properties();
+    if !properties.shared || properties.exclusive {
+        return not_supported("what it stores is seen by this instance only");
+    }
+    if lease.expires == 0 {
+        return not_supported(
+            "leases do not pass by themselves: deletions by other processes need not be noticed",
+        );
+    }
+    Ok(on.another(None)?)
+}
+
+pub(super) fn guarded_store(
+    on: &Fixture<'_>,
+    key: &OwnedKey,
+    lease: &Lease,
+    expected: Guarded,
+    when: &str,
+) -> Ended {
+    let value = on.value(key, b"value");
+    let outcome = on.backend.set_guarded(&key.as_key(), &value, lease)?;
+    check(
+        outcome == expected,
+        format_args!("{when}: a guarded store ended as {outcome:?}, not {expected:?}"),
+    )?;
+    match expected {
+        Guarded::Stored => on.expect(key, b"value"),
+        _ => on.absent(key),
+    }
+}
+
+fn deleted(on: &Fixture<'_>) -> Ended {
+    for (how, delete) in DELETIONS {
+        let key = on.key(how);
+        let mutex = on.mutex(&key)?;
+        let lease = take(&*mutex, LONG)?;
+        let other = another_process(on, lease)?;
+        match delete(&other, &key) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => continue,
+            result => result?,
+        }
+        guarded_store(on, &key, &lease, Guarded::Deleted, how)?;
+        // Asking does not change it.
+        guarded_store(on, &key, &lease, Guarded::Deleted, how)?;
+        check(
+            mutex.is_locked()?,
+            format_args!("{how}: the mutex is not locked any more"),
+        )?;
+        mutex.release(lease)?;
+        other.close()?;
+    }
+    Ok(())
+}
+
+fn deleted_before(on: &Fixture<'_>) -> Ended {
+    let (key, beside) = (on.key("a"), on.key("b"));
+    let (mutex, other_mutex) = (on.mutex(&key)?, on.mutex(&beside)?);
+    let lease = take(&*mutex, LONG)?;
+    let other = another_process(on, lease)?;
+    other.delete(&beside.as_key())?;
+    guarded_store(on, &key, &lease, Guarded::Stored, "another key was deleted")?;
+    other.delete(&key.as_key())?;
+    mutex.release(lease)?;
+    let next = take(&*mutex, LONG)?;
+    guarded_store(
+        on,
+        &key,
+        &next,
+        Guarded::Stored,
+        "deleted under the lease before",
+    )?;
+    mutex.release(next)?;
+    let first = take(&*other_mutex, LONG)?;
+    guarded_store(
+        on,
+        &beside,
+        &first,
+        Guarded::Stored,
+        "deleted before the first lease",
+    )?;
+    other_mutex.release(first)?;
+    Ok(other.close()?)
 }

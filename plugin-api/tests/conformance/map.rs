@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use dogpile_plugin_api::serde::{self, Deserialize};
 use dogpile_plugin_api::{
@@ -31,8 +31,8 @@ impl Default for Arguments {
 
 type Entries = Arc<Mutex<HashMap<String, Value>>>;
 
-/// What all shared instances store.
-static SHARED: OnceLock<(Entries, Arc<Held>)> = OnceLock::new();
+/// What all shared instances with a bug, or none, store.
+static SHARED: Mutex<Vec<(Option<Bug>, (Entries, Arc<Held>))>> = Mutex::new(Vec::new());
 
 /// A right and simple backend, unless it is told to have a bug.
 pub(crate) struct Map {
@@ -40,7 +40,6 @@ pub(crate) struct Map {
     firsts: Entries,
     held: Arc<Held>,
     arguments: Arguments,
-    host: HostContext,
 }
 
 impl Map {
@@ -94,7 +93,14 @@ impl Backend for Map {
     fn open(arguments: Arguments, host: &HostContext) -> Result<Self> {
         let own = || (Entries::default(), Held::new(arguments.bug, *host));
         let (entries, held) = if arguments.shared {
-            SHARED.get_or_init(own).clone()
+            let mut shared = SHARED.lock().unwrap();
+            let found = shared.iter().find(|(bug, _)| *bug == arguments.bug);
+            let found = found.map(|(_, storage)| storage.clone());
+            found.unwrap_or_else(|| {
+                let storage = own();
+                shared.push((arguments.bug, storage.clone()));
+                storage
+            })
         } else {
             own()
         };
@@ -103,7 +109,6 @@ impl Backend for Map {
             firsts: Entries::default(),
             held,
             arguments,
-            host: *host,
         })
     }
 
@@ -160,6 +165,7 @@ impl Backend for Map {
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
+        self.held.delete(key);
         if self.has(Bug::DiesWithValue) {
             self.held.forget(key);
         }
@@ -233,6 +239,7 @@ impl Backend for Map {
 
     fn clear(&self) -> Result<()> {
         if !self.has(Bug::ClearsNothing) {
+            self.held.delete_all();
             self.entries().clear();
         }
         Ok(())
@@ -276,10 +283,14 @@ impl Backend for Map {
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
-        if self.has(Bug::RefusesGuarded) || lease.expires <= self.host.now() {
+        if self.has(Bug::RefusesGuarded) {
             return Ok(Guarded::LeaseLost);
         }
-        self.set(key, value).map(|()| Guarded::Stored)
+        let guarded = KeyMutex::new(&self.held, key).guards(lease);
+        if guarded == Guarded::Stored || self.has(Bug::LeavesUnguarded) {
+            return self.set(key, value).map(|()| Guarded::Stored);
+        }
+        Ok(guarded)
     }
 
     fn reconfigure(&self, _: &Arguments) -> Result<bool> {

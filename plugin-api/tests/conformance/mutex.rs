@@ -3,7 +3,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use dogpile_plugin_api::{self as api, HostContext, Lease, Result};
+use dogpile_plugin_api::{self as api, Guarded, HostContext, Lease, Result};
 
 use crate::bugs::Bug;
 
@@ -18,6 +18,8 @@ pub(crate) struct Held {
 #[derive(Default)]
 struct Table {
     leases: HashMap<String, (Lease, ThreadId)>,
+    /// The tokens of leases under which a key was deleted, by the key.
+    deleted: HashMap<String, [u8; 16]>,
     last: u64,
 }
 
@@ -33,6 +35,27 @@ impl Held {
 
     pub(crate) fn forget(&self, key: &str) {
         self.table.lock().unwrap().leases.remove(key);
+    }
+
+    /// A key is about to be deleted.
+    pub(crate) fn delete(&self, key: &str) {
+        let mut table = self.table.lock().unwrap();
+        if let Some((lease, _)) = table.leases.get(key) {
+            let token = lease.token;
+            table.deleted.insert(key.to_owned(), token);
+        }
+    }
+
+    pub(crate) fn delete_all(&self) {
+        let mut table = self.table.lock().unwrap();
+        let Table {
+            leases, deleted, ..
+        } = &mut *table;
+        deleted.extend(
+            leases
+                .iter()
+                .map(|(key, (lease, _))| (key.clone(), lease.token)),
+        );
     }
 }
 
@@ -60,6 +83,24 @@ impl KeyMutex {
         let now = self.held.host.now();
         table.leases.retain(|_, (lease, _)| lease.expires > now);
         table
+    }
+
+    /// What is to become of a guarded store.
+    pub(crate) fn guards(&self, lease: &Lease) -> Guarded {
+        let table = self.table();
+        let deleted = table.deleted.get(&self.key);
+        let concerned = match self.held.bug {
+            Some(Bug::StoresDeleted) => false,
+            Some(Bug::RefusesForEver) => deleted.is_some(),
+            _ => deleted == Some(&lease.token),
+        };
+        if !self.is_held_by(&table, lease) {
+            Guarded::LeaseLost
+        } else if concerned {
+            Guarded::Deleted
+        } else {
+            Guarded::Stored
+        }
     }
 
     fn is_held_by(&self, table: &Table, lease: &Lease) -> bool {
@@ -127,6 +168,9 @@ impl api::Mutex for KeyMutex {
             return Ok(self.has(Bug::RenewsLost));
         }
         lease.expires = self.end(Duration::from_nanos(lease.tag));
+        if self.has(Bug::ForgetsDeletions) {
+            table.deleted.clear();
+        }
         if !self.has(Bug::RenewsNothing) {
             table
                 .leases

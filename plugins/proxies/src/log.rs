@@ -212,6 +212,7 @@ impl Proxy for Log {
         let outcome = |guarded: &Guarded| match guarded {
             Guarded::Stored => format!("stored {}", sized(value)),
             Guarded::LeaseLost => String::from("lease lost"),
+            Guarded::Deleted => String::from("deleted meanwhile"),
         };
         self.one("set_guarded", key, call, outcome)
     }

@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dogpile_tests::worker::set_time;
+
 use crate::processes::Shared;
 
 /// How late the next owner may be, by the promise, and beyond that on a machine that has more to do than it can.
@@ -32,17 +34,14 @@ fn an_owner_that_is_killed_is_followed_at_once() {
     let (mut late, mut longest, times) = (0, Duration::ZERO, 100_u64);
     for round in 1..=times {
         let mut owner = shared.worker();
-        for worker in [&mut owner, &mut next] {
-            worker.tell(&format!("time {}", round * 121));
-            worker.expect("done");
-        }
+        set_time([&mut owner, &mut next], round * 121);
         owner.tell("hold 0 key");
         owner.expect("creating key");
         next.tell(&format!("call 8 {round} key"));
         until_one_waits(&shared);
         let killed = Instant::now();
         owner.kill();
-        next.expect(&format!("created 1 got {round}"));
+        next.expect(&format!("created 1 got [{round}]"));
         let followed = killed.elapsed();
         assert!(followed < LATE + LOADED, "{followed:?}");
         late += u64::from(followed > LATE);
@@ -65,11 +64,11 @@ fn an_owner_that_is_stopped_keeps_its_key_and_others_go_on() {
     other.tell("call 8 2 key");
     // Nothing but that key waits.
     other.tell("call 8 3 another");
-    other.expect("created 1 got 3");
+    other.expect("created 1 got [3]");
     owner.go_on();
     owner.tell("go key");
-    owner.expect("got 1");
-    other.expect("created 0 got 1");
+    owner.expect("got 1 Created");
+    other.expect("created 0 got [1]");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use dogpile_plugin_api::{
@@ -11,13 +12,16 @@ use dogpile_plugin_api::{
     Value, schemars, serde,
 };
 
-use crate::protocol::{Connection, Reply, Request};
+use crate::protocol::{Connection, Outcome, Reply, Request};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(crate = "serde")]
 #[schemars(crate = "schemars")]
 pub(crate) struct Arguments {
     socket: PathBuf,
+    /// Whether it cannot be told that a mutex is free, and looks from time to time.
+    #[serde(default)]
+    polls: bool,
 }
 
 /// As many connections as there are calls at once.
@@ -44,7 +48,11 @@ impl Client {
             connection.send(request)?;
             let reply = connection.receive()?;
             self.idle.lock().unwrap().push(connection);
-            reply.ok_or_else(|| io::Error::other("the store has gone"))
+            match reply {
+                Some(Reply::Failed) => Err(io::Error::other("the store fails")),
+                Some(reply) => Ok(reply),
+                None => Err(io::Error::other("the store has gone")),
+            }
         };
         answer().map_err(|error| Error::unavailable(error.to_string()))
     }
@@ -57,7 +65,10 @@ impl Client {
     }
 }
 
-pub(crate) struct Remote(Arc<Client>);
+pub(crate) struct Remote {
+    client: Arc<Client>,
+    polls: bool,
+}
 
 fn bytes(value: &Value) -> Vec<u8> {
     value.as_bytes().expect("the region stores bytes").to_vec()
@@ -67,11 +78,14 @@ impl Backend for Remote {
     type Arguments = Arguments;
 
     fn open(arguments: Arguments, _: &HostContext) -> Result<Self> {
-        Ok(Self(Arc::new(Client::new(arguments.socket))))
+        Ok(Self {
+            client: Arc::new(Client::new(arguments.socket)),
+            polls: arguments.polls,
+        })
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
-        match self.0.ask(&Request::Get(key.to_string()))? {
+        match self.client.ask(&Request::Get(key.to_string()))? {
             Reply::Value(value) => Ok(value.map(Value::from)),
             other => unreachable!("{other:?}"),
         }
@@ -79,42 +93,49 @@ impl Backend for Remote {
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
         let request = Request::Set(key.to_string(), bytes(value));
-        self.0.ask(&request).map(drop)
+        self.client.ask(&request).map(drop)
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
-        self.0.ask(&Request::Delete(key.to_string())).map(drop)
+        self.client.ask(&Request::Delete(key.to_string())).map(drop)
+    }
+
+    fn clear(&self) -> Result<()> {
+        self.client.ask(&Request::Clear).map(drop)
     }
 
     fn mutex(&self, key: &Key) -> Option<Box<dyn api::Mutex>> {
         Some(Box::new(KeyMutex {
-            client: Arc::clone(&self.0),
+            client: Arc::clone(&self.client),
+            polls: self.polls,
             key: key.to_string(),
         }))
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         let request = Request::SetGuarded(key.to_string(), lease.tag, bytes(value));
-        Ok(if self.0.flag(&request)? {
-            Guarded::Stored
-        } else {
-            Guarded::LeaseLost
-        })
+        match self.client.ask(&request)? {
+            Reply::Outcome(Outcome::Stored) => Ok(Guarded::Stored),
+            Reply::Outcome(Outcome::LeaseLost) => Ok(Guarded::LeaseLost),
+            Reply::Outcome(Outcome::Deleted) => Ok(Guarded::Deleted),
+            other => unreachable!("{other:?}"),
+        }
     }
 }
 
 struct KeyMutex {
     client: Arc<Client>,
+    polls: bool,
     key: String,
 }
 
-/// What the renewal of a lease must know of it beside its number.
+/// What the renewal of a lease must know of it beside its number. When it passes, only the store knows.
 fn with_length(number: u64, length: Duration) -> Lease {
     let mut token = [0; 16];
     token.copy_from_slice(&length.as_nanos().to_le_bytes());
     Lease {
         token,
-        expires: 0,
+        expires: u64::MAX,
         tag: number,
     }
 }
@@ -129,6 +150,10 @@ impl api::Mutex for KeyMutex {
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
+        if self.polls {
+            thread::sleep(timeout);
+            return Ok(());
+        }
         let request = Request::Wait(self.key.clone(), timeout);
         self.client.ask(&request).map(drop)
     }

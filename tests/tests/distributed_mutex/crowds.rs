@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::processes::{Process, StoreProcess};
+use dogpile_tests::process::Process;
+use dogpile_tests::worker::{created, set_time};
+
+use crate::processes::StoreProcess;
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -16,25 +19,11 @@ fn expiries(full: u64) -> u64 {
 
 /// Moves every process's clock, and has all threads of all processes call at once. Gives how many values were created.
 fn round(workers: &mut [Process], seconds: u64, value: u64, keys: &str) -> u64 {
-    for worker in &mut *workers {
-        worker.tell(&format!("time {seconds}"));
-    }
-    for worker in &mut *workers {
-        worker.expect("done");
-    }
+    set_time(&mut *workers, seconds);
     for worker in &mut *workers {
         worker.tell(&format!("call 8 {value} {keys}"));
     }
-    let created = workers.iter_mut().map(|worker| {
-        let line = worker.hear();
-        let count = line
-            .strip_prefix("created ")
-            .and_then(|line| line.split(' ').next());
-        count
-            .and_then(|count| count.parse::<u64>().ok())
-            .expect(&line)
-    });
-    created.sum()
+    workers.iter_mut().map(created).sum()
 }
 
 fn workers(store: &StoreProcess, number: usize) -> Vec<Process> {

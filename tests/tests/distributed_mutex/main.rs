@@ -6,8 +6,10 @@
 
 mod backend;
 mod crowds;
+mod deletions;
 mod owners;
 mod processes;
 mod protocol;
 mod store;
+mod troubles;
 mod worker;

@@ -1,21 +1,23 @@
-//! Starting, telling, stopping and ending processes.
+//! The processes: the store, and those that use it.
 
-use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Write};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use dogpile_tests::process::Process;
 use tempfile::TempDir;
 
 use crate::backend::Client;
-use crate::protocol::{Reply, Request};
+use crate::protocol::{Gate, Reply, Request};
 
 const PART: &str = "DOGPILE_TEST_PART";
 const SOCKET: &str = "DOGPILE_TEST_SOCKET";
 const LEASE: &str = "DOGPILE_TEST_LEASE";
+/// The longest that a test waits for something that is to come.
+const LONG: Duration = Duration::from_secs(30);
+
+const POLLS: &str = "DOGPILE_TEST_POLLS";
 
 /// In a process that plays this part: the store's socket.
 pub(crate) fn part(name: &str) -> Option<OsString> {
@@ -29,85 +31,19 @@ pub(crate) fn lease() -> Duration {
     Duration::from_millis(lease.parse().unwrap())
 }
 
-/// On the error stream, where the harness prints nothing of its own.
-pub(crate) fn tell(line: &str) {
-    eprintln!("{line}");
+/// In a worker: whether its backend cannot be told that a mutex is free.
+pub(crate) fn polls() -> bool {
+    std::env::var(POLLS).expect("every worker knows") == "true"
 }
 
-/// Does what it is told, line by line, until the process that started this one has gone or wants it to end.
-pub(crate) fn end_with_input(mut line: impl FnMut(String)) {
-    for told in std::io::stdin().lines() {
-        line(told.unwrap());
-    }
-    // Creators may be at work, and are not waited for.
-    std::process::exit(0);
-}
-
-/// A process that plays a part; ended with this at the latest.
-pub(crate) struct Process {
-    child: Child,
-    lines: BufReader<ChildStderr>,
-}
-
-impl Process {
-    fn start(test: &str, part: &str, socket: &Path, lease: Duration) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([test, "--exact", "--nocapture"])
-            .env(PART, part)
-            .env(SOCKET, socket)
-            .env(LEASE, OsStr::new(&lease.as_millis().to_string()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap());
-        let mut process = Self { child, lines };
-        process.expect("ready");
-        process
-    }
-
-    pub(crate) fn tell(&mut self, line: &str) {
-        let input = self.child.stdin.as_mut().unwrap();
-        writeln!(input, "{line}").unwrap();
-    }
-
-    pub(crate) fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    pub(crate) fn expect(&mut self, line: &str) {
-        assert_eq!(self.hear(), line);
-    }
-
-    /// None of its threads does anything from then on.
-    pub(crate) fn stop(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::STOP).unwrap();
-        // The signal is on its way for a moment.
-        let status = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
-        assert!(status.expect("it was waited for").1.stopped());
-    }
-
-    pub(crate) fn go_on(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
-    }
-
-    /// It has no chance to give anything back.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended already. A stopped process is ended by this too.
-        let _gone = self.child.kill();
-        let _waited = self.child.wait();
-    }
+fn start(test: &str, part: &str, socket: &Path, lease: Duration, polls: bool) -> Process {
+    let variables = [
+        (PART, part.into()),
+        (SOCKET, socket.into()),
+        (LEASE, lease.as_millis().to_string().into()),
+        (POLLS, polls.to_string().into()),
+    ];
+    Process::start(test, &variables)
 }
 
 /// A store in a process of its own.
@@ -123,7 +59,7 @@ impl StoreProcess {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("store");
         Self {
-            _process: Process::start("store::the_store", "store", &socket, Duration::ZERO),
+            _process: start("store::the_store", "store", &socket, Duration::ZERO, false),
             client: Client::new(socket.clone()),
             socket,
             _folder: folder,
@@ -132,7 +68,26 @@ impl StoreProcess {
 
     /// A process that uses it.
     pub(crate) fn worker(&self, lease: Duration) -> Process {
-        Process::start("worker::a_worker", "worker", &self.socket, lease)
+        start("worker::a_worker", "worker", &self.socket, lease, false)
+    }
+
+    /// The same, with a backend that cannot be told that a mutex is free.
+    pub(crate) fn polling_worker(&self, lease: Duration) -> Process {
+        start("worker::a_worker", "worker", &self.socket, lease, true)
+    }
+
+    /// What becomes of requests of that name, such as `Renew key`, from now on.
+    pub(crate) fn gate(&self, name: &str, gate: Gate) {
+        let request = Request::Gate(name.to_owned(), gate);
+        self.client.ask(&request).unwrap();
+    }
+
+    /// For each lease of a key that passed: how much later another had the mutex.
+    pub(crate) fn late(&self, key: &str) -> Vec<Duration> {
+        match self.client.ask(&Request::Late(key.to_owned())).unwrap() {
+            Reply::Times(times) => times,
+            other => unreachable!("{other:?}"),
+        }
     }
 
     /// How often it was asked for that; see [`Request::Counts`].
@@ -144,7 +99,9 @@ impl StoreProcess {
     }
 
     pub(crate) fn until_counted(&self, what: &str, times: u64) {
+        let began = Instant::now();
         while self.count(what) < times {
+            assert!(began.elapsed() < LONG, "{what} was not asked {times} times");
             thread::yield_now();
         }
     }

@@ -20,8 +20,29 @@ pub(crate) enum Request {
     Release(String, u64),
     IsLocked(String),
     SetGuarded(String, u64, Vec<u8>),
+    Clear,
+    /// What becomes of each request of that name from now on, such as `Renew key`.
+    Gate(String, Gate),
     /// How often each of these came, such as `Renew key`; and `Refused key` for stores under a lost lease.
     Counts,
+    /// For each lease of a key that passed: how much later another had the mutex.
+    Late(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Gate {
+    Open,
+    /// It waits until the gate is open.
+    Shut,
+    Fails,
+}
+
+/// What became of a guarded store.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    Stored,
+    LeaseLost,
+    Deleted,
 }
 
 impl Request {
@@ -37,7 +58,7 @@ impl Request {
             Self::Release(key, _) => ("Release", key),
             Self::IsLocked(key) => ("IsLocked", key),
             Self::SetGuarded(key, ..) => ("SetGuarded", key),
-            Self::Counts => return "Counts".to_owned(),
+            other => return format!("{other:?}"),
         };
         format!("{kind} {key}")
     }
@@ -49,6 +70,9 @@ pub(crate) enum Reply {
     Value(Option<Vec<u8>>),
     Token(Option<u64>),
     Flag(bool),
+    Outcome(Outcome),
+    Failed,
+    Times(Vec<Duration>),
     Counts(BTreeMap<String, u64>),
 }
 

@@ -7,32 +7,75 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::processes::{end_with_input, part, tell};
-use crate::protocol::{Connection, Reply, Request};
+use dogpile_tests::process::end_with_input;
+
+use crate::processes::part;
+use crate::protocol::{Connection, Gate, Outcome, Reply, Request};
 
 #[derive(Default)]
 struct Store {
     state: Mutex<State>,
     freed: Condvar,
+    opened: Condvar,
+}
+
+#[derive(Clone, Copy)]
+struct Lease {
+    token: u64,
+    until: Instant,
+    /// The key was deleted under it.
+    deleted: bool,
 }
 
 #[derive(Default)]
 struct State {
     values: HashMap<String, Vec<u8>>,
-    leases: HashMap<String, (u64, Instant)>,
+    leases: HashMap<String, Lease>,
     tokens: u64,
+    gates: HashMap<String, Gate>,
+    late: HashMap<String, Vec<Duration>>,
     counts: BTreeMap<String, u64>,
 }
 
 impl State {
     /// Who has the key's mutex at this moment, and until when.
-    fn holder(&self, key: &str) -> Option<(u64, Instant)> {
+    fn holder(&self, key: &str) -> Option<Lease> {
         let held = self.leases.get(key).copied();
-        held.filter(|(_, until)| *until > Instant::now())
+        held.filter(|lease| lease.until > Instant::now())
     }
 
-    fn has(&self, key: &str, token: u64) -> bool {
-        self.holder(key).is_some_and(|(holder, _)| holder == token)
+    fn has(&self, key: &str, token: u64) -> Option<Lease> {
+        self.holder(key).filter(|lease| lease.token == token)
+    }
+
+    /// Gives the mutex away if nobody has it.
+    fn grant(&mut self, key: String, length: Duration) -> Option<u64> {
+        let now = Instant::now();
+        if let Some(last) = self.leases.get(&key) {
+            let late = now.checked_duration_since(last.until)?;
+            self.late.entry(key.clone()).or_default().push(late);
+        }
+        self.tokens += 1;
+        let lease = Lease {
+            token: self.tokens,
+            until: now + length,
+            deleted: false,
+        };
+        self.leases.insert(key, lease);
+        Some(lease.token)
+    }
+
+    fn set_guarded(&mut self, key: String, token: u64, value: Vec<u8>) -> Outcome {
+        let Some(lease) = self.has(&key, token) else {
+            self.count(format!("Refused {key}"));
+            return Outcome::LeaseLost;
+        };
+        if lease.deleted {
+            self.count(format!("Deleted {key}"));
+            return Outcome::Deleted;
+        }
+        self.values.insert(key, value);
+        Outcome::Stored
     }
 
     fn count(&mut self, what: String) {
@@ -43,7 +86,14 @@ impl State {
 impl Store {
     fn answer(&self, request: Request) -> Reply {
         let mut state = self.state.lock().unwrap();
-        state.count(request.name());
+        let name = request.name();
+        state.count(name.clone());
+        while state.gates.get(&name) == Some(&Gate::Shut) {
+            state = self.opened.wait(state).unwrap();
+        }
+        if state.gates.get(&name) == Some(&Gate::Fails) {
+            return Reply::Failed;
+        }
         match request {
             Request::Get(key) => Reply::Value(state.values.get(&key).cloned()),
             Request::Set(key, value) => {
@@ -51,32 +101,33 @@ impl Store {
                 Reply::Done
             }
             Request::Delete(key) => {
+                let lease = state.leases.get_mut(&key);
+                lease.into_iter().for_each(|lease| lease.deleted = true);
                 state.values.remove(&key);
                 Reply::Done
             }
-            Request::TryAcquire(key, lease) => {
-                if state.holder(&key).is_some() {
-                    return Reply::Token(None);
-                }
-                state.tokens += 1;
-                let token = state.tokens;
-                state.leases.insert(key, (token, Instant::now() + lease));
-                Reply::Token(Some(token))
+            Request::Clear => {
+                let leases = state.leases.values_mut();
+                leases.for_each(|lease| lease.deleted = true);
+                state.values.clear();
+                Reply::Done
             }
+            Request::TryAcquire(key, lease) => Reply::Token(state.grant(key, lease)),
             Request::Wait(key, timeout) => {
                 drop(state);
                 self.wait(&key, timeout);
                 Reply::Done
             }
-            Request::Renew(key, token, lease) => {
-                let has = state.has(&key, token);
-                if has {
-                    state.leases.insert(key, (token, Instant::now() + lease));
+            Request::Renew(key, token, length) => {
+                let held = state.has(&key, token);
+                if let Some(mut lease) = held {
+                    lease.until = Instant::now() + length;
+                    state.leases.insert(key, lease);
                 }
-                Reply::Flag(has)
+                Reply::Flag(held.is_some())
             }
             Request::Release(key, token) => {
-                if state.has(&key, token) {
+                if state.has(&key, token).is_some() {
                     state.leases.remove(&key);
                     self.freed.notify_all();
                 }
@@ -84,24 +135,24 @@ impl Store {
             }
             Request::IsLocked(key) => Reply::Flag(state.holder(&key).is_some()),
             Request::SetGuarded(key, token, value) => {
-                let has = state.has(&key, token);
-                if has {
-                    state.values.insert(key, value);
-                } else {
-                    state.count(format!("Refused {key}"));
-                }
-                Reply::Flag(has)
+                Reply::Outcome(state.set_guarded(key, token, value))
+            }
+            Request::Gate(name, gate) => {
+                state.gates.insert(name, gate);
+                self.opened.notify_all();
+                Reply::Done
             }
             Request::Counts => Reply::Counts(state.counts.clone()),
+            Request::Late(key) => Reply::Times(state.late.get(&key).cloned().unwrap_or_default()),
         }
     }
 
     fn wait(&self, key: &str, timeout: Duration) {
         let patience = Instant::now() + timeout;
         let mut state = self.state.lock().unwrap();
-        while let Some((_, passes)) = state.holder(key) {
+        while let Some(lease) = state.holder(key) {
             let left = patience
-                .min(passes)
+                .min(lease.until)
                 .saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -133,6 +184,5 @@ fn the_store() {
             thread::spawn(move || store.serve(Connection::new(stream)));
         }
     });
-    tell("ready");
     end_with_input(|line| panic!("the store is told nothing, such as {line}"));
 }

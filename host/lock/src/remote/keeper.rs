@@ -1,8 +1,9 @@
-//! The thread that renews leases, and gives back those that were dropped.
+//! The threads that renew leases, and give back those that were dropped.
 
-use super::held::{Held, State};
+use super::desk::{Desk, Kept, Next, Times};
+use super::held::{Held, Renewed, State};
 use super::{RemoteMutex, caught};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,42 +13,42 @@ use tracing::{debug, error, warn};
 const RENEWAL: u32 = 3;
 const RETRY: u32 = 10;
 
-/// When a lease that is to be given back, and in use, is looked at again.
-const AGAIN: Duration = Duration::from_millis(5);
+/// A renewal that takes longer is told of when its lease has passed.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// As many calls of mutexes can hang before leases of others are not renewed any more.
+const MOST_THREADS: usize = 8;
+
+/// Threads that may wait for work at once; beyond them they end.
+const MOST_WAITING: usize = 2;
 
 /// Keeps the leases of one store.
 pub(super) struct Keeper<M: RemoteMutex>(Arc<Post<M>>);
 
-/// What the thread and the holders of leases share.
+/// What the threads and the holders of leases share.
 pub(super) struct Post<M: RemoteMutex> {
-    desk: Mutex<Desk<M>>,
+    work: Mutex<Work<M>>,
     news: Condvar,
 }
 
-struct Desk<M: RemoteMutex> {
-    running: bool,
+struct Work<M: RemoteMutex> {
+    desk: Desk<M>,
+    threads: usize,
+    /// Of these, those that wait for work.
+    waiting: usize,
     closed: bool,
-    kept: Vec<Kept<M>>,
-    /// Leases that their holders dropped, and when each is looked at.
-    returns: Vec<(Instant, Arc<State<M>>)>,
-}
-
-struct Kept<M: RemoteMutex> {
-    state: Weak<State<M>>,
-    renew_at: Instant,
-    passes_at: Instant,
 }
 
 impl<M: RemoteMutex> Keeper<M> {
     pub(super) fn new() -> Self {
-        let desk = Desk {
-            running: false,
+        let work = Work {
+            desk: Desk::new(),
+            threads: 0,
+            waiting: 0,
             closed: false,
-            kept: Vec::new(),
-            returns: Vec::new(),
         };
         Self(Arc::new(Post {
-            desk: Mutex::new(desk),
+            work: Mutex::new(work),
             news: Condvar::new(),
         }))
     }
@@ -60,158 +61,168 @@ impl<M: RemoteMutex> Keeper<M> {
         length: Duration,
         began: Instant,
     ) -> Held<M> {
-        let state = Arc::new(State::new(mutex, lease, length));
+        let times = Times {
+            renew_at: began + length / RENEWAL,
+            passes_at: mutex.passes(&lease).then(|| began + length),
+        };
+        let post = Arc::clone(&self.0);
+        let state = Arc::new(State::new(mutex, lease, length, times.passes_at, post));
         let kept = Kept {
             state: Arc::downgrade(&state),
-            renew_at: began + length / RENEWAL,
-            passes_at: began + length,
+            times,
+            renewing: false,
+            note_at: None,
         };
-        let mut desk = self.0.desk.lock();
-        desk.kept.push(kept);
-        Post::start(&self.0, &mut desk);
-        drop(desk);
-        self.0.news.notify_one();
-        Held {
-            state,
-            post: Away(Arc::clone(&self.0)),
-            returned: false,
-        }
-    }
-}
-
-/// A holder's way back, to be dropped after the lease's state: the thread may have waited for that alone.
-pub(super) struct Away<M: RemoteMutex>(pub(super) Arc<Post<M>>);
-
-impl<M: RemoteMutex> Drop for Away<M> {
-    fn drop(&mut self) {
-        if self.0.desk.lock().closed {
-            self.0.news.notify_one();
-        }
+        self.0.add(|desk| desk.kept.push(kept));
+        Held::new(state)
     }
 }
 
 impl<M: RemoteMutex> Drop for Keeper<M> {
     fn drop(&mut self) {
-        self.0.desk.lock().closed = true;
-        self.0.news.notify_one();
+        self.0.work.lock().closed = true;
+        self.0.news.notify_all();
     }
 }
 
 impl<M: RemoteMutex> Post<M> {
     /// A lease that its holder does not give back itself. Blocks for nothing.
-    pub(super) fn send_back(self: &Arc<Self>, state: Arc<State<M>>) {
-        let mut desk = self.desk.lock();
-        desk.returns.push((Instant::now(), state));
-        Self::start(self, &mut desk);
-        drop(desk);
+    pub(super) fn send_back(self: &Arc<Self>, mutex: Arc<M>, lease: M::Lease) {
+        self.add(|desk| desk.returns.push_back((mutex, lease)));
+    }
+
+    /// A lease is gone: it may have been the last.
+    pub(super) fn look_again(&self) {
+        if self.work.lock().closed {
+            self.news.notify_all();
+        }
+    }
+
+    fn add(self: &Arc<Self>, add: impl FnOnce(&mut Desk<M>)) {
+        let mut work = self.work.lock();
+        add(&mut work.desk);
+        let there = work.threads > 0 || self.start(&mut work);
+        drop(work);
         self.news.notify_one();
-    }
-
-    fn start(post: &Arc<Self>, desk: &mut Desk<M>) {
-        if desk.running {
-            return;
-        }
-        let own = Arc::clone(post);
-        let spawned = thread::Builder::new()
-            .name("dogpile-leases".to_owned())
-            .spawn(move || own.work());
-        match spawned {
-            Ok(_) => desk.running = true,
-            Err(error) => error!(
-                target: "dogpile.lock", %error,
+        if !there {
+            error!(
+                target: "dogpile.lock",
                 "no thread to renew leases on: creations that take longer are not stored"
-            ),
+            );
         }
     }
 
-    fn work(&self) {
-        let mut desk = self.desk.lock();
+    /// One thread more, if there can be one.
+    fn start(self: &Arc<Self>, work: &mut Work<M>) -> bool {
+        let own = Arc::clone(self);
+        let thread = thread::Builder::new().name("dogpile-leases".to_owned());
+        let started = thread.spawn(move || own.work()).is_ok();
+        work.threads += usize::from(started);
+        started
+    }
+
+    fn work(self: &Arc<Self>) {
+        let mut work = self.work.lock();
         loop {
-            desk.kept.retain(|kept| kept.state.strong_count() > 0);
-            if desk.closed && desk.kept.is_empty() && desk.returns.is_empty() {
-                desk.running = false;
-                return;
+            work.desk.forget_the_gone();
+            if work.closed && work.desk.is_empty() {
+                break;
             }
             let now = Instant::now();
-            let renewal = desk.kept.iter().map(|kept| kept.renew_at).min();
-            let back = desk.returns.iter().map(|(at, _)| *at).min();
-            // A lease in use comes first: what is given back late passes by itself.
-            if let Some(due) = renewal.filter(|due| *due <= now) {
-                let at = desk.kept.iter().position(|kept| kept.renew_at == due);
-                let mut kept = desk.kept.swap_remove(at.expect("it is the least of them"));
-                drop(desk);
-                let go_on = kept.renew();
-                desk = self.desk.lock();
-                if go_on {
-                    desk.kept.push(kept);
+            match work.desk.next(now) {
+                Next::Renew(at) => {
+                    work.desk.begin_renewal(at, now, PATIENCE);
+                    let state = Weak::clone(&work.desk.kept[at].state);
+                    let times = self.call(&mut work, || renew(&state));
+                    work.desk.renewed(&state, times);
                 }
-            } else if let Some(due) = back.filter(|due| *due <= now) {
-                let at = desk.returns.iter().position(|(at, _)| *at == due);
-                let (_, state) = desk
-                    .returns
-                    .swap_remove(at.expect("it is the least of them"));
-                drop(desk);
-                let used = give_back(state);
-                desk = self.desk.lock();
-                desk.returns.extend(used.map(|state| (now + AGAIN, state)));
-            } else if let Some(next) = renewal.into_iter().chain(back).min() {
-                let _timed_out = self.news.wait_until(&mut desk, next);
-            } else {
-                self.news.wait(&mut desk);
+                Next::GiveBack => {
+                    let back = work.desk.returns.pop_front();
+                    work.desk.returning = true;
+                    self.call(&mut work, || back.map(give_back));
+                    work.desk.returning = false;
+                }
+                Next::Note(at) => {
+                    work.desk.kept[at].note_at = None;
+                    MutexGuard::unlocked(&mut work, || {
+                        warn!(
+                            target: "dogpile.lock",
+                            "a lease has passed, and its renewal has not come back: it counts as lost"
+                        );
+                    });
+                }
+                Next::Wait(_) if work.waiting >= MOST_WAITING => break,
+                Next::Wait(until) => {
+                    work.waiting += 1;
+                    match until {
+                        Some(until) => drop(self.news.wait_until(&mut work, until)),
+                        None => self.news.wait(&mut work),
+                    }
+                    work.waiting -= 1;
+                }
             }
         }
+        work.threads -= 1;
+        drop(work);
+        // Others have the same reason to end, or are to look at what this one has seen last.
+        self.news.notify_all();
+    }
+
+    /// Runs what may hang, while another thread watches what falls due.
+    fn call<T>(
+        self: &Arc<Self>,
+        work: &mut MutexGuard<'_, Work<M>>,
+        call: impl FnOnce() -> T,
+    ) -> T {
+        if work.waiting > 0 {
+            // It may wait for a later moment than it would now.
+            self.news.notify_one();
+        } else if work.threads < MOST_THREADS {
+            // Without one, this thread goes on alone.
+            self.start(work);
+        }
+        MutexGuard::unlocked(work, call)
     }
 }
 
-/// Gives a lease back that its holder has dropped; or gives the lease, if a store still uses it.
-fn give_back<M: RemoteMutex>(state: Arc<State<M>>) -> Option<Arc<State<M>>> {
-    let Some(lease) = state.lease.try_lock().map(|mut lease| lease.take()) else {
-        return Some(state);
-    };
-    if let Some(lease) = lease.filter(|_| !state.is_lost())
-        && let Err(error) = caught(|| state.mutex.release(lease))
-    {
+fn give_back<M: RemoteMutex>((mutex, lease): (Arc<M>, M::Lease)) {
+    if let Err(error) = caught(|| mutex.release(lease)) {
         warn!(target: "dogpile.lock", %error, "a lease was not given back: it passes by itself");
     }
-    None
 }
 
-impl<M: RemoteMutex> Kept<M> {
-    /// False if there is nothing more to renew.
-    fn renew(&mut self) -> bool {
-        let Some(state) = self.state.upgrade() else {
-            return false;
-        };
-        let began = Instant::now();
-        // Who uses the lease keeps it for the moment.
-        let Some(mut lease) = state.lease.try_lock() else {
-            self.renew_at = began + state.length / RETRY;
-            return true;
-        };
-        let Some(own) = &mut *lease else {
-            return false;
-        };
-        match caught(|| state.mutex.renew(own)) {
-            Ok(true) => {
-                self.renew_at = began + state.length / RENEWAL;
-                self.passes_at = began + state.length;
-                true
+/// Renews a lease, and gives when it is to be renewed again; `None` if there is nothing more to renew.
+fn renew<M: RemoteMutex>(state: &Weak<State<M>>) -> Option<Times> {
+    let state = state.upgrade()?;
+    let mut lease = state.begin_renewal()?;
+    let before = state.passes_at();
+    let began = Instant::now();
+    let renewed = caught(|| state.mutex.renew(&mut lease));
+    let passed = before.is_some_and(|at| at <= Instant::now());
+    let mut times = Times {
+        renew_at: began + state.length / RETRY,
+        passes_at: before,
+    };
+    match renewed {
+        Ok(true) => {
+            times.renew_at = began + state.length / RENEWAL;
+            times.passes_at = before.map(|_| began + state.length);
+            state.renewed(Renewed::Held(lease, times.passes_at));
+            Some(times)
+        }
+        Ok(false) => {
+            state.renewed(Renewed::Lost);
+            warn!(target: "dogpile.lock", "a lease is lost: what is being created under it is not stored");
+            None
+        }
+        Err(error) => {
+            state.renewed(Renewed::Unknown);
+            if passed {
+                warn!(target: "dogpile.lock", %error, "a lease has passed, and could not be renewed in time: it counts as lost");
+                return None;
             }
-            Ok(false) => {
-                state.lose();
-                warn!(target: "dogpile.lock", "a lease is lost: what is being created under it is not stored");
-                false
-            }
-            Err(error) if Instant::now() >= self.passes_at => {
-                state.lose();
-                warn!(target: "dogpile.lock", %error, "a lease could not be renewed in time, what is being created under it is not stored");
-                false
-            }
-            Err(error) => {
-                debug!(target: "dogpile.lock", %error, "a lease could not be renewed yet");
-                self.renew_at = began + state.length / RETRY;
-                true
-            }
+            debug!(target: "dogpile.lock", %error, "a lease could not be renewed yet");
+            Some(times)
         }
     }
 }

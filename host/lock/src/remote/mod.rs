@@ -1,6 +1,7 @@
 //! The right to create that other processes respect: leases, which are renewed while a creation takes, and waits for
 //! those that others hold.
 
+mod desk;
 mod held;
 mod keeper;
 mod watch;
@@ -12,18 +13,18 @@ use std::time::{Duration, Instant};
 
 use crate::turn::Turn;
 
-pub use held::{Held, Lent};
+pub use held::{Held, InUse, Lent};
 
 use keeper::Keeper;
 use watch::{Watched, Watchers};
 
 /// A mutex of one key that other processes respect, and that its holder loses when its lease passes without renewal.
 ///
-/// Methods may block, and are called from any thread, never two of one lease at once. On the threads of a [`Remote`] a
-/// panic counts as an error.
+/// Methods may block, and are called from any thread, never two of one lease at once; but while a store uses the lease
+/// ([`Lent`]) it is renewed. On the threads of a [`Remote`] a panic counts as an error.
 pub trait RemoteMutex: Send + Sync + 'static {
-    /// The proof of holding it.
-    type Lease: Send + 'static;
+    /// The proof of holding it. A clone is the same lease.
+    type Lease: Clone + Send + 'static;
     /// Why it could not be asked.
     type Error: Display + Send + 'static;
 
@@ -41,15 +42,26 @@ pub trait RemoteMutex: Send + Sync + 'static {
 
     /// Whether anybody holds it.
     fn is_locked(&self) -> Result<bool, Self::Error>;
+
+    /// Whether such a lease passes by itself when it is not renewed. Default: it does.
+    fn passes(&self, lease: &Self::Lease) -> bool {
+        let _ = lease;
+        true
+    }
 }
 
 /// The leases of one store that this process holds or waits for.
 ///
-/// One thread, begun with the first lease, renews all of them each third of their length. Each key that another process
-/// has is waited for by a thread of its own, up to 64 of them; beyond that one thread looks at the rest in turn. Threads
-/// end with the last clone, lease and wait.
+/// One thread, begun with the first lease, renews all of them each third of their length, the one that passes first before
+/// the others, and gives back those that were dropped. While it is in a call a second one watches, and does what falls
+/// due meanwhile: a call that hangs holds up its own lease alone, until 8 of them do. A lease whose time has passed without
+/// a renewal counts as lost.
 ///
-/// A holder that dies is followed within its lease and [`Remote::LONGEST_WAIT`], or as soon as the mutex tells.
+/// Each key that another process has is waited for by a thread of its own, up to 64 of them. Beyond that one thread looks
+/// at the rest in turn, until one of the 64 is free to take a key over. Threads end with the last clone, lease and wait.
+///
+/// A holder that dies is followed as soon as the mutex tells, and else within its lease, [`Remote::LONGEST_WAIT`] and the
+/// length of one call; beyond the 64 keys, within the time of one call for each of the rest.
 pub struct Remote<M: RemoteMutex>(Arc<Shared<M>>);
 
 struct Shared<M: RemoteMutex> {

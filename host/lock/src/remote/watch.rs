@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tracing::{debug, error};
 
-/// How long a wait goes on before it looks for itself whether the mutex is free.
+/// How long a wait goes on before it looks for itself whether the mutex is free. A lease that passes is noticed within
+/// this and one call, however the mutex waits: together they are to be less than a quarter of a second.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
 /// A mutex whose wait comes back sooner than this, though it is not free, is left alone for as long.
@@ -121,6 +122,8 @@ impl Watchers {
     pub(super) fn add(self: &Arc<Self>, watch: Box<dyn Watch>) {
         let mut waits = self.0.lock();
         if waits.threads < MOST_THREADS {
+            waits.threads += 1;
+            drop(waits);
             let (counted, mut watch) = (Counted(Arc::clone(self)), watch);
             let run = move || {
                 let _counted = counted;
@@ -131,8 +134,6 @@ impl Watchers {
                     }
                 }
             };
-            waits.threads += 1;
-            drop(waits);
             spawn("dogpile-wait", run);
             return;
         }
@@ -149,17 +150,18 @@ impl Watchers {
         }
     }
 
-    /// Looks at all keys beyond the threads, in turn, until there are none.
-    fn look(&self) {
+    /// Looks at all keys beyond the threads, in turn, until there are none. Those for which there is a thread by now get
+    /// it.
+    fn look(self: &Arc<Self>) {
         loop {
             thread::sleep(LOOK);
             let looked_at = std::mem::take(&mut self.0.lock().beyond);
-            let left: Vec<_> = looked_at
-                .into_iter()
-                .filter_map(|mut watch| (!watch.look()).then_some(watch))
-                .collect();
+            for mut watch in looked_at {
+                if !watch.look() {
+                    self.add(watch);
+                }
+            }
             let mut waits = self.0.lock();
-            waits.beyond.extend(left);
             if waits.beyond.is_empty() {
                 waits.looking = false;
                 return;

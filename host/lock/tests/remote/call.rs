@@ -5,8 +5,10 @@ use dogpile_lock::{
     Acquired, Flights, Held, LockError, Operation, Outcome, Reading, Remote, Request, Storing,
     Turn, WaitGraph,
 };
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 pub(crate) const HASH: u64 = 42;
@@ -36,13 +38,19 @@ struct Call<'a, C> {
     host: &'a Host,
     key: &'a Key,
     creator: C,
+    /// Whether the creator never ends.
+    for_ever: bool,
 }
 
 impl Key {
     pub(crate) fn new(name: impl Into<String>, mutex: TestMutex) -> Self {
+        Self::of(name, Arc::new(mutex))
+    }
+
+    pub(crate) fn of(name: impl Into<String>, mutex: Arc<TestMutex>) -> Self {
         Self {
             name: name.into(),
-            mutex: Arc::new(mutex),
+            mutex,
             value: Mutex::new(0),
             creations: AtomicUsize::new(0),
         }
@@ -90,10 +98,13 @@ impl<C: FnMut()> Operation for Call<'_, C> {
     async fn create(&mut self) -> Result<usize, String> {
         self.key.creations.fetch_add(1, Ordering::SeqCst);
         (self.creator)();
+        if self.for_ever {
+            std::future::pending::<()>().await;
+        }
         Ok(2)
     }
 
-    /// What is created under a lost lease is not stored.
+    /// The store refuses what is created under a lease that another has by now.
     async fn store(
         &mut self,
         value: &usize,
@@ -101,7 +112,14 @@ impl<C: FnMut()> Operation for Call<'_, C> {
         lease: Option<&Lease>,
     ) -> Result<(), String> {
         let lent = lease.expect("it is needed").lend();
-        storing.run(|| lent.with(|_| *self.key.value.lock().unwrap() = *value));
+        storing.run(|| {
+            let lease = lent
+                .hold()
+                .filter(|lease| self.key.mutex.is_held_by(**lease));
+            if lease.is_some() {
+                *self.key.value.lock().unwrap() = *value;
+            }
+        });
         Ok(())
     }
 
@@ -124,9 +142,34 @@ impl Host {
             host: self,
             key,
             creator,
+            for_ever: false,
         };
         let request = Request::new(HASH, &key.name, key.read());
         self.flights.get_or_create(request, &mut operation)
+    }
+
+    /// An asynchronous call, which has come to a creator that never ends.
+    pub(crate) fn call_for_ever<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pin<Box<dyn Future<Output = Gotten> + 'a>> {
+        let mut call = Box::pin(async move {
+            let mut operation = Call {
+                host: self,
+                key,
+                creator: || {},
+                for_ever: true,
+            };
+            let request = Request::new(HASH, &key.name, key.read());
+            let timer = |_| std::future::pending();
+            self.flights
+                .get_or_create_async(request, &mut operation, timer)
+                .await
+        });
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert_eq!(key.creations(), 1);
+        call
     }
 
     pub(crate) fn until_waiting(&self, key: &Key, count: usize) {

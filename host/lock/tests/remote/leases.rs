@@ -24,6 +24,8 @@ fn a_lease_is_renewed_every_third_of_it_for_as_long_as_a_creation_takes() {
     assert!(began.elapsed() >= SHORT * 2);
     assert_eq!(outcome.unwrap().source, Source::Created);
     assert_eq!(*key.value.lock().unwrap(), 2);
+    // Given back by another thread if it was being renewed.
+    key.mutex.until(|seen| !seen.releases.is_empty());
     assert!(key.mutex.is_free());
     let seen = key.mutex.seen();
     assert_eq!((seen.asked, seen.releases.len()), (1, 1));
@@ -42,8 +44,12 @@ fn one_thread_renews_many_leases() {
         mutex.until(|seen| seen.renewed >= 2);
     }
     for held in held {
-        assert!(!held.is_lost());
+        assert!(held.lend().hold().is_some(), "a mutex said that it is lost");
         held.release().unwrap();
+    }
+    // Given back by another thread if it was being renewed.
+    for mutex in &mutexes {
+        mutex.until(|seen| !seen.releases.is_empty());
     }
     assert!(mutexes.iter().all(|mutex| mutex.is_free()));
 }
@@ -56,11 +62,6 @@ fn what_is_created_under_a_lost_lease_goes_to_its_callers_and_is_not_stored() {
         key.mutex.steal();
         let renewed = key.mutex.seen().renewed;
         key.mutex.until(|seen| seen.renewed > renewed);
-        // The thread has understood that answer before it renews another.
-        let other = Arc::new(TestMutex::new());
-        let beside = acquire(&host.remote, &other, SHORT);
-        other.until(|seen| seen.renewed > 0);
-        drop(beside);
     });
     assert_eq!(outcome.unwrap().value, 2);
     assert_eq!(*key.value.lock().unwrap(), 0);
@@ -77,6 +78,15 @@ fn until_lost(held: &Held<TestMutex>) {
     }
 }
 
+/// Comes back when the mutex has said so.
+fn until_told(held: &Held<TestMutex>) {
+    let began = Instant::now();
+    while held.lend().hold().is_some() {
+        assert!(began.elapsed() < LONG);
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_lost_lease_cannot_be_used_and_is_not_given_back() {
     let remote = Remote::new();
@@ -86,14 +96,14 @@ fn a_lost_lease_cannot_be_used_and_is_not_given_back() {
     assert_eq!(lent.with(|lease| *lease), Some(1));
     mutex.steal();
     until_lost(&held);
-    assert_eq!(lent.with(|lease| *lease), None);
+    until_told(&held);
     held.release().unwrap();
     assert!(mutex.seen().releases.is_empty());
 
     mutex.free();
     let held = acquire(&remote, &mutex, SHORT);
     mutex.steal();
-    until_lost(&held);
+    until_told(&held);
     drop(held);
     // The thread would have given it back before the next.
     let other = Arc::new(TestMutex::new());
@@ -121,9 +131,9 @@ fn a_renewal_that_fails_or_panics_is_tried_again_before_the_lease_passes() {
     let held = acquire(&remote, &mutex, SHORT * 10);
     mutex.until(|seen| seen.renewed == 2);
     assert_eq!(mutex.seen().failed_renewals, 2);
-    assert!(!held.is_lost());
+    assert!(held.lend().hold().is_some());
     held.release().unwrap();
-    assert!(mutex.is_free());
+    mutex.until(|seen| seen.releases.len() == 1);
 }
 
 #[test]
@@ -139,23 +149,35 @@ fn a_lease_that_cannot_be_renewed_is_lost_when_it_passes_and_not_before() {
 }
 
 #[test]
-fn a_lease_in_use_is_not_renewed_meanwhile() {
+fn a_lease_in_use_is_renewed_meanwhile() {
     let remote = Remote::new();
     let mutex = Arc::new(TestMutex::new());
-    let other = Arc::new(TestMutex::new());
     let held = acquire(&remote, &mutex, SHORT);
-    let beside = acquire(&remote, &other, SHORT);
-    let renewed = held.lend().with(|_| {
-        let before = mutex.seen().renewed;
-        let others = other.seen().renewed;
-        other.until(|seen| seen.renewed >= others + 4);
-        mutex.seen().renewed - before
-    });
-    // One may have been under way.
-    assert!(renewed.unwrap() <= 1);
-    let before = mutex.seen().renewed;
-    mutex.until(|seen| seen.renewed > before);
-    drop((held, beside));
+    let began = Instant::now();
+    let used = held.lend().with(|_| mutex.until(|seen| seen.renewed == 6));
+    assert!(used.is_some() && began.elapsed() >= SHORT);
+}
+
+#[test]
+fn a_lease_in_use_is_given_back_after_that() {
+    let remote = Remote::new();
+    let mutex = Arc::new(TestMutex::new());
+    for release in [true, false] {
+        let held = acquire(&remote, &mutex, SHORT);
+        let lent = held.lend();
+        let used = lent.hold();
+        if release {
+            held.release().unwrap();
+        } else {
+            drop(held);
+        }
+        let renewed = mutex.seen().renewed;
+        mutex.until(|seen| seen.renewed >= renewed + 3);
+        let released = mutex.seen().releases.len();
+        drop(used);
+        mutex.until(|seen| seen.releases.len() == released + 1);
+        assert!(lent.hold().is_none());
+    }
 }
 
 #[test]
@@ -196,7 +218,7 @@ fn a_lease_outlives_the_host_that_took_it() {
     let held = acquire(&remote, &mutex, SHORT);
     drop(remote);
     mutex.until(|seen| seen.renewed >= 2);
-    assert!(!held.is_lost());
+    assert!(held.lend().hold().is_some());
     drop(held);
     mutex.until(|seen| seen.releases.len() == 1);
 }

@@ -4,4 +4,5 @@
 mod call;
 mod leases;
 mod mutex;
+mod slow;
 mod waits;

@@ -26,9 +26,11 @@ pub(crate) enum Waits {
 pub(crate) enum Renewal {
     Fails,
     Panics,
+    /// It comes back when [`TestMutex::end_hanging`] was called.
+    Hangs,
 }
 
-/// Threads that wait for any of the mutexes that share it, and the most there have been at once.
+/// Threads that wait for any of the mutexes that share it, or hang in a call, and the most there have been at once.
 #[derive(Default)]
 pub(crate) struct Gauge {
     now: AtomicUsize,
@@ -41,6 +43,9 @@ pub(crate) struct Seen {
     leases: u64,
     pub(crate) waits: Waits,
     pub(crate) renewals_to_come: VecDeque<Renewal>,
+    /// A release comes back when [`TestMutex::end_hanging`] was called.
+    pub(crate) hangs_in_release: bool,
+    hanging: usize,
     pub(crate) unreachable: bool,
     pub(crate) asked: usize,
     pub(crate) renewed: usize,
@@ -70,6 +75,8 @@ impl TestMutex {
                 leases: 0,
                 waits: Waits::UntilFree,
                 renewals_to_come: VecDeque::new(),
+                hangs_in_release: false,
+                hanging: 0,
                 unreachable: false,
                 asked: 0,
                 renewed: 0,
@@ -96,6 +103,39 @@ impl TestMutex {
         mutex
     }
 
+    /// Its next renewal hangs.
+    pub(crate) fn hanging(gauge: &Arc<Gauge>) -> Arc<Self> {
+        let mutex = Self {
+            gauge: Arc::clone(gauge),
+            ..Self::new()
+        };
+        mutex.seen().renewals_to_come = [Renewal::Hangs].into();
+        Arc::new(mutex)
+    }
+
+    /// Comes back when a call hangs.
+    pub(crate) fn until_hanging(&self) {
+        self.until(|seen| seen.hanging > 0);
+    }
+
+    /// What hangs now comes back.
+    pub(crate) fn end_hanging(&self) {
+        self.seen().hanging = 0;
+        self.news.notify_all();
+    }
+
+    fn hang<'a>(&'a self, mut seen: MutexGuard<'a, Seen>) -> MutexGuard<'a, Seen> {
+        let now = self.gauge.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.gauge.most.fetch_max(now, Ordering::SeqCst);
+        seen.hanging += 1;
+        self.news.notify_all();
+        let hanging = |seen: &mut Seen| seen.hanging > 0;
+        let waited = self.news.wait_timeout_while(seen, LONG, hanging).unwrap();
+        assert!(!waited.1.timed_out(), "it hangs for ever");
+        self.gauge.now.fetch_sub(1, Ordering::SeqCst);
+        waited.0
+    }
+
     pub(crate) fn telling_ends(ends: mpsc::Sender<()>) -> Self {
         Self {
             ends: Some(ends),
@@ -118,6 +158,10 @@ impl TestMutex {
         let before = self.seen().holder.take();
         assert_eq!(before, Some(0), "another process has it");
         self.news.notify_all();
+    }
+
+    pub(crate) fn is_held_by(&self, lease: u64) -> bool {
+        self.seen().holder == Some(lease)
     }
 
     pub(crate) fn is_free(&self) -> bool {
@@ -181,14 +225,18 @@ impl RemoteMutex for TestMutex {
 
     fn renew(&self, lease: &mut u64) -> Result<bool, String> {
         let mut seen = self.seen();
-        if let Some(fault) = seen.renewals_to_come.pop_front() {
-            seen.failed_renewals += 1;
-            drop(seen);
-            self.news.notify_all();
-            return match fault {
-                Renewal::Fails => Err("not now".to_owned()),
-                Renewal::Panics => panic!("on purpose"),
-            };
+        match seen.renewals_to_come.pop_front() {
+            None => {}
+            Some(Renewal::Hangs) => seen = self.hang(seen),
+            Some(fault) => {
+                seen.failed_renewals += 1;
+                drop(seen);
+                self.news.notify_all();
+                match fault {
+                    Renewal::Panics => panic!("on purpose"),
+                    _ => return Err("not now".to_owned()),
+                }
+            }
         }
         seen.renewed += 1;
         self.news.notify_all();
@@ -200,6 +248,9 @@ impl RemoteMutex for TestMutex {
             at_the_end_of_this_thread(ends.clone());
         }
         let mut seen = self.seen();
+        if seen.hangs_in_release {
+            seen = self.hang(seen);
+        }
         assert_eq!(seen.holder, Some(lease), "only what one has");
         seen.holder = None;
         seen.releases.push(thread::current().id());

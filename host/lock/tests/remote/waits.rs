@@ -210,6 +210,36 @@ fn a_mutex_out_of_reach_beyond_the_threads_holds_up_no_other() {
 }
 
 #[test]
+fn a_key_beyond_the_threads_gets_one_that_is_free() {
+    let gauge = Arc::<Gauge>::default();
+    let host = Host::new(LEASE);
+    let keys: Vec<Key> = (0..=MOST_THREADS)
+        .map(|number| {
+            let mutex = TestMutex::held_elsewhere(Waits::UntilFree, &gauge);
+            let key = Key::new(format!("key {number}"), mutex);
+            *key.value.lock().unwrap() = 1;
+            // Stale: nobody waits for the thread that does.
+            assert_eq!(host.call(&key, || {}).unwrap().source, Source::Stale);
+            key
+        })
+        .collect();
+    let (last, first) = keys.split_last().unwrap();
+    for key in first {
+        key.mutex.until(|seen| seen.waited > 0);
+    }
+    last.mutex.until(|seen| seen.looked > 1);
+    assert_eq!(last.mutex.seen().waited, 0);
+    first[0].mutex.free();
+    last.mutex.until(|seen| seen.waited > 0);
+    for key in &keys[1..] {
+        key.mutex.free();
+    }
+    for key in &keys {
+        host.until_free(key);
+    }
+}
+
+#[test]
 fn waits_go_on_when_the_last_clone_is_dropped() {
     let key = elsewhere(Waits::UntilFree);
     let mut host = Host::new(LEASE);
