@@ -60,7 +60,6 @@
 //!
 //! # Known problems
 //!
-//! - A value whose `Drop` deletes the key that is being stored in its place waits for itself, without an end.
 //! - The `refresh` of a [`cached_multi`](macro@cached_multi) function does not wait for a creation under way, whose older
 //!   value is then stored over the new one; nor does [`Region::set`].
 //! - Cached default methods of two traits, of the same name and for the same type, share their keys.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dogpile_lock::{Acquired, Held, Lent, Operation, Reading, Storing};
-use dogpile_plugin_api::{Guarded, Key, Object, Value};
+use dogpile_plugin_api::{Guarded, Key, Object, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
 use super::Region;
@@ -63,6 +63,8 @@ pub(super) struct Creating<'a, T, F, G> {
     foreign: bool,
     /// Whether the last read failed.
     unread: bool,
+    /// What was dropped while it had the key: its own code may ask for that.
+    unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -88,6 +90,7 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             keep: Keep::AsTheRegion,
             foreign: false,
             unread: false,
+            unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
     }
@@ -148,12 +151,13 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         if newer_than == u64::MAX {
             return Ok(Reading::Missing);
         }
-        let got = self
-            .region
-            .call_with_key(self.way, &region.instance, self.key, |instance, key| {
-                instance.backend.get_fresh(key)
-            })
-            .await;
+        let got =
+            self.region
+                .call_with_key(self.way, &region.instance, self.key, |instance, key| {
+                    keep_unreferenced(|| instance.backend.get_fresh(key))
+                });
+        let (got, unreferenced) = got.await;
+        self.unreferenced.append(unreferenced);
         let found = self
             .region
             .judge_read::<T, F>(&region, self.key, self.call, got);
@@ -211,12 +215,13 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         };
         let lease = lease.map(Held::lend);
         let call = move |instance: &Arc<Instance>, key: &Key<'_>| {
-            storing.run(|| set(instance, key, &stored, lease.as_ref()))
+            keep_unreferenced(|| storing.run(|| set(instance, key, &stored, lease.as_ref())))
         };
-        let outcome = self
+        let called = self
             .region
-            .call_with_key(self.way, &region.instance, self.key, call)
-            .await;
+            .call_with_key(self.way, &region.instance, self.key, call);
+        let (outcome, unreferenced) = called.await;
+        self.unreferenced.append(unreferenced);
         self.region
             .after_store(&region, self.call, self.key, (value, self.unread), outcome)
             .map_err(Failure::Error)

@@ -538,6 +538,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
+            drop(creating);
             let outcomes = match outcome {
                 Ok(outcomes) => outcomes,
                 Err(LockError::Creation(Failure::Replaced)) => continue,

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dogpile_lock::{Acquired, Held, Lent, MultiOperation, Reading, Storing, ToStore};
-use dogpile_plugin_api::{Guarded, Key, Value};
+use dogpile_plugin_api::{Guarded, Key, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
 use super::call::Call;
@@ -43,6 +43,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     foreign: Vec<bool>,
     /// Whether the last read of a key failed.
     unread: Vec<bool>,
+    /// What was dropped while it had the keys: its own code may ask for those.
+    unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -69,6 +71,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             keep: vec![true; keys.len()],
             foreign: vec![false; keys.len()],
             unread: vec![false; keys.len()],
+            unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
     }
@@ -90,7 +93,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         self.region.unreplaced(self.creations, own, key)
     }
 
-    fn keys_of(&self, numbers: impl Iterator<Item = usize>) -> Vec<&BackendKey<'a>> {
+    fn keys_of(&self, numbers: impl Iterator<Item = usize>) -> Vec<&'a BackendKey<'a>> {
         numbers.map(|number| &self.keys[number]).collect()
     }
 }
@@ -130,14 +133,17 @@ where
         let region = self.unreplaced(numbers[0])?;
         let keys = self.keys_of(numbers.iter().copied());
         // Backends with replicas have no way to ask the primary for several keys at once.
-        let got = self
-            .region
-            .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
-                let keys = keys.iter();
-                keys.map(|key| instance.backend.get_fresh(key))
-                    .collect::<Vec<_>>()
-            })
-            .await;
+        let got =
+            self.region
+                .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
+                    keep_unreferenced(|| {
+                        let keys = keys.iter();
+                        keys.map(|key| instance.backend.get_fresh(key))
+                            .collect::<Vec<_>>()
+                    })
+                });
+        let (got, unreferenced) = got.await;
+        self.unreferenced.append(unreferenced);
         // Each by itself: one that cannot be read is no reason to create the others.
         let found = keys
             .into_iter()
@@ -223,12 +229,14 @@ where
             return Ok(());
         }
         let keys = self.keys_of(numbers.into_iter());
-        let call =
-            move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_all(instance, keys, &stores);
-        let outcomes = self
+        let call = move |instance: &Arc<Instance>, keys: &[Key<'_>]| {
+            keep_unreferenced(|| set_all(instance, keys, &stores))
+        };
+        let called = self
             .region
-            .call_with_keys(self.way, &region.instance, &keys, call)
-            .await;
+            .call_with_keys(self.way, &region.instance, &keys, call);
+        let (outcomes, unreferenced) = called.await;
+        self.unreferenced.append(unreferenced);
         for ((key, (value, unread)), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
                 .after_store(&region, self.call, key, (value, *unread), outcome)

@@ -273,6 +273,7 @@ impl Region {
             let outcome = creations
                 .get_or_create_async(request, &mut creating, &waiting.timer)
                 .await;
+            drop(creating);
             match outcome {
                 Ok(Outcome {
                     value,
