@@ -57,11 +57,6 @@
 //! region, key and reason, a creation is a span around its creator, and its end or failure tells how long it took, in seconds. Keys
 //! are cut after 300 characters. A fresh hit logs nothing.
 
-//!
-//! # Known problems
-//!
-//! - A value whose `Drop` deletes the key that is being stored in its place waits for itself, without an end.
-//! - A creator that panics in the background is run again by the next call: `retry_after` is for errors.
 #![deny(unsafe_code)]
 
 pub mod admin;

@@ -14,6 +14,7 @@ const MOST: usize = 1024;
 /// The values that were created while the backend failed, each for a short time.
 #[derive(Default)]
 pub(crate) struct Spare {
+    /// Each with the steady time until which it is held.
     held: Mutex<HashMap<Box<str>, (Value, u64)>>,
     /// Whether any was ever held: most backends never fail, and their stores need not look here.
     used: AtomicBool,
@@ -25,7 +26,7 @@ impl Spare {
         if time.is_zero() {
             return;
         }
-        let now = clock.exact();
+        let now = clock.steady();
         let until = now.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         // What goes may run the program's own code as it is dropped: not under the lock.
         let mut gone = Vec::new();
@@ -46,7 +47,7 @@ impl Spare {
     pub(crate) fn get(&self, key: &Key<'_>, clock: &Clock) -> Option<Value> {
         let mut held = self.held.lock();
         let (value, until) = held.get(key.as_str())?;
-        if clock.exact() < *until {
+        if clock.steady() < *until {
             return Some(value.clone());
         }
         let gone = held.remove(key.as_str());
@@ -80,8 +81,11 @@ mod tests {
         let (spare, key) = (Spare::default(), Key::new("key", 1));
         let value = Value::from(vec![1]);
         spare.hold(&key, &value, Duration::from_nanos(10), &clock);
+        // By a clock that is set no time passes.
+        hand.set(1_000_000);
         hand.advance(Duration::from_nanos(9));
         assert_eq!(spare.get(&key, &clock), Some(value));
+        hand.set(1);
         hand.advance(Duration::from_nanos(1));
         assert_eq!(spare.get(&key, &clock), None);
         assert!(spare.held.lock().is_empty());

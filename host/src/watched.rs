@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dogpile_plugin_api::{
     BackendInstance, BackendStats, Error, ErrorKind, Guarded, Key, Lease, Mutex, Result, Value,
+    keep_unreferenced,
 };
 
 use crate::health::{Health, State, Turn};
@@ -170,7 +171,9 @@ impl Watched {
         if self.health.is_out() {
             return Err(self.suspended());
         }
-        self.note(call(&self.raw))
+        // The plugin may drop objects, whose drop runs the program's own code, under its locks.
+        let (outcome, _unreferenced) = keep_unreferenced(|| call(&self.raw));
+        self.note(outcome)
     }
 
     #[inline]

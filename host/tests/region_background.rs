@@ -5,6 +5,7 @@
 mod region_support;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 use dogpile::{Creation, MaxStale, Region, RegionConfig, Source};
 
-use region_support::{Board, SECOND, TICK, memory, region, until, until_refreshed, until_waiting};
+use region_support::{
+    Board, SECOND, TICK, builder, logs, memory, region, until, until_refreshed, until_waiting,
+};
 
 fn minute() -> RegionConfig {
     RegionConfig::on("users", "memory").expiration_time(60 * SECOND)
@@ -211,6 +214,7 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
         1
     );
     until_refreshed(&users, "1");
+    hand.advance(SECOND);
     assert_eq!(
         *users.entry("1").background(|| 2).get_or_create().unwrap(),
         1
@@ -219,8 +223,13 @@ fn an_early_refresh_that_fails_or_falls_over_leaves_the_value_and_the_key() {
     assert_eq!(*users.get::<i32>("1").unwrap().unwrap(), 2);
 }
 
-#[test]
-fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
+/// How a creation comes to nothing.
+fn come_to_nothing(falls: bool) -> Result<i32, &'static str> {
+    assert!(!falls, "it falls over");
+    Err("no row")
+}
+
+fn left_alone(falls: bool) {
     // Also where no stale value stands in for a failure: whoever asks has one to be served meanwhile.
     let mut retried = minute();
     retried.retry_after = 10 * SECOND;
@@ -239,11 +248,11 @@ fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
         let calls = Arc::new(AtomicU32::new(0));
         let call = || {
             let calls = Arc::clone(&calls);
-            let fails = move || {
+            let create = move || {
                 calls.fetch_add(1, Ordering::SeqCst);
-                Err::<i32, _>("no row")
+                come_to_nothing(falls)
             };
-            let got = users.entry("1").background(fails).try_get_or_create();
+            let got = users.entry("1").background(create).try_get_or_create();
             assert_eq!(got.unwrap().source(), source);
             until_refreshed(&users, "1");
         };
@@ -253,9 +262,76 @@ fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
             hand.advance((10 * SECOND).saturating_sub(TICK));
             call();
             assert_eq!(calls.load(Ordering::SeqCst), failures);
+            // They are counted once the key is free.
+            until(|| users.stats().errors >= u64::from(failures));
+            assert_eq!(users.stats().errors, u64::from(failures));
             hand.advance(TICK);
         }
     }
+}
+
+#[test]
+fn a_creation_that_failed_in_the_background_is_left_alone_like_any() {
+    left_alone(false);
+}
+
+#[test]
+fn a_creation_that_fell_over_in_the_background_is_left_alone_like_one_that_failed() {
+    left_alone(true);
+}
+
+#[test]
+fn tasks_in_the_background_that_come_to_nothing_are_left_alone() {
+    for (falls, early) in [(false, false), (true, false), (false, true), (true, true)] {
+        let tasks: Arc<Mutex<Vec<_>>> = Arc::default();
+        let spawned = Arc::clone(&tasks);
+        let mut config = minute();
+        config.retry_after = 10 * SECOND;
+        let (config, age, source) = if early {
+            (config.early_refresh(0.5), 31, Source::Fresh)
+        } else {
+            (config.background_refresh(), 61, Source::Stale)
+        };
+        let (builder, hand) = builder();
+        let builder = builder.spawner(move |task| spawned.lock().unwrap().push(task));
+        let host = builder.region(config).build().unwrap();
+        let users = host.region("users").unwrap();
+        users.set("1", 1).unwrap();
+        hand.advance(age * SECOND);
+        let call = || {
+            let create = move || async move { come_to_nothing(falls) };
+            let entry = users.entry("1").background_async(create);
+            let got = futures_executor::block_on(entry.try_get_or_create()).unwrap();
+            assert_eq!(got.source(), source);
+            tasks.lock().unwrap().pop()
+        };
+        for failures in 1..=2 {
+            let task = AssertUnwindSafe(call().expect("it is due"));
+            let run = || futures_executor::block_on(task);
+            // A panic is the runtime's as well.
+            assert_eq!(catch_unwind(AssertUnwindSafe(run)).is_err(), falls);
+            assert_eq!(users.stats().errors, failures);
+            hand.advance((10 * SECOND).saturating_sub(TICK));
+            assert!(call().is_none());
+            hand.advance(TICK);
+        }
+    }
+}
+
+#[test]
+fn a_creation_that_falls_over_is_logged_and_its_panic_goes_to_who_runs_it() {
+    let (users, _, creations) = with_runner();
+    let falls = || -> i32 { panic!("no row {}", 42) };
+    drop(users.entry("1").background(falls).get_or_create().unwrap());
+    let creation = creations.recv().unwrap();
+    let lines = logs::of(|| {
+        assert!(catch_unwind(AssertUnwindSafe(|| creation.run())).is_err());
+    });
+    let line = lines.iter().find(|line| line.level == "WARN");
+    let line = line.expect("it is logged");
+    assert_eq!(line.message, "a creation in the background failed");
+    assert_eq!(line.field("error"), "the creator panicked: no row 42");
+    assert_eq!(users.stats().errors, 1);
 }
 
 /// Eight threads and 1,024 places before them.

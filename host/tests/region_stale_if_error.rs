@@ -14,7 +14,7 @@ use dogpile::{
     Cached, ErrorKind, Invalidation, ManualClock, MaxStale, Region, RegionConfig, Result, Source,
 };
 
-use region_support::{Board, Fault, SECOND, TICK, misses, region, until_waiting};
+use region_support::{Board, Fault, SECOND, START, TICK, misses, region, until_waiting};
 
 /// Values expire after 60 s, are never served while others are created, and stand in for errors 100 s longer. What failed
 /// is tried again after 10 s.
@@ -101,6 +101,21 @@ fn a_creation_that_failed_is_left_alone_until_its_time_has_come() {
         }
         assert_eq!(users.stats().stale, 21);
         assert_eq!((users.stats().creations, users.stats().errors), (0, 0));
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_leave_a_failure_alone_for_longer() {
+    each("set back", |users, hand, call| {
+        users.set("1", 1).unwrap();
+        hand.advance(100 * SECOND);
+        assert_stale(call(), 1);
+        // The value is still expired then.
+        hand.set((START + 70) * 1_000_000_000);
+        hand.advance((10 * SECOND).saturating_sub(TICK));
+        assert_stale(call(), 0);
+        hand.advance(TICK);
+        assert_stale(call(), 1);
     });
 }
 

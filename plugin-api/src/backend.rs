@@ -11,6 +11,10 @@ use crate::{Error, ErrorKind, HostContext, Key, Lease, Mutex, Result, Value};
 /// An instance serves every region that names it, from any number of threads at once. Methods are called on the
 /// caller's thread, so what they wait for, the caller waits for. An error makes the host go on without the cache or
 /// fail, as the region's `on_backend_error` says; a panic is caught and reported as an error.
+///
+/// Dropping the last reference to an object runs the program's code, which may call this backend again. On the caller's
+/// thread the host puts that off to the end of the call, whatever locks are held; but in `get`, which is to be quick,
+/// and on threads of its own, a backend of [`Storage::Objects`] drops values outside of its locks.
 pub trait Backend: Send + Sync + Sized + 'static {
     /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
     type Arguments: DeserializeOwned + JsonSchema;

@@ -90,4 +90,4 @@ pub use self::key::{Key, OwnedKey};
 pub use self::mangler::KeyMangler;
 pub use self::mutex::{Lease, Mutex};
 pub use self::proxy::Proxy;
-pub use self::value::{Metadata, Object, Value, image};
+pub use self::value::{Metadata, Object, Unreferenced, Value, image, keep_unreferenced};

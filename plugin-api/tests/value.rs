@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use dogpile_plugin_api::{Key, Metadata, Object, Value};
+use dogpile_plugin_api::{Key, Metadata, Object, Value, keep_unreferenced};
 
 const METADATA: Metadata = Metadata {
     created: 7,
@@ -121,6 +121,44 @@ fn references_are_counted_over_threads() {
     });
     assert_eq!(value.references(), 1);
     drop(value);
+    assert_eq!(Arc::strong_count(&counted), 1);
+}
+
+#[test]
+fn what_loses_its_last_reference_in_a_call_that_keeps_it_is_dropped_after_it() {
+    let counted = Arc::new(());
+    let object = || Object::new(&METADATA, key("k"), Arc::clone(&counted)).into_value();
+    let with_extra = || Object::with_extra(&METADATA, key("k"), Arc::clone(&counted), 7_u8);
+    let (referenced, moved) = (object(), object());
+    let ((), kept) = keep_unreferenced(|| {
+        drop(referenced.clone());
+        drop(object());
+        drop(with_extra());
+        // The inner call's is kept for the outer one when it is dropped there.
+        drop(keep_unreferenced(|| drop(object())));
+        std::thread::scope(|scope| scope.spawn(|| drop(moved)).join().unwrap());
+        assert_eq!(Arc::strong_count(&counted), 5);
+    });
+    assert_eq!(Arc::strong_count(&counted), 5);
+    std::thread::spawn(|| drop(kept)).join().unwrap();
+    assert_eq!(Arc::strong_count(&counted), 2);
+    drop(referenced);
+    assert_eq!(Arc::strong_count(&counted), 1);
+}
+
+#[test]
+fn a_call_that_panics_drops_what_it_kept_and_keeps_nothing_any_more() {
+    let counted = Arc::new(());
+    let object = || Object::new(&METADATA, key("k"), Arc::clone(&counted)).into_value();
+    let call = || {
+        keep_unreferenced(|| {
+            drop(object());
+            panic!("on purpose");
+        })
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    assert_eq!(Arc::strong_count(&counted), 1);
+    drop(object());
     assert_eq!(Arc::strong_count(&counted), 1);
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 /// More are not remembered at once: then the one that is over first makes room. (Miri fills it too.)
 const MOST: usize = if cfg!(miri) { 16 } else { 4096 };
 
-/// Keys that need not be tried for a while, by those who have something to serve instead.
+/// Keys that need not be tried for a while, by those who have something to serve instead; each with the steady time at
+/// which that ends.
 #[derive(Default)]
 pub(crate) struct Failures(HashMap<Box<str>, u64>);
 
@@ -16,13 +17,13 @@ pub(crate) struct Failures(HashMap<Box<str>, u64>);
 pub struct Retry<'a> {
     /// So long after the failure.
     pub after: Duration,
-    /// By this clock.
+    /// By this clock's steady time.
     pub clock: &'a Clock,
 }
 
 impl Failures {
     pub(crate) fn note(&mut self, key: &str, retry: Retry<'_>) {
-        let now = retry.clock.exact();
+        let now = retry.clock.steady();
         let after = u64::try_from(retry.after.as_nanos()).unwrap_or(u64::MAX);
         if self.0.len() >= MOST && !self.0.contains_key(key) {
             self.0.retain(|_, until| *until > now);
@@ -41,7 +42,7 @@ impl Failures {
         let Some(until) = self.0.get(key) else {
             return false;
         };
-        let recent = clock.exact() < *until;
+        let recent = clock.steady() < *until;
         if !recent {
             self.0.remove(key);
         }
@@ -72,6 +73,22 @@ mod tests {
         hand.advance(Duration::from_nanos(1));
         assert!(!failures.is_recent("a", &clock));
         assert!(failures.0.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_failure_more_or_less_recent() {
+        let (clock, hand) = Clock::manual(1_000);
+        let retry = Retry {
+            after: Duration::from_nanos(10),
+            clock: &clock,
+        };
+        let mut failures = Failures::default();
+        failures.note("a", retry);
+        hand.set(2_000);
+        assert!(failures.is_recent("a", &clock));
+        hand.set(1);
+        hand.advance(Duration::from_nanos(10));
+        assert!(!failures.is_recent("a", &clock));
     }
 
     #[test]

@@ -77,6 +77,9 @@ pub trait Operation {
 
     /// Stores the value, within [`Storing::run`], so that whoever reads after this has returned finds it. An error ends
     /// the creation as one of the creator does.
+    ///
+    /// Deletions of the key wait for what runs there. So nothing may run there that deletes the key or waits for who does,
+    /// such as the `Drop` of a value that is stored over: put that off until the call has ended.
     fn store(
         &mut self,
         value: &Self::Value,

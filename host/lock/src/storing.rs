@@ -73,7 +73,7 @@ impl<V, E, L> Storing<V, E, L> {
     }
 
     /// Runs `store`, which may block, unless the key was deleted since the creation began. A deletion that comes
-    /// meanwhile waits for it. Gives `None` if it was not run.
+    /// meanwhile waits for it, so it must not delete the key itself. Gives `None` if it was not run.
     pub fn run<T>(&self, store: impl FnOnce() -> T) -> Option<T> {
         let _undeleted = self.hold()?;
         Some(store())

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dogpile_lock::{Acquired, Held, Lent, Operation, Reading, Storing};
-use dogpile_plugin_api::{Guarded, Key, Object, Value};
+use dogpile_plugin_api::{Guarded, Key, Object, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
 use super::Region;
@@ -19,7 +19,7 @@ use super::told::Told;
 use super::way::Way;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
-use crate::slot::Count;
+use crate::slot::{Attempt, Count};
 use crate::{Error, Result};
 
 /// What a caller wants of a creation.
@@ -64,6 +64,10 @@ pub(super) struct Creating<'a, T, F, G> {
     foreign: bool,
     /// Whether the last read failed.
     unread: bool,
+    /// None until its creator begins.
+    attempt: Option<Arc<Attempt>>,
+    /// What was dropped while it had the key: its own code may ask for that.
+    unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -89,6 +93,8 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             keep: Keep::AsTheRegion,
             foreign: false,
             unread: false,
+            attempt: None,
+            unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
     }
@@ -97,6 +103,16 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
     pub(super) fn over_foreign(mut self, foreign: bool) -> Self {
         self.foreign = foreign;
         self
+    }
+
+    /// Whether it is the one that this caller made itself.
+    pub(super) fn is_own(&self, attempt: &Arc<Attempt>) -> bool {
+        let own = self.attempt.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, attempt))
+    }
+
+    fn failed(&self, error: Error) -> Failure {
+        Failure::Error(error, self.attempt.clone())
     }
 
     /// The region, if it still has the instance and the key that this passage began with.
@@ -128,7 +144,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .region
             .acquire(self.way, &region, self.key, self.call)
             .await;
-        let (acquired, mutex) = asked.map_err(Failure::Error)?;
+        let (acquired, mutex) = asked?;
         self.mutex = mutex;
         Ok(acquired)
     }
@@ -149,16 +165,17 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         if newer_than == u64::MAX {
             return Ok(Reading::Missing);
         }
-        let got = self
-            .region
-            .call_with_key(self.way, &region.instance, self.key, |instance, key| {
-                instance.backend.get_fresh(key)
-            })
-            .await;
+        let got =
+            self.region
+                .call_with_key(self.way, &region.instance, self.key, |instance, key| {
+                    keep_unreferenced(|| instance.backend.get_fresh(key))
+                });
+        let (got, unreferenced) = got.await;
+        self.unreferenced.append(unreferenced);
         let found = self
             .region
             .judge_read::<T, F>(&region, self.key, self.call, got);
-        let found = found.map_err(Failure::Error)?;
+        let found = found?;
         self.foreign = self.region.is_foreign(&found, self.foreign);
         self.unread = found.is_unread();
         Ok(match found.into_reading() {
@@ -169,6 +186,10 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
 
     async fn create(&mut self) -> Result<Value, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
+        self.attempt = Some(Arc::new(Attempt {
+            started,
+            tags: self.call.tags.clone(),
+        }));
         let told = Told::One(self.key);
         let span = told.span(self.region);
         let created = async { self.goal.create().await }
@@ -177,11 +198,11 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let value = created.map_err(|error| {
             let times = self.region.ends_now(started);
             told.failed(self.region, &span, times.seconds(), &error);
-            Failure::Error(error)
+            self.failed(error)
         })?;
         self.keep = self.goal.keep(&value);
         self.region.slot().stats.count(Count::Creation);
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         let times = self.region.ends_now(started);
         told.created(self.region, &span, times.seconds());
         let call = self.call.storing(self.keep);
@@ -195,7 +216,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         storing: Storing<Value, Failure, Held<KeyMutex>>,
         lease: Option<&Held<KeyMutex>>,
     ) -> Result<(), Failure> {
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         // What was created for an instance that is gone is stored nowhere.
         if !is_current(&region, self.creations, self.own_key, self.key) {
             return Ok(());
@@ -206,26 +227,27 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let Some(stored) = self
             .region
             .to_store::<T, F>(&region, self.call, self.key, value)
-            .map_err(Failure::Error)?
+            .map_err(|error| self.failed(error))?
         else {
             return Ok(());
         };
         let lease = lease.map(Held::lend);
         let call = move |instance: &Arc<Instance>, key: &Key<'_>| {
-            storing.run(|| set(instance, key, &stored, lease.as_ref()))
+            keep_unreferenced(|| storing.run(|| set(instance, key, &stored, lease.as_ref())))
         };
-        let outcome = self
+        let called = self
             .region
-            .call_with_key(self.way, &region.instance, self.key, call)
-            .await;
+            .call_with_key(self.way, &region.instance, self.key, call);
+        let (outcome, unreferenced) = called.await;
+        self.unreferenced.append(unreferenced);
         self.region
             .after_store(&region, self.call, self.key, (value, self.unread), outcome)
-            .map_err(Failure::Error)
+            .map_err(|error| self.failed(error))
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.
     fn is_excused(error: &Failure) -> bool {
-        matches!(error, Failure::Error(_))
+        matches!(error, Failure::Error(..))
     }
 
     fn is_lost(lease: &Held<KeyMutex>) -> bool {
@@ -263,7 +285,7 @@ impl Region {
         own_key: &str,
         key: &BackendKey<'_>,
     ) -> Result<Current, Failure> {
-        let region = self.current().map_err(Failure::Error)?;
+        let region = self.current()?;
         if is_current(&region, creations, own_key, key) {
             Ok(region)
         } else {

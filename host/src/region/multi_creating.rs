@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dogpile_lock::{Acquired, Held, Lent, MultiOperation, Reading, Storing, ToStore};
-use dogpile_plugin_api::{Guarded, Key, Value};
+use dogpile_plugin_api::{Guarded, Key, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
 use super::call::Call;
@@ -21,10 +21,10 @@ use super::store::object;
 use super::told::Told;
 use super::way::Way;
 use super::{CacheKey, Region};
-use crate::Result;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
-use crate::slot::Count;
+use crate::slot::{Attempt, Count};
+use crate::{Error, Result};
 
 /// The creation's steps.
 pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
@@ -46,6 +46,10 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     unread: Vec<bool>,
     /// Whether values are created whatever there is.
     anew: bool,
+    /// None until its creator begins.
+    attempt: Option<Arc<Attempt>>,
+    /// What was dropped while it had the keys: its own code may ask for those.
+    unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -73,6 +77,8 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             foreign: vec![false; keys.len()],
             unread: vec![false; keys.len()],
             anew: false,
+            attempt: None,
+            unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
     }
@@ -89,6 +95,16 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         self
     }
 
+    /// See [`Creating::is_own`](super::creating::Creating::is_own).
+    pub(super) fn is_own(&self, attempt: &Arc<Attempt>) -> bool {
+        let own = self.attempt.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, attempt))
+    }
+
+    fn failed(&self, error: Error) -> Failure {
+        Failure::Error(error, self.attempt.clone())
+    }
+
     /// All keys are spelled by one configuration: one of them tells.
     fn is_current(&self, region: &Configured, number: usize) -> bool {
         let (own, key) = (&self.own_keys[number].text, &self.keys[number]);
@@ -100,7 +116,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         self.region.unreplaced(self.creations, own, key)
     }
 
-    fn keys_of(&self, numbers: impl Iterator<Item = usize>) -> Vec<&BackendKey<'a>> {
+    fn keys_of(&self, numbers: impl Iterator<Item = usize>) -> Vec<&'a BackendKey<'a>> {
         numbers.map(|number| &self.keys[number]).collect()
     }
 }
@@ -125,7 +141,7 @@ where
             .region
             .acquire(self.way, &region, &self.keys[number], self.call)
             .await;
-        let (acquired, mutex) = asked.map_err(Failure::Error)?;
+        let (acquired, mutex) = asked?;
         self.mutexes.extend(mutex.map(|mutex| (number, mutex)));
         Ok(acquired)
     }
@@ -143,20 +159,23 @@ where
         }
         let keys = self.keys_of(numbers.iter().copied());
         // Backends with replicas have no way to ask the primary for several keys at once.
-        let got = self
-            .region
-            .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
-                let keys = keys.iter();
-                keys.map(|key| instance.backend.get_fresh(key))
-                    .collect::<Vec<_>>()
-            })
-            .await;
+        let got =
+            self.region
+                .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
+                    keep_unreferenced(|| {
+                        let keys = keys.iter();
+                        keys.map(|key| instance.backend.get_fresh(key))
+                            .collect::<Vec<_>>()
+                    })
+                });
+        let (got, unreferenced) = got.await;
+        self.unreferenced.append(unreferenced);
         // Each by itself: one that cannot be read is no reason to create the others.
         let found = keys
             .into_iter()
             .zip(got)
             .map(|(key, got)| self.region.judge_read::<T, F>(&region, key, self.call, got));
-        let found = found.collect::<Result<Vec<_>>>().map_err(Failure::Error)?;
+        let found = found.collect::<Result<Vec<_>>>()?;
         for (number, found) in numbers.iter().zip(&found) {
             let before = self.foreign[*number];
             self.foreign[*number] = self.region.is_foreign(found, before);
@@ -167,6 +186,10 @@ where
 
     async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<Value>>, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
+        self.attempt = Some(Arc::new(Attempt {
+            started,
+            tags: self.call.tags.clone(),
+        }));
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
@@ -179,9 +202,9 @@ where
         let mut given = by_key(created.map_err(|error| {
             let times = self.region.ends_now(started);
             told.failed(self.region, &span, times.seconds(), &error);
-            Failure::Error(error)
+            self.failed(error)
         })?);
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         let times = self.region.ends_now(started);
         told.created(self.region, &span, times.seconds());
         let mut values = Vec::with_capacity(numbers.len());
@@ -209,7 +232,7 @@ where
         &mut self,
         values: Vec<ToStore<'_, Value, Failure, Held<KeyMutex>>>,
     ) -> Result<(), Failure> {
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         let (mut numbers, mut made, mut stores) = (Vec::new(), Vec::new(), Vec::new());
         for to_store in values {
             let number = to_store.number;
@@ -226,7 +249,7 @@ where
                 &self.keys[number],
                 to_store.value,
             );
-            if let Some(form) = form.map_err(Failure::Error)? {
+            if let Some(form) = form.map_err(|error| self.failed(error))? {
                 numbers.push(number);
                 made.push((to_store.value.clone(), self.unread[number]));
                 stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
@@ -236,23 +259,25 @@ where
             return Ok(());
         }
         let keys = self.keys_of(numbers.into_iter());
-        let call =
-            move |instance: &Arc<Instance>, keys: &[Key<'_>]| set_all(instance, keys, &stores);
-        let outcomes = self
+        let call = move |instance: &Arc<Instance>, keys: &[Key<'_>]| {
+            keep_unreferenced(|| set_all(instance, keys, &stores))
+        };
+        let called = self
             .region
-            .call_with_keys(self.way, &region.instance, &keys, call)
-            .await;
+            .call_with_keys(self.way, &region.instance, &keys, call);
+        let (outcomes, unreferenced) = called.await;
+        self.unreferenced.append(unreferenced);
         for ((key, (value, unread)), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
                 .after_store(&region, self.call, key, (value, *unread), outcome)
-                .map_err(Failure::Error)?;
+                .map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.
     fn is_excused(error: &Failure) -> bool {
-        matches!(error, Failure::Error(_))
+        matches!(error, Failure::Error(..))
     }
 
     fn is_lost(lease: &Held<KeyMutex>) -> bool {

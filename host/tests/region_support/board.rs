@@ -149,6 +149,20 @@ impl Board {
         self.put(key, Value::from(bytes.as_ref()));
     }
 
+    /// Drops what it replaces under its lock.
+    pub(super) fn put_carelessly(&self, key: &str, value: Value) {
+        self.lock().entries.insert(key.to_owned(), value);
+    }
+
+    /// The same, of what it removes.
+    pub(super) fn remove_carelessly(&self, key: Option<&str>) {
+        let mut inner = self.lock();
+        match key {
+            Some(key) => drop(inner.entries.remove(key)),
+            None => inner.entries.clear(),
+        }
+    }
+
     pub(super) fn put(&self, key: &str, value: Value) {
         let old = self.lock().entries.insert(key.to_owned(), value);
         drop(old);

@@ -35,6 +35,9 @@ pub(crate) struct SpyArguments {
     /// Whether it has no mutexes.
     #[serde(default)]
     alone: bool,
+    /// Whether it drops values under its lock.
+    #[serde(default)]
+    careless: bool,
     /// The mangler that it asks for.
     #[serde(default)]
     mangler: Option<String>,
@@ -67,13 +70,21 @@ impl Backend for Spy {
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
         self.board.call("set", key)?;
-        self.board.put(key, value.clone());
+        if self.arguments.careless {
+            self.board.put_carelessly(key, value.clone());
+        } else {
+            self.board.put(key, value.clone());
+        }
         Ok(())
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
         self.board.call("delete", key)?;
-        self.board.remove(key);
+        if self.arguments.careless {
+            self.board.remove_carelessly(Some(key));
+        } else {
+            self.board.remove(key);
+        }
         Ok(())
     }
 
@@ -105,7 +116,11 @@ impl Backend for Spy {
 
     fn clear(&self) -> Result<()> {
         self.board.call("clear", "")?;
-        self.board.remove_all();
+        if self.arguments.careless {
+            self.board.remove_carelessly(None);
+        } else {
+            self.board.remove_all();
+        }
         Ok(())
     }
 

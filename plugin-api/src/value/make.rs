@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use super::header::{External, HEADER_LENGTH, Header, IMAGE, ValueVtable, kind};
-use super::{Metadata, Value, align_up};
+use super::{Metadata, Value, align_up, unreferenced};
 use crate::{Key, panics};
 
 /// The table of objects of type `T` made by this image.
@@ -79,6 +79,9 @@ unsafe extern "C" fn destroy_with<T>(header: *mut Header) {
     // SAFETY: the last reference is gone, a `T` lies behind the key, and this is the layout that `allocate` was called
     // with.
     unsafe {
+        if is_kept::<T>(header) {
+            return;
+        }
         let layout = payload_layout::<T>((*header).key_length as usize);
         destroy(header, layout, || payload::<T>(header).drop_in_place());
     }
@@ -87,11 +90,28 @@ unsafe extern "C" fn destroy_with<T>(header: *mut Header) {
 unsafe extern "C" fn destroy_with_extra<T, E>(header: *mut Header) {
     // SAFETY: as in `destroy_with`; an `Extra<E>` lies where the layout says. It is dropped even if the `T` panics.
     unsafe {
+        if is_kept::<T>(header) {
+            return;
+        }
         let (layout, offset) = extra_layout::<T, E>((*header).key_length as usize);
         destroy(header, layout, || {
             let _extra = DropInPlace(header.byte_add(offset).cast::<Extra<E>>());
             payload::<T>(header).drop_in_place();
         });
+    }
+}
+
+/// Whether it is kept, since dropping the `T` may run the program's code, and destroyed later.
+///
+/// # Safety
+///
+/// As for `destroy`.
+unsafe fn is_kept<T>(header: *mut Header) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        std::mem::needs_drop::<T>()
+            && (*header).kind == kind::OBJECT
+            && unreferenced::keep(NonNull::new_unchecked(header))
     }
 }
 

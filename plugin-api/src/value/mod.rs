@@ -7,6 +7,7 @@
 mod header;
 mod make;
 mod object;
+mod unreferenced;
 
 use std::any::TypeId;
 use std::fmt;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use abi_stable::StableAbi;
 
 pub use self::object::Object;
+pub use self::unreferenced::{Unreferenced, keep_unreferenced};
 
 pub(crate) use self::header::kind;
 use self::header::{External, IMAGE};
@@ -40,7 +42,8 @@ pub struct Metadata {
 /// A value that a backend stores and gives back.
 ///
 /// Cloning counts a reference; the payload is never copied and never changed. It may be sent to and dropped on any
-/// thread and by any image: the image that made it frees it.
+/// thread and by any image: the image that made it frees it. To drop the last reference to an object runs the program's
+/// code, which may call the backend again; see [`Backend`](crate::Backend).
 #[repr(transparent)]
 #[derive(StableAbi)]
 pub struct Value {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod drops;
 mod eviction;
 mod hits;
 mod limits;
