@@ -22,7 +22,7 @@ bugs! {
     AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
     CutsAt64Ki, CutsAtBar, CutsKeys, DamagesLong, DeletesAll, DeletesOne, DiesWithValue, DropsWhatEnds,
     EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll,
-    KeepsDeleted, KeepsFirst, KeepsHeld, LeaksObjects, LosesEmpty, MixesOrder, NoExclusion, NoMutex, OneForAll, Panics,
-    PassesAtOnce, ReadsNumbers, Reentrant, RefusesGuarded, ReleasesStrangers, RenewsLost, RenewsNothing, SameToken,
+    GuardsByFirst, KeepsDeleted, KeepsFirst, KeepsHeld, LeaksObjects, LosesEmpty, MixesFresh, MixesOrder, NoExclusion, NoMutex, OneForAll, Panics,
+    PassesAtOnce, ReadsNumbers, Reentrant, RefusesGuarded, RefusesMany, ReleasesStrangers, RenewsLost, RenewsNothing, SameToken,
     SaysFree, SaysShared, StaleFresh, StoresFirstOfTwo, StoresOne, TearsValues, TrimsKeys, TrimsValues, TrustsHashes,
 }
