@@ -297,7 +297,12 @@ fn a_mutex_and_its_lease_go_through() {
         echo.set_guarded(&key("k"), &value, &lost).unwrap(),
         Guarded::LeaseLost
     );
-    let many = |last| [(key("k"), value.clone(), lost), (key(last), value.clone(), lease)];
+    let many = |last| {
+        [
+            (key("k"), value.clone(), lost),
+            (key(last), value.clone(), lease),
+        ]
+    };
     assert_eq!(
         echo.set_guarded_multi(&many("l")).unwrap(),
         [Guarded::LeaseLost, Guarded::Stored]

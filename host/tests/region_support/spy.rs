@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_plugin_api::{
-    Backend, Deserialize, Error, HostContext, JsonSchema, Key, KeyMangler, Lease, Mutex,
+    Backend, Deserialize, Error, Guarded, HostContext, JsonSchema, Key, KeyMangler, Lease, Mutex,
     NoArguments, Result, Storage, Value, export_plugin, schemars, serde,
 };
 
@@ -86,6 +86,11 @@ impl Backend for Spy {
         Ok(keys.iter().map(|key| self.board.stored(key)).collect())
     }
 
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.board.call("get_multi_fresh", &list(keys.iter()))?;
+        Ok(keys.iter().map(|key| self.board.stored(key)).collect())
+    }
+
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
         let keys = entries.iter().map(|(key, _)| key);
         self.board.call("set_multi", &list(keys))?;
@@ -93,6 +98,20 @@ impl Backend for Spy {
             self.board.put(key, value.clone());
         }
         Ok(())
+    }
+
+    fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
+        self.board.call("set", key)?;
+        Ok(self.guarded(key, value, lease))
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        let keys = entries.iter().map(|(key, ..)| key);
+        self.board.call("set_guarded_multi", &list(keys))?;
+        let entries = entries.iter();
+        Ok(entries
+            .map(|(key, value, lease)| self.guarded(key, value, lease))
+            .collect())
     }
 
     fn delete_multi(&self, keys: &[Key]) -> Result<()> {
@@ -145,6 +164,17 @@ impl Backend for Spy {
             board: Arc::clone(&self.board),
             key: key.to_string(),
         }))
+    }
+}
+
+impl Spy {
+    /// Stores if that lease holds the mutex of the key.
+    fn guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Guarded {
+        if !self.board.is_held_by(key, lease.tag) {
+            return Guarded::LeaseLost;
+        }
+        self.board.put(key, value.clone());
+        Guarded::Stored
     }
 }
 

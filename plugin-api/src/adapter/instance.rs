@@ -100,9 +100,7 @@ impl BackendInstance {
         let mut values: Vec<RawValue> = keys.iter().map(|_| RawValue::NULL).collect();
         let keys = RSlice::from_slice(keys);
         // SAFETY: as in `new`; there is room for as many values as keys.
-        unsafe {
-            (self.raw.table.get_multi())(self.raw.state, keys, values.as_mut_ptr()).take()?
-        };
+        unsafe { (self.raw.table.get_multi())(self.raw.state, keys, values.as_mut_ptr()).take()? };
         // SAFETY: each was given by the plugin, or is null.
         unsafe { taken(values) }
     }

@@ -139,7 +139,8 @@ fn nothing(on: &Fixture<'_>) -> Ended {
     on.backend.set_multi(&[])?;
     on.backend.delete_multi(&[])?;
     check(
-        on.backend.get_multi_fresh(&[])?.is_empty() && on.backend.set_guarded_multi(&[])?.is_empty(),
+        on.backend.get_multi_fresh(&[])?.is_empty()
+            && on.backend.set_guarded_multi(&[])?.is_empty(),
         "no keys, and an answer",
     )?;
     check(

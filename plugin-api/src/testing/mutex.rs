@@ -299,7 +299,9 @@ fn many_guarded(on: &Fixture<'_>) -> Ended {
     let outcomes = on.backend.set_guarded_multi(&entries)?;
     check(
         outcomes == [Guarded::Stored, alone, Guarded::Stored],
-        format_args!("{outcomes:?}, where the leases of the outer two are held, and the other alone was {alone:?}"),
+        format_args!(
+            "{outcomes:?}, where the leases of the outer two are held, and the other alone was {alone:?}"
+        ),
     )?;
     on.expect(&keys[0], b"with others")?;
     on.expect(&keys[2], b"with others")?;

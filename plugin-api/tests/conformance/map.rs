@@ -299,7 +299,9 @@ impl Backend for Map {
             .iter()
             .map(|(key, value, lease)| self.set_guarded(key, value, lease));
         let mut outcomes: Vec<_> = outcomes.collect::<Result<_>>()?;
-        if self.has(Bug::GuardsByFirst) && let Some(first) = outcomes.first().copied() {
+        if self.has(Bug::GuardsByFirst)
+            && let Some(first) = outcomes.first().copied()
+        {
             outcomes.fill(first);
         }
         Ok(outcomes)

@@ -2,8 +2,9 @@
 
 use super::RemoteMutex;
 use super::keeper::Away;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt::{self, Debug, Formatter};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,8 +31,14 @@ pub struct Lent<M: RemoteMutex>(Arc<State<M>>);
 impl<M: RemoteMutex> Lent<M> {
     /// Uses the lease, which is not renewed meanwhile. `None` if it is known to be lost, or given back already.
     pub fn with<T>(&self, use_lease: impl FnOnce(&M::Lease) -> T) -> Option<T> {
+        self.hold().map(|lease| use_lease(&lease))
+    }
+
+    /// As [`Lent::with`], for as long as the outcome is kept: for the leases of several keys that are used together.
+    pub fn hold(&self) -> Option<impl Deref<Target = M::Lease>> {
         let lease = self.0.lease.lock();
-        lease.as_ref().filter(|_| !self.0.is_lost()).map(use_lease)
+        let held = MutexGuard::try_map(lease, Option::as_mut).ok();
+        held.filter(|_| !self.0.is_lost())
     }
 }
 
