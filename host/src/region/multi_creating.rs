@@ -16,6 +16,7 @@ use super::keep::{Keep, Rule};
 use super::key_mutex::KeyTurn;
 use super::mangle::BackendKey;
 use super::multi::{OwnKey, by_key};
+use super::multi_passage::Came;
 use super::passage::unread;
 use super::read::Found;
 use super::store::object;
@@ -43,7 +44,7 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     keep: Vec<bool>,
     beneath: Vec<Beneath>,
     /// What the creator was asked for, and what it made of that.
-    made: Vec<Option<Option<Value>>>,
+    made: Vec<Came<Value>>,
     types: PhantomData<fn() -> (T, F)>,
 }
 
@@ -69,7 +70,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
             beneath: vec![Beneath::default(); keys.len()],
-            made: vec![None; keys.len()],
+            made: keys.iter().map(|_| Came::ToNothing).collect(),
             types: PhantomData,
         }
     }
@@ -81,11 +82,10 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     }
 
     /// What the creator made, of each key that it was asked for.
-    pub(super) fn into_made(self) -> Vec<Option<Option<Outcome<Value>>>> {
+    pub(super) fn into_made(self) -> impl Iterator<Item = Came<Outcome<Value>>> {
         let source = Source::Created;
-        let outcome = |made: Option<Value>| made.map(|value| Outcome { value, source });
         let made = self.made.into_iter();
-        made.map(|made| made.map(outcome)).collect()
+        made.map(move |made| made.map(|value| Outcome { value, source }))
     }
 
     /// All keys are spelled by one configuration: one of them tells.
@@ -185,7 +185,7 @@ where
                 let call = self.call.storing(keep);
                 object(self.region, &region, key, &call, times, value).into_value()
             });
-            self.made[*number] = Some(value.clone());
+            self.made[*number] = value.clone().into();
             values.push(value);
         }
         if !given.is_empty() {

@@ -18,37 +18,65 @@ use super::{CacheKey, Cacheable, Cached, Entries, Region};
 use crate::Result;
 use crate::instance::Failure;
 
-/// What the keys of a call have come to: nothing yet; or a value, or `None` if it was left out.
-struct Progress<T>(Vec<Option<Option<Cached<T>>>>);
+/// What a key has come to.
+pub(super) enum Came<V> {
+    /// Nothing yet.
+    ToNothing,
+    /// Its creator left it out.
+    LeftOut,
+    To(V),
+}
+
+impl<V> Came<V> {
+    pub(super) fn map<W>(self, map: impl FnOnce(V) -> W) -> Came<W> {
+        match self {
+            Self::ToNothing => Came::ToNothing,
+            Self::LeftOut => Came::LeftOut,
+            Self::To(value) => Came::To(map(value)),
+        }
+    }
+}
+
+/// Of a creator, or of the lock: `None` was left out.
+impl<V> From<Option<V>> for Came<V> {
+    fn from(value: Option<V>) -> Self {
+        value.map_or(Self::LeftOut, Self::To)
+    }
+}
+
+/// What the keys of a call have come to.
+struct Progress<T>(Vec<Came<Cached<T>>>);
 
 impl<T: Send + Sync + 'static> Progress<T> {
     fn new(keys: usize) -> Self {
-        Self((0..keys).map(|_| None).collect())
+        Self((0..keys).map(|_| Came::ToNothing).collect())
     }
 
     /// The numbers of the keys that have come to nothing yet.
     fn open(&self) -> Vec<usize> {
         let all = self.0.iter().enumerate();
-        all.filter(|(_, came)| came.is_none())
+        all.filter(|(_, came)| matches!(came, Came::ToNothing))
             .map(|(number, _)| number)
             .collect()
     }
 
-    /// Takes the outcome of a key in; false if it is of another type.
-    fn take(&mut self, region: &Region, number: usize, outcome: Option<Outcome<Value>>) -> bool {
-        let Some(Outcome { value, source }) = outcome else {
-            self.0[number] = Some(None);
-            return true;
-        };
+    /// Takes the value of a key in; false if it is of another type.
+    fn take(&mut self, region: &Region, number: usize, outcome: Outcome<Value>) -> bool {
+        let Outcome { value, source } = outcome;
         let Ok(object) = Object::from_value(value) else {
             return false;
         };
-        self.0[number] = Some(Some(region.passed(object, source)));
+        self.0[number] = Came::To(region.passed(object, source));
         true
     }
 
     fn into_values(self) -> Vec<Option<Cached<T>>> {
-        self.0.into_iter().map(Option::flatten).collect()
+        let all = self.0.into_iter();
+        all.map(|came| match came {
+            Came::To(value) => Some(value),
+            Came::ToNothing | Came::LeftOut => None,
+        })
+        .collect()
     }
 }
 
@@ -123,23 +151,26 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
-            let outcomes = match outcome {
-                Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
+            let came: Vec<Came<_>> = match outcome {
+                Ok(outcomes) => outcomes.into_iter().map(Came::from).collect(),
                 // What it has made by then it keeps.
-                Err(LockError::Creation(Failure::Replaced)) => creating.into_made(),
+                Err(LockError::Creation(Failure::Replaced)) => creating.into_made().collect(),
                 Err(error) => return Err(region.failed(error, wait)),
             };
             let is_outdated = |outcome: &Outcome<Value>| {
                 outcome.source == Source::Waited && is_hard_outdated(&outcome.value, &in_force)
             };
             let mut mismatch = None;
-            for (number, outcome) in open.into_iter().zip(outcomes) {
-                let Some(outcome) = outcome else { continue };
-                if outcome.as_ref().is_some_and(is_outdated) {
-                    continue;
-                }
-                if !progress.take(region, number, outcome) {
-                    mismatch = Some(number);
+            for (number, came) in open.into_iter().zip(came) {
+                match came {
+                    Came::ToNothing => {}
+                    Came::LeftOut => progress.0[number] = Came::LeftOut,
+                    Came::To(outcome) if is_outdated(&outcome) => {}
+                    Came::To(outcome) => {
+                        if !progress.take(region, number, outcome) {
+                            mismatch = Some(number);
+                        }
+                    }
                 }
             }
             match mismatch {

@@ -218,9 +218,12 @@ impl BackendInstance {
             )
             .take()?
         };
-        let outcome = |stored| match stored {
-            true => Guarded::Stored,
-            false => Guarded::LeaseLost,
+        let outcome = |stored| {
+            if stored {
+                Guarded::Stored
+            } else {
+                Guarded::LeaseLost
+            }
         };
         Ok(stored.into_iter().map(outcome).collect())
     }

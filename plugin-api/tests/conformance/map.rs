@@ -40,7 +40,6 @@ pub(crate) struct Map {
     firsts: Entries,
     held: Arc<Held>,
     arguments: Arguments,
-    host: HostContext,
 }
 
 impl Map {
@@ -103,7 +102,6 @@ impl Backend for Map {
             firsts: Entries::default(),
             held,
             arguments,
-            host: *host,
         })
     }
 

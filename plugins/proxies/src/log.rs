@@ -145,7 +145,7 @@ fn found(value: Option<&Value>) -> String {
     value.map_or_else(|| String::from("nothing"), sized)
 }
 
-fn counted(values: &Vec<Option<Value>>) -> String {
+fn counted(values: &[Option<Value>]) -> String {
     let found = values.iter().flatten().count();
     format!("{found} of {}", values.len())
 }
@@ -200,13 +200,15 @@ impl Proxy for Log {
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
         let names = || cut(keys.iter().map(Key::as_str));
         let call = || self.proxied.get_multi(keys);
-        self.level.log("get_multi", &names, call, counted)
+        self.level
+            .log("get_multi", &names, call, |got| counted(got))
     }
 
     fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
         let names = || cut(keys.iter().map(Key::as_str));
         let call = || self.proxied.get_multi_fresh(keys);
-        self.level.log("get_multi_fresh", &names, call, counted)
+        self.level
+            .log("get_multi_fresh", &names, call, |got| counted(got))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
