@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Configuration,
     /// The backend failed, and the region's `on_backend_error` is `"fail"`.
     Backend,
+    /// A region's record of invalidations lies under the key, which is neither stored nor removed.
+    ReservedKey,
     /// The creator failed; [`Error::creator`] has its own error.
     Creator,
     /// The wait for another's creation would never have ended.

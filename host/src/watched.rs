@@ -98,6 +98,10 @@ impl Watched {
         self.call(|raw| raw.get_multi(keys))
     }
 
+    pub(crate) fn get_multi_fresh(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
+        self.call(|raw| raw.get_multi_fresh(keys))
+    }
+
     pub(crate) fn set_multi(&self, entries: &[(Key<'_>, Value)]) -> Result<()> {
         self.call(|raw| raw.set_multi(entries))
     }
@@ -109,6 +113,13 @@ impl Watched {
         lease: &Lease,
     ) -> Result<Guarded> {
         self.call(|raw| raw.set_guarded(key, value, lease))
+    }
+
+    pub(crate) fn set_guarded_multi(
+        &self,
+        entries: &[(Key<'_>, Value, Lease)],
+    ) -> Result<Vec<Guarded>> {
+        self.call(|raw| raw.set_guarded_multi(entries))
     }
 
     pub(crate) fn delete_multi(&self, keys: &[Key<'_>]) -> Result<()> {

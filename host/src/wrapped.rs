@@ -35,12 +35,20 @@ impl AnyBackend for Wrapped {
         self.call(|inner| inner.get_multi(keys))
     }
 
+    fn get_multi_fresh(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
+        self.call(|inner| inner.get_multi_fresh(keys))
+    }
+
     fn set(&self, key: &Key<'_>, value: &Value) -> Result<()> {
         self.call(|inner| inner.set(key, value))
     }
 
     fn set_guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Result<Guarded> {
         self.call(|inner| inner.set_guarded(key, value, lease))
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key<'_>, Value, Lease)]) -> Result<Vec<Guarded>> {
+        self.call(|inner| inner.set_guarded_multi(entries))
     }
 
     fn set_multi(&self, entries: &[(Key<'_>, Value)]) -> Result<()> {

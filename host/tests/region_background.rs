@@ -404,6 +404,42 @@ fn a_runner_runs_a_creation_later_and_elsewhere() {
     assert_eq!(call(&users, "1", 4, &threads), (2, Source::Fresh));
 }
 
+/// The call of a task with an asynchronous background creator.
+fn call_async(users: &Region, value: i32) -> (i32, Source) {
+    let entry = users
+        .entry("1")
+        .background_async(move || async move { value });
+    let got = futures_executor::block_on(entry.get_or_create()).unwrap();
+    (*got, got.source())
+}
+
+#[test]
+fn a_runner_gets_the_creations_of_tasks_too_as_futures() {
+    let (users, hand, creations) = with_runner();
+    assert_eq!(call_async(&users, 2), (1, Source::Stale));
+    let creation = creations.recv().unwrap();
+    assert!(creation.is_async());
+    assert!(users.key_is_locked("1").unwrap());
+    futures_executor::block_on(creation.into_future());
+    assert_eq!(call_async(&users, 3), (2, Source::Fresh));
+    // Without a runtime, on a thread that may block.
+    hand.advance(61 * SECOND);
+    assert_eq!(call_async(&users, 3), (2, Source::Stale));
+    creations.recv().unwrap().run();
+    assert_eq!(call_async(&users, 4), (3, Source::Fresh));
+    hand.advance(61 * SECOND);
+    assert_eq!(call_async(&users, 4), (3, Source::Stale));
+    drop(creations.recv().unwrap());
+    assert!(!users.key_is_locked("1").unwrap());
+    // That of a blocking creator is a future as well.
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    assert_eq!(call(&users, "1", 5, &threads), (3, Source::Stale));
+    let creation = creations.recv().unwrap();
+    assert!(!creation.is_async());
+    futures_executor::block_on(creation.into_future());
+    assert_eq!(call_async(&users, 6), (5, Source::Fresh));
+}
+
 #[test]
 fn a_creation_that_is_dropped_frees_its_key() {
     let (users, _, creations) = with_runner();

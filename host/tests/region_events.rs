@@ -272,7 +272,7 @@ fn a_value_stored_since_a_failure_outlives_the_one_that_was_held() {
 fn what_could_be_stored_and_cannot_be_read_is_held_too() {
     let board = Board::new("stored and unread");
     let (users, hand) = region(board.objects().bypass_hold(10 * SECOND));
-    for method in ["get", "get_fresh", "get_multi"] {
+    for method in ["get", "get_fresh", "get_multi", "get_multi_fresh"] {
         board.fault(method, Some(Fault::Fail));
     }
     let created = AtomicU32::new(0);
@@ -283,7 +283,7 @@ fn what_could_be_stored_and_cannot_be_read_is_held_too() {
         assert_eq!(all.unwrap()[0].as_deref(), Some(&1));
     }
     // What is there again is read.
-    for method in ["get", "get_fresh", "get_multi"] {
+    for method in ["get", "get_fresh", "get_multi", "get_multi_fresh"] {
         board.fault(method, None);
     }
     hand.advance(11 * SECOND);

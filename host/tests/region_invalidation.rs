@@ -7,7 +7,9 @@ mod region_support;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use dogpile::{ErrorKind, Invalidation, ManualClock, MissReason, Region, RegionConfig, Source};
+use dogpile::{
+    ErrorKind, Expiration, Invalidation, ManualClock, MissReason, Region, RegionConfig, Source,
+};
 
 use region_support::{
     SECOND, START, TICK, all_misses, beside_a_creation, builder, memory, misses, region,
@@ -43,6 +45,35 @@ fn after_a_soft_invalidation_old_values_are_served_while_new_ones_are_created() 
     assert_eq!(served, (1, Source::Stale));
     assert_eq!(users.get::<i32>("soft").unwrap().as_deref(), Some(&2));
     assert_eq!(misses(&users, MissReason::Invalidated), 3);
+}
+
+#[test]
+fn a_value_that_never_expires_by_itself_is_created_anew_after_a_soft_invalidation() {
+    for (at, (users, hand)) in both().into_iter().enumerate() {
+        let never = |key: &str| {
+            let entry = users
+                .entry(key)
+                .expiration_from(|_: &i32| Expiration::Never);
+            entry.set(1).unwrap();
+        };
+        let (soft, late) = (format!("own never {at}"), format!("late {at}"));
+        never(&soft);
+        never(&late);
+        hand.advance(1_000 * SECOND);
+        assert_eq!(*users.get_or_create(&soft, || 2).unwrap(), 1);
+        users.invalidate(Invalidation::Soft).unwrap();
+        assert!(users.get::<i32>(&soft).unwrap().is_none());
+        // The next caller creates, and others are served the old value meanwhile.
+        assert_eq!(beside_a_creation(&users, &soft, false), (1, Source::Stale));
+        assert_eq!(users.get::<i32>(&soft).unwrap().as_deref(), Some(&2));
+        // For `max_stale` from the invalidation on, and no longer.
+        hand.advance(60 * SECOND);
+        assert_eq!(beside_a_creation(&users, &late, false), (1, Source::Stale));
+        never(&late);
+        users.invalidate(Invalidation::Soft).unwrap();
+        hand.advance(61 * SECOND);
+        assert_eq!(beside_a_creation(&users, &late, true), (2, Source::Waited));
+    }
 }
 
 #[test]

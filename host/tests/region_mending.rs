@@ -286,8 +286,10 @@ fn the_breaker_opens_whatever_is_called() {
                 "get",
                 "get_fresh",
                 "get_multi",
+                "get_multi_fresh",
                 "set",
                 "set_multi",
+                "set_guarded_multi",
                 "try_acquire",
                 "ping",
             ];

@@ -80,12 +80,7 @@ fn all_is_read_with_one_call_and_stored_with_one_call() {
         users.get_or_create_multi(&["c", "b", "a"], make).unwrap();
         assert_eq!(
             board.calls(),
-            [
-                "get_multi a b c",
-                "get_fresh a",
-                "get_fresh c",
-                "set_multi a c"
-            ]
+            ["get_multi a b c", "get_multi_fresh a c", "set_multi a c"]
         );
         users.get_or_create_multi(&["c", "b", "a"], make).unwrap();
         users.get_multi::<i32, _>(&["b", "a", "b"]).unwrap();
@@ -127,6 +122,48 @@ fn a_read_counts_what_it_found_and_what_it_missed_key_by_key() {
         assert_eq!(users.stats().hits, 4);
         assert_eq!(all_misses(&users), [(MissReason::Absent, 3)]);
     }
+}
+
+#[test]
+fn what_is_created_under_the_mutexes_of_its_keys_is_stored_with_one_call_too() {
+    let board = Board::new("guarded together");
+    let (users, _) = region(board.bytes());
+    let keys: Vec<String> = (0..100).map(|key| format!("k{key:02}")).collect();
+    board.calls();
+    let made = users.get_or_create_multi(&keys, |missing| {
+        // Those leases are lost meanwhile.
+        board.take_over("k07");
+        board.take_over("k31");
+        missing
+            .iter()
+            .map(|key| (key.clone(), 1))
+            .collect::<Vec<_>>()
+    });
+    assert!(made.unwrap().iter().all(Option::is_some));
+    let all = keys.join(" ");
+    let calls = ["get_multi", "get_multi_fresh", "set_guarded_multi"];
+    assert_eq!(board.calls(), calls.map(|method| format!("{method} {all}")));
+    let unstored: Vec<_> = keys
+        .iter()
+        .filter(|key| board.stored(key).is_none())
+        .collect();
+    assert_eq!(unstored, ["k07", "k31"]);
+}
+
+#[test]
+fn one_key_that_cannot_be_stored_keeps_none_of_the_others_away() {
+    let board = Board::new("one refused");
+    let (users, _) = region(board.bytes());
+    board.fault("set_guarded_multi", Some(Fault::Refuse));
+    board.fault("set b", Some(Fault::Refuse));
+    let made = users.get_or_create_multi(&["a", "b", "c"], |_| [("a", 1), ("b", 2), ("c", 3)]);
+    assert_eq!(values(&made.unwrap()), [1, 2, 3].map(Some));
+    assert_eq!(
+        ["a", "b", "c"].map(|key| board.stored(key).is_some()),
+        [true, false, true]
+    );
+    // Held in the process, as what cannot be stored is.
+    assert_eq!(users.stats().store_errors, 1);
 }
 
 #[test]
@@ -329,7 +366,7 @@ fn a_backend_that_fails_is_as_if_empty_for_all_keys() {
     let board = Board::new("multi bypass");
     let (users, hand) = region(board.objects().argument("alone", true).bypass_hold(SECOND));
     users.set("a", 7).unwrap();
-    for method in ["get_multi", "get_fresh", "set_multi"] {
+    for method in ["get_multi", "get_multi_fresh", "get_fresh", "set_multi"] {
         board.fault(method, Some(Fault::Fail));
     }
     let called = Cell::new(0);
@@ -383,8 +420,9 @@ fn a_key_that_cannot_be_read_again_is_no_reason_to_create_the_others() {
     let first = AtomicBool::new(true);
     board.hook(move |call| {
         // Another caller stores one of them after the first read.
-        if call.starts_with("get_fresh") && first.swap(false, Ordering::SeqCst) {
+        if call.starts_with("get_multi_fresh") && first.swap(false, Ordering::SeqCst) {
             other.set("a", 1).unwrap();
+            inner.fault("get_multi_fresh", Some(Fault::Fail));
             inner.fault("get_fresh b", Some(Fault::Fail));
         }
     });

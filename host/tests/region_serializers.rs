@@ -305,10 +305,12 @@ fn what_does_not_say_its_serializer_is_read_with_the_regions() {
 
 #[test]
 fn payloads_are_stored_and_shown_exactly_by_every_serializer() {
-    let cases: [(SerializerKind, &[u8], &[u8]); 4] = [
+    let cases: [(SerializerKind, &[u8], &[u8]); 5] = [
         (SerializerKind::Json, b" {\"a\": [1]}\n", b"text"),
         (SerializerKind::Json, b"\"\xc3\xb6\"", b"\"\xff\""),
         (SerializerKind::MessagePack, PACKED, b"\x82\xa2id\x07"),
+        // A text that is not UTF-8, which no text could be read from.
+        (SerializerKind::MessagePack, PACKED, b"\xa2\xff\xfe"),
         (SerializerKind::Raw, b"\x00|\xff", b""),
     ];
     for (at, (kind, right, wrong)) in cases.into_iter().enumerate() {

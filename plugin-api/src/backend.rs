@@ -56,6 +56,13 @@ pub trait Backend: Send + Sync + Sized + 'static {
         self.get(key)
     }
 
+    /// As `get_multi`, after the creation locks of all `keys` were taken: from the primary where there are replicas. The
+    /// host asks for each key by itself if this fails, so that one key that cannot be read hides none of the others.
+    /// Default: one `get_fresh` each; the first error ends it.
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        keys.iter().map(|key| self.get_fresh(key)).collect()
+    }
+
     /// Removes everything that this instance stores. Default: an error, unsupported.
     fn clear(&self) -> Result<()> {
         Err(Error::unsupported("this backend cannot be cleared"))
@@ -124,6 +131,17 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         let _ = lease;
         self.set(key, value).map(|()| Guarded::Stored)
+    }
+
+    /// Stores each value only while the lease beside it is still held, as `set_guarded` does, and tells in their order what
+    /// became of them: one lost lease keeps no other value from being stored. The leases are of different keys. After an
+    /// error, any of them may be stored, and the host stores each by itself. Default: one `set_guarded` each; the first
+    /// error ends it.
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        entries
+            .iter()
+            .map(|(key, value, lease)| self.set_guarded(key, value, lease))
+            .collect()
     }
 
     /// The mangler for keys of regions that name none: `plugin/mangler` or a bare name. Asked once, after `open`.

@@ -11,7 +11,7 @@ use crate::{
 /// you change. Every other call goes on to what it wraps.
 ///
 /// Each method stands for itself: whoever changes values in `get` and `set` does so in all methods that carry values,
-/// which are `get`, `get_fresh`, `get_multi`, `set`, `set_guarded` and `set_multi`.
+/// which are `get`, `get_fresh`, `get_multi`, `get_multi_fresh`, `set`, `set_guarded`, `set_guarded_multi` and `set_multi`.
 ///
 /// What it wraps, [`Proxied`], is the host's: an error of kind [`Suspended`](crate::ErrorKind::Suspended) means that no
 /// call was made, and is passed on. A proxy that panics is reopened around what it wraps, which stays open; when what it
@@ -67,6 +67,11 @@ pub trait Proxy: Send + Sync + Sized + 'static {
         self.proxied().get_multi(keys)
     }
 
+    /// See [`Backend::get_multi_fresh`](crate::Backend::get_multi_fresh).
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.proxied().get_multi_fresh(keys)
+    }
+
     /// See [`Backend::set`](crate::Backend::set).
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
         self.proxied().set(key, value)
@@ -75,6 +80,11 @@ pub trait Proxy: Send + Sync + Sized + 'static {
     /// See [`Backend::set_guarded`](crate::Backend::set_guarded).
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         self.proxied().set_guarded(key, value, lease)
+    }
+
+    /// See [`Backend::set_guarded_multi`](crate::Backend::set_guarded_multi).
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        self.proxied().set_guarded_multi(entries)
     }
 
     /// See [`Backend::set_multi`](crate::Backend::set_multi).

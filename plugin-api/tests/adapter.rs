@@ -84,6 +84,10 @@ impl Backend for Echo {
             .collect()
     }
 
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.get_multi(keys)
+    }
+
     fn stats(&self) -> Result<BackendStats> {
         self.check();
         let mut stats = BackendStats::default();
@@ -126,6 +130,16 @@ impl Backend for Echo {
         } else {
             Guarded::LeaseLost
         })
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        self.check();
+        // As above.
+        entries
+            .iter()
+            .filter(|(key, ..)| key.as_str() != "left out")
+            .map(|(key, value, lease)| self.set_guarded(key, value, lease))
+            .collect()
     }
 
     fn key_mangler(&self) -> Option<&str> {
@@ -246,6 +260,13 @@ fn many_keys_keep_their_order_and_gaps() {
             .kind(),
         ErrorKind::Contract
     );
+    let fresh = echo.get_multi_fresh(&[key("missing"), key("a")]).unwrap();
+    assert!(fresh[0].is_none() && fresh[1].is_some());
+    let fresh = echo.get_multi_fresh(&[key("a"), key("left out")]);
+    assert_eq!(
+        fresh.unwrap_err().message(),
+        "get_multi_fresh answered 1 times for 2 keys"
+    );
     let value = Value::from(vec![7]);
     echo.set_multi(&[(key("kept"), value.clone()), (key("kept"), value.clone())])
         .unwrap();
@@ -276,6 +297,19 @@ fn a_mutex_and_its_lease_go_through() {
         echo.set_guarded(&key("k"), &value, &lost).unwrap(),
         Guarded::LeaseLost
     );
+    let many = |last| {
+        [
+            (key("k"), value.clone(), lost),
+            (key(last), value.clone(), lease),
+        ]
+    };
+    assert_eq!(
+        echo.set_guarded_multi(&many("l")).unwrap(),
+        [Guarded::LeaseLost, Guarded::Stored]
+    );
+    let answered = echo.set_guarded_multi(&many("left out"));
+    assert_eq!(answered.unwrap_err().kind(), ErrorKind::Contract);
+    assert_eq!(value.references(), 1);
     mutex.release(lease).unwrap();
     assert_eq!(
         mutex
@@ -301,7 +335,13 @@ fn a_panic_in_any_method_is_an_error_that_names_it() {
         ("set", echo.set(&k, &value)),
         ("delete", echo.delete(&k)),
         ("get_multi", echo.get_multi(&[k]).map(drop)),
+        ("get_multi_fresh", echo.get_multi_fresh(&[k]).map(drop)),
         ("set_multi", echo.set_multi(&[(k, value.clone())])),
+        (
+            "set_guarded_multi",
+            echo.set_guarded_multi(&[(k, value.clone(), lease)])
+                .map(drop),
+        ),
         ("delete_multi", echo.delete_multi(&[k])),
         ("clear", echo.clear()),
         ("ping", echo.ping()),

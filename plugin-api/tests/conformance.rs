@@ -4,6 +4,8 @@
 
 #[path = "conformance/bugs.rs"]
 mod bugs;
+#[path = "conformance/least.rs"]
+mod least;
 #[path = "conformance/map.rs"]
 mod map;
 #[path = "conformance/mutex.rs"]
@@ -13,9 +15,10 @@ use dogpile_plugin_api::export_plugin;
 use dogpile_plugin_api::testing::{Outcome, Report, backend_suite, mutex_suite, serializer_suite};
 
 use self::bugs::Bug;
+use self::least::Least;
 use self::map::Map;
 
-export_plugin! { backends: { "map" => Map } }
+export_plugin! { backends: { "map" => Map, "least" => Least } }
 
 fn with(bug: Bug) -> String {
     format!(r#"{{"bug": "{}"}}"#, bug.name())
@@ -38,6 +41,17 @@ fn a_right_backend_passes_every_case() {
         serializer_suite(plugin(), "map", &arguments).assert_passed();
     }
     mutex_suite(plugin(), "map", "{}").assert_passed();
+}
+
+#[test]
+fn a_backend_that_leaves_all_else_to_the_defaults_passes_every_case() {
+    for report in [
+        backend_suite(plugin(), "least", "{}"),
+        serializer_suite(plugin(), "least", "{}"),
+        mutex_suite(plugin(), "least", "{}"),
+    ] {
+        report.assert_passed();
+    }
 }
 
 #[test]
@@ -107,6 +121,10 @@ fn bugs_with_many_keys_are_found() {
         ),
         (Bug::DeletesOne, "many_deleted_at_once_are_gone"),
         (Bug::FailsOnNothing, "nothing_at_once_is_no_error"),
+        (
+            Bug::MixesFresh,
+            "a_fresh_read_of_many_finds_the_last_stores",
+        ),
     ] {
         finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
     }
@@ -183,6 +201,14 @@ fn bugs_in_a_mutex_are_found() {
                 "a_renewed_lease_lasts_its_full_length_again",
             ),
             (Bug::RenewsLost, "a_lost_lease_cannot_be_renewed"),
+            (
+                Bug::RefusesMany,
+                "each_of_many_guarded_stores_comes_to_what_it_would_alone",
+            ),
+            (
+                Bug::GuardsByFirst,
+                "each_of_many_guarded_stores_comes_to_what_it_would_alone",
+            ),
             (
                 Bug::RefusesGuarded,
                 "a_guarded_store_is_done_while_the_lease_is_held",

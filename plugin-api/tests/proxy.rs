@@ -73,6 +73,11 @@ impl Backend for Full {
         Ok(keys.iter().map(|_| None).collect())
     }
 
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.note(&format!("get_multi_fresh {keys:?}"))?;
+        Ok(keys.iter().map(|_| None).collect())
+    }
+
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
         self.note(&format!("set {key} {:?}", value.as_bytes()))
     }
@@ -87,6 +92,15 @@ impl Backend for Full {
             0 => Guarded::LeaseLost,
             _ => Guarded::Stored,
         })
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        self.note(&format!("set_guarded_multi {}", entries.len()))?;
+        let guarded = |(_, _, lease): &(Key<'_>, Value, Lease)| match lease.tag {
+            0 => Guarded::LeaseLost,
+            _ => Guarded::Stored,
+        };
+        Ok(entries.iter().map(guarded).collect())
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
@@ -313,12 +327,16 @@ fn every_call(backend: &BackendInstance) -> Vec<String> {
     tell(&backend.get_fresh(&one).map(text));
     let many = backend.get_multi(&[one, two]);
     tell(&many.map(|values| values.into_iter().map(text).collect::<Vec<_>>()));
+    let many = backend.get_multi_fresh(&[one, two]);
+    tell(&many.map(|values| values.into_iter().map(text).collect::<Vec<_>>()));
     tell(&backend.set(&one, &value));
     tell(&backend.set(&key("fails"), &value));
     let entries = [(one, value.clone()), (two, value.clone())];
     tell(&backend.set_multi(&entries));
     tell(&backend.set_guarded(&one, &value, &lease_of(0)));
     tell(&backend.set_guarded(&one, &value, &lease_of(1)));
+    let guarded = [(one, value.clone(), lease_of(0)), (two, value, lease_of(1))];
+    tell(&backend.set_guarded_multi(&guarded));
     tell(&backend.delete(&one));
     tell(&backend.delete_multi(&[one, two]));
     tell(&backend.clear());
@@ -345,7 +363,7 @@ fn every_call_goes_through_proxies_that_change_nothing() {
     // That of the backend, when the proxy dropped it.
     assert_eq!(through.pop().as_deref(), Some("close"));
     assert_eq!(calls, through);
-    assert_eq!(calls.len(), 22);
+    assert_eq!(calls.len(), 24);
 }
 
 #[test]

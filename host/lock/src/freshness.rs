@@ -68,7 +68,8 @@ pub enum Reason {
 ///
 /// It is expired when its age is more than (not equal to) the expiration time. It may be served meanwhile until it is
 /// more than `max_stale` past that, and on error until it is more than `stale_if_error` past that; a soft-invalidated
-/// value for as long. An age below zero counts as zero.
+/// value for as long, or, if it never expires, as if it had expired when it was invalidated. An age below zero counts as
+/// zero.
 ///
 /// ```
 /// use dogpile_lock::{Expiry, Freshness, Outdated, Reason, judge};
@@ -135,7 +136,15 @@ fn judge_closely(
     } else {
         return Freshness::Fresh;
     };
-    let within = |limit: u64| age <= expiry.expiration_time.saturating_add(limit);
+    // What never expires would be served stale without end.
+    let endless = expiry.expiration_time == u64::MAX && reason == Reason::SoftInvalidated;
+    let within = |limit: u64| {
+        if endless {
+            now.saturating_sub(outdated.soft) <= limit
+        } else {
+            age <= expiry.expiration_time.saturating_add(limit)
+        }
+    };
     let meanwhile = within(expiry.max_stale);
     // Without a time for it, no error is covered, however young the value is.
     let on_error = expiry.stale_if_error > 0 && within(expiry.stale_if_error);
@@ -243,6 +252,47 @@ mod tests {
         let aged = |age| judge(NOW, NOW - age, NOW - age, &EXPIRY, &soft);
         assert_eq!(aged(150), stale(Reason::Expired));
         assert_eq!(aged(151), Freshness::Unusable(Reason::Expired));
+    }
+
+    #[test]
+    fn a_soft_invalidated_value_that_never_expires_is_stale_from_then_on() {
+        let expiry = Expiry {
+            expiration_time: u64::MAX,
+            max_stale: 50,
+            stale_if_error: 70,
+        };
+        let judged = |since| {
+            let soft = NOW - since;
+            judge(
+                NOW,
+                soft - 1_000,
+                soft - 1_000,
+                &expiry,
+                &Outdated { hard: 0, soft },
+            )
+        };
+        let reason = Reason::SoftInvalidated;
+        let stale = |meanwhile| Freshness::Stale {
+            reason,
+            meanwhile,
+            on_error: true,
+        };
+        assert_eq!([judged(0), judged(50)], [stale(true); 2]);
+        assert_eq!([judged(51), judged(70)], [stale(false); 2]);
+        assert_eq!(judged(71), Freshness::Unusable(reason));
+        let forever = Expiry {
+            max_stale: u64::MAX,
+            ..expiry
+        };
+        let outdated = Outdated { hard: 0, soft: 1 };
+        let judged = judge(NOW, 1, 1, &forever, &outdated);
+        assert!(matches!(
+            judged,
+            Freshness::Stale {
+                meanwhile: true,
+                ..
+            }
+        ));
     }
 
     #[test]

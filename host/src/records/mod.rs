@@ -16,10 +16,18 @@ use crate::keys;
 use crate::registry::Configured;
 use crate::slot::Marks;
 
+/// What the keys of all records have in them.
+pub(crate) const MARK: &str = "_dogpile_inv:";
+
 /// Where the record of a region lies.
 fn key_of(region: &Configured) -> String {
     let config = &region.config;
-    format!("{}_dogpile_inv:{}", config.key_prefix, config.name)
+    format!("{}{MARK}{}", config.key_prefix, config.name)
+}
+
+/// Whether the region has a record, and it lies under that key of its backend.
+pub(crate) fn lies_under(region: &Configured, key: &str) -> bool {
+    region.shares_invalidations() && key_of(region) == key
 }
 
 /// What the storage says. `None`: something that is no record lies in its place.
@@ -57,6 +65,9 @@ fn no_record(region: &Configured) -> Error {
     let key = key_of(region);
     Error::new(
         ErrorKind::Other,
-        format!("what lies under the key {key} is no record of invalidations; remove it"),
+        format!(
+            "what lies under the key {key} is no record of invalidations; remove it by the storage's own means, or \
+             invalidate the region, which writes over it"
+        ),
     )
 }

@@ -100,8 +100,9 @@ impl<'a, C, P, X> BackgroundAsync<'a, C, P, X> {
         Self { entry, creator }
     }
 
-    /// See [`Background::get_or_create`]. The creator is run in the background only on a host that has a
-    /// [spawner](crate::HostBuilder::spawner), with `background_refresh` or `early_refresh`; else here.
+    /// See [`Background::get_or_create`]. The creator is run in the background only with a
+    /// [creation runner](Region::set_creation_runner), or on a host that has a [spawner](crate::HostBuilder::spawner), with
+    /// `background_refresh` or `early_refresh`; else here.
     ///
     /// # Errors
     ///
@@ -175,10 +176,10 @@ impl Region {
         })
     }
 
-    /// Hands background creations to `runner` instead of the host's pool: dogpile's `async_creation_runner`. It is
-    /// called on the thread of the caller that has the lock, which then returns the stale value, and should pass the
-    /// [`Creation`] on at once. It gets those of callers with a [background creator](Entry::background), whatever
-    /// `background_refresh` says.
+    /// Hands background creations to `runner` instead of the host's pool or spawner: dogpile's `async_creation_runner`. It
+    /// is called on the thread of the caller that has the lock, which then returns the stale value, and should pass the
+    /// [`Creation`] on at once. It gets those of callers with a background creator, [blocking](Entry::background) or
+    /// [asynchronous](Entry::background_async), whatever `background_refresh` says; [`Creation::is_async`] tells which.
     pub fn set_creation_runner(&self, runner: impl Fn(Creation) + Send + Sync + 'static) {
         let replaced = self
             .slot()

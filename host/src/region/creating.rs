@@ -8,6 +8,7 @@ use dogpile_plugin_api::{Guarded, Key, Object, Unreferenced, Value, keep_unrefer
 use tracing::Instrument;
 
 use super::Region;
+use super::beneath::Beneath;
 use super::call::Call;
 use super::form::Form;
 use super::keep::Keep;
@@ -60,10 +61,7 @@ pub(super) struct Creating<'a, T, F, G> {
     /// The mutex that another process holds.
     mutex: Option<Arc<KeyMutex>>,
     keep: Keep,
-    /// Whether what lies there is, for all that is known, pickled.
-    foreign: bool,
-    /// Whether the last read failed.
-    unread: bool,
+    beneath: Beneath,
     /// None until its creator begins.
     attempt: Option<Arc<Attempt>>,
     /// What was dropped while it had the key: its own code may ask for that.
@@ -91,17 +89,16 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             way,
             mutex: None,
             keep: Keep::AsTheRegion,
-            foreign: false,
-            unread: false,
+            beneath: Beneath::default(),
             attempt: None,
             unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
     }
 
-    /// What the first read found is pickled, or not.
-    pub(super) fn over_foreign(mut self, foreign: bool) -> Self {
-        self.foreign = foreign;
+    /// What the first read found.
+    pub(super) fn over(mut self, beneath: Beneath) -> Self {
+        self.beneath = beneath;
         self
     }
 
@@ -176,8 +173,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .region
             .judge_read::<T, F>(&region, self.key, self.call, got);
         let found = found?;
-        self.foreign = self.region.is_foreign(&found, self.foreign);
-        self.unread = found.is_unread();
+        self.beneath = self.beneath.read_again(self.region, &found);
         Ok(match found.into_reading() {
             Reading::Fresh(value) if value.metadata().created <= newer_than => Reading::Missing,
             reading => reading,
@@ -221,7 +217,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         if !is_current(&region, self.creations, self.own_key, self.key) {
             return Ok(());
         }
-        if self.keep == Keep::No || !region.may_replace(self.foreign) {
+        if self.keep == Keep::No || !region.may_replace(self.beneath.foreign) {
             return Ok(());
         }
         let Some(stored) = self
@@ -241,7 +237,13 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let (outcome, unreferenced) = called.await;
         self.unreferenced.append(unreferenced);
         self.region
-            .after_store(&region, self.call, self.key, (value, self.unread), outcome)
+            .after_store(
+                &region,
+                self.call,
+                self.key,
+                (value, self.beneath.unread),
+                outcome,
+            )
             .map_err(|error| self.failed(error))
     }
 

@@ -22,7 +22,7 @@ use super::notes::notes;
 use super::read::{expiration_time, jittered};
 use super::way::Way;
 use crate::jitter::shortened;
-use crate::slot::{Count, Creation};
+use crate::slot::{Count, Creation, Work};
 use crate::{Error, ErrorKind, Result};
 
 /// A creation that may be put off.
@@ -64,7 +64,7 @@ where
         let runner = region.slot().runner.read().clone();
         let run = Box::new(move || Blocking::new().on(job.run::<T, F, _>(Way::Here)));
         if let Some(runner) = runner {
-            runner(Creation::new(region.name(), &key, run));
+            runner(Creation::new(region.name(), &key, Work::Call(run)));
         } else if region.engine.refreshes.submit(run).is_err() {
             region.slot().stats.count(Count::RefusedRefresh);
             tracing::debug!(
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// A task of the program's runtime.
+/// A task: by the region's runner, or the program's spawner.
 pub(super) struct Task;
 
 impl<T, F, C, Made, R> Whither<T, F, C, R> for Task
@@ -87,13 +87,19 @@ where
     R: Rule<T> + Send + Sync + 'static,
 {
     fn takes(region: &Region) -> bool {
-        region.engine.spawner.is_some() && region.refreshes_in_background()
+        let has_spawner = region.engine.spawner.is_some();
+        region.slot().runner.read().is_some() || has_spawner && region.refreshes_in_background()
     }
 
     fn take(job: Job<C, R>) {
-        let spawner = job.region.engine.spawner.clone();
-        if let Some(spawner) = spawner {
-            spawner(Box::pin(job.run::<T, F, _>(Way::Pool)));
+        let (region, key) = (job.region.clone(), job.key.clone());
+        let runner = region.slot().runner.read().clone();
+        let spawner = region.engine.spawner.clone();
+        let run = Box::pin(job.run::<T, F, _>(Way::Pool));
+        if let Some(runner) = runner {
+            runner(Creation::new(region.name(), &key, Work::Future(run)));
+        } else if let Some(spawner) = spawner {
+            spawner(run);
         }
     }
 }

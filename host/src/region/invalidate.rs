@@ -13,8 +13,9 @@ use crate::{Error, ErrorKind, Result};
 
 impl Region {
     /// Outdates every value of the region whose creation has started: nothing is removed. Hard: callers wait for new
-    /// values. Soft: the old ones are served while new ones are created, for as long as the region's `max_stale`
-    /// allows.
+    /// values. Soft: the next caller creates a new one, and others are served the old one meanwhile, for as long as the
+    /// region's `max_stale` allows: counted from the value's expiry or, if it never expires by an expiration time of its
+    /// own, from the invalidation.
     ///
     /// In this process it holds when the call returns, whatever it returns. Where the region's `invalidation` is
     /// `"shared"`, which it is by itself where other processes see what its backend stores, they see it within their

@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod background;
+mod beneath;
 mod cached;
 mod call;
 mod creating;
@@ -19,6 +20,7 @@ mod mangle;
 mod metadata;
 mod multi;
 mod multi_creating;
+mod multi_passage;
 mod multi_read;
 mod multi_refresh;
 mod multi_set;
@@ -28,7 +30,9 @@ mod passage;
 mod payload;
 mod ping;
 mod read;
+mod reserved;
 mod store;
+mod together;
 mod told;
 mod way;
 
@@ -439,6 +443,7 @@ impl Region {
         let put = async {
             let region = self.current()?;
             let key = BackendKey::new(&region, key)?;
+            self.refuse_record(&key)?;
             let started = self.slot().invalidations.start(self.clock());
             let object = store::object(self, &region, &key, call, self.ends_now(started), value);
             let stored = store::stored_form::<T, F>(self, &region, &key, &object)?;
@@ -471,6 +476,8 @@ impl Region {
     async fn delete_on(&self, way: Way, key: &str) -> Result<()> {
         let region = self.current()?;
         let key = BackendKey::new(&region, key)?;
+        self.refuse_record(&key)
+            .map_err(|error| self.ended(error))?;
         let delete = |instance: &Arc<Instance>, key: &Key<'_>| {
             instance.creations.delete(key.hash(), key);
             instance.spare.forget(key);

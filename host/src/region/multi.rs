@@ -5,34 +5,31 @@ use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::ready;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use dogpile_lock::{Blocking, LockError, MultiRequest, Outcome, Reading, Retry, Source};
-use dogpile_plugin_api::{Key, Object, Value};
+use dogpile_lock::{Blocking, Source};
+use dogpile_plugin_api::Key;
 
 use super::call::{Call, Expiration};
 use super::form::Serde;
 use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
-use super::multi_creating::{CreatingMulti, set_multi};
-use super::notes::is_hard_outdated;
-use super::passage::{Waiting, patience};
-use super::read::Found;
+use super::passage::Waiting;
 use super::store::{object, stored_form};
+use super::together::set_multi;
 use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
-use crate::instance::{Failure, Instance};
+use crate::instance::Instance;
 use crate::registry::Configured;
 use crate::slot::Tags;
 
 /// Several keys with the options of one call, from [`Region::entries`].
 #[must_use = "entries do nothing until one of their calls is made"]
 pub struct Entries<'a, K, P = Always, X = ByRegion> {
-    region: &'a Region,
-    keys: &'a [K],
-    call: Call,
-    rule: (P, X),
+    pub(super) region: &'a Region,
+    pub(super) keys: &'a [K],
+    pub(super) call: Call,
+    pub(super) rule: (P, X),
 }
 
 /// The keys of a call, each once, in the order of their own bytes: dogpile's, in which it takes its locks.
@@ -77,7 +74,14 @@ impl<'a, K: CacheKey> Keys<'a, K> {
     /// As the backend sees them.
     pub(super) fn backend_keys(&self, region: &Configured) -> Result<Vec<BackendKey<'_>>> {
         let keys = self.all.iter();
-        keys.map(|key| BackendKey::new(region, &key.text)).collect()
+        keys.map(|key| key.backend_key(region)).collect()
+    }
+}
+
+impl<K> OwnKey<'_, K> {
+    /// As the backend sees it.
+    pub(super) fn backend_key(&self, region: &Configured) -> Result<BackendKey<'_>> {
+        BackendKey::new(region, &self.text)
     }
 }
 
@@ -133,8 +137,8 @@ impl Region {
     /// The creator gets the keys that nobody else is creating, each once and in the order of their bytes, and gives pairs
     /// of key and value, which may not borrow from what it got: collect them. What it leaves out is not stored, and `None`
     /// in the outcome; what it was not asked for is not used. The outcome is in the order of `keys`. The creator may be
-    /// called again: for keys whose other creator gave up, or, for all that are still missing, when another's value was
-    /// outdated meanwhile or the region was given another backend.
+    /// called again for keys that it was not asked for yet: those whose other creator gave up or made what this call cannot
+    /// use, since it is outdated or of another type. What it has made it is never asked for again, stored or not.
     ///
     /// # Errors
     ///
@@ -251,6 +255,9 @@ impl Region {
         let keys = Keys::of(keys);
         let keys = keys.backend_keys(&region)?;
         let keys: Vec<_> = keys.iter().collect();
+        for key in &keys {
+            self.refuse_record(key).map_err(|error| self.ended(error))?;
+        }
         let deleted = self
             .call_with_keys(way, &region.instance, &keys, |instance, keys| {
                 for key in keys {
@@ -278,6 +285,7 @@ impl Region {
             for (key, value) in entries {
                 let text = key.cache_key();
                 let key = BackendKey::new(&region, &text)?.to_owned();
+                self.refuse_record(&key)?;
                 let object = object(self, &region, &key, call, times, value);
                 match stored_form::<T, Serde>(self, &region, &key, &object) {
                     Ok(form) => {
@@ -488,119 +496,6 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
         };
         blocking.on(self.fetch(creator, waiting))
     }
-
-    /// The whole passage. It begins again if the region was given another instance meanwhile, or if what was waited for
-    /// is outdated or of another type.
-    async fn fetch<T, C, F, I, Timer, S>(
-        self,
-        mut creator: C,
-        waiting: Waiting<Timer>,
-    ) -> Result<Vec<Option<Cached<T>>>>
-    where
-        T: Cacheable,
-        K: Clone,
-        C: FnMut(Vec<K>) -> F,
-        F: Future<Output = Result<I>>,
-        I: IntoIterator<Item = (K, T)>,
-        P: ShouldCache<T>,
-        X: OwnExpiration<T>,
-        S: Future<Output = ()>,
-        Timer: Fn(Duration) -> S,
-    {
-        let region = self.region;
-        let keys = Keys::of(self.keys);
-        if keys.all.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (began, mut mismatched) = (Instant::now(), false);
-        let in_force = region.slot().invalidations.in_force();
-        let ended = |error| region.ended(error);
-        loop {
-            let current = region.current().map_err(ended)?;
-            let backend_keys = keys.backend_keys(&current).map_err(ended)?;
-            let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
-            let found = found.await.map_err(ended)?;
-            let foreign = found.iter().map(|found| region.is_foreign(found, false));
-            let foreign = foreign.collect();
-            let first: Vec<_> = found.into_iter().map(Found::into_reading).collect();
-            let wait = patience(&current);
-            let request = MultiRequest {
-                keys: asked(&backend_keys, first),
-                wait: wait.map(|wait| wait.saturating_sub(began.elapsed())),
-                retry: current.retry_after().map(|after| Retry {
-                    after,
-                    clock: region.clock(),
-                }),
-            };
-            let creations = current.instance.creations.clone();
-            drop(current);
-            let mut creating = CreatingMulti::<T, Serde, _, _, _>::new(
-                region,
-                &creations,
-                (&keys.all, &backend_keys),
-                &self.call,
-                &mut creator,
-                &self.rule,
-                waiting.way,
-            )
-            .over_foreign(foreign);
-            let outcome = creations
-                .get_or_create_multi_async(request, &mut creating, &waiting.timer)
-                .await;
-            let is_outdated = matches!(
-                &outcome,
-                Err(LockError::Creation(Failure::Error(_, Some(attempt))))
-                    if attempt.is_hard_outdated(&in_force) && !creating.is_own(attempt)
-            );
-            drop(creating);
-            let outcomes = match outcome {
-                Ok(outcomes) => outcomes,
-                Err(LockError::Creation(Failure::Replaced)) => continue,
-                Err(_) if is_outdated => continue,
-                Err(error) => return Err(region.failed(error, wait)),
-            };
-            let is_outdated = |outcome: &Outcome<Value>| {
-                outcome.source == Source::Waited && is_hard_outdated(&outcome.value, &in_force)
-            };
-            if outcomes.iter().flatten().any(is_outdated) {
-                continue;
-            }
-            match typed(region, outcomes) {
-                Ok(cached) => return Ok(keys.in_order(&cached)),
-                Err(_) if !mismatched => mismatched = true,
-                Err(at) => return Err(region.mismatch::<T>(&keys.all[at].text)),
-            }
-        }
-    }
-}
-
-pub(super) fn asked<'a>(
-    keys: &'a [BackendKey<'_>],
-    first: Vec<Reading<Value>>,
-) -> Vec<(u64, &'a str, Reading<Value>)> {
-    let keys = keys.iter().zip(first);
-    keys.map(|(key, reading)| (key.hash(), key.text(), reading))
-        .collect()
-}
-
-/// Or which of them is of another type.
-fn typed<T: Send + Sync + 'static>(
-    region: &Region,
-    outcomes: Vec<Option<Outcome<Value>>>,
-) -> Result<Vec<Option<Cached<T>>>, usize> {
-    let mut objects = Vec::with_capacity(outcomes.len());
-    for (at, outcome) in outcomes.into_iter().enumerate() {
-        objects.push(match outcome {
-            None => None,
-            Some(Outcome { value, source }) => {
-                Some((Object::from_value(value).map_err(|_| at)?, source))
-            }
-        });
-    }
-    let objects = objects.into_iter();
-    Ok(objects
-        .map(|object| object.map(|(object, source)| region.passed(object, source)))
-        .collect())
 }
 
 /// Values by key, of what a creator gave.

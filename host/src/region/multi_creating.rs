@@ -4,20 +4,23 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use dogpile_lock::{Acquired, Held, Lent, MultiOperation, Reading, Storing, ToStore};
-use dogpile_plugin_api::{Guarded, Key, Unreferenced, Value, keep_unreferenced};
+use dogpile_lock::{Acquired, Held, MultiOperation, Outcome, Reading, Source, ToStore};
+use dogpile_plugin_api::{Key, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
+use super::beneath::Beneath;
 use super::call::Call;
-use super::creating::{Stored, is_current, set};
+use super::creating::is_current;
 use super::form::Form;
 use super::keep::{Keep, Rule};
 use super::key_mutex::KeyTurn;
 use super::mangle::BackendKey;
 use super::multi::{OwnKey, by_key};
+use super::multi_passage::Came;
 use super::passage::unread;
 use super::read::Found;
 use super::store::object;
+use super::together::{get_all_fresh, set_all};
 use super::told::Told;
 use super::way::Way;
 use super::{CacheKey, Region};
@@ -30,7 +33,7 @@ use crate::{Error, Result};
 pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     region: &'a Region,
     creations: &'a Creations,
-    own_keys: &'a [OwnKey<'a, K>],
+    own_keys: &'a [&'a OwnKey<'a, K>],
     keys: &'a [BackendKey<'a>],
     call: &'a Call,
     creator: &'a mut C,
@@ -40,10 +43,9 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     mutexes: HashMap<usize, Arc<KeyMutex>>,
     /// Whether what was created under a key is to be stored.
     keep: Vec<bool>,
-    /// Whether what lies under a key is, for all that is known, pickled.
-    foreign: Vec<bool>,
-    /// Whether the last read of a key failed.
-    unread: Vec<bool>,
+    beneath: Vec<Beneath>,
+    /// What the creator was asked for, and what it made of that.
+    made: Vec<Came<Value>>,
     /// Whether values are created whatever there is.
     anew: bool,
     /// None until its creator begins.
@@ -57,7 +59,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     pub(super) fn new(
         region: &'a Region,
         creations: &'a Creations,
-        (own_keys, keys): (&'a [OwnKey<'a, K>], &'a [BackendKey<'a>]),
+        (own_keys, keys): (&'a [&'a OwnKey<'a, K>], &'a [BackendKey<'a>]),
         call: &'a Call,
         creator: &'a mut C,
         rule: &'a R,
@@ -74,8 +76,8 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             way,
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
-            foreign: vec![false; keys.len()],
-            unread: vec![false; keys.len()],
+            beneath: vec![Beneath::default(); keys.len()],
+            made: keys.iter().map(|_| Came::ToNothing).collect(),
             anew: false,
             attempt: None,
             unreferenced: Unreferenced::default(),
@@ -83,9 +85,9 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         }
     }
 
-    /// What the first read found under each key is pickled, or not.
-    pub(super) fn over_foreign(mut self, foreign: Vec<bool>) -> Self {
-        self.foreign = foreign;
+    /// What the first read found under each key.
+    pub(super) fn over(mut self, beneath: Vec<Beneath>) -> Self {
+        self.beneath = beneath;
         self
     }
 
@@ -103,6 +105,13 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
 
     fn failed(&self, error: Error) -> Failure {
         Failure::Error(error, self.attempt.clone())
+    }
+
+    /// What the creator made, of each key that it was asked for.
+    pub(super) fn into_made(self) -> impl Iterator<Item = Came<Outcome<Value>>> {
+        let source = Source::Created;
+        let made = self.made.into_iter();
+        made.map(move |made| made.map(|value| Outcome { value, source }))
     }
 
     /// All keys are spelled by one configuration: one of them tells.
@@ -158,15 +167,10 @@ where
             return Ok(numbers.iter().map(|_| Reading::Missing).collect());
         }
         let keys = self.keys_of(numbers.iter().copied());
-        // Backends with replicas have no way to ask the primary for several keys at once.
         let got =
             self.region
                 .call_with_keys(self.way, &region.instance, &keys, |instance, keys| {
-                    keep_unreferenced(|| {
-                        let keys = keys.iter();
-                        keys.map(|key| instance.backend.get_fresh(key))
-                            .collect::<Vec<_>>()
-                    })
+                    keep_unreferenced(|| get_all_fresh(instance, keys))
                 });
         let (got, unreferenced) = got.await;
         self.unreferenced.append(unreferenced);
@@ -177,9 +181,8 @@ where
             .map(|(key, got)| self.region.judge_read::<T, F>(&region, key, self.call, got));
         let found = found.collect::<Result<Vec<_>>>()?;
         for (number, found) in numbers.iter().zip(&found) {
-            let before = self.foreign[*number];
-            self.foreign[*number] = self.region.is_foreign(found, before);
-            self.unread[*number] = found.is_unread();
+            let beneath = &mut self.beneath[*number];
+            *beneath = beneath.read_again(self.region, found);
         }
         Ok(found.into_iter().map(Found::into_reading).collect())
     }
@@ -210,14 +213,16 @@ where
         let mut values = Vec::with_capacity(numbers.len());
         for number in numbers {
             let value = given.remove(&*self.own_keys[*number].text);
-            values.push(value.map(|value| {
+            let value = value.map(|value| {
                 let keep = self.rule.keep(&value);
                 self.keep[*number] = keep != Keep::No;
                 self.region.slot().stats.count(Count::Creation);
                 let key = &self.keys[*number];
                 let call = self.call.storing(keep);
                 object(self.region, &region, key, &call, times, value).into_value()
-            }));
+            });
+            self.made[*number] = value.clone().into();
+            values.push(value);
         }
         if !given.is_empty() {
             tracing::debug!(
@@ -240,7 +245,7 @@ where
             if !self.is_current(&region, number) {
                 continue;
             }
-            if !self.keep[number] || !region.may_replace(self.foreign[number]) {
+            if !self.keep[number] || !region.may_replace(self.beneath[number].foreign) {
                 continue;
             }
             let form = self.region.to_store::<T, F>(
@@ -251,7 +256,7 @@ where
             );
             if let Some(form) = form.map_err(|error| self.failed(error))? {
                 numbers.push(number);
-                made.push((to_store.value.clone(), self.unread[number]));
+                made.push((to_store.value.clone(), self.beneath[number].unread));
                 stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
             }
         }
@@ -288,50 +293,6 @@ where
         let leases = leases.into_iter().map(|(_, held)| held).collect();
         self.region.release(self.way, leases).await;
     }
-}
-
-/// A value to be stored, and what it is stored under.
-type Store = (
-    Value,
-    Storing<Value, Failure, Held<KeyMutex>>,
-    Option<Lent<KeyMutex>>,
-);
-
-/// Stores created values: with one call, but for those under a lease, which are guarded one by one.
-fn set_all(instance: &Instance, keys: &[Key<'_>], stores: &[Store]) -> Vec<Option<Stored>> {
-    let held: Vec<_> = stores
-        .iter()
-        .map(|(_, storing, _)| storing.hold())
-        .collect();
-    let each = || keys.iter().zip(stores).zip(&held);
-    let together: Vec<_> = each()
-        .filter(|((_, (_, _, lease)), held)| held.is_some() && lease.is_none())
-        .map(|((key, (value, ..)), _)| (*key, value.clone()))
-        .collect();
-    let outcome = if together.is_empty() {
-        Ok(())
-    } else {
-        instance.backend.set_multi(&together)
-    };
-    each()
-        .map(|((key, (value, _, lease)), held)| {
-            held.as_ref()?;
-            Some(match lease {
-                None => outcome.clone().map(|()| Guarded::Stored),
-                lease => set(instance, key, value, lease.as_ref()),
-            })
-        })
-        .collect()
-}
-
-/// Stores several values.
-pub(super) fn set_multi(
-    instance: &Instance,
-    keys: &[Key<'_>],
-    values: Vec<Value>,
-) -> dogpile_plugin_api::Result<()> {
-    let entries: Vec<_> = keys.iter().copied().zip(values).collect();
-    instance.backend.set_multi(&entries)
 }
 
 impl Region {

@@ -14,7 +14,7 @@ use crate::registry::Current;
 use crate::slot::Count;
 
 impl Region {
-    /// The first read of several keys.
+    /// A read of several keys, not counted.
     pub(super) async fn read_all<T: Cacheable>(
         &self,
         way: Way,
@@ -28,14 +28,28 @@ impl Region {
                 instance.backend.get_multi(keys)
             })
             .await;
-        let found = self.judge_all::<T, Serde>(region, keys.iter(), call, got)?;
-        for (key, found) in keys.iter().zip(&found) {
+        self.judge_all::<T, Serde>(region, keys.iter(), call, got)
+    }
+
+    /// Counts what a read of several keys found.
+    pub(super) fn count_all<T: Cacheable>(&self, keys: &[BackendKey<'_>], found: &[Found<T>]) {
+        for (key, found) in keys.iter().zip(found) {
             match found {
                 Found::Fresh(_) => self.slot().stats.count(Count::Hit),
                 found => self.count_miss(key, found),
             }
         }
-        Ok(found)
+    }
+
+    /// See [`Region::refuse_record`]: of those that would be created.
+    pub(super) fn refuse_records<T: Cacheable>(
+        &self,
+        keys: &[BackendKey<'_>],
+        found: &[Found<T>],
+    ) -> Result<()> {
+        let all = keys.iter().zip(found);
+        let mut missing = all.filter(|(_, found)| !matches!(found, Found::Fresh(_)));
+        missing.try_for_each(|(key, _)| self.refuse_record(key))
     }
 
     pub(super) async fn look_all<T: Cacheable, K: CacheKey>(
@@ -51,7 +65,9 @@ impl Region {
                 return Ok(Vec::new());
             }
             let found = self.read_all::<T>(way, &region, &backend_keys, call);
-            let found = found.await?.into_iter().map(|found| match found {
+            let found = found.await?;
+            self.count_all(&backend_keys, &found);
+            let found = found.into_iter().map(|found| match found {
                 Found::Fresh(object) | Found::Held(object) => {
                     Some(Cached::new(object, Source::Fresh))
                 }

@@ -10,8 +10,9 @@ use dogpile_plugin_api::{Object, Value};
 
 use super::form::Serde;
 use super::keep::{OwnExpiration, ShouldCache};
-use super::multi::{Keys, asked};
+use super::multi::Keys;
 use super::multi_creating::CreatingMulti;
+use super::multi_passage::asked;
 use super::notes::is_hard_outdated;
 use super::passage::{Waiting, patience};
 use super::way::{Way, delay};
@@ -103,8 +104,12 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
         let (mut open, mut renewed) = (own_keys.to_vec(), HashMap::new());
         while !open.is_empty() {
             let keys = Keys::of(&open);
+            let open_keys: Vec<_> = keys.all.iter().collect();
             let current = region.current().map_err(ended)?;
             let backend_keys = keys.backend_keys(&current).map_err(ended)?;
+            let mut all = backend_keys.iter();
+            all.try_for_each(|key| region.refuse_record(key))
+                .map_err(ended)?;
             let wait = patience(&current);
             let request = MultiRequest {
                 keys: asked(
@@ -127,7 +132,7 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
             let mut creating = CreatingMulti::<T, Serde, _, _, _>::new(
                 region,
                 &creations,
-                (&keys.all, &backend_keys),
+                (&open_keys, &backend_keys),
                 &call,
                 &mut create,
                 &rule,

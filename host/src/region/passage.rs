@@ -6,6 +6,7 @@ use dogpile_lock::{LockError, Outcome, Request, Retry, Source, shown};
 use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Object, Value};
 
 use super::Region;
+use super::beneath::Beneath;
 use super::cached::Cached;
 use super::call::Call;
 use super::creating::{Creating, Goal};
@@ -231,6 +232,8 @@ impl Region {
         S: Future<Output = ()>,
         Timer: Fn(Duration) -> S,
     {
+        self.refuse_record(&passage.key)
+            .map_err(|error| self.ended(error))?;
         let mut mismatched = false;
         let began = passage.wait.map(|_| Instant::now());
         // A creation that began before this is not what the caller may get any more, though it waits for it.
@@ -244,7 +247,7 @@ impl Region {
                 wait,
                 retry_after,
             } = passage;
-            let foreign = self.is_foreign(&found, false);
+            let beneath = Beneath::found(self, &found);
             let first = found.into_reading();
             let mut creating = Creating::<T, F, G>::new(
                 self,
@@ -255,7 +258,7 @@ impl Region {
                 goal,
                 waiting.way,
             )
-            .over_foreign(foreign);
+            .over(beneath);
             let left = wait.map(|wait| {
                 wait.saturating_sub(began.map_or(Duration::ZERO, |began| began.elapsed()))
             });

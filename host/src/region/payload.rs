@@ -95,6 +95,8 @@ impl Region {
         })?;
         let text = key.cache_key();
         let key = BackendKey::new(region, &text)?;
+        self.refuse_record(&key)
+            .map_err(|error| self.ended(error))?;
         let started = self.slot().invalidations.start(self.clock());
         let metadata = metadata(region, Call::PLAIN, self.ends_now(started), 0);
         let notes = notes(region, Call::PLAIN);

@@ -75,11 +75,12 @@ impl Codec {
 
     /// Whether a payload is the value of some type.
     pub(crate) fn check(&self, payload: &[u8]) -> Result<(), SerializerError> {
-        if self.own().is_none() && self.kind == SerializerKind::Json {
-            // What is ignored is not looked at closely: a number that is too large, a text that is none.
-            return self.decode::<serde_json::Value>(payload).map(drop);
+        // What is ignored is not looked at closely: a number that is too large, a text that is none.
+        match (self.own(), self.kind) {
+            (None, SerializerKind::Json) => self.decode::<serde_json::Value>(payload).map(drop),
+            (None, SerializerKind::MessagePack) => Ok(message_pack::check(payload)?),
+            _ => self.decode::<IgnoredAny>(payload).map(|IgnoredAny| ()),
         }
-        self.decode::<IgnoredAny>(payload).map(|IgnoredAny| ())
     }
 
     /// Whether a payload that it wrote can look like a pickle of Python's.

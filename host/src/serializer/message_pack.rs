@@ -1,8 +1,12 @@
 //! MessagePack, with structs as maps.
 
+use std::fmt;
+
 use rmp_serde::{decode, encode};
-use serde::Serialize;
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{
+    DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde::{Deserialize, Serialize};
 
 /// As deep as JSON may be: payloads are not trusted to leave the stack whole.
 const DEPTH: usize = 128;
@@ -24,11 +28,72 @@ pub(super) fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, decode::E
     }
 }
 
+/// Whether a payload is one value as a whole, which some type reads.
+pub(super) fn check(payload: &[u8]) -> Result<(), decode::Error> {
+    decode::<Whole>(payload).map(|Whole| ())
+}
+
+/// Any value, looked at all through: `IgnoredAny` takes texts that are not UTF-8, which a `String` does not.
+struct Whole;
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Bytes come as a sequence of numbers then, and what comes as bytes is a text that is not UTF-8: no visit of
+        // bytes is taken.
+        deserializer.deserialize_seq(Whole)
+    }
+}
+
+impl<'de> Visitor<'de> for Whole {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value whose texts are UTF-8")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self, A::Error> {
+        while let Some(Self) = sequence.next_element()? {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((Self, Self)) = map.next_entry()? {}
+        Ok(self)
+    }
+
+    /// A value of an extension type: a number and bytes, with no texts in it.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(inner).map(|IgnoredAny| self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use serde::Deserialize;
 
     use super::*;
 
@@ -104,8 +169,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_checked_is_what_is_read() {
+        for right in [
+            PYTHON,
+            b"\xc0",
+            b"\xc3",
+            b"\xff",
+            b"\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00",
+            b"\xa3\xe2\x82\xac",
+            // Bytes, and a time stamp, which is an extension type.
+            b"\xc4\x02\xff\xfe",
+            b"\xd6\xff\x00\x00\x00\x01",
+            b"\x92\xd6\xff\x00\x00\x00\x01\x07",
+        ] {
+            check(right).unwrap_or_else(|error| panic!("{right:?}: {error}"));
+            assert!(check(&right[..right.len() - 1]).is_err(), "{right:?}");
+            assert!(check(&[right, b"\x00"].concat()).is_err(), "{right:?}");
+        }
+        // A text of two bytes that are not UTF-8: alone, in a list, as a key and as a value.
+        for wrong in [
+            &b"\xa2\xff\xfe"[..],
+            b"\x91\xa2\xff\xfe",
+            b"\x81\xa2\xff\xfe\x01",
+            b"\x81\xa1a\xd9\x02\xff\xfe",
+            b"\xc1",
+        ] {
+            assert!(check(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn depth_and_lengths_that_lie_do_no_harm() {
-        use serde::de::IgnoredAny;
+        assert!(check(&b"\x91".repeat(1 << 20)).is_err());
         assert!(decode::<IgnoredAny>(&b"\x91".repeat(1 << 20)).is_err());
         for lie in [
             &b"\xdd\xff\xff\xff\xff\x01"[..],

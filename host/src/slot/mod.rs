@@ -22,7 +22,7 @@ pub(crate) use self::attempt::Attempt;
 pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
 pub use self::invalidation::{Invalidation, InvalidationStrategy};
 pub use self::runner::Creation;
-pub(crate) use self::runner::Runner;
+pub(crate) use self::runner::{Runner, Work};
 pub(crate) use self::stats::{Count, Stats};
 pub use self::stats::{MissReason, RegionStats};
 pub(crate) use self::tags::Tags;

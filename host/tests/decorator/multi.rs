@@ -163,7 +163,15 @@ fn a_cache_that_fails_lets_the_function_run_for_all_keys() {
     let failing = Board::new("decorated multi");
     let config = failing.objects().on_backend_error(OnBackendError::Fail);
     let (counter, _) = Counter::on(region(config));
-    for method in ["get_multi", "get_fresh", "set", "set_multi", "delete_multi"] {
+    for method in [
+        "get_multi",
+        "get_multi_fresh",
+        "get_fresh",
+        "set",
+        "set_multi",
+        "set_guarded_multi",
+        "delete_multi",
+    ] {
         failing.fault(method, Some(Fault::Fail));
     }
     // What is created meanwhile is held in the process for a second.

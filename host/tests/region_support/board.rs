@@ -185,6 +185,11 @@ impl Board {
         assert_eq!(holder, None, "the mutex of {key} is held");
     }
 
+    /// Another process takes the mutex of a key over from whoever has it, as when a lease has passed.
+    pub(crate) fn take_over(&self, key: &str) {
+        self.lock().locked.insert(key.to_owned(), 0);
+    }
+
     /// What that other process does when it is done.
     pub(crate) fn unlock_key(&self, key: &str) {
         self.free(key, 0);
@@ -210,6 +215,10 @@ impl Board {
 
     pub(super) fn is_locked(&self, key: &str) -> bool {
         self.lock().locked.contains_key(key)
+    }
+
+    pub(super) fn is_held_by(&self, key: &str, holder: u64) -> bool {
+        self.lock().locked.get(key) == Some(&holder)
     }
 
     /// A holder that there has never been, if nobody has the mutex.

@@ -70,11 +70,7 @@ impl Backend for Spy {
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
         self.board.call("set", key)?;
-        if self.arguments.careless {
-            self.board.put_carelessly(key, value.clone());
-        } else {
-            self.board.put(key, value.clone());
-        }
+        self.put(key, value);
         Ok(())
     }
 
@@ -97,6 +93,11 @@ impl Backend for Spy {
         Ok(keys.iter().map(|key| self.board.stored(key)).collect())
     }
 
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.board.call("get_multi_fresh", &list(keys.iter()))?;
+        Ok(keys.iter().map(|key| self.board.stored(key)).collect())
+    }
+
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
         let keys = entries.iter().map(|(key, _)| key);
         self.board.call("set_multi", &list(keys))?;
@@ -104,6 +105,20 @@ impl Backend for Spy {
             self.board.put(key, value.clone());
         }
         Ok(())
+    }
+
+    fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
+        self.board.call("set", key)?;
+        Ok(self.guarded(key, value, lease))
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        let keys = entries.iter().map(|(key, ..)| key);
+        self.board.call("set_guarded_multi", &list(keys))?;
+        let entries = entries.iter();
+        Ok(entries
+            .map(|(key, value, lease)| self.guarded(key, value, lease))
+            .collect())
     }
 
     fn delete_multi(&self, keys: &[Key]) -> Result<()> {
@@ -152,13 +167,6 @@ impl Backend for Spy {
         self.arguments.mangler.as_deref()
     }
 
-    fn set_guarded(&self, key: &Key, value: &Value, _: &Lease) -> Result<Guarded> {
-        if self.board.is_deleted_elsewhere(key) {
-            return Ok(Guarded::Deleted);
-        }
-        self.set(key, value).map(|()| Guarded::Stored)
-    }
-
     fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
         if self.arguments.alone {
             return None;
@@ -167,6 +175,28 @@ impl Backend for Spy {
             board: Arc::clone(&self.board),
             key: key.to_string(),
         }))
+    }
+}
+
+impl Spy {
+    /// Stores if that lease holds the mutex of the key, and nobody deleted it.
+    fn guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Guarded {
+        if self.board.is_deleted_elsewhere(key) {
+            return Guarded::Deleted;
+        }
+        if !self.board.is_held_by(key, lease.tag) {
+            return Guarded::LeaseLost;
+        }
+        self.put(key, value);
+        Guarded::Stored
+    }
+
+    fn put(&self, key: &Key<'_>, value: &Value) {
+        if self.arguments.careless {
+            self.board.put_carelessly(key, value.clone());
+        } else {
+            self.board.put(key, value.clone());
+        }
     }
 }
 

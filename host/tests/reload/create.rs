@@ -66,6 +66,46 @@ fn a_creation_under_way_goes_to_those_who_wait_and_is_not_stored_in_the_new_inst
 }
 
 #[test]
+fn what_a_call_of_several_keys_has_made_it_does_not_make_again_when_its_region_changes() {
+    let log = Log::named("several");
+    let site = Site::new(&probe("several", "old", ""));
+    let host = site.open_unwatched();
+    let region = host.region("a").unwrap();
+    let (began, start) = mpsc::channel();
+    let (go, gate) = mpsc::channel::<()>();
+    let mut asked = Vec::new();
+    thread::scope(|scope| {
+        let region = &region;
+        let falls = scope.spawn(move || {
+            region.get_or_create("b", || -> i32 {
+                began.send(()).unwrap();
+                gate.recv().unwrap();
+                panic!("the creator falls over")
+            })
+        });
+        start.recv().unwrap();
+        let got = region.get_or_create_multi(&["a", "b"], |missing| {
+            asked.push(missing.to_vec());
+            if asked.len() == 1 {
+                site.save(&probe("several", "new", ""));
+                host.reload().unwrap();
+                go.send(()).unwrap();
+            }
+            missing.iter().map(|key| (*key, 1)).collect::<Vec<_>>()
+        });
+        let got = got.unwrap();
+        assert!(got.iter().all(|value| value.as_deref() == Some(&1)));
+        assert!(falls.join().is_err());
+    });
+    assert_eq!(asked, [["a"], ["b"]]);
+    assert_eq!((region.stats().creations, misses(&region)), (2, 3));
+    // What was made for an instance that is gone is stored nowhere.
+    until("the old one is closed", || log.closes() == [1, 0]);
+    assert_eq!(log.seen(0).sets, Vec::<String>::new());
+    assert_eq!(log.seen(1).sets, ["b"]);
+}
+
+#[test]
 fn a_creation_under_way_is_stored_where_the_instance_stays() {
     let log = Log::named("stays");
     let site = Site::new(&probe("stays", "", "expiration_time = 100\n"));

@@ -172,6 +172,12 @@ pub struct BackendTable {
     pub delete_multi: unsafe extern "C" fn(state: *const (), keys: RSlice<'_, Key<'_>>) -> RawValue,
     /// The value, or null.
     pub get_fresh: unsafe extern "C" fn(state: *const (), key: &Key<'_>) -> RawValue,
+    /// Fills places as `get_multi` does.
+    pub get_multi_fresh: unsafe extern "C" fn(
+        state: *const (),
+        keys: RSlice<'_, Key<'_>>,
+        values_given: *mut RawValue,
+    ) -> RawValue,
     /// Null, or an error.
     pub clear: unsafe extern "C" fn(state: *const ()) -> RawValue,
     /// Null, or an error.
@@ -199,6 +205,14 @@ pub struct BackendTable {
         value_borrowed: &RawValue,
         lease: &Lease,
         outcome: &mut u8,
+    ) -> RawValue,
+    /// Fills as many places as there are keys, each as the outcome of `set_guarded`, unless it answers with an error.
+    pub set_guarded_multi: unsafe extern "C" fn(
+        state: *const (),
+        keys: RSlice<'_, Key<'_>>,
+        values_borrowed: RSlice<'_, RawValue>,
+        leases: RSlice<'_, Lease>,
+        outcomes: *mut u8,
     ) -> RawValue,
     /// `done` is false if a new instance is wanted.
     #[sabi(last_prefix_field)]

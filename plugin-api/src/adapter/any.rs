@@ -17,11 +17,17 @@ pub trait AnyBackend: Send + Sync + 'static {
     /// See [`Backend::get_multi`].
     fn get_multi(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>>;
 
+    /// See [`Backend::get_multi_fresh`].
+    fn get_multi_fresh(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>>;
+
     /// See [`Backend::set`].
     fn set(&self, key: &Key<'_>, value: &Value) -> Result<()>;
 
     /// See [`Backend::set_guarded`].
     fn set_guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Result<Guarded>;
+
+    /// See [`Backend::set_guarded_multi`].
+    fn set_guarded_multi(&self, entries: &[(Key<'_>, Value, Lease)]) -> Result<Vec<Guarded>>;
 
     /// See [`Backend::set_multi`].
     fn set_multi(&self, entries: &[(Key<'_>, Value)]) -> Result<()>;
@@ -73,12 +79,20 @@ macro_rules! delegate {
             $target.get_multi(keys)
         }
 
+        fn get_multi_fresh(&$self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
+            $target.get_multi_fresh(keys)
+        }
+
         fn set(&$self, key: &Key<'_>, value: &Value) -> Result<()> {
             $target.set(key, value)
         }
 
         fn set_guarded(&$self, key: &Key<'_>, value: &Value, lease: &Lease) -> Result<Guarded> {
             $target.set_guarded(key, value, lease)
+        }
+
+        fn set_guarded_multi(&$self, entries: &[(Key<'_>, Value, Lease)]) -> Result<Vec<Guarded>> {
+            $target.set_guarded_multi(entries)
         }
 
         fn set_multi(&$self, entries: &[(Key<'_>, Value)]) -> Result<()> {
@@ -197,6 +211,11 @@ impl Proxied {
         self.instance.get_multi(keys)
     }
 
+    /// See [`Backend::get_multi_fresh`].
+    pub fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.instance.get_multi_fresh(keys)
+    }
+
     /// See [`Backend::set`].
     pub fn set(&self, key: &Key, value: &Value) -> Result<()> {
         self.instance.set(key, value)
@@ -205,6 +224,11 @@ impl Proxied {
     /// See [`Backend::set_guarded`].
     pub fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         self.instance.set_guarded(key, value, lease)
+    }
+
+    /// See [`Backend::set_guarded_multi`].
+    pub fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        self.instance.set_guarded_multi(entries)
     }
 
     /// See [`Backend::set_multi`].

@@ -98,21 +98,23 @@ impl BackendInstance {
     /// See [`crate::Backend::get_multi`].
     pub fn get_multi(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
         let mut values: Vec<RawValue> = keys.iter().map(|_| RawValue::NULL).collect();
+        let keys = RSlice::from_slice(keys);
+        // SAFETY: as in `new`; there is room for as many values as keys.
+        unsafe { (self.raw.table.get_multi())(self.raw.state, keys, values.as_mut_ptr()).take()? };
+        // SAFETY: each was given by the plugin, or is null.
+        unsafe { taken(values) }
+    }
+
+    /// See [`crate::Backend::get_multi_fresh`].
+    pub fn get_multi_fresh(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
+        let mut values: Vec<RawValue> = keys.iter().map(|_| RawValue::NULL).collect();
+        let keys = RSlice::from_slice(keys);
         // SAFETY: as in `new`; there is room for as many values as keys.
         unsafe {
-            (self.raw.table.get_multi())(
-                self.raw.state,
-                RSlice::from_slice(keys),
-                values.as_mut_ptr(),
-            )
-            .take()?
+            (self.raw.table.get_multi_fresh())(self.raw.state, keys, values.as_mut_ptr()).take()?
         };
-        // SAFETY: each was given by the plugin, or is null. All are taken before the first error is returned.
-        let taken: Vec<_> = values
-            .into_iter()
-            .map(|raw| value(unsafe { raw.take() }))
-            .collect();
-        taken.into_iter().collect()
+        // SAFETY: each was given by the plugin, or is null.
+        unsafe { taken(values) }
     }
 
     /// See [`crate::Backend::set_multi`].
@@ -195,6 +197,27 @@ impl BackendInstance {
         Guarded::from_number(outcome)
     }
 
+    /// See [`crate::Backend::set_guarded_multi`].
+    pub fn set_guarded_multi(&self, entries: &[(Key<'_>, Value, Lease)]) -> Result<Vec<Guarded>> {
+        let keys: Vec<Key<'_>> = entries.iter().map(|(key, ..)| *key).collect();
+        let values = entries.iter().map(|(_, value, _)| RawValue::lend(value));
+        let values: Vec<RawValue> = values.collect();
+        let leases: Vec<Lease> = entries.iter().map(|(.., lease)| *lease).collect();
+        let mut outcomes = vec![Guarded::LeaseLost.number(); entries.len()];
+        // SAFETY: as in `new`; the values are lent for the call, and there is room for as many outcomes as keys.
+        unsafe {
+            (self.raw.table.set_guarded_multi())(
+                self.raw.state,
+                RSlice::from_slice(&keys),
+                RSlice::from_slice(&values),
+                RSlice::from_slice(&leases),
+                outcomes.as_mut_ptr(),
+            )
+            .take()?
+        };
+        outcomes.into_iter().map(Guarded::from_number).collect()
+    }
+
     /// See [`crate::Backend::reconfigure`]; `arguments` are JSON.
     pub fn reconfigure(&self, arguments: &str) -> Result<bool> {
         let mut done = false;
@@ -213,6 +236,18 @@ impl Drop for BackendInstance {
             tracing::error!(target: "dogpile", %error, "a plugin's backend failed as it was dropped");
         }
     }
+}
+
+/// What a plugin filled in. All are taken before the first error is returned.
+///
+/// # Safety
+///
+/// As for [`RawValue::take`], of each.
+unsafe fn taken(values: Vec<RawValue>) -> Result<Vec<Option<Value>>> {
+    // SAFETY: by this function's contract.
+    let values = values.into_iter().map(|raw| value(unsafe { raw.take() }));
+    let values: Vec<_> = values.collect();
+    values.into_iter().collect()
 }
 
 #[inline]

@@ -9,6 +9,7 @@ use abi_stable::std_types::{ROption, RSlice, RStr};
 use super::any::AnyBackend;
 use super::barrier::{answer, done};
 use super::mutex::MutexProvider;
+use crate::Guarded;
 use crate::abi::{BackendTable, BackendTableRef, RawBackend, RawMutex, RawValue, property};
 use crate::{Error, ErrorKind, Key, Lease, Result, Storage, Value};
 
@@ -32,6 +33,7 @@ impl<S: AnyBackend> Provider<S> {
         set_multi: Self::set_multi,
         delete_multi: Self::delete_multi,
         get_fresh: Self::get_fresh,
+        get_multi_fresh: Self::get_multi_fresh,
         clear: Self::clear,
         ping: Self::ping,
         stats: Self::stats,
@@ -41,6 +43,7 @@ impl<S: AnyBackend> Provider<S> {
         key_mangler: Self::key_mangler,
         mutex: Self::mutex,
         set_guarded: Self::set_guarded,
+        set_guarded_multi: Self::set_guarded_multi,
         reconfigure: Self::reconfigure,
     }));
 
@@ -81,25 +84,23 @@ impl<S: AnyBackend> Provider<S> {
         let backend = unsafe { Self::backend(state) };
         done("get_multi", || {
             let got = backend.get_multi(keys.as_slice())?;
-            if got.len() != keys.len() {
-                return Err(Error::new(
-                    ErrorKind::Contract,
-                    format!(
-                        "get_multi answered {} values for {} keys",
-                        got.len(),
-                        keys.len()
-                    ),
-                ));
-            }
-            for (at, value) in got.into_iter().enumerate() {
-                // SAFETY: the caller made room for as many values as keys.
-                unsafe {
-                    values
-                        .add(at)
-                        .write(value.map_or(RawValue::NULL, RawValue::value));
-                }
-            }
-            Ok(())
+            // SAFETY: the caller made room for as many values as keys.
+            unsafe { fill("get_multi", got.into_iter().map(raw), keys.len(), values) }
+        })
+    }
+
+    unsafe extern "C" fn get_multi_fresh(
+        state: *const (),
+        keys: RSlice<'_, Key<'_>>,
+        values: *mut RawValue,
+    ) -> RawValue {
+        // SAFETY: the host calls with the state of an open backend.
+        let backend = unsafe { Self::backend(state) };
+        done("get_multi_fresh", || {
+            let got = backend.get_multi_fresh(keys.as_slice())?;
+            let got = got.into_iter().map(raw);
+            // SAFETY: the caller made room for as many values as keys.
+            unsafe { fill("get_multi_fresh", got, keys.len(), values) }
         })
     }
 
@@ -225,6 +226,29 @@ impl<S: AnyBackend> Provider<S> {
         })
     }
 
+    unsafe extern "C" fn set_guarded_multi(
+        state: *const (),
+        keys: RSlice<'_, Key<'_>>,
+        values: RSlice<'_, RawValue>,
+        leases: RSlice<'_, Lease>,
+        outcomes: *mut u8,
+    ) -> RawValue {
+        // SAFETY: the host calls with the state of an open backend.
+        let backend = unsafe { Self::backend(state) };
+        done("set_guarded_multi", || {
+            let mut entries = Vec::with_capacity(keys.len());
+            for ((key, value), lease) in keys.iter().zip(values.iter()).zip(leases.iter()) {
+                // SAFETY: the values are lent for the call.
+                let value = Value::clone(&*unsafe { lent(value) }?);
+                entries.push((*key, value, *lease));
+            }
+            let given = backend.set_guarded_multi(&entries)?.into_iter();
+            let given = given.map(Guarded::number);
+            // SAFETY: the caller made room for as many outcomes as keys.
+            unsafe { fill("set_guarded_multi", given, keys.len(), outcomes) }
+        })
+    }
+
     unsafe extern "C" fn reconfigure(
         state: *const (),
         json: RStr<'_>,
@@ -237,6 +261,33 @@ impl<S: AnyBackend> Provider<S> {
             Ok(())
         })
     }
+}
+
+fn raw(value: Option<Value>) -> RawValue {
+    value.map_or(RawValue::NULL, RawValue::value)
+}
+
+/// Writes the answers for `wanted` keys, which a method must give neither more nor fewer of.
+///
+/// # Safety
+///
+/// There is room for `wanted` of them at `places`.
+unsafe fn fill<T>(
+    method: &str,
+    answers: impl ExactSizeIterator<Item = T>,
+    wanted: usize,
+    places: *mut T,
+) -> Result<()> {
+    let given = answers.len();
+    if given != wanted {
+        let text = format!("{method} answered {given} times for {wanted} keys");
+        return Err(Error::new(ErrorKind::Contract, text));
+    }
+    for (at, answer) in answers.enumerate() {
+        // SAFETY: by this function's contract; `at` is less than `wanted`.
+        unsafe { places.add(at).write(answer) };
+    }
+    Ok(())
 }
 
 /// The value that the host lends for a call.

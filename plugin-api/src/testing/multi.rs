@@ -10,6 +10,7 @@ pub(super) const CASES: &[Case] = &[
     ("many_stored_at_once_are_found_one_by_one", stored_at_once),
     ("of_two_values_for_a_key_the_last_is_stored", last_wins),
     ("many_deleted_at_once_are_gone", deleted_at_once),
+    ("a_fresh_read_of_many_finds_the_last_stores", fresh),
     ("nothing_at_once_is_no_error", nothing),
 ];
 
@@ -107,9 +108,41 @@ fn deleted_at_once(on: &Fixture<'_>) -> Ended {
     compare(on, &lent(&keys), |at| at >= 20)
 }
 
+fn fresh(on: &Fixture<'_>) -> Ended {
+    let keys = keys(on, 30);
+    let asked = lent(&keys);
+    for value in [b"one", b"two"] {
+        for key in keys.iter().step_by(3) {
+            on.set(key, value)?;
+        }
+        let found = on.backend.get_multi_fresh(&asked)?;
+        check(
+            found.len() == asked.len(),
+            format_args!("{} keys, {} answers", asked.len(), found.len()),
+        )?;
+        for (at, found) in found.iter().enumerate() {
+            let place = format_args!("place {at} of a fresh read");
+            if at % 3 == 0 {
+                on.same(found.as_ref(), value, place)?;
+            } else {
+                check(
+                    found.is_none(),
+                    format_args!("{place}: found, where nothing should be"),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn nothing(on: &Fixture<'_>) -> Ended {
     on.backend.set_multi(&[])?;
     on.backend.delete_multi(&[])?;
+    check(
+        on.backend.get_multi_fresh(&[])?.is_empty()
+            && on.backend.set_guarded_multi(&[])?.is_empty(),
+        "no keys, and an answer",
+    )?;
     check(
         on.backend.get_multi(&[])?.is_empty(),
         "no keys, and an answer",

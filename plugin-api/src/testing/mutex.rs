@@ -29,6 +29,10 @@ pub(super) const CASES: &[Case] = &[
         "a_deletion_concerns_no_lease_but_the_one_held_then",
         deleted_before,
     ),
+    (
+        "each_of_many_guarded_stores_comes_to_what_it_would_alone",
+        many_guarded,
+    ),
 ];
 
 const LONG: Duration = Duration::from_mins(1);
@@ -384,4 +388,42 @@ fn deleted_before(on: &Fixture<'_>) -> Ended {
     )?;
     other_mutex.release(first)?;
     Ok(other.close()?)
+}
+
+fn many_guarded(on: &Fixture<'_>) -> Ended {
+    let keys = ["first", "given back", "last"].map(|text| on.key(text));
+    let mut held = Vec::new();
+    for key in &keys {
+        let mutex = on.mutex(key)?;
+        let lease = take(&*mutex, LONG)?;
+        held.push((mutex, lease));
+    }
+    let (mutex, lease) = held.remove(1);
+    mutex.release(lease)?;
+    let alone = on
+        .backend
+        .set_guarded(&keys[1].as_key(), &on.value(&keys[1], b"alone"), &lease)?;
+    let leases = [held[0].1, lease, held[1].1];
+    let entries: Vec<_> = keys
+        .iter()
+        .zip(leases)
+        .map(|(key, lease)| (key.as_key(), on.value(key, b"with others"), lease))
+        .collect();
+    let outcomes = on.backend.set_guarded_multi(&entries)?;
+    check(
+        outcomes == [Guarded::Stored, alone, Guarded::Stored],
+        format_args!(
+            "{outcomes:?}, where the leases of the outer two are held, and the other alone was {alone:?}"
+        ),
+    )?;
+    on.expect(&keys[0], b"with others")?;
+    on.expect(&keys[2], b"with others")?;
+    match alone {
+        Guarded::Stored => on.expect(&keys[1], b"with others")?,
+        _ => on.absent(&keys[1])?,
+    }
+    for (mutex, lease) in held {
+        mutex.release(lease)?;
+    }
+    Ok(())
 }

@@ -21,8 +21,10 @@ macro_rules! bugs {
 bugs! {
     AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
     CutsAt64Ki, CutsAtBar, CutsKeys, DamagesLong, DeletesAll, DeletesOne, DiesWithValue, DropsWhatEnds,
-    EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll, ForgetsDeletions,
-    KeepsDeleted, KeepsFirst, KeepsHeld, LeaksObjects, LeavesUnguarded, LosesEmpty, MixesOrder, NoExclusion, NoMutex, OneForAll, Panics,
-    PassesAtOnce, ReadsNumbers, Reentrant, RefusesForEver, RefusesGuarded, ReleasesStrangers, RenewsLost, RenewsNothing, SameToken,
-    SaysFree, SaysShared, StaleFresh, StoresDeleted, StoresFirstOfTwo, StoresOne, TearsValues, TrimsKeys, TrimsValues, TrustsHashes,
+    EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll,
+    ForgetsDeletions, GuardsByFirst, KeepsDeleted, KeepsFirst, KeepsHeld, LeaksObjects, LeavesUnguarded, LosesEmpty,
+    MixesFresh, MixesOrder, NoExclusion, NoMutex, OneForAll, Panics, PassesAtOnce, ReadsNumbers, Reentrant,
+    RefusesForEver, RefusesGuarded, RefusesMany, ReleasesStrangers, RenewsLost, RenewsNothing, SameToken, SaysFree,
+    SaysShared, StaleFresh, StoresDeleted, StoresFirstOfTwo, StoresOne, TearsValues, TrimsKeys, TrimsValues,
+    TrustsHashes,
 }

@@ -216,6 +216,15 @@ impl Backend for Map {
         Ok(found)
     }
 
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        let found = keys.iter().map(|key| self.get_fresh(key));
+        let mut found: Vec<_> = found.collect::<Result<_>>()?;
+        if self.has(Bug::MixesFresh) {
+            found.reverse();
+        }
+        Ok(found)
+    }
+
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
         let mut entries: Vec<_> = entries.iter().collect();
         match self.arguments.bug {
@@ -291,6 +300,22 @@ impl Backend for Map {
             return self.set(key, value).map(|()| Guarded::Stored);
         }
         Ok(guarded)
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        if self.has(Bug::RefusesMany) {
+            return Ok(vec![Guarded::LeaseLost; entries.len()]);
+        }
+        let outcomes = entries
+            .iter()
+            .map(|(key, value, lease)| self.set_guarded(key, value, lease));
+        let mut outcomes: Vec<_> = outcomes.collect::<Result<_>>()?;
+        if self.has(Bug::GuardsByFirst)
+            && let Some(first) = outcomes.first().copied()
+        {
+            outcomes.fill(first);
+        }
+        Ok(outcomes)
     }
 
     fn reconfigure(&self, _: &Arguments) -> Result<bool> {

@@ -55,6 +55,11 @@ impl Backend for Dbm {
         Ok(values)
     }
 
+    /// There is one file: what it says is fresh.
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        self.get_multi(keys)
+    }
+
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
@@ -111,6 +116,27 @@ impl Backend for Dbm {
             return Ok(Guarded::LeaseLost);
         }
         self.set(key, value).map(|()| Guarded::Stored)
+    }
+
+    /// One transaction for all whose lease is held.
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        let (mut outcomes, mut held) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (key, value, lease) in entries {
+            let is_held = match self.key_mutex(key) {
+                Some(mutex) => mutex.is_held(lease)?,
+                None => true,
+            };
+            outcomes.push(if is_held {
+                held.push(entry(key, value)?);
+                Guarded::Stored
+            } else {
+                Guarded::LeaseLost
+            });
+        }
+        if !held.is_empty() {
+            self.write(&Change::Set(&held))?;
+        }
+        Ok(outcomes)
     }
 }
 

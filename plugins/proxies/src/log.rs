@@ -145,6 +145,11 @@ fn found(value: Option<&Value>) -> String {
     value.map_or_else(|| String::from("nothing"), sized)
 }
 
+fn counted(values: &[Option<Value>]) -> String {
+    let found = values.iter().flatten().count();
+    format!("{found} of {}", values.len())
+}
+
 fn sized(value: &Value) -> String {
     match value.as_bytes() {
         Some(bytes) => format!("{} B", bytes.len()),
@@ -195,11 +200,15 @@ impl Proxy for Log {
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
         let names = || cut(keys.iter().map(Key::as_str));
         let call = || self.proxied.get_multi(keys);
-        let outcome = |values: &Vec<Option<Value>>| {
-            let found = values.iter().flatten().count();
-            format!("{found} of {}", values.len())
-        };
-        self.level.log("get_multi", &names, call, outcome)
+        self.level
+            .log("get_multi", &names, call, |got| counted(got))
+    }
+
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        let names = || cut(keys.iter().map(Key::as_str));
+        let call = || self.proxied.get_multi_fresh(keys);
+        self.level
+            .log("get_multi_fresh", &names, call, |got| counted(got))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
@@ -215,6 +224,16 @@ impl Proxy for Log {
             Guarded::Deleted => String::from("deleted meanwhile"),
         };
         self.one("set_guarded", key, call, outcome)
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        let names = || cut(entries.iter().map(|(key, ..)| key.as_str()));
+        let call = || self.proxied.set_guarded_multi(entries);
+        let outcome = |guarded: &Vec<Guarded>| {
+            let stored = guarded.iter().filter(|each| **each == Guarded::Stored);
+            format!("stored {} of {}", stored.count(), guarded.len())
+        };
+        self.level.log("set_guarded_multi", &names, call, outcome)
     }
 
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {

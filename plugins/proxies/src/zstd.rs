@@ -84,6 +84,14 @@ impl Zstd {
             }
         }
     }
+
+    /// What was stored as `values`, each under its key.
+    fn all_unpacked(&self, keys: &[Key<'_>], values: Vec<Option<Value>>) -> Vec<Option<Value>> {
+        let values = values.into_iter().zip(keys);
+        values
+            .map(|(value, key)| value.map(|value| self.unpacked(key, value)))
+            .collect()
+    }
 }
 
 /// A value with the times of another. It weighs what it takes itself.
@@ -140,10 +148,11 @@ impl Proxy for Zstd {
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        let got = self.proxied.get_multi(keys)?.into_iter().zip(keys);
-        Ok(got
-            .map(|(value, key)| value.map(|value| self.unpacked(key, value)))
-            .collect())
+        Ok(self.all_unpacked(keys, self.proxied.get_multi(keys)?))
+    }
+
+    fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        Ok(self.all_unpacked(keys, self.proxied.get_multi_fresh(keys)?))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
@@ -153,6 +162,14 @@ impl Proxy for Zstd {
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         self.proxied
             .set_guarded(key, &self.packed(key, value)?, lease)
+    }
+
+    fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
+        let packed = entries
+            .iter()
+            .map(|(key, value, lease)| Ok((*key, self.packed(key, value)?, *lease)));
+        let packed = packed.collect::<Result<Vec<_>>>()?;
+        self.proxied.set_guarded_multi(&packed)
     }
 
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {

@@ -167,6 +167,7 @@ fn each_call_is_logged_with_its_key_and_outcome() {
         log.get(&key("fails")).unwrap_err();
         log.get_fresh(&key("a")).unwrap();
         log.get_multi(&[key("a"), key("missing")]).unwrap();
+        log.get_multi_fresh(&[key("a"), key("missing")]).unwrap();
         log.set(&key("a"), &value).unwrap();
         log.set_multi(&[(key("a"), value.clone()), (key("b"), value)])
             .unwrap();
@@ -183,6 +184,9 @@ fn each_call_is_logged_with_its_key_and_outcome() {
         mutex.renew(&mut lease).unwrap();
         let guarded = log.set_guarded(&key("a"), &Value::from(&b"1"[..]), &lease);
         guarded.unwrap();
+        let value = Value::from(&b"1"[..]);
+        let entries = [(key("a"), value.clone(), lease), (key("b"), value, lease)];
+        log.set_guarded_multi(&entries).unwrap();
         mutex.release(lease).unwrap();
         mutex.is_locked().unwrap();
     });
@@ -192,6 +196,7 @@ fn each_call_is_logged_with_its_key_and_outcome() {
         r#"get key="fails" outcome="failed: no route""#,
         r#"get_fresh key="a" outcome="4 B""#,
         r#"get_multi key="a missing" outcome="1 of 2""#,
+        r#"get_multi_fresh key="a missing" outcome="1 of 2""#,
         r#"set key="a" outcome="stored 2 B""#,
         r#"set_multi key="a b" outcome="stored 2""#,
         r#"delete key="a" outcome="done""#,
@@ -205,6 +210,7 @@ fn each_call_is_logged_with_its_key_and_outcome() {
         r#"renew key="a" outcome="renewed""#,
         r#"renew key="a" outcome="lost""#,
         r#"set_guarded key="a" outcome="stored 1 B""#,
+        r#"set_guarded_multi key="a b" outcome="stored 2 of 2""#,
         r#"release key="a" outcome="done""#,
         r#"is_locked key="a" outcome="true""#,
     ];

@@ -147,21 +147,26 @@ fn values_are_compressed_and_what_is_stored_is_read_whoever_wrote_it() {
     assert_eq!((read.as_bytes().unwrap(), read.key()), (&*long, "key"));
     assert_eq!(times(&read), [1, 2, 3]);
     assert_eq!(bytes(zstd.get_fresh(&key()).unwrap()), long);
-    let many = zstd.get_multi(&[key(), key()]).unwrap();
-    assert_eq!(
-        many.into_iter().map(bytes).collect::<Vec<_>>(),
-        [&*long, &*long]
-    );
+    let keys = [key(), key()];
+    for many in [zstd.get_multi(&keys), zstd.get_multi_fresh(&keys)] {
+        let many = many.unwrap().into_iter();
+        assert_eq!(many.map(bytes).collect::<Vec<_>>(), [&*long, &*long]);
+    }
 
     // So do the other ways to store.
+    let lease = |tag| Lease {
+        token: [0; 16],
+        expires: 0,
+        tag,
+    };
     for store in [
         &|| zstd.set_multi(&[(key(), value(&long))]).unwrap(),
         &|| {
-            let lease = |tag| Lease {
-                token: [0; 16],
-                expires: 0,
-                tag,
-            };
+            let many = [1, 0].map(|tag| (key(), value(&long), lease(tag)));
+            let outcomes = zstd.set_guarded_multi(&many).unwrap();
+            assert_eq!(outcomes, [Guarded::Stored, Guarded::LeaseLost]);
+        },
+        &|| {
             let guarded = |tag| {
                 zstd.set_guarded(&key(), &value(&long), &lease(tag))
                     .unwrap()
@@ -169,7 +174,7 @@ fn values_are_compressed_and_what_is_stored_is_read_whoever_wrote_it() {
             assert_eq!(guarded(0), Guarded::LeaseLost);
             assert_eq!(guarded(1), Guarded::Stored);
         },
-    ] as [&dyn Fn(); 2]
+    ] as [&dyn Fn(); 3]
     {
         store_behind(b"");
         store();
