@@ -1,3 +1,4 @@
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
@@ -64,7 +65,11 @@ impl From<redb::Error> for Failure {
             {
                 Self::Damaged(error.to_string())
             }
-            redb::Error::Io(error) if error.get_ref().is_some_and(|why| why.is::<TooLarge>()) => {
+            redb::Error::Io(error)
+                if error
+                    .get_ref()
+                    .is_some_and(<dyn StdError + Send + Sync>::is::<TooLarge>) =>
+            {
                 Self::Overgrown(error.to_string())
             }
             redb::Error::Io(error) => Self::Broken(error),

@@ -110,7 +110,7 @@ fn both_hold() {
             });
             assert_eq!(*created.unwrap(), 3);
             for number in 0..WRITES {
-                users.set(&format!("child's {number}"), number).unwrap();
+                users.set(format!("child's {number}"), number).unwrap();
             }
             assert_eq!(get(&other, "from the parent"), Some(4));
             assert!(other.key_is_locked("parent's").unwrap());
@@ -124,7 +124,7 @@ fn both_hold() {
         users.set("from the parent", 4_u32).unwrap();
         looked.done();
         for number in 0..WRITES {
-            users.set(&format!("parent's {number}"), number).unwrap();
+            users.set(format!("parent's {number}"), number).unwrap();
         }
         assert_eq!(ended(child), Some(0));
         // What the child had is free, and what its parent has is not.

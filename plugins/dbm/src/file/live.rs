@@ -101,7 +101,7 @@ impl Live {
                 Ok(_) if writes && again && !open.is_current()? => {}
                 Err(Failure::Damaged(why)) if again => self.replace(&open, opened, &why, true)?,
                 Err(Failure::Overgrown(why)) if again => {
-                    self.replace(&open, opened, &why, false)?
+                    self.replace(&open, opened, &why, false)?;
                 }
                 Err(Failure::Broken(error)) => {
                     tracing::debug!(%error, "the file is opened again");

@@ -1,7 +1,7 @@
 //! What others do to the folder: before a file is opened, and while it is open.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -196,7 +196,15 @@ fn who_waits_for_a_lock_in_a_file_that_is_removed_gets_none_of_what_is_locked_in
     let lease = mutex(&one).try_acquire(LEASE).unwrap().unwrap();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| mutex(&other).wait(Duration::MAX).unwrap());
-        while other.waiting_threads() == 0 {
+        // Until the kernel has the thread: one that opens the file later opens the next.
+        let number = fs::metadata(beside(&bench, "dogpile.lock")).unwrap().ino();
+        let number = format!(":{number} ");
+        let waits = |line: &str| line.contains("-> OFDLCK") && line.contains(&number);
+        while !fs::read_to_string("/proc/locks")
+            .unwrap()
+            .lines()
+            .any(waits)
+        {
             thread::yield_now();
         }
         fs::remove_file(beside(&bench, "dogpile.lock")).unwrap();
@@ -228,9 +236,9 @@ fn a_lock_file_that_is_another_of_the_files_is_refused_by_its_argument() {
             let mut arguments = bench.arguments();
             let file = LockFile::At(path.clone());
             if rw {
-                arguments.rw_lockfile = file
+                arguments.rw_lockfile = file;
             } else {
-                arguments.dogpile_lockfile = file
+                arguments.dogpile_lockfile = file;
             }
             let error = Dbm::open(arguments, &bench.host.context())
                 .err()
