@@ -32,7 +32,9 @@ impl Default for Arguments {
 type Entries = Arc<Mutex<HashMap<String, Value>>>;
 
 /// What all shared instances with a bug, or none, store.
-static SHARED: Mutex<Vec<(Option<Bug>, (Entries, Arc<Held>))>> = Mutex::new(Vec::new());
+static SHARED: Mutex<Vec<(Option<Bug>, Stored)>> = Mutex::new(Vec::new());
+
+type Stored = (Entries, Arc<Held>);
 
 /// A right and simple backend, unless it is told to have a bug.
 pub(crate) struct Map {

@@ -15,9 +15,12 @@ const LOADED: Duration = Duration::from_secs(1);
 fn followed(polls: bool, end: impl Fn(&mut Process)) {
     let lease = Duration::from_millis(400);
     let store = StoreProcess::start();
-    let worker = || match polls {
-        false => store.worker(lease),
-        true => store.polling_worker(lease),
+    let worker = || {
+        if polls {
+            store.polling_worker(lease)
+        } else {
+            store.worker(lease)
+        }
     };
     let mut next = worker();
     for round in 1..=10 {

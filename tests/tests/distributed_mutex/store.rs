@@ -101,14 +101,16 @@ impl Store {
                 Reply::Done
             }
             Request::Delete(key) => {
-                let lease = state.leases.get_mut(&key);
-                lease.into_iter().for_each(|lease| lease.deleted = true);
+                if let Some(lease) = state.leases.get_mut(&key) {
+                    lease.deleted = true;
+                }
                 state.values.remove(&key);
                 Reply::Done
             }
             Request::Clear => {
-                let leases = state.leases.values_mut();
-                leases.for_each(|lease| lease.deleted = true);
+                for lease in state.leases.values_mut() {
+                    lease.deleted = true;
+                }
                 state.values.clear();
                 Reply::Done
             }
