@@ -5,7 +5,10 @@
 mod region_support;
 
 use std::error::Error as _;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -357,5 +360,46 @@ fn an_error_of_a_backend_shows_no_secret() {
             !told.contains("canary") && !told.contains("hunter2"),
             "{told}"
         );
+    }
+}
+
+/// The store of a task has ended before the task goes on, and a deletion may come between.
+#[test]
+fn what_was_deleted_after_its_store_had_failed_is_not_held() {
+    for several in [false, true] {
+        let board = Board::new(&format!("deleted after its store {several}"));
+        let config = board.objects().argument("alone", true);
+        let (users, _) = region(config.bypass_hold(60 * SECOND));
+        let store = if several { "set_multi" } else { "set" };
+        board.fault(store, Some(Fault::Fail));
+        let (storing, stores) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let ends = Mutex::new((storing, may_go_on));
+        board.hook(move |call| {
+            if call == format!("{store} 1") {
+                let ends = ends.lock().unwrap();
+                ends.0.send(()).unwrap();
+                ends.1.recv().unwrap();
+            }
+        });
+        let mut call: Pin<Box<dyn Future<Output = _>>> = if several {
+            Box::pin(async {
+                let created = users.get_or_create_multi_async(&["1"], async |_| [("1", 1)]);
+                created.await.map(|_| ())
+            })
+        } else {
+            Box::pin(async { users.get_or_create_async("1", async || 1).await.map(|_| ()) })
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        while stores.try_recv().is_err() {
+            assert!(call.as_mut().poll(&mut context).is_pending());
+            thread::yield_now();
+        }
+        go_on.send(()).unwrap();
+        // It waits for the end of the store.
+        users.delete("1").unwrap();
+        futures_executor::block_on(call).unwrap();
+        board.fault("get", Some(Fault::Fail));
+        assert!(users.get::<i32>("1").unwrap().is_none(), "it was deleted");
     }
 }

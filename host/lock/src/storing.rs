@@ -121,6 +121,12 @@ impl<V, E, L> Debug for Undeleted<'_, V, E, L> {
     }
 }
 
+impl<V, E, L> Clone for Storing<V, E, L> {
+    fn clone(&self) -> Self {
+        Self::new(&self.flight, self.deletions, &self.phase)
+    }
+}
+
 impl<V, E, L> Debug for Storing<V, E, L> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Storing")

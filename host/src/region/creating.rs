@@ -228,6 +228,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             return Ok(());
         };
         let lease = lease.map(Held::lend);
+        let undeleted = storing.clone();
         let call = move |instance: &Arc<Instance>, key: &Key<'_>| {
             keep_unreferenced(|| storing.run(|| set(instance, key, &stored, lease.as_ref())))
         };
@@ -241,7 +242,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
                 &region,
                 self.call,
                 self.key,
-                (value, self.beneath.unread),
+                (value, self.beneath.unread, Some(&undeleted)),
                 outcome,
             )
             .map_err(|error| self.failed(error))
@@ -278,6 +279,13 @@ pub(super) fn set(
             .unwrap_or(Ok(Guarded::LeaseLost)),
     }
 }
+
+/// A value that was to be stored; whether what lay there before could not be read; and the creation, if it was one.
+pub(super) type Kept<'a> = (
+    &'a Value,
+    bool,
+    Option<&'a Storing<Value, Failure, Held<KeyMutex>>>,
+);
 
 impl Region {
     /// The region, if it still has the instance of those creations and spells the key so.
@@ -323,11 +331,16 @@ impl Region {
         region: &Configured,
         call: &Call,
         key: &BackendKey<'_>,
-        (value, unread): (&Value, bool),
+        (value, unread, undeleted): Kept<'_>,
         outcome: Option<Stored>,
     ) -> Result<()> {
         let spare = &region.instance.spare;
-        let hold = || spare.hold(&key.key(), value, region.config.bypass_hold, self.clock());
+        let hold = || {
+            let time = region.config.bypass_hold;
+            // Whoever deleted the key since the store has forgotten what was held.
+            let hold = || spare.hold(&key.key(), value, time, self.clock());
+            undeleted.map_or_else(|| Some(hold()), |storing| storing.run(hold));
+        };
         match outcome {
             Some(Ok(Guarded::Stored)) if unread => {
                 hold();

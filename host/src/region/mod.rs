@@ -456,7 +456,7 @@ impl Region {
                 &region,
                 call,
                 &key,
-                (object.as_value(), false),
+                (object.as_value(), false, None),
                 Some(outcome),
             )?;
             Ok(Cached::new(object, Source::Created))

@@ -256,7 +256,8 @@ where
             );
             if let Some(form) = form.map_err(|error| self.failed(error))? {
                 numbers.push(number);
-                made.push((to_store.value.clone(), self.beneath[number].unread));
+                let (value, undeleted) = (to_store.value.clone(), to_store.storing.clone());
+                made.push((value, self.beneath[number].unread, undeleted));
                 stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
             }
         }
@@ -272,9 +273,12 @@ where
             .call_with_keys(self.way, &region.instance, &keys, call);
         let (outcomes, unreferenced) = called.await;
         self.unreferenced.append(unreferenced);
-        for ((key, (value, unread)), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
+        for ((key, (value, unread, undeleted)), outcome) in
+            keys.into_iter().zip(&made).zip(outcomes)
+        {
+            let stored = (value, *unread, Some(undeleted));
             self.region
-                .after_store(&region, self.call, key, (value, *unread), outcome)
+                .after_store(&region, self.call, key, stored, outcome)
                 .map_err(|error| self.failed(error))?;
         }
         Ok(())

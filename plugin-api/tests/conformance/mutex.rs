@@ -110,10 +110,6 @@ impl KeyMutex {
             .is_some_and(|(held, _)| held.token == lease.token)
     }
 
-    pub(crate) fn is_held(&self, lease: &Lease) -> bool {
-        self.is_held_by(&self.table(), lease)
-    }
-
     fn end(&self, length: Duration) -> u64 {
         self.held.host.now() + u64::try_from(length.as_nanos()).unwrap()
     }
