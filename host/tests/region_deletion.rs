@@ -605,7 +605,8 @@ fn what_another_process_deleted_meanwhile_goes_to_its_caller_and_is_neither_stor
         });
         assert!(board.stored("key").is_none());
         let found = lines.iter().find(|line| {
-            line.message == "deleted while it was created, not stored" && line.field("key") == "key"
+            line.message == "deleted or set while it was created, not stored"
+                && line.field("key") == "key"
         });
         assert!(found.is_some_and(|line| line.level == "DEBUG"), "{lines:?}");
         assert!(lines.iter().all(|line| line.level == "DEBUG"), "{lines:?}");

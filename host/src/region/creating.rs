@@ -339,7 +339,10 @@ impl Region {
             let time = region.config.bypass_hold;
             // Whoever deleted the key since the store has forgotten what was held.
             let hold = || spare.hold(&key.key(), value, time, self.clock());
-            undeleted.map_or_else(|| Some(hold()), |storing| storing.run(hold));
+            match undeleted {
+                None => hold(),
+                Some(storing) => drop(storing.run(hold)),
+            }
         };
         match outcome {
             Some(Ok(Guarded::Stored)) if unread => {

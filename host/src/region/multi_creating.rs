@@ -276,9 +276,9 @@ where
         for ((key, (value, unread, undeleted)), outcome) in
             keys.into_iter().zip(&made).zip(outcomes)
         {
-            let stored = (value, *unread, Some(undeleted));
+            let kept = (value, *unread, Some(undeleted));
             self.region
-                .after_store(&region, self.call, key, stored, outcome)
+                .after_store(&region, self.call, key, kept, outcome)
                 .map_err(|error| self.failed(error))?;
         }
         Ok(())
