@@ -16,6 +16,7 @@ use crate::health::{Backoff, State};
 use crate::loader::{self, OpenError};
 use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
+use crate::slot::Attempt;
 use crate::spare::Spare;
 use crate::watched::{Mender, Watched};
 use crate::wrapped::Wrapped;
@@ -26,15 +27,23 @@ pub(crate) type Creations = Flights<Value, Failure, Held<KeyMutex>>;
 /// Why a creation gave no value to those who wait for it.
 #[derive(Clone)]
 pub(crate) enum Failure {
-    Error(Error),
+    /// With the creation that came to it, if its creator had begun.
+    Error(Error, Option<Arc<Attempt>>),
     /// The region was given another instance meanwhile: begin again there.
     Replaced,
+}
+
+/// Before its creator had begun.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error, None)
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => error.fmt(f),
+            Self::Error(error, _) => error.fmt(f),
             Self::Replaced => f.write_str("the region was given another backend"),
         }
     }

@@ -63,7 +63,6 @@
 //! - The `refresh` of a [`cached_multi`](macro@cached_multi) function does not wait for a creation under way, whose older
 //!   value is then stored over the new one; nor does [`Region::set`].
 //! - Cached default methods of two traits, of the same name and for the same type, share their keys.
-//! - A creator that panics in the background is run again by the next call: `retry_after` is for errors.
 #![deny(unsafe_code)]
 
 pub mod admin;

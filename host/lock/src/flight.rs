@@ -4,11 +4,7 @@ use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
 
 /// What a creation came to, for everyone who waited for it.
 pub(crate) enum Ending<V, E> {
-    Made {
-        value: V,
-        /// How many deletions had come before it began.
-        deletions: u64,
-    },
+    Made(V),
     Failed(E),
     /// A creator of several keys left this one out.
     LeftOut,
@@ -24,7 +20,8 @@ pub(crate) struct Flight<V, E> {
     deletions: AtomicU64,
     /// Held while the value is stored and while a deletion is counted, so that one comes after the other.
     storing: Mutex<()>,
-    ending: OnceLock<Ending<V, E>>,
+    /// And how many deletions had come before the creation began.
+    ending: OnceLock<(Ending<V, E>, u64)>,
 }
 
 impl<V, E> Flight<V, E> {
@@ -64,12 +61,13 @@ impl<V, E> Flight<V, E> {
 
     /// Under the lock of the table that it is removed from, so that a waiter which finds itself off the list sees it.
     /// Only who has the turn may, and once.
-    pub(crate) fn publish(&self, ending: Ending<V, E>) {
-        let first = self.ending.set(ending).is_ok();
+    pub(crate) fn publish(&self, ending: Ending<V, E>, deletions: u64) {
+        let first = self.ending.set((ending, deletions)).is_ok();
         debug_assert!(first, "a flight ends once");
     }
 
-    pub(crate) fn ending(&self) -> Option<&Ending<V, E>> {
+    /// Once it has ended: how, and how many deletions had come before the creation began.
+    pub(crate) fn ending(&self) -> Option<&(Ending<V, E>, u64)> {
         self.ending.get()
     }
 }

@@ -94,8 +94,8 @@ impl<V, E, L> Flights<V, E, L> {
         }
     }
 
-    /// The key is about to be deleted: what is being created under it goes to who waits already, but is not stored, and
-    /// who comes later has it created anew. Blocks while the value is being stored. Call it before the deletion itself.
+    /// The key is about to be deleted: what is being created under it goes to who waits already, value or error, but is
+    /// not stored, and who comes later has it created anew. Blocks while the value is being stored. Call it before the deletion itself.
     pub fn delete(&self, hash: u64, key: &str) {
         let mut table = self.shard(hash).lock();
         let flight = table.find(hash, key).map(|entry| Arc::clone(&entry.flight));
@@ -189,8 +189,8 @@ impl<V, E, L> Flights<V, E, L> {
         true
     }
 
-    /// Ends a flight for all who wait.
-    pub(crate) fn end(&self, flight: &Arc<Flight<V, E>>, ending: Ending<V, E>) {
+    /// Ends a flight for all who wait. `deletions` had come before the creation began.
+    pub(crate) fn end(&self, flight: &Arc<Flight<V, E>>, ending: Ending<V, E>, deletions: u64) {
         let mut table = self.shard(flight.hash()).lock();
         let Some(entry) = table.remove(flight) else {
             return;
@@ -198,7 +198,7 @@ impl<V, E, L> Flights<V, E, L> {
         if let Some(place) = entry.place {
             self.graph().end(place);
         }
-        flight.publish(ending);
+        flight.publish(ending, deletions);
         drop(table);
         entry.waiters.wake_all();
     }
@@ -250,7 +250,7 @@ impl<V, E, L> Flights<V, E, L> {
             }
             Err(given) => {
                 drop(table);
-                self.end(flight, Ending::Abandoned);
+                self.end(flight, Ending::Abandoned, flight.deletions());
                 given.lease
             }
         }

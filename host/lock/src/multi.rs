@@ -7,10 +7,9 @@ use crate::flight::Ending;
 use crate::flights::{Entered, Flights};
 use crate::operation::{Acquired, Outcome, Reading, Source};
 use crate::passage::{Ended, Seen, ending};
-use crate::scope::{self, Owner};
+use crate::scope::{self, Caught, Owner};
 use crate::shown::{all_shown, shown};
 use crate::storing::Storing;
-use crate::sync::Caught;
 use crate::turn::Turn;
 use crate::waiting::{Patience, Waited, Waiting, first_of};
 use std::pin::pin;
@@ -458,7 +457,7 @@ impl<O: MultiOperation> Batch<O> {
                     }
                 }
                 (_, None) => {
-                    turn.end(|_| Ending::LeftOut);
+                    turn.end(|| Ending::LeftOut);
                     place.left_out = true;
                 }
             }

@@ -180,7 +180,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                     } else {
                         turn
                     };
-                    match take(turn, operation, &mut seen, retry).await {
+                    match take(turn, operation, &mut seen, retry, None).await {
                         Taken::Done(Ok(outcome)) => return Ok(outcome),
                         Taken::Done(Err(error)) => {
                             let excused = O::is_excused(&error);
@@ -274,9 +274,12 @@ pub(crate) enum Ended<V, E> {
 
 /// For a caller that waited since `deletions`.
 pub(crate) fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>, since: u64) -> Ended<V, E> {
-    match flight.ending().expect("waited for") {
-        Ending::Made { deletions, .. } if *deletions < since => Ended::Again,
-        Ending::Made { value, .. } => Ended::Value(value.clone()),
+    let (ending, deletions) = flight.ending().expect("waited for");
+    if *deletions < since {
+        return Ended::Again;
+    }
+    match ending {
+        Ending::Made(value) => Ended::Value(value.clone()),
         Ending::Failed(error) => Ended::Failed(error.clone()),
         Ending::LeftOut => Ended::LeftOut,
         Ending::Abandoned => Ended::Again,
@@ -290,12 +293,14 @@ pub(crate) enum Taken<V, E, L> {
     Elsewhere(Turn<V, E, L>),
 }
 
-/// Uses the turn: reads again, creates if still needed, stores, and ends the flight.
+/// Uses the turn: reads again, creates if still needed, stores, and ends the flight. A failure leaves the key alone as
+/// `retry` says, a panic as `panicked` does.
 pub(crate) async fn take<O: Operation>(
     mut turn: Turn<O::Value, O::Error, O::Lease>,
     operation: &mut O,
     seen: &mut Seen<O::Value>,
     retry: Option<Retry<'_>>,
+    panicked: Option<Retry<'_>>,
 ) -> Taken<O::Value, O::Error, O::Lease> {
     let steps = scope::within(turn.owner(), async {
         let made = make(&mut turn, operation, seen).await;
@@ -307,7 +312,7 @@ pub(crate) async fn take<O: Operation>(
     let made = match steps.await {
         Ok(made) => made,
         Err(caught) => {
-            drop(turn);
+            turn.fall(panicked);
             caught.resume()
         }
     };

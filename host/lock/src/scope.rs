@@ -1,8 +1,11 @@
 //! Which creation the code that runs at this moment belongs to.
 
-use crate::sync::{AtomicNumber, unwinding};
+use crate::sync::AtomicNumber;
+use std::any::Any;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
+use std::task::Poll;
 
 /// A creation: what can be waited for, and can wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,20 +45,25 @@ impl Drop for Entered {
     }
 }
 
+/// A panic of the user's code, on its way to the caller.
+pub(crate) struct Caught(Box<dyn Any + Send>);
+
+impl Caught {
+    pub(crate) fn resume(self) -> ! {
+        resume_unwind(self.0)
+    }
+}
+
 /// Runs the future as part of `owner`: while it is polled, whichever thread does that.
 ///
-/// Under the model checker a panic is caught and handed out, since guards may not act while one unwinds there; else
-/// it goes its own way.
-pub(crate) async fn within<T>(
-    owner: Owner,
-    future: impl Future<Output = T>,
-) -> Result<T, crate::sync::Caught> {
+/// A panic is caught and handed out, so that what follows from it is done in order, and not by guards while it unwinds.
+pub(crate) async fn within<T>(owner: Owner, future: impl Future<Output = T>) -> Result<T, Caught> {
     let mut future = pin!(future);
     poll_fn(|context| {
         let _entered = Entered::new(owner);
-        match unwinding(|| future.as_mut().poll(context)) {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(poll) => poll.map(Ok),
-            Err(caught) => std::task::Poll::Ready(Err(caught)),
+            Err(panic) => Poll::Ready(Err(Caught(panic))),
         }
     })
     .await

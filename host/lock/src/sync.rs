@@ -7,13 +7,13 @@ mod real;
 
 #[cfg(feature = "model-check")]
 pub(crate) use model::{
-    AtomicBool, AtomicU64, Caught, Moment, Mutex, MutexGuard, Thread, current_owner,
-    current_thread, park, set_current_owner, unwinding,
+    AtomicBool, AtomicU64, Moment, Mutex, MutexGuard, Thread, current_owner, current_thread, park,
+    set_current_owner,
 };
 #[cfg(not(feature = "model-check"))]
 pub(crate) use real::{
-    AtomicBool, AtomicU64, Caught, Moment, Mutex, MutexGuard, Thread, current_owner,
-    current_thread, park, set_current_owner, unwinding,
+    AtomicBool, AtomicU64, Moment, Mutex, MutexGuard, Thread, current_owner, current_thread, park,
+    set_current_owner,
 };
 /// Counts up for the whole process: no schedule depends on the numbers.
 pub(crate) use std::sync::atomic::AtomicU64 as AtomicNumber;

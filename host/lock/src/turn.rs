@@ -76,6 +76,9 @@ impl<V, E, L> Turn<V, E, L> {
     /// it turns out that another process has the right to create, [`Operation::watch`] gets the turn and the outcome is
     /// `None`. `retry` is as in the caller's request.
     ///
+    /// A panic of the operation leaves the key alone as an error does, since it has no caller to go to: whoever is served a
+    /// stale value meanwhile would run into it again at once. It goes on to who runs this.
+    ///
     /// # Errors
     ///
     /// [`LockError::Creation`] if the creation failed, though a stale value may be served instead: there is nobody to
@@ -91,7 +94,7 @@ impl<V, E, L> Turn<V, E, L> {
         O: Operation<Value = V, Error = E, Lease = L>,
     {
         self.detach();
-        match take(self, operation, &mut Seen::nothing(), retry).await {
+        match take(self, operation, &mut Seen::nothing(), retry, retry).await {
             Taken::Done(done) => done.map(Some).map_err(LockError::Creation),
             Taken::Elsewhere(turn) => {
                 operation.watch(turn);
@@ -158,10 +161,7 @@ impl<V, E, L> Turn<V, E, L> {
         if retry.is_some() {
             self.flights.failures().lock().forget(self.key());
         }
-        self.end(|turn| Ending::Made {
-            value: value.clone(),
-            deletions: turn.deletions,
-        });
+        self.end(|| Ending::Made(value.clone()));
     }
 
     /// Ends the flight with an error; the key is left alone then as `retry` says.
@@ -172,14 +172,22 @@ impl<V, E, L> Turn<V, E, L> {
         if let Some(retry) = retry {
             self.flights.failures().lock().note(self.key(), retry);
         }
-        self.end(|_| Ending::Failed(error.clone()));
+        self.end(|| Ending::Failed(error.clone()));
+    }
+
+    /// The creation fell over: the turn is handed over, and the key is left alone then as `retry` says.
+    pub(crate) fn fall(self, retry: Option<Retry<'_>>) {
+        if let Some(retry) = retry {
+            self.flights.failures().lock().note(self.key(), retry);
+        }
+        drop(self);
     }
 
     /// Ends the flight. `ending` is asked for only if somebody waits for it; if that panics, the turn is handed over.
-    pub(crate) fn end(mut self, ending: impl FnOnce(&Self) -> Ending<V, E>) {
+    pub(crate) fn end(mut self, ending: impl FnOnce() -> Ending<V, E>) {
         if !self.flights.end_unawaited(&self.flight) {
-            let ending = ending(&self);
-            self.flights.end(&self.flight, ending);
+            let ending = ending();
+            self.flights.end(&self.flight, ending, self.deletions);
         }
         self.ended = true;
     }

@@ -37,7 +37,8 @@ impl<'a, C, P, X> Background<'a, C, P, X> {
     ///
     /// # Errors
     ///
-    /// As [`Region::get_or_create`]; those of a creator in the background are logged.
+    /// As [`Region::get_or_create`]; those of a creator in the background are logged and counted, and so are its panics: both
+    /// leave the key alone for the region's `retry_after`.
     pub fn get_or_create<T>(self) -> Result<Cached<T>>
     where
         T: Cacheable,

@@ -18,7 +18,7 @@ use super::store::{object, stored_form};
 use super::way::Way;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
-use crate::slot::Count;
+use crate::slot::{Attempt, Count};
 use crate::{Error, Result};
 
 /// What a caller wants of a creation.
@@ -63,6 +63,8 @@ pub(super) struct Creating<'a, T, F, G> {
     foreign: bool,
     /// Whether the last read failed.
     unread: bool,
+    /// None until its creator begins.
+    attempt: Option<Arc<Attempt>>,
     /// What was dropped while it had the key: its own code may ask for that.
     unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
@@ -90,6 +92,7 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
             keep: Keep::AsTheRegion,
             foreign: false,
             unread: false,
+            attempt: None,
             unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
@@ -99,6 +102,16 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
     pub(super) fn over_foreign(mut self, foreign: bool) -> Self {
         self.foreign = foreign;
         self
+    }
+
+    /// Whether it is the one that this caller made itself.
+    pub(super) fn is_own(&self, attempt: &Arc<Attempt>) -> bool {
+        let own = self.attempt.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, attempt))
+    }
+
+    fn failed(&self, error: Error) -> Failure {
+        Failure::Error(error, self.attempt.clone())
     }
 
     /// The region, if it still has the instance and the key that this passage began with.
@@ -130,7 +143,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .region
             .acquire(self.way, &region, self.key, self.call)
             .await;
-        let (acquired, mutex) = asked.map_err(Failure::Error)?;
+        let (acquired, mutex) = asked?;
         self.mutex = mutex;
         Ok(acquired)
     }
@@ -161,7 +174,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let found = self
             .region
             .judge_read::<T, F>(&region, self.key, self.call, got);
-        let found = found.map_err(Failure::Error)?;
+        let found = found?;
         self.foreign = self.region.is_foreign(&found, self.foreign);
         self.unread = found.is_unread();
         Ok(match found.into_reading() {
@@ -172,16 +185,20 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
 
     async fn create(&mut self) -> Result<Value, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
+        self.attempt = Some(Arc::new(Attempt {
+            started,
+            tags: self.call.tags.clone(),
+        }));
         let span = tracing::debug_span!(
             target: "dogpile.cache", "creation", region = self.region.name(), key = self.key.shown()
         );
         let created = async { self.goal.create().await }
             .instrument(span.clone())
             .await;
-        let value = created.map_err(Failure::Error)?;
+        let value = created.map_err(|error| self.failed(error))?;
         self.keep = self.goal.keep(&value);
         self.region.slot().stats.count(Count::Creation);
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         let times = self.region.ends_now(started);
         tracing::debug!(
             target: "dogpile.cache", parent: &span, region = self.region.name(), key = self.key.shown(),
@@ -198,7 +215,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         storing: Storing<Value, Failure, Held<KeyMutex>>,
         lease: Option<&Held<KeyMutex>>,
     ) -> Result<(), Failure> {
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         // What was created for an instance that is gone is stored nowhere.
         if !is_current(&region, self.creations, self.own_key, self.key) {
             return Ok(());
@@ -209,7 +226,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let Some(stored) = self
             .region
             .to_store::<T, F>(&region, self.call, self.key, value)
-            .map_err(Failure::Error)?
+            .map_err(|error| self.failed(error))?
         else {
             return Ok(());
         };
@@ -224,12 +241,12 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         self.unreferenced.append(unreferenced);
         self.region
             .after_store(&region, self.call, self.key, (value, self.unread), outcome)
-            .map_err(Failure::Error)
+            .map_err(|error| self.failed(error))
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.
     fn is_excused(error: &Failure) -> bool {
-        matches!(error, Failure::Error(_))
+        matches!(error, Failure::Error(..))
     }
 
     fn is_lost(lease: &Held<KeyMutex>) -> bool {
@@ -267,7 +284,7 @@ impl Region {
         own_key: &str,
         key: &BackendKey<'_>,
     ) -> Result<Current, Failure> {
-        let region = self.current().map_err(Failure::Error)?;
+        let region = self.current()?;
         if is_current(&region, creations, own_key, key) {
             Ok(region)
         } else {

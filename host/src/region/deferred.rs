@@ -1,7 +1,11 @@
 //! Creations that are put off to a thread or a task of their own.
 
-use std::future::Ready;
+use std::any::Any;
+use std::future::{Ready, poll_fn};
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use dogpile_lock::{Blocking, Retry, shown};
 use dogpile_plugin_api::Value;
@@ -17,9 +21,9 @@ use super::mangle::BackendKey;
 use super::notes::notes;
 use super::read::{expiration_time, jittered};
 use super::way::Way;
-use crate::Result;
 use crate::jitter::shortened;
 use crate::slot::{Count, Creation};
+use crate::{Error, ErrorKind, Result};
 
 /// A creation that may be put off.
 pub(super) struct Deferred<'a, T, F, C, R, W> {
@@ -216,13 +220,41 @@ impl<C, R> Job<C, R> {
             let created = turn.run(&mut creating, Some(retry)).await;
             created.map_err(|error| region.failed(error, None))
         };
-        if let Err(error) = run.await {
+        let failed = |error: Error| {
             tracing::warn!(
                 target: "dogpile.cache", region = region.name(), key = shown(&key), %error,
                 "a creation in the background failed"
             );
+        };
+        match caught(run).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => failed(error),
+            Err(panic) => {
+                let message = format!("the creator panicked: {}", text(&*panic));
+                failed(region.ended(Error::new(ErrorKind::Creator, message)));
+                resume_unwind(panic)
+            }
         }
     }
+}
+
+/// What the future gives, or its panic.
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        },
+    )
+    .await
+}
+
+/// What a panic says.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("(no message)")
 }
 
 /// What is wanted of a creation that was put off.

@@ -140,7 +140,8 @@ impl Region {
     }
 
     /// Like [`Region::get_or_create`], with a creator that can fail. All who wait for a creation that fails get its
-    /// error; nothing is stored, and the next call creates at once.
+    /// error, but for those who came after a deletion or hard invalidation that it began before; nothing is stored, and the
+    /// next call creates at once.
     ///
     /// # Errors
     ///

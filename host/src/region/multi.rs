@@ -538,10 +538,16 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
+            let is_outdated = matches!(
+                &outcome,
+                Err(LockError::Creation(Failure::Error(_, Some(attempt))))
+                    if attempt.is_hard_outdated(&in_force) && !creating.is_own(attempt)
+            );
             drop(creating);
             let outcomes = match outcome {
                 Ok(outcomes) => outcomes,
                 Err(LockError::Creation(Failure::Replaced)) => continue,
+                Err(_) if is_outdated => continue,
                 Err(error) => return Err(region.failed(error, wait)),
             };
             let is_outdated = |outcome: &Outcome<Value>| {

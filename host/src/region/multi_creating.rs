@@ -20,10 +20,10 @@ use super::read::Found;
 use super::store::object;
 use super::way::Way;
 use super::{CacheKey, Region};
-use crate::Result;
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
 use crate::registry::{Configured, Current};
-use crate::slot::Count;
+use crate::slot::{Attempt, Count};
+use crate::{Error, Result};
 
 /// The creation's steps.
 pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
@@ -43,6 +43,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     foreign: Vec<bool>,
     /// Whether the last read of a key failed.
     unread: Vec<bool>,
+    /// None until its creator begins.
+    attempt: Option<Arc<Attempt>>,
     /// What was dropped while it had the keys: its own code may ask for those.
     unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
@@ -71,6 +73,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             keep: vec![true; keys.len()],
             foreign: vec![false; keys.len()],
             unread: vec![false; keys.len()],
+            attempt: None,
             unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
@@ -80,6 +83,16 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     pub(super) fn over_foreign(mut self, foreign: Vec<bool>) -> Self {
         self.foreign = foreign;
         self
+    }
+
+    /// See [`Creating::is_own`](super::creating::Creating::is_own).
+    pub(super) fn is_own(&self, attempt: &Arc<Attempt>) -> bool {
+        let own = self.attempt.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, attempt))
+    }
+
+    fn failed(&self, error: Error) -> Failure {
+        Failure::Error(error, self.attempt.clone())
     }
 
     /// All keys are spelled by one configuration: one of them tells.
@@ -118,7 +131,7 @@ where
             .region
             .acquire(self.way, &region, &self.keys[number], self.call)
             .await;
-        let (acquired, mutex) = asked.map_err(Failure::Error)?;
+        let (acquired, mutex) = asked?;
         self.mutexes.extend(mutex.map(|mutex| (number, mutex)));
         Ok(acquired)
     }
@@ -149,7 +162,7 @@ where
             .into_iter()
             .zip(got)
             .map(|(key, got)| self.region.judge_read::<T, F>(&region, key, self.call, got));
-        let found = found.collect::<Result<Vec<_>>>().map_err(Failure::Error)?;
+        let found = found.collect::<Result<Vec<_>>>()?;
         for (number, found) in numbers.iter().zip(&found) {
             let before = self.foreign[*number];
             self.foreign[*number] = self.region.is_foreign(found, before);
@@ -160,6 +173,10 @@ where
 
     async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<Value>>, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
+        self.attempt = Some(Arc::new(Attempt {
+            started,
+            tags: self.call.tags.clone(),
+        }));
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
@@ -170,8 +187,8 @@ where
         // The call itself may be all of the creator.
         let created = async { (self.creator)(wanted).await };
         let created = created.instrument(span.clone()).await;
-        let mut given = by_key(created.map_err(Failure::Error)?);
-        let region = self.region.current().map_err(Failure::Error)?;
+        let mut given = by_key(created.map_err(|error| self.failed(error))?);
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         let times = self.region.ends_now(started);
         tracing::debug!(
             target: "dogpile.cache", parent: &span, region = self.region.name(), keys = numbers.len(),
@@ -202,7 +219,7 @@ where
         &mut self,
         values: Vec<ToStore<'_, Value, Failure, Held<KeyMutex>>>,
     ) -> Result<(), Failure> {
-        let region = self.region.current().map_err(Failure::Error)?;
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         let (mut numbers, mut made, mut stores) = (Vec::new(), Vec::new(), Vec::new());
         for to_store in values {
             let number = to_store.number;
@@ -219,7 +236,7 @@ where
                 &self.keys[number],
                 to_store.value,
             );
-            if let Some(form) = form.map_err(Failure::Error)? {
+            if let Some(form) = form.map_err(|error| self.failed(error))? {
                 numbers.push(number);
                 made.push((to_store.value.clone(), self.unread[number]));
                 stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
@@ -240,14 +257,14 @@ where
         for ((key, (value, unread)), outcome) in keys.into_iter().zip(&made).zip(outcomes) {
             self.region
                 .after_store(&region, self.call, key, (value, *unread), outcome)
-                .map_err(Failure::Error)?;
+                .map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.
     fn is_excused(error: &Failure) -> bool {
-        matches!(error, Failure::Error(_))
+        matches!(error, Failure::Error(..))
     }
 
     fn is_lost(lease: &Held<KeyMutex>) -> bool {

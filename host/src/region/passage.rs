@@ -273,12 +273,20 @@ impl Region {
             let outcome = creations
                 .get_or_create_async(request, &mut creating, &waiting.timer)
                 .await;
-            drop(creating);
-            match outcome {
+            let is_outdated = match &outcome {
                 Ok(Outcome {
                     value,
                     source: Source::Waited,
-                }) if value.metadata().started <= since || is_hard_outdated(&value, &in_force) => {}
+                }) => value.metadata().started <= since || is_hard_outdated(value, &in_force),
+                Err(LockError::Creation(Failure::Error(_, Some(attempt)))) => {
+                    let outdated = attempt.started <= since || attempt.is_hard_outdated(&in_force);
+                    outdated && !creating.is_own(attempt)
+                }
+                _ => false,
+            };
+            drop(creating);
+            match outcome {
+                _ if is_outdated => {}
                 Ok(Outcome { value, source }) => match Object::from_value(value) {
                     Ok(object) => return Ok(self.passed(object, source)),
                     // The caller waited for created it as another type: what is stored is read once more.
@@ -357,7 +365,7 @@ impl Region {
     #[cold]
     pub(super) fn failed(&self, error: LockError<Failure>, wait: Option<Duration>) -> Error {
         let kind = match error {
-            LockError::Creation(Failure::Error(error)) => return self.ended(error),
+            LockError::Creation(Failure::Error(error, _)) => return self.ended(error),
             LockError::Circle(_) => ErrorKind::Circle,
             _ => ErrorKind::LockWait,
         };

@@ -1,5 +1,6 @@
 //! What stays of a region over all its configurations.
 
+mod attempt;
 mod invalidation;
 mod runner;
 mod stats;
@@ -17,6 +18,7 @@ use parking_lot::RwLock;
 use crate::key_generator::KeyGenerators;
 use crate::serializer::{Codec, Own, Serializer, SerializerError, SerializerKind};
 
+pub(crate) use self::attempt::Attempt;
 pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
 pub use self::invalidation::{Invalidation, InvalidationStrategy};
 pub use self::runner::Creation;

@@ -36,8 +36,8 @@ impl Creation {
         &self.key
     }
 
-    /// Creates and stores the value. Blocks as the creator and the backend do. A creator's error is logged; its panic
-    /// goes through.
+    /// Creates and stores the value. Blocks as the creator and the backend do. A creator's error is logged, and so
+    /// is its panic, which goes through.
     pub fn run(self) {
         (self.run)();
     }

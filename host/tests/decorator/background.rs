@@ -1,5 +1,6 @@
 //! Functions that run in the background.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -40,7 +41,23 @@ fn every_other(counter: Arc<Counter>, _id: u32) -> Result<u32, String> {
     }
 }
 
+#[cached(region = &counter.users, skip(counter), background)]
+fn falls_over_later(counter: Arc<Counter>, _id: u32) -> u32 {
+    first_only(counter.next())
+}
+
+/// Every run but the first falls over.
+fn first_only(run: u32) -> u32 {
+    assert_eq!(run, 1, "it falls over");
+    run
+}
+
 impl Counter {
+    #[cached(region = &self.users, background)]
+    async fn falls_over_later(self: Arc<Self>, _id: u32) -> u32 {
+        first_only(self.next())
+    }
+
     #[cached(region = &self.users, background, should_cache = |run: &u32| *run < 3)]
     async fn put_off(self: Arc<Self>, _id: u32) -> u32 {
         self.next()
@@ -167,6 +184,53 @@ fn an_asynchronous_function_becomes_a_task_of_the_programs_runtime() {
         assert_eq!(*Arc::clone(&counter).try_put_off(1).await.unwrap(), 5);
     });
     tasks.lock().unwrap().clear();
+}
+
+#[test]
+fn a_function_that_falls_over_in_the_background_is_left_alone_for_a_while() {
+    let (counter, hand) = Counter::on(region(minute().background_refresh()));
+    let counter = Arc::new(counter);
+    let call = || falls_over_later(Arc::clone(&counter), 1);
+    let key = falls_over_later::key(Arc::clone(&counter), 1).unwrap();
+    assert_eq!(of(&call()), (1, Source::Created));
+    hand.advance(61 * SECOND);
+    for _ in 0..5 {
+        assert_eq!(of(&call()), (1, Source::Stale));
+        until_refreshed(&counter.users, &key);
+    }
+    assert_eq!(counter.runs(), 2);
+    until(|| counter.users.stats().errors == 1);
+    hand.advance(SECOND);
+    assert_eq!(of(&call()), (1, Source::Stale));
+    until_refreshed(&counter.users, &key);
+    assert_eq!(counter.runs(), 3);
+}
+
+#[test]
+fn an_asynchronous_function_that_falls_over_in_the_background_is_left_alone_for_a_while() {
+    let tasks: Arc<Mutex<Vec<_>>> = Arc::default();
+    let spawned = Arc::clone(&tasks);
+    let (builder, hand) = builder();
+    let host = builder
+        .spawner(move |task| spawned.lock().unwrap().push(task))
+        .region(minute().background_refresh())
+        .build()
+        .unwrap();
+    let (counter, hand) = Counter::on((host.region("users").unwrap(), hand));
+    let counter = Arc::new(counter);
+    let call = || futures_executor::block_on(Arc::clone(&counter).falls_over_later(1));
+    assert_eq!(of(&call()), (1, Source::Created));
+    hand.advance(61 * SECOND);
+    for runs in 2..=3 {
+        assert_eq!(of(&call()), (1, Source::Stale));
+        let task = tasks.lock().unwrap().pop().expect("it is put off");
+        let run = || futures_executor::block_on(task);
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+        assert_eq!(of(&call()), (1, Source::Stale));
+        assert!(tasks.lock().unwrap().is_empty());
+        assert_eq!(counter.runs(), runs);
+        hand.advance(SECOND);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The primitives under shuttle, which chooses every interleaving. It does not model time, weak memory or unwinding:
-//! whether a moment has come is a free choice, and a panic is caught before guards act, because shuttle does not
-//! schedule while a thread panics.
+//! whether a moment has come is a free choice. It does not schedule while a thread panics, either: a panic is caught before
+//! guards act.
 
 pub(crate) use shuttle::sync::MutexGuard;
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
@@ -9,9 +9,7 @@ pub(crate) use shuttle::thread::{Thread, current as current_thread, park};
 use crate::scope::Owner;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
-use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -62,16 +60,4 @@ impl Moment {
     pub(crate) fn park(self) {
         thread::yield_now();
     }
-}
-
-pub(crate) struct Caught(Box<dyn Any + Send>);
-
-impl Caught {
-    pub(crate) fn resume(self) -> ! {
-        resume_unwind(self.0)
-    }
-}
-
-pub(crate) fn unwinding<T>(code: impl FnOnce() -> T) -> Result<T, Caught> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(Caught)
 }

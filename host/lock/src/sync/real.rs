@@ -6,7 +6,6 @@ pub(crate) use std::thread::{Thread, current as current_thread, park};
 
 use crate::scope::Owner;
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,22 +42,4 @@ impl Moment {
     pub(crate) fn park(self) {
         thread::park_timeout(self.0.saturating_duration_since(Instant::now()));
     }
-}
-
-/// What [`unwinding`] never gives in this build: a panic goes its own way.
-pub(crate) struct Caught(Infallible);
-
-impl Caught {
-    pub(crate) fn resume(self) -> ! {
-        match self.0 {}
-    }
-}
-
-/// Runs the user's code. A panic passes through, and guards act in their `Drop`.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the model's twin has to catch panics"
-)]
-pub(crate) fn unwinding<T>(code: impl FnOnce() -> T) -> Result<T, Caught> {
-    Ok(code())
 }

@@ -3,7 +3,7 @@
 use crate::executor::{Executor, until};
 use crate::support::{Gate, HASH, Store, call, table, until_waiting};
 use crate::task::{Task, call_task};
-use dogpile_lock::{Flights, Operation, Reading, Request, Source, Storing, WaitGraph};
+use dogpile_lock::{Flights, LockError, Operation, Reading, Request, Source, Storing, WaitGraph};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -48,6 +48,37 @@ fn who_waited_before_gets_the_old_value_and_who_came_after_a_new_one() {
     drop(executor);
     assert_eq!(store.creations(), 2);
     assert_eq!(store.stored(), Some(2));
+}
+
+#[test]
+fn who_waited_before_gets_the_old_error_and_who_came_after_creates() {
+    let flights = table();
+    let store = Store::empty();
+    let deleted = Cell::new(false);
+    let mut executor = Executor::default();
+    let fails = async || {
+        until(|| deleted.get() && flights.waiting(HASH, "key") == 2).await;
+        Err("no row".to_owned())
+    };
+    let failed = async || {
+        let error = call_task(&flights, "key", &store, fails).await;
+        assert_eq!(error, Err(LockError::Creation("no row".to_owned())));
+    };
+    executor.spawn(failed());
+    executor.spawn(failed());
+    executor.spawn(async {
+        until(|| flights.waiting(HASH, "key") == 1).await;
+        flights.delete(HASH, "key");
+        deleted.set(true);
+    });
+    executor.spawn(async {
+        until(|| deleted.get()).await;
+        let outcome = call_task(&flights, "key", &store, async || Ok(store.number())).await;
+        assert_eq!(outcome.unwrap().source, Source::Created);
+    });
+    executor.run();
+    drop(executor);
+    assert_eq!(store.stored(), Some(1));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Creators that fail or panic, and callers whose patience ends.
 
-use crate::support::{Gate, HASH, Store, call, table, until_waiting};
-use dogpile_lock::{Clock, LockError, Source};
+use crate::support::{Call, Gate, HASH, Store, call, table, until_waiting};
+use dogpile_lock::{Blocking, Clock, LockError, Retry, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -77,6 +77,34 @@ fn a_panic_goes_to_its_own_caller_and_the_waiters_take_over_one_by_one() {
     assert_eq!(caught.into_inner(), 3);
     assert_eq!(store.creations(), 1);
     assert!(!flights.is_creating(HASH, "key"));
+}
+
+#[test]
+fn a_panic_in_the_background_leaves_the_key_alone_as_an_error_does() {
+    let (clock, hand) = Clock::manual(1_000);
+    let flights = table();
+    let store = Store::empty();
+    let after = Duration::from_secs(5);
+    let mut falls = Call {
+        store: &store,
+        creator: || panic!("on purpose"),
+    };
+    for retry in [
+        None,
+        Some(Retry {
+            after,
+            clock: &clock,
+        }),
+    ] {
+        let turn = flights.try_turn(HASH, "key").expect("nobody creates it");
+        let run = || Blocking::new().on(turn.run(&mut falls, retry));
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+        let next = flights.try_turn(HASH, "key").expect("it is free");
+        assert_eq!(next.has_failed_lately(&clock), retry.is_some());
+    }
+    hand.advance(after);
+    let next = flights.try_turn(HASH, "key").expect("it is free");
+    assert!(!next.has_failed_lately(&clock));
 }
 
 #[test]

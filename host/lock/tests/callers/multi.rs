@@ -194,6 +194,39 @@ fn what_is_left_out_is_nothing_for_all_who_asked_for_several_and_not_stored() {
 }
 
 #[test]
+fn what_others_came_to_that_began_before_a_deletion_is_nothing_for_who_came_after() {
+    for fails in [false, true] {
+        let flights = table();
+        let (a, b) = (Store::empty(), Store::empty());
+        let keys = [("a", &a), ("b", &b)];
+        let (creating, finish) = (Gate::default(), Gate::default());
+        thread::scope(|scope| {
+            let old = scope.spawn(|| {
+                call_many(&flights, &keys, None, |numbers| {
+                    creating.open();
+                    finish.pass();
+                    if fails {
+                        return Err("no rows".to_owned());
+                    }
+                    Ok(numbers.iter().map(|_| None).collect())
+                })
+            });
+            creating.pass();
+            flights.delete(HASH, "a");
+            let new = scope.spawn(|| {
+                let keys = [("a", &a)];
+                call_many(&flights, &keys, None, |numbers| made(&keys, numbers))
+            });
+            until_waiting(&flights, "a", 1);
+            finish.open();
+            assert_eq!(old.join().unwrap().is_err(), fails);
+            assert_eq!(sources(&new.join().unwrap()), [Some(Source::Created)]);
+        });
+        assert!(a.stored().is_some() && b.stored().is_none());
+    }
+}
+
+#[test]
 fn who_waits_for_one_key_that_is_left_out_creates_it() {
     let flights = table();
     let stores: [Store; 2] = std::array::from_fn(|_| Store::empty());

@@ -1,7 +1,8 @@
 //! Deletions while a value is created.
 
 use crate::check::{Reached, check};
-use crate::world::{A, KEYS, Terms, World, caught, crowd, makes, panics_until};
+use crate::world::{A, KEYS, Mood, Terms, World, caught, crowd, makes, panics_until};
+use dogpile_lock::LockError;
 use shuttle::rand::{self, Rng};
 use shuttle::sync::atomic::Ordering;
 use shuttle::thread;
@@ -39,6 +40,33 @@ fn what_was_deleted_while_it_was_created_goes_to_who_waited_before_and_is_not_st
         let stored = *world.stores[A].value.lock().unwrap();
         assert!(stored == 0 || stored == 2, "{stored} is stored after all");
         assert_eq!(world.call(A, &terms(), makes).unwrap().value, 2);
+    });
+}
+
+#[test]
+fn what_fails_after_a_deletion_is_no_error_of_who_came_after_that() {
+    static OLD: Reached = Reached::new("the old error, and a creation beside it");
+    static NEW: Reached = Reached::new("nobody with the old error");
+    check(&[&OLD, &NEW], || {
+        let world = World::empty();
+        let gotten = crowd(&world, 4, move |world, at| {
+            let store = &world.stores[A];
+            if at == 0 {
+                some_time();
+                store.delete(&world.flights, KEYS[A]);
+            }
+            let least = store.least.load(Ordering::SeqCst);
+            // It tells what was wanted when it had begun.
+            let creator = async |_| Err::<Mood, _>(store.wanted.load(Ordering::SeqCst).to_string());
+            let Err(LockError::Creation(error)) = world.call(A, &Terms::default(), creator) else {
+                panic!("every creation fails");
+            };
+            let wanted: usize = error.parse().unwrap();
+            assert!(wanted >= least, "came after the deletion, but got {error}");
+            wanted
+        });
+        OLD.note(gotten.contains(&1) && world.stores[A].creations() > 1);
+        NEW.note(gotten.iter().all(|got| *got == 2));
     });
 }
 

@@ -3,7 +3,9 @@
 use crate::check::{Reached, check};
 use crate::world::{A, Store, Terms, World, count, crowd, fails, makes};
 use dogpile_lock::{Clock, LockError, Source};
+use shuttle::rand::{self, Rng};
 use shuttle::sync::atomic::Ordering;
+use shuttle::thread;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +55,12 @@ fn who_has_nothing_to_serve_shares_the_error_or_creates() {
     check(&[&SHARED, &CREATED], || {
         let (world, terms) = world(false, &Clock::manual(1_000).0);
         let gotten = crowd(&world, 3, move |world, at| {
+            if at == 0 {
+                // So that it comes as often late as early.
+                for _ in 0..rand::thread_rng().gen_range(0..60) {
+                    thread::yield_now();
+                }
+            }
             let terms = Terms {
                 wants_fresh: at == 0,
                 ..terms.clone()

@@ -1,7 +1,7 @@
 //! Creations that are put off to another thread.
 
 use crate::check::{Reached, check};
-use crate::world::{A, Store, Terms, World, caught, count, crowd, fails, makes, panics_until};
+use crate::world::{A, Mood, Store, Terms, World, caught, count, crowd, makes, panics_until};
 use dogpile_lock::{Clock, LockError, Retry, Source};
 use shuttle::{future, thread};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,10 +115,8 @@ fn a_creation_put_off_and_given_up_is_free_for_the_next() {
     });
 }
 
-#[test]
-fn a_failure_of_a_creation_put_off_is_left_alone() {
-    static REACHED: Reached = Reached::new("a failure while others called");
-    check(&[&REACHED], || {
+fn left_alone(mood: Mood, reached: &'static Reached) {
+    check(&[reached], move || {
         let (clock, _hand) = Clock::manual(1_000);
         let store = || Store::holding(1, 2).good(true, true);
         let world = World::new([store(), store(), store()]);
@@ -128,8 +126,9 @@ fn a_failure_of_a_creation_put_off_is_left_alone() {
         };
         let served = AtomicUsize::new(0);
         crowd(&world, CALLERS + 1, move |world, at| {
+            let creator = async move |_| Ok(mood);
             if at < CALLERS {
-                let got = world.call(A, &terms, fails).unwrap();
+                let got = world.call(A, &terms, creator).unwrap();
                 assert_eq!((got.value, got.source), (1, Source::Stale));
                 served.fetch_add(1, Ordering::SeqCst);
                 return;
@@ -138,14 +137,17 @@ fn a_failure_of_a_creation_put_off_is_left_alone() {
                 let last = served.load(Ordering::SeqCst) == CALLERS;
                 let turn = world.put_off.lock().unwrap().pop();
                 if let Some(turn) = turn {
-                    let mut operation = world.operation(A, &terms, fails);
+                    let mut operation = world.operation(A, &terms, creator);
                     let retry = Some(Retry {
                         after: Duration::from_secs(1),
                         clock: &clock,
                     });
-                    let failed = future::block_on(turn.run(&mut operation, retry));
-                    assert!(matches!(failed, Err(LockError::Creation(_))));
-                    REACHED.note(!last);
+                    let run = || future::block_on(turn.run(&mut operation, retry));
+                    match caught(run) {
+                        None => assert!(mood == Mood::Panics),
+                        Some(run) => assert!(matches!(run, Err(LockError::Creation(_)))),
+                    }
+                    reached.note(!last);
                 } else if last {
                     return;
                 }
@@ -154,4 +156,16 @@ fn a_failure_of_a_creation_put_off_is_left_alone() {
         });
         assert_eq!(world.stores[A].creations(), 1);
     });
+}
+
+#[test]
+fn a_failure_of_a_creation_put_off_is_left_alone() {
+    static REACHED: Reached = Reached::new("a failure while others called");
+    left_alone(Mood::Fails, &REACHED);
+}
+
+#[test]
+fn a_panic_of_a_creation_put_off_is_left_alone_too() {
+    static REACHED: Reached = Reached::new("a panic while others called");
+    left_alone(Mood::Panics, &REACHED);
 }
