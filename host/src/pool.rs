@@ -111,8 +111,12 @@ impl Shared {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // A job that panics has nobody to tell but the panic hook; the thread goes on.
-                let _panicked = catch_unwind(AssertUnwindSafe(job));
+                // A job that panics has nobody to tell but the panic hook; the thread goes on. What the panic carries is
+                // dropped under no lock, and may panic again.
+                let panicked = catch_unwind(AssertUnwindSafe(job));
+                if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panicked))) {
+                    std::mem::forget(again);
+                }
                 state = self.state.lock();
                 continue;
             }
@@ -139,6 +143,32 @@ mod tests {
     use dogpile_lock::Blocking;
 
     use super::*;
+
+    /// What a job panics with, which panics again when it is dropped.
+    struct Again;
+
+    impl Drop for Again {
+        fn drop(&mut self) {
+            panic!("again");
+        }
+    }
+
+    #[test]
+    fn a_panic_whose_payload_panics_when_it_is_dropped_leaves_the_thread() {
+        let pool = Pool::new("test", 1, 100);
+        for _ in 0..3 {
+            assert!(
+                pool.submit(Box::new(|| std::panic::panic_any(Again)))
+                    .is_ok()
+            );
+        }
+        let (tell, told) = mpsc::channel();
+        assert!(
+            pool.submit(Box::new(move || tell.send(()).unwrap()))
+                .is_ok()
+        );
+        told.recv().unwrap();
+    }
 
     #[test]
     fn as_many_jobs_as_threads_run_at_once_and_no_more() {

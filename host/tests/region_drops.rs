@@ -4,16 +4,18 @@
 
 mod region_support;
 
+use std::error::Error;
 use std::fmt;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::SystemTime;
 
-use dogpile::{Region, RegionConfig};
+use dogpile::{Invalidation, InvalidationStrategy, Region, RegionConfig};
 use serde::{Deserialize, Serialize};
 
-use region_support::{Board, SECOND, region, until};
+use region_support::{Board, Fault, SECOND, memory, region, until};
 
 /// A value that does something when it is dropped, or nothing.
 #[derive(Default, Serialize, Deserialize)]
@@ -262,4 +264,74 @@ fn a_backend_may_drop_what_it_replaces_under_its_own_lock() {
             }
         });
     }
+}
+
+/// Such as could not be stored, and are held in the process instead.
+#[test]
+fn the_drop_of_a_value_that_was_held_may_ask_for_its_own_key() {
+    for (called, call) in CALLS {
+        for (stored, store) in STORES {
+            for works in [false, true] {
+                let what = format!("held, {called}, stored {stored}, {works}");
+                ends(&what.clone(), move || {
+                    let board = Board::new(&what);
+                    let config = board.objects().argument("alone", true);
+                    let (users, hand) = region(
+                        config
+                            .expiration_time(60 * SECOND)
+                            .bypass_hold(600 * SECOND)
+                            .background_refresh(),
+                    );
+                    for method in ["set", "set_multi"] {
+                        board.fault(method, Some(Fault::Fail));
+                    }
+                    let own = users.clone();
+                    let acts = || Acts::by(move || call(&own));
+                    drop(users.refresh("own", acts).unwrap());
+                    hand.advance(61 * SECOND);
+                    if works {
+                        board.fault("set", None);
+                        board.fault("set_multi", None);
+                    }
+                    store(&users);
+                });
+            }
+        }
+    }
+}
+
+/// A strategy that does something when it is dropped, or nothing.
+struct Strategy(Option<Box<dyn Fn() + Send + Sync>>);
+
+impl Drop for Strategy {
+    fn drop(&mut self) {
+        if let Some(act) = self.0.take() {
+            act();
+        }
+    }
+}
+
+impl InvalidationStrategy for Strategy {
+    fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+
+    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Invalidation> {
+        None
+    }
+}
+
+#[test]
+fn the_drop_of_a_strategy_that_is_replaced_may_invalidate() {
+    ends("strategy", || {
+        let (users, _) = memory();
+        let (own, (tell, told)) = (users.clone(), mpsc::channel());
+        let act = move || {
+            own.invalidate_tags(["tag"], Invalidation::Hard).unwrap();
+            tell.send(()).unwrap();
+        };
+        users.set_invalidation_strategy(Strategy(Some(Box::new(act))));
+        users.set_invalidation_strategy(Strategy(None));
+        told.recv().unwrap();
+    });
 }

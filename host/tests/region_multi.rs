@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dogpile::{Cached, ErrorKind, MissReason, Region, Source};
+use dogpile::{Cached, ErrorKind, MissReason, OnBackendError, Region, Source};
 
 use region_support::{Board, Fault, SECOND, after, all_misses, memory, region};
 
@@ -431,4 +431,33 @@ fn a_key_that_cannot_be_read_again_is_no_reason_to_create_the_others() {
         [("b", 2)]
     });
     assert_eq!(values(&made.unwrap()), [1, 2].map(Some));
+}
+
+/// A value that cannot be written where it is even.
+#[derive(Debug, serde::Deserialize)]
+struct Odd(u32);
+
+impl serde::Serialize for Odd {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 2 == 0 {
+            return Err(serde::ser::Error::custom("it is even"));
+        }
+        serializer.serialize_u32(self.0)
+    }
+}
+
+#[test]
+fn one_key_that_cannot_be_written_keeps_none_of_the_others_away() {
+    for keys in [["1", "2", "3"], ["2", "1", "3"]] {
+        let board = Board::new(&format!("one unwritten {keys:?}"));
+        let (users, _) = region(board.bytes().on_backend_error(OnBackendError::Fail));
+        let made = users.get_or_create_multi(&keys, |missing| {
+            let made = missing.iter().map(|key| (*key, Odd(key.parse().unwrap())));
+            made.collect::<Vec<_>>()
+        });
+        let error = made.unwrap_err().to_string();
+        assert!(error.contains("it is even"), "{error}");
+        let stored = ["1", "2", "3"].map(|key| board.stored(key).is_some());
+        assert_eq!(stored, [true, false, true]);
+    }
 }

@@ -172,3 +172,40 @@ fn a_creation_that_falls_over_is_logged_and_its_panic_goes_to_who_runs_it() {
     assert_eq!(line.field("error"), "the creator panicked: no row 42");
     assert_eq!(users.stats().errors, 1);
 }
+
+/// The instance on which it was put off is gone: nothing is created in the place of who creates on the new one.
+#[test]
+fn a_creation_that_begins_after_the_region_was_given_another_instance_is_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("dogpile.toml");
+    let save = |entries: u32| {
+        let text = format!(
+            "version = 1\n[regions.users]\nbackend = \"memory\"\nexpiration_time = 60\n\
+             arguments = {{ max_entries = {entries} }}\n"
+        );
+        std::fs::write(&manifest, text).unwrap();
+    };
+    save(10);
+    let host = dogpile::Host::builder()
+        .plugin(dogpile_plugin_memory::plugin())
+        .manifest(&manifest)
+        .watch(false)
+        .build()
+        .unwrap();
+    let users = host.region("users").unwrap();
+    let (send, creations) = mpsc::channel();
+    users.set_creation_runner(move |creation: Creation| send.send(creation).unwrap());
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    users.set("1", 1).unwrap();
+    users.invalidate(dogpile::Invalidation::Soft).unwrap();
+    assert_eq!(call(&users, "1", 2, &threads), (1, Source::Stale));
+    let creation = creations.recv().unwrap();
+    save(11);
+    host.reload().unwrap();
+    creation.run();
+    assert!(threads.lock().unwrap().is_empty());
+    assert!(users.get::<i32>("1").unwrap().is_none());
+    assert_eq!(users.stats().errors, 0);
+    // The key is free for who comes next.
+    assert_eq!(*users.get_or_create("1", || 3).unwrap(), 3);
+}

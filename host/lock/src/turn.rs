@@ -51,6 +51,11 @@ impl<V, E, L> Turn<V, E, L> {
         }
     }
 
+    /// The creations that it is one of.
+    pub fn flights(&self) -> &Flights<V, E, L> {
+        &self.flights
+    }
+
     /// The key.
     pub fn key(&self) -> &str {
         self.flight.key()

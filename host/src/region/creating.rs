@@ -237,15 +237,13 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
             .call_with_key(self.way, &region.instance, self.key, call);
         let (outcome, unreferenced) = called.await;
         self.unreferenced.append(unreferenced);
-        self.region
-            .after_store(
-                &region,
-                self.call,
-                self.key,
-                (value, self.beneath.unread, Some(&undeleted)),
-                outcome,
-            )
-            .map_err(|error| self.failed(error))
+        let kept = (value, self.beneath.unread, Some(&undeleted));
+        let (ended, unreferenced) = keep_unreferenced(|| {
+            self.region
+                .after_store(&region, self.call, self.key, kept, outcome)
+        });
+        self.unreferenced.append(unreferenced);
+        ended.map_err(|error| self.failed(error))
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use dogpile_lock::{Blocking, Retry, shown};
+use dogpile_lock::{Blocking, LockError, Retry, shown};
 use dogpile_plugin_api::Value;
 
 use super::Region;
@@ -21,6 +21,7 @@ use super::mangle::BackendKey;
 use super::notes::notes;
 use super::read::{expiration_time, jittered};
 use super::way::Way;
+use crate::instance::Failure;
 use crate::jitter::shortened;
 use crate::slot::{Count, Creation, Work};
 use crate::{Error, ErrorKind, Result};
@@ -208,7 +209,8 @@ impl<C, R> Job<C, R> {
         let run = async {
             let current = region.current()?;
             let backend_key = BackendKey::new(&current, &key)?;
-            let creations = current.instance.creations.clone();
+            // Not those of the region's instance, which may be another one by now: then nothing is created.
+            let creations = turn.flights().clone();
             let retry = Retry {
                 after: current.config.retry_after,
                 clock: region.clock(),
@@ -224,7 +226,18 @@ impl<C, R> Job<C, R> {
                 way,
             );
             let created = turn.run(&mut creating, Some(retry)).await;
-            created.map_err(|error| region.failed(error, None))
+            match created {
+                Err(LockError::Creation(Failure::Replaced)) => {
+                    tracing::debug!(
+                        target: "dogpile.cache", region = region.name(), key = shown(&key),
+                        "the region was given another instance, not created in the background"
+                    );
+                    Ok(())
+                }
+                created => created
+                    .map(drop)
+                    .map_err(|error| region.failed(error, None)),
+            }
         };
         let failed = |error: Error| {
             tracing::warn!(
@@ -233,7 +246,7 @@ impl<C, R> Job<C, R> {
             );
         };
         match caught(run).await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(error)) => failed(error),
             Err(panic) => {
                 let message = format!("the creator panicked: {}", text(&*panic));

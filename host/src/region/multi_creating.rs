@@ -108,10 +108,11 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
     }
 
     /// What the creator made, of each key that it was asked for.
-    pub(super) fn into_made(self) -> impl Iterator<Item = Came<Outcome<Value>>> {
+    pub(super) fn into_made(self) -> Vec<Came<Outcome<Value>>> {
         let source = Source::Created;
         let made = self.made.into_iter();
-        made.map(move |made| made.map(|value| Outcome { value, source }))
+        made.map(|made| made.map(|value| Outcome { value, source }))
+            .collect()
     }
 
     /// All keys are spelled by one configuration: one of them tells.
@@ -239,6 +240,8 @@ where
     ) -> Result<(), Failure> {
         let region = self.region.current().map_err(|error| self.failed(error))?;
         let (mut numbers, mut made, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+        // One that cannot be stored keeps none of the others away.
+        let mut ended = Ok(());
         for to_store in values {
             let number = to_store.number;
             // What was created for an instance that is gone is stored nowhere.
@@ -254,15 +257,19 @@ where
                 &self.keys[number],
                 to_store.value,
             );
-            if let Some(form) = form.map_err(|error| self.failed(error))? {
-                numbers.push(number);
-                let (value, undeleted) = (to_store.value.clone(), to_store.storing.clone());
-                made.push((value, self.beneath[number].unread, undeleted));
-                stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
+            match form {
+                Ok(Some(form)) => {
+                    numbers.push(number);
+                    let (value, undeleted) = (to_store.value.clone(), to_store.storing.clone());
+                    made.push((value, self.beneath[number].unread, undeleted));
+                    stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
+                }
+                Ok(None) => {}
+                Err(error) => ended = ended.and(Err(error)),
             }
         }
         if numbers.is_empty() {
-            return Ok(());
+            return ended.map_err(|error| self.failed(error));
         }
         let keys = self.keys_of(numbers.into_iter());
         let call = move |instance: &Arc<Instance>, keys: &[Key<'_>]| {
@@ -277,11 +284,14 @@ where
             keys.into_iter().zip(&made).zip(outcomes)
         {
             let kept = (value, *unread, Some(undeleted));
-            self.region
-                .after_store(&region, self.call, key, kept, outcome)
-                .map_err(|error| self.failed(error))?;
+            let (stored, unreferenced) = keep_unreferenced(|| {
+                self.region
+                    .after_store(&region, self.call, key, kept, outcome)
+            });
+            self.unreferenced.append(unreferenced);
+            ended = ended.and(stored);
         }
-        Ok(())
+        ended.map_err(|error| self.failed(error))
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.

@@ -160,8 +160,8 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
             let came: Vec<Came<_>> = match outcome {
                 Ok(outcomes) => outcomes.into_iter().map(Came::from).collect(),
                 // What it has made by then it keeps.
-                Err(LockError::Creation(Failure::Replaced)) => made.collect(),
-                Err(_) if is_outdated => made.collect(),
+                Err(LockError::Creation(Failure::Replaced)) => made,
+                Err(_) if is_outdated => made,
                 Err(error) => return Err(region.failed(error, wait)),
             };
             let is_outdated = |outcome: &Outcome<Value>| {

@@ -12,7 +12,7 @@ use super::form::Serde;
 use super::keep::{OwnExpiration, ShouldCache};
 use super::multi::Keys;
 use super::multi_creating::CreatingMulti;
-use super::multi_passage::asked;
+use super::multi_passage::{Came, asked};
 use super::notes::is_hard_outdated;
 use super::passage::{Waiting, patience};
 use super::way::{Way, delay};
@@ -142,18 +142,27 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
-            drop(creating);
-            let outcomes = match outcome {
-                Ok(outcomes) => outcomes,
-                Err(LockError::Creation(Failure::Replaced)) => continue,
+            let is_old_error = matches!(
+                &outcome,
+                Err(LockError::Creation(Failure::Error(_, Some(attempt))))
+                    if !creating.is_own(attempt)
+                        && (attempt.started <= since || attempt.is_hard_outdated(&in_force))
+            );
+            let made = creating.into_made();
+            let came: Vec<Came<_>> = match outcome {
+                Ok(outcomes) => outcomes.into_iter().map(Came::from).collect(),
+                // What it has made by then it keeps.
+                Err(LockError::Creation(Failure::Replaced)) => made,
+                Err(_) if is_old_error => made,
                 Err(error) => return Err(region.failed(error, wait)),
             };
             let (mut again, mut mismatch) = (Vec::new(), None);
-            for (key, outcome) in keys.all.iter().zip(outcomes) {
+            for (key, came) in keys.all.iter().zip(came) {
                 let text = &*key.text;
-                let value = match outcome {
-                    Some(outcome) if is_old(&outcome) => None,
-                    Some(Outcome { value, source }) => {
+                let value = match came {
+                    Came::ToNothing => None,
+                    Came::To(outcome) if is_old(&outcome) => None,
+                    Came::To(Outcome { value, source }) => {
                         if let Ok(object) = Object::from_value(value) {
                             Some(Some(region.passed(object, source)))
                         } else {
@@ -162,7 +171,7 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
                         }
                     }
                     // Left out by this call's creator, or by one that may have begun before.
-                    None => wanted.contains(text).then_some(None),
+                    Came::LeftOut => wanted.contains(text).then_some(None),
                 };
                 match value {
                     Some(value) => drop(renewed.insert(text.to_owned(), value)),

@@ -47,6 +47,16 @@ impl Gate {
         self.run(ids)
     }
 
+    /// Its first run fails.
+    #[cached_multi(region = &self.counter.users, clone)]
+    fn try_load(&self, ids: &[u32]) -> Result<HashMap<u32, u32>, String> {
+        let made = self.run(ids);
+        if made.values().any(|run| *run == 1) {
+            return Err("old trouble".to_owned());
+        }
+        Ok(made)
+    }
+
     #[cached_multi(region = &self.counter.users, clone)]
     async fn load_later(&self, ids: &[u32]) -> HashMap<u32, u32> {
         ready(self.run(ids)).await
@@ -87,6 +97,21 @@ fn what_began_before_an_asynchronous_refresh_does_not_replace_the_new_value() {
     let stored = block_on(gate.load_later_get(&[1, 2]));
     assert_eq!(stored.unwrap(), [Some(3), Some(2)]);
     assert_eq!(gate.counter.runs(), 3);
+}
+
+#[test]
+fn the_error_of_an_older_creation_does_not_end_a_refresh() {
+    let (gate, has_begun, go_on) = Gate::new();
+    let key = &gate.try_load_keys(&[1]).unwrap()[0];
+    thread::scope(|scope| {
+        let older = scope.spawn(|| gate.try_load(&[1]));
+        has_begun.recv().unwrap();
+        let refresh = scope.spawn(|| gate.try_load_refresh(&[1]));
+        until_waiting(key, 1);
+        go_on.send(()).unwrap();
+        assert_eq!(older.join().unwrap().unwrap_err(), "old trouble");
+        assert_eq!(refresh.join().unwrap().unwrap(), [(1, 2)].into());
+    });
 }
 
 #[test]

@@ -195,11 +195,14 @@ impl Invalidations {
 
     /// Lets the program's own strategy judge from now on.
     pub(crate) fn set_strategy(&self, strategy: Arc<dyn InvalidationStrategy>) {
-        let _change = self.record.lock();
+        let change = self.record.lock();
         let mut next = (**self.in_force.load()).clone();
         next.strategy = Some(strategy);
-        self.in_force.store(Arc::new(next));
+        let replaced = self.in_force.swap(Arc::new(next));
         self.gate.store(u64::MAX, Ordering::Release);
+        drop(change);
+        // It is the program's own code: not under the lock.
+        drop(replaced);
     }
 }
 
