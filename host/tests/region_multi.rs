@@ -439,7 +439,7 @@ struct Odd(u32);
 
 impl serde::Serialize for Odd {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % 2 == 0 {
+        if self.0.is_multiple_of(2) {
             return Err(serde::ser::Error::custom("it is even"));
         }
         serializer.serialize_u32(self.0)

@@ -284,12 +284,12 @@ where
             keys.into_iter().zip(&made).zip(outcomes)
         {
             let kept = (value, *unread, Some(undeleted));
-            let (stored, unreferenced) = keep_unreferenced(|| {
+            let (came, unreferenced) = keep_unreferenced(|| {
                 self.region
                     .after_store(&region, self.call, key, kept, outcome)
             });
             self.unreferenced.append(unreferenced);
-            ended = ended.and(stored);
+            ended = ended.and(came);
         }
         ended.map_err(|error| self.failed(error))
     }
