@@ -54,8 +54,8 @@
 //!
 //! Through `tracing`: targets `dogpile.cache` (misses, backends that fail), `dogpile.lock` (who creates, who waits),
 //! `dogpile.reload` (outcomes), `dogpile.admin`, and `dogpile::plugin` (what plugins log). At debug level a miss tells
-//! region, key and reason, a creation is a span around its creator, and its end or failure tells how long it took, in seconds. Keys
-//! are cut after 300 characters. A fresh hit logs nothing.
+//! region, key and reason, a creation is a span around its creator, and its end or failure tells how long it took, in
+//! seconds. Keys are cut after 300 characters. A fresh hit logs nothing.
 
 //!
 //! # Known problems

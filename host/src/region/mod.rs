@@ -285,8 +285,8 @@ impl Region {
     }
 
     /// Gives the region a serializer of the program's own, in place of the configured one, over all reloads, until another is
-    /// set; the configured one does not come back. It concerns regions whose backend holds bytes, and what [`Region::get_payload`] gives of objects. Values that are there
-    /// already are misses from now on, unless the serializer's name is theirs.
+    /// set; the configured one does not come back. It concerns regions whose backend holds bytes, and
+    /// what [`Region::get_payload`] gives of objects. Values that are there already are misses from now on, unless the serializer's name is theirs.
     ///
     /// The command `dogpile` has no part in this where it opens the region itself, without a running host: it prints
     /// such payloads as they are, and what it stores is written by the configured serializer.

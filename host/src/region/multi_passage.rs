@@ -151,7 +151,7 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
-            let is_outdated = matches!(
+            let is_old_error = matches!(
                 &outcome,
                 Err(LockError::Creation(Failure::Error(_, Some(attempt))))
                     if attempt.is_hard_outdated(&in_force) && !creating.is_own(attempt)
@@ -161,7 +161,7 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
                 Ok(outcomes) => outcomes.into_iter().map(Came::from).collect(),
                 // What it has made by then it keeps.
                 Err(LockError::Creation(Failure::Replaced)) => made,
-                Err(_) if is_outdated => made,
+                Err(_) if is_old_error => made,
                 Err(error) => return Err(region.failed(error, wait)),
             };
             let is_outdated = |outcome: &Outcome<Value>| {
