@@ -29,8 +29,21 @@ pub(crate) type Creations = Flights<Value, Failure, Held<KeyMutex>>;
 pub(crate) enum Failure {
     /// With the creation that came to it, if its creator had begun.
     Error(Error, Option<Arc<Attempt>>),
+    /// A creator of several keys left this one out.
+    LeftOut(Arc<Attempt>),
     /// The region was given another instance meanwhile: begin again there.
     Replaced,
+}
+
+impl Failure {
+    /// The creation that came to it, if its creator had begun.
+    pub(crate) fn attempt(&self) -> Option<&Arc<Attempt>> {
+        match self {
+            Self::Error(_, attempt) => attempt.as_ref(),
+            Self::LeftOut(attempt) => Some(attempt),
+            Self::Replaced => None,
+        }
+    }
 }
 
 /// Before its creator had begun.
@@ -44,6 +57,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error, _) => error.fmt(f),
+            Self::LeftOut(_) => f.write_str("the creator left it out"),
             Self::Replaced => f.write_str("the region was given another backend"),
         }
     }

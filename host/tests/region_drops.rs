@@ -300,6 +300,36 @@ fn the_drop_of_a_value_that_was_held_may_ask_for_its_own_key() {
     }
 }
 
+/// Such as a caller has read and may not be served: what it reads again, in its turn, takes its place.
+#[test]
+fn the_drop_of_a_value_that_was_read_before_the_turn_may_ask_for_its_own_key() {
+    for (called, call) in CALLS {
+        for (stored, store) in &STORES[..4] {
+            let what = format!("read before, {called}, stored {stored}");
+            ends(&what.clone(), move || {
+                let board = Board::new(&what);
+                let config = board.objects().argument("alone", true);
+                let (users, hand) = region(config.expiration_time(60 * SECOND));
+                let (own, (tell, told)) = (users.clone(), mpsc::channel());
+                let act = move || {
+                    call(&own);
+                    tell.send(()).unwrap();
+                };
+                users.set("own", Acts::by(act)).unwrap();
+                hand.advance(61 * SECOND);
+                let evicts = Arc::downgrade(&board);
+                board.hook(move |call| {
+                    if call.starts_with("get_") && call.contains("_fresh") {
+                        evicts.upgrade().unwrap().remove("own");
+                    }
+                });
+                store(&users);
+                told.recv().unwrap();
+            });
+        }
+    }
+}
+
 /// A strategy that does something when it is dropped, or nothing.
 struct Strategy(Option<Box<dyn Fn() + Send + Sync>>);
 

@@ -370,13 +370,14 @@ fn what_was_deleted_after_its_store_had_failed_is_not_held() {
         let board = Board::new(&format!("deleted after its store {several}"));
         let config = board.objects().argument("alone", true);
         let (users, _) = region(config.bypass_hold(60 * SECOND));
-        let store = if several { "set_multi" } else { "set" };
-        board.fault(store, Some(Fault::Fail));
+        let store = if several { "set_multi 1 2" } else { "set 1" };
+        board.fault("set", Some(Fault::Fail));
+        board.fault("set_multi", Some(Fault::Fail));
         let (storing, stores) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let ends = Mutex::new((storing, may_go_on));
         board.hook(move |call| {
-            if call == format!("{store} 1") {
+            if call == store {
                 let ends = ends.lock().unwrap();
                 ends.0.send(()).unwrap();
                 ends.1.recv().unwrap();
@@ -384,7 +385,8 @@ fn what_was_deleted_after_its_store_had_failed_is_not_held() {
         });
         let mut call: Pin<Box<dyn Future<Output = _>>> = if several {
             Box::pin(async {
-                let created = users.get_or_create_multi_async(&["1"], async |_| [("1", 1)]);
+                let create = async |_| [("1", 1), ("2", 2)];
+                let created = users.get_or_create_multi_async(&["1", "2"], create);
                 created.await.map(|_| ())
             })
         } else {

@@ -6,8 +6,8 @@ use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
 pub(crate) enum Ending<V, E> {
     Made(V),
     Failed(E),
-    /// A creator of several keys left this one out.
-    LeftOut,
+    /// A creator of several keys left this one out; with what it tells of that.
+    LeftOut(E),
     /// Its creator is gone, and who waited was busy with something else.
     Abandoned,
 }

@@ -1,9 +1,9 @@
 //! The way of one caller to the values of several keys.
 
+use crate::batch::Batch;
 use crate::block::Blocking;
 use crate::error::LockError;
 use crate::failures::Retry;
-use crate::flight::Ending;
 use crate::flights::{Entered, Flights};
 use crate::operation::{Acquired, Outcome, Reading, Source};
 use crate::passage::{Ended, Seen, ending};
@@ -40,8 +40,13 @@ pub struct ToStore<'a, V, E, L> {
     pub lease: Option<&'a L>,
 }
 
+/// What a creator of several keys made of one: a value; or that it left it out, with what is told of that to whoever
+/// waited for it.
+pub type OrLeftOut<V, E> = Result<V, E>;
+
 /// How one caller reads, creates and stores the values of several keys, which it knows by their numbers in the request.
-/// As [`Operation`](crate::Operation), whose words say the rest.
+/// As [`Operation`](crate::Operation), whose words say the rest. An error of one key is nothing to the others, nor to who
+/// waits for them; but once the call must end with an error, it creates nothing more.
 pub trait MultiOperation {
     /// What is cached.
     type Value: Clone;
@@ -69,20 +74,19 @@ pub trait MultiOperation {
     fn read_again(
         &mut self,
         numbers: &[usize],
-    ) -> impl Future<Output = Result<Vec<Reading<Self::Value>>, Self::Error>>;
+    ) -> impl Future<Output = Vec<Result<Reading<Self::Value>, Self::Error>>>;
 
-    /// Creates values, in the order of the numbers; `None` for each that is left out. Called again for keys whose creator
-    /// gave up meanwhile.
+    /// Creates values: as many as numbers, in their order. Called again for keys whose creator gave up meanwhile.
     fn create(
         &mut self,
         numbers: &[usize],
-    ) -> impl Future<Output = Result<Vec<Option<Self::Value>>, Self::Error>>;
+    ) -> impl Future<Output = Result<Vec<OrLeftOut<Self::Value, Self::Error>>, Self::Error>>;
 
-    /// Stores the values.
+    /// Stores the values: as many outcomes, in their order.
     fn store(
         &mut self,
         values: Vec<ToStore<'_, Self::Value, Self::Error, Self::Lease>>,
-    ) -> impl Future<Output = Result<(), Self::Error>>;
+    ) -> impl Future<Output = Vec<Result<(), Self::Error>>>;
 
     /// See [`Operation::is_excused`](crate::Operation::is_excused).
     fn is_excused(error: &Self::Error) -> bool {
@@ -104,20 +108,18 @@ pub trait MultiOperation {
 }
 
 /// One key of the request, on its way.
-struct Place<'a, V> {
+pub(crate) struct Place<'a, V, E> {
     hash: u64,
-    key: &'a str,
-    seen: Seen<V>,
-    /// Its creator has left it out.
-    left_out: bool,
-    outcome: Option<Outcome<V>>,
+    pub(crate) key: &'a str,
+    pub(crate) seen: Seen<V>,
+    pub(crate) outcome: Option<OrLeftOut<Outcome<V>, E>>,
 }
 
-type Turns<O> = Vec<(
+pub(crate) type Turns<O> = Vec<(
     usize,
     Turn<<O as MultiOperation>::Value, <O as MultiOperation>::Error, <O as MultiOperation>::Lease>,
 )>;
-type Waits<O> = Vec<(
+pub(crate) type Waits<O> = Vec<(
     usize,
     Waiting<
         <O as MultiOperation>::Value,
@@ -130,19 +132,20 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
     /// The passage of one caller with several keys, which blocks its thread: the promises of [`Flights::get_or_create`]
     /// key by key. Keys are taken in the order of the request. All that are free are created in one call of the creator,
     /// before the caller waits for what others create, so it never holds one key while it waits for another; nor is it
-    /// given one while it creates. `None` stands for what the creator leaves out.
+    /// given one while it creates.
     ///
     /// # Errors
-    /// As there, for the whole request, if one of its keys gets neither value nor stand-in; what has been created is
-    /// stored all the same.
+    /// As there, for the whole request, if one of its keys gets neither value nor stand-in: with the error of the first such
+    /// key. Who waits for the others does not get it: what has been created is stored all the same, and what has not is
+    /// handed over.
     ///
     /// # Panics
-    /// With the operation's own panic only.
+    /// With the operation's own panic only, and if it does not give as many as it was asked for.
     pub fn get_or_create_multi<O: MultiOperation<Value = V, Error = E, Lease = L>>(
         &self,
         request: MultiRequest<'_, V>,
         operation: &mut O,
-    ) -> Result<Vec<Option<Outcome<V>>>, LockError<E>> {
+    ) -> Result<Vec<OrLeftOut<Outcome<V>, E>>, LockError<E>> {
         let blocking = Blocking::new();
         let timer = |wait| blocking.deadline(wait);
         blocking.on(self.get_or_create_multi_async(request, operation, timer))
@@ -157,7 +160,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
         request: MultiRequest<'_, V>,
         operation: &mut O,
         timer: impl FnOnce(Duration) -> S,
-    ) -> Result<Vec<Option<Outcome<V>>>, LockError<E>>
+    ) -> Result<Vec<OrLeftOut<Outcome<V>, E>>, LockError<E>>
     where
         O: MultiOperation<Value = V, Error = E, Lease = L>,
         S: Future<Output = ()>,
@@ -190,11 +193,11 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
     }
 }
 
-struct MultiPassage<'a, 'k, O: MultiOperation> {
+pub(crate) struct MultiPassage<'a, 'k, O: MultiOperation> {
     flights: &'a Flights<O::Value, O::Error, O::Lease>,
-    operation: &'a mut O,
-    retry: Option<Retry<'k>>,
-    places: Vec<Place<'k, O::Value>>,
+    pub(crate) operation: &'a mut O,
+    pub(crate) retry: Option<Retry<'k>>,
+    pub(crate) places: Vec<Place<'k, O::Value, O::Error>>,
 }
 
 impl<O: MultiOperation> MultiPassage<'_, '_, O> {
@@ -211,7 +214,7 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
         }
         let key = place.key;
         if self.flights.is_left_alone(key, &place.seen, self.retry) {
-            place.outcome = Some(place.seen.serve());
+            place.outcome = Some(Ok(place.seen.serve()));
             return Ok(());
         }
         match self
@@ -225,7 +228,7 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
             }
             Entered::Busy => {
                 debug!(target: "dogpile.lock", key = shown(key), "another creates the value, serving the stale one");
-                place.outcome = Some(place.seen.serve());
+                place.outcome = Some(Ok(place.seen.serve()));
             }
             Entered::Circle(keys) => {
                 debug!(target: "dogpile.lock", key = shown(key), circle = ?all_shown(&keys), "waiting would close a circle");
@@ -251,13 +254,13 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
             Waited::Ended(flight, since) => match ending(&flight, since) {
                 Ended::Value(value) => {
                     let source = Source::Waited;
-                    place.outcome = Some(Outcome { value, source });
+                    place.outcome = Some(Ok(Outcome { value, source }));
                 }
                 Ended::Failed(error) => {
                     let excused = O::is_excused(&error);
-                    place.outcome = Some(place.seen.or_error(place.key, error, excused)?);
+                    place.outcome = Some(Ok(place.seen.or_error(place.key, error, excused)?));
                 }
-                Ended::LeftOut => place.left_out = true,
+                Ended::LeftOut(why) => place.outcome = Some(Err(why)),
                 Ended::Again => return self.enter(number, turns, waits),
             },
         }
@@ -292,18 +295,16 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
         }
         let mut batch = Batch::<O>::new(turns);
         let steps = async {
-            let made = match batch.acquire(self, owner, waits).await? {
-                Ok(()) => scope::within(owner, batch.make(self)).await?,
-                Err(error) => Err(error),
-            };
+            batch.acquire(self, owner, waits).await?;
+            scope::within(owner, batch.make(self)).await?;
             let leases = batch.take_leases();
             if !leases.is_empty() {
                 scope::within(owner, self.operation.release(leases)).await?;
             }
-            Ok(made)
+            Ok(())
         };
         match steps.await {
-            Ok(made) => batch.end(self, made).map(Ok),
+            Ok(()) => batch.end(self).map(Ok),
             Err(caught) => {
                 drop(batch);
                 Ok(Err(caught))
@@ -319,173 +320,31 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
                 .flights
                 .is_left_alone(place.key, &place.seen, self.retry);
             if alone {
-                place.outcome = Some(place.seen.serve());
+                place.outcome = Some(Ok(place.seen.serve()));
             }
             !alone
         });
     }
 }
 
-/// Turns that are used together.
-struct Batch<O: MultiOperation> {
-    turns: Turns<O>,
-    /// Of each turn: what it came to, once that is known.
-    made: Vec<Option<(O::Value, Source)>>,
-}
-
-impl<O: MultiOperation> Batch<O> {
-    fn new(turns: Turns<O>) -> Self {
-        let made = turns.iter().map(|_| None).collect();
-        Self { turns, made }
-    }
-
-    async fn make(&mut self, passage: &mut MultiPassage<'_, '_, O>) -> Result<(), O::Error> {
-        for (_, turn) in &mut self.turns {
-            turn.begin();
-        }
-        let numbers: Vec<usize> = self.turns.iter().map(|(number, _)| *number).collect();
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let operation = &mut *passage.operation;
-        let readings = operation.read_again(&numbers).await?;
-        let mut needed = Vec::new();
-        for (at, reading) in readings.into_iter().enumerate() {
-            if matches!(reading, Reading::Unknown) {
-                needed.push(at);
-                continue;
-            }
-            match Seen::of(reading) {
-                Err(value) => self.made[at] = Some((value, Source::Fresh)),
-                Ok(seen) => {
-                    passage.places[numbers[at]].seen = seen;
-                    needed.push(at);
-                }
-            }
-        }
-        if needed.is_empty() {
-            return Ok(());
-        }
-        let wanted: Vec<usize> = needed.iter().map(|at| numbers[*at]).collect();
-        debug!(target: "dogpile.lock", keys = wanted.len(), "creating the values");
-        let values = operation.create(&wanted).await?;
-        let mut to_store = Vec::new();
-        for (at, value) in needed.into_iter().zip(&values) {
-            self.made[at] = value.clone().map(|value| (value, Source::Created));
-            let (number, turn) = &self.turns[at];
-            if let Some(value) = value {
-                to_store.push(ToStore {
-                    number: *number,
-                    value,
-                    storing: turn.storing(),
-                    lease: turn.lease(),
-                });
-            }
-        }
-        operation.store(to_store).await
-    }
-
-    /// Puts those keys aside that another process has the right to create.
-    async fn acquire(
-        &mut self,
-        passage: &mut MultiPassage<'_, '_, O>,
-        owner: Owner,
-        waits: &mut Waits<O>,
-    ) -> Result<Result<(), O::Error>, Caught> {
-        let mut at = 0;
-        while at < self.turns.len() {
-            let (number, turn) = &mut self.turns[at];
-            let number = *number;
-            if turn.lease().is_none_or(O::is_lost) {
-                drop(turn.take_lease());
-                match scope::within(owner, passage.operation.acquire(number)).await? {
-                    Err(error) => return Ok(Err(error)),
-                    Ok(Acquired::Unneeded) => {}
-                    Ok(Acquired::Held(lease)) => turn.give_lease(lease),
-                    Ok(Acquired::Elsewhere) => {
-                        let (_, mut turn) = self.turns.remove(at);
-                        self.made.remove(at);
-                        let place = &mut passage.places[number];
-                        let waiting = turn.step_aside(place.seen.serves_meanwhile());
-                        match waiting {
-                            Some(mut waiting) => {
-                                let none = waiting.rest();
-                                debug_assert!(none.is_none(), "the turn is in hand");
-                                waits.push((number, waiting));
-                            }
-                            None => place.outcome = Some(place.seen.serve()),
-                        }
-                        passage.operation.watch(number, turn);
-                        continue;
-                    }
-                }
-            }
-            at += 1;
-        }
-        Ok(Ok(()))
-    }
-
-    fn take_leases(&mut self) -> Vec<(usize, O::Lease)> {
-        let turns = self.turns.iter_mut();
-        turns
-            .filter_map(|(number, turn)| Some((*number, turn.take_lease()?)))
-            .collect()
-    }
-
-    /// Ends all flights: those which have a value with it, the others with the error, or as left out.
-    fn end(
-        self,
-        passage: &mut MultiPassage<'_, '_, O>,
-        made: Result<(), O::Error>,
-    ) -> Result<(), LockError<O::Error>> {
-        let failed = made.err();
-        let mut result = Ok(());
-        for ((number, turn), made) in self.turns.into_iter().zip(self.made) {
-            let place = &mut passage.places[number];
-            let fresh = matches!(made, Some((_, Source::Fresh)));
-            match (made, &failed) {
-                (Some((value, source)), failed) if fresh || failed.is_none() => {
-                    turn.succeed(&value, passage.retry);
-                    place.outcome = Some(Outcome { value, source });
-                }
-                (_, Some(error)) => {
-                    let excused = O::is_excused(error);
-                    turn.fail(error, passage.retry.filter(|_| excused));
-                    match place.seen.or_error(place.key, error.clone(), excused) {
-                        Ok(outcome) => place.outcome = Some(outcome),
-                        Err(error) => result = Err(error),
-                    }
-                }
-                (_, None) => {
-                    turn.end(|| Ending::LeftOut);
-                    place.left_out = true;
-                }
-            }
-        }
-        result
-    }
-}
-
-impl<'a, V> Place<'a, V> {
+impl<'a, V, E> Place<'a, V, E> {
     fn new((hash, key, first): (u64, &'a str, Reading<V>)) -> Self {
         let (seen, outcome) = match Seen::of(first) {
             Ok(seen) => (seen, None),
             Err(value) => {
                 let source = Source::Fresh;
-                (Seen::nothing(), Some(Outcome { value, source }))
+                (Seen::nothing(), Some(Ok(Outcome { value, source })))
             }
         };
         Self {
             hash,
             key,
             seen,
-            left_out: false,
             outcome,
         }
     }
 
-    fn end(self) -> Option<Outcome<V>> {
-        debug_assert!(self.outcome.is_some() || self.left_out);
-        self.outcome
+    fn end(self) -> OrLeftOut<Outcome<V>, E> {
+        self.outcome.expect("each key has come to something")
     }
 }

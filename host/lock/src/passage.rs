@@ -47,6 +47,8 @@ pub(crate) struct Seen<V> {
     value: Option<V>,
     meanwhile: bool,
     on_error: bool,
+    /// What was read before. It is not dropped while there is a turn: its own code may ask for the key.
+    before: Vec<V>,
 }
 
 impl<V> Seen<V> {
@@ -55,7 +57,16 @@ impl<V> Seen<V> {
             value: None,
             meanwhile: false,
             on_error: false,
+            before: Vec::new(),
         }
+    }
+
+    /// It was read again.
+    pub(crate) fn now(&mut self, now: Self) {
+        self.before.extend(self.value.take());
+        self.value = now.value;
+        self.meanwhile = now.meanwhile;
+        self.on_error = now.on_error;
     }
 
     /// Or the value itself, if it is fresh.
@@ -71,6 +82,7 @@ impl<V> Seen<V> {
                 value: Some(value),
                 meanwhile,
                 on_error,
+                before: Vec::new(),
             }),
         }
     }
@@ -90,14 +102,19 @@ impl<V> Seen<V> {
         Outcome { value, source }
     }
 
-    /// The stale value, or the error for which it may stand in if that is excused.
+    /// Whether there is a stale value that may stand in for an error, if that is excused.
+    pub(crate) fn stands_in(&self, excused: bool) -> bool {
+        excused && self.serves_on_error()
+    }
+
+    /// The stale value, or the error for which it may not stand in.
     pub(crate) fn or_error<E>(
         &mut self,
         key: &str,
         error: E,
         excused: bool,
     ) -> Result<Outcome<V>, LockError<E>> {
-        if !excused || !self.serves_on_error() {
+        if !self.stands_in(excused) {
             return Err(LockError::Creation(error));
         }
         debug!(target: "dogpile.lock", key = shown(key), "the creation failed, serving the stale value");
@@ -216,7 +233,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                         let excused = O::is_excused(&error);
                         return seen.or_error(key, error, excused);
                     }
-                    Ended::LeftOut | Ended::Again => {
+                    Ended::LeftOut(_) | Ended::Again => {
                         self.enter(hash, key, !seen.serves_meanwhile())
                     }
                 },
@@ -266,7 +283,7 @@ async fn wait_for<V, E, L, S: Future<Output = ()>>(
 pub(crate) enum Ended<V, E> {
     Value(V),
     Failed(E),
-    LeftOut,
+    LeftOut(E),
     /// Nothing for this caller, who enters again: it was abandoned, or a deletion came between its beginning and the
     /// caller's.
     Again,
@@ -281,7 +298,7 @@ pub(crate) fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>, since: u64) -> E
     match ending {
         Ending::Made(value) => Ended::Value(value.clone()),
         Ending::Failed(error) => Ended::Failed(error.clone()),
-        Ending::LeftOut => Ended::LeftOut,
+        Ending::LeftOut(why) => Ended::LeftOut(why.clone()),
         Ending::Abandoned => Ended::Again,
     }
 }
@@ -351,7 +368,7 @@ async fn make<O: Operation>(
                 debug!(target: "dogpile.lock", key = shown(turn.key()), "read again: a fresh value is there");
                 return Ok(Some((value, Source::Fresh)));
             }
-            Ok(now) => *seen = now,
+            Ok(now) => seen.now(now),
         }
     }
     debug!(target: "dogpile.lock", key = shown(turn.key()), "creating the value");

@@ -3,8 +3,8 @@
 #![cfg(not(feature = "model-check"))]
 
 use dogpile_lock::{
-    Clock, Flights, Lock, LockError, ManualClock, MultiOperation, MultiRequest, Operation, Reading,
-    Request, Retry, Storing, ToStore, WaitGraph,
+    Clock, Flights, Lock, LockError, ManualClock, MultiOperation, MultiRequest, Operation,
+    OrLeftOut, Reading, Request, Retry, Storing, ToStore, WaitGraph,
 };
 use std::fmt::{Debug, Write};
 use std::sync::{Mutex, Once, mpsc};
@@ -224,17 +224,20 @@ impl<C: FnMut() -> Result<u64, String>> MultiOperation for Call<C> {
     type Error = String;
     type Lease = ();
 
-    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<u64>>, String> {
-        Ok(numbers.iter().map(|_| self.reading).collect())
+    async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<u64>, String>> {
+        numbers.iter().map(|_| Ok(self.reading)).collect()
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<u64>>, String> {
+    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<u64, String>>, String> {
         let value = (self.create)()?;
-        Ok(numbers.iter().map(|_| Some(value)).collect())
+        Ok(numbers.iter().map(|_| Ok(value)).collect())
     }
 
-    async fn store(&mut self, _: Vec<ToStore<'_, u64, String, ()>>) -> Result<(), String> {
-        Ok(())
+    async fn store(
+        &mut self,
+        values: Vec<ToStore<'_, u64, String, ()>>,
+    ) -> Vec<Result<(), String>> {
+        values.iter().map(|_| Ok(())).collect()
     }
 }
 

@@ -34,6 +34,7 @@ mod reserved;
 mod store;
 mod together;
 mod told;
+mod wanted;
 mod way;
 
 use std::any::Any;

@@ -330,10 +330,6 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
         (self.region, self.keys, &mut self.call)
     }
 
-    pub(super) fn into_parts(self) -> (&'a Region, &'a [K], Call, (P, X)) {
-        (self.region, self.keys, self.call, self.rule)
-    }
-
     /// See [`Entry::expiration_time`](super::Entry::expiration_time).
     pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
         self.call.expire(time.into());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use dogpile_lock::{Acquired, Held, MultiOperation, Outcome, Reading, Source, ToStore};
+use dogpile_lock::{Acquired, Held, MultiOperation, OrLeftOut, Outcome, Reading, Source, ToStore};
 use dogpile_plugin_api::{Key, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
@@ -162,10 +162,13 @@ where
         }
     }
 
-    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<Value>>, Failure> {
-        let region = self.unreplaced(numbers[0])?;
+    async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<Value>, Failure>> {
+        let region = match self.unreplaced(numbers[0]) {
+            Ok(region) => region,
+            Err(failure) => return numbers.iter().map(|_| Err(failure.clone())).collect(),
+        };
         if self.anew {
-            return Ok(numbers.iter().map(|_| Reading::Missing).collect());
+            return numbers.iter().map(|_| Ok(Reading::Missing)).collect();
         }
         let keys = self.keys_of(numbers.iter().copied());
         let got =
@@ -175,25 +178,31 @@ where
                 });
         let (got, unreferenced) = got.await;
         self.unreferenced.append(unreferenced);
-        // Each by itself: one that cannot be read is no reason to create the others.
-        let found = keys
-            .into_iter()
-            .zip(got)
-            .map(|(key, got)| self.region.judge_read::<T, F>(&region, key, self.call, got));
-        let found = found.collect::<Result<Vec<_>>>()?;
-        for (number, found) in numbers.iter().zip(&found) {
-            let beneath = &mut self.beneath[*number];
-            *beneath = beneath.read_again(self.region, found);
+        let mut readings = Vec::with_capacity(numbers.len());
+        for ((number, key), got) in numbers.iter().zip(keys).zip(got) {
+            let found = self.region.judge_read::<T, F>(&region, key, self.call, got);
+            readings.push(match found {
+                Ok(found) => {
+                    let beneath = &mut self.beneath[*number];
+                    *beneath = beneath.read_again(self.region, &found);
+                    Ok(found.into_reading())
+                }
+                Err(error) => Err(error.into()),
+            });
         }
-        Ok(found.into_iter().map(Found::into_reading).collect())
+        readings
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<Value>>, Failure> {
+    async fn create(
+        &mut self,
+        numbers: &[usize],
+    ) -> Result<Vec<OrLeftOut<Value, Failure>>, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
-        self.attempt = Some(Arc::new(Attempt {
+        let attempt = Arc::new(Attempt {
             started,
             tags: self.call.tags.clone(),
-        }));
+        });
+        self.attempt = Some(attempt.clone());
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
@@ -223,7 +232,7 @@ where
                 object(self.region, &region, key, &call, times, value).into_value()
             });
             self.made[*number] = value.clone().into();
-            values.push(value);
+            values.push(value.ok_or_else(|| Failure::LeftOut(attempt.clone())));
         }
         if !given.is_empty() {
             tracing::debug!(
@@ -237,12 +246,19 @@ where
     async fn store(
         &mut self,
         values: Vec<ToStore<'_, Value, Failure, Held<KeyMutex>>>,
-    ) -> Result<(), Failure> {
-        let region = self.region.current().map_err(|error| self.failed(error))?;
-        let (mut numbers, mut made, mut stores) = (Vec::new(), Vec::new(), Vec::new());
-        // One that cannot be stored keeps none of the others away.
-        let mut ended = Ok(());
-        for to_store in values {
+    ) -> Vec<Result<(), Failure>> {
+        let mut ended: Vec<_> = values.iter().map(|_| Ok(())).collect();
+        let region = match self.region.current() {
+            Ok(region) => region,
+            Err(error) => {
+                return ended
+                    .iter()
+                    .map(|_| Err(self.failed(error.clone())))
+                    .collect();
+            }
+        };
+        let (mut stored, mut numbers, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, to_store) in values.iter().enumerate() {
             let number = to_store.number;
             // What was created for an instance that is gone is stored nowhere.
             if !self.is_current(&region, number) {
@@ -251,25 +267,23 @@ where
             if !self.keep[number] || !region.may_replace(self.beneath[number].foreign) {
                 continue;
             }
-            let form = self.region.to_store::<T, F>(
-                &region,
-                self.call,
-                &self.keys[number],
-                to_store.value,
-            );
+            let key = &self.keys[number];
+            let form = self
+                .region
+                .to_store::<T, F>(&region, self.call, key, to_store.value);
             match form {
                 Ok(Some(form)) => {
+                    stored.push(at);
                     numbers.push(number);
-                    let (value, undeleted) = (to_store.value.clone(), to_store.storing.clone());
-                    made.push((value, self.beneath[number].unread, undeleted));
-                    stores.push((form, to_store.storing, to_store.lease.map(Held::lend)));
+                    let lease = to_store.lease.map(Held::lend);
+                    stores.push((form, to_store.storing.clone(), lease));
                 }
                 Ok(None) => {}
-                Err(error) => ended = ended.and(Err(error)),
+                Err(error) => ended[at] = Err(self.failed(error)),
             }
         }
         if numbers.is_empty() {
-            return ended.map_err(|error| self.failed(error));
+            return ended;
         }
         let keys = self.keys_of(numbers.into_iter());
         let call = move |instance: &Arc<Instance>, keys: &[Key<'_>]| {
@@ -280,18 +294,22 @@ where
             .call_with_keys(self.way, &region.instance, &keys, call);
         let (outcomes, unreferenced) = called.await;
         self.unreferenced.append(unreferenced);
-        for ((key, (value, unread, undeleted)), outcome) in
-            keys.into_iter().zip(&made).zip(outcomes)
-        {
-            let kept = (value, *unread, Some(undeleted));
+        for ((at, key), outcome) in stored.into_iter().zip(keys).zip(outcomes) {
+            let ToStore {
+                number,
+                value,
+                storing,
+                ..
+            } = &values[at];
+            let kept = (*value, self.beneath[*number].unread, Some(storing));
             let (came, unreferenced) = keep_unreferenced(|| {
                 self.region
                     .after_store(&region, self.call, key, kept, outcome)
             });
             self.unreferenced.append(unreferenced);
-            ended = ended.and(came);
+            ended[at] = came.map_err(|error| self.failed(error));
         }
-        ended.map_err(|error| self.failed(error))
+        ended
     }
 
     /// A stale value stands in for an error, not for a backend that is gone.

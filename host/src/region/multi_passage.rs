@@ -1,8 +1,9 @@
 //! The way of a call with several keys, in rounds: each takes up what those before it left open.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
-use dogpile_lock::{LockError, MultiRequest, Outcome, Reading, Retry, Source};
+use dogpile_lock::{LockError, MultiRequest, Outcome, Reading, Retry};
 use dogpile_plugin_api::{Object, Value};
 
 use super::beneath::Beneath;
@@ -11,9 +12,9 @@ use super::keep::{OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
 use super::multi::{Keys, OwnKey};
 use super::multi_creating::CreatingMulti;
-use super::notes::is_hard_outdated;
 use super::passage::{Waiting, patience};
 use super::read::Found;
+use super::wanted::Wanted;
 use super::{CacheKey, Cacheable, Cached, Entries, Region};
 use crate::Result;
 use crate::instance::Failure;
@@ -45,33 +46,43 @@ impl<V> From<Option<V>> for Came<V> {
 }
 
 /// What the keys of a call have come to.
-struct Progress<T>(Vec<Came<Cached<T>>>);
+struct Progress<T> {
+    came: Vec<Came<Cached<T>>>,
+    /// Of each key: somebody else has created it as another type.
+    mismatched: Vec<bool>,
+}
 
 impl<T: Send + Sync + 'static> Progress<T> {
     fn new(keys: usize) -> Self {
-        Self((0..keys).map(|_| Came::ToNothing).collect())
+        Self {
+            came: (0..keys).map(|_| Came::ToNothing).collect(),
+            mismatched: vec![false; keys],
+        }
     }
 
     /// The numbers of the keys that have come to nothing yet.
     fn open(&self) -> Vec<usize> {
-        let all = self.0.iter().enumerate();
+        let all = self.came.iter().enumerate();
         all.filter(|(_, came)| matches!(came, Came::ToNothing))
             .map(|(number, _)| number)
             .collect()
     }
 
-    /// Takes the value of a key in; false if it is of another type.
-    fn take(&mut self, region: &Region, number: usize, outcome: Outcome<Value>) -> bool {
-        let Outcome { value, source } = outcome;
-        let Ok(object) = Object::from_value(value) else {
-            return false;
-        };
-        self.0[number] = Came::To(region.passed(object, source));
+    /// Takes in what a key has come to; false if it is of another type for the second time.
+    fn take(&mut self, region: &Region, number: usize, came: Came<Outcome<Value>>) -> bool {
+        match came {
+            Came::ToNothing => {}
+            Came::LeftOut => self.came[number] = Came::LeftOut,
+            Came::To(Outcome { value, source }) => match Object::from_value(value) {
+                Ok(object) => self.came[number] = Came::To(region.passed(object, source)),
+                Err(_) => return !mem::replace(&mut self.mismatched[number], true),
+            },
+        }
         true
     }
 
     fn into_values(self) -> Vec<Option<Cached<T>>> {
-        let all = self.0.into_iter();
+        let all = self.came.into_iter();
         all.map(|came| match came {
             Came::To(value) => Some(value),
             Came::ToNothing | Came::LeftOut => None,
@@ -80,17 +91,57 @@ impl<T: Send + Sync + 'static> Progress<T> {
     }
 }
 
-impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
-    /// The whole passage. It begins again, with what it has not got yet, if the region was given another instance
-    /// meanwhile, or if what was waited for is outdated or of another type. Each key is counted in its first round.
+impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
+    /// The values that are there, or are created.
     pub(super) async fn fetch<T, C, F, I, Timer, S>(
         self,
-        mut creator: C,
+        creator: C,
         waiting: Waiting<Timer>,
     ) -> Result<Vec<Option<Cached<T>>>>
     where
         T: Cacheable,
-        K: Clone,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I>>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+        X: OwnExpiration<T>,
+        S: Future<Output = ()>,
+        Timer: Fn(Duration) -> S,
+    {
+        let wanted = Wanted::any(self.region);
+        self.pass(creator, waiting, wanted).await
+    }
+
+    /// The values created from now on, whatever is there.
+    pub(super) async fn renew<T, C, F, I, Timer, S>(
+        self,
+        creator: C,
+        waiting: Waiting<Timer>,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
+        C: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I>>,
+        I: IntoIterator<Item = (K, T)>,
+        P: ShouldCache<T>,
+        X: OwnExpiration<T>,
+        S: Future<Output = ()>,
+        Timer: Fn(Duration) -> S,
+    {
+        let wanted = Wanted::begun_from_now(self.region);
+        self.pass(creator, waiting, wanted).await
+    }
+
+    /// The whole passage. It begins again, with what it has not got yet, if the region was given another instance
+    /// meanwhile, or if what was waited for is not wanted or of another type.
+    async fn pass<T, C, F, I, Timer, S>(
+        self,
+        mut creator: C,
+        waiting: Waiting<Timer>,
+        wanted: Wanted,
+    ) -> Result<Vec<Option<Cached<T>>>>
+    where
+        T: Cacheable,
         C: FnMut(Vec<K>) -> F,
         F: Future<Output = Result<I>>,
         I: IntoIterator<Item = (K, T)>,
@@ -102,8 +153,7 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
         let region = self.region;
         let keys = Keys::of(self.keys);
         let mut progress = Progress::<T>::new(keys.all.len());
-        let (began, mut first_round, mut mismatched) = (Instant::now(), true, false);
-        let in_force = region.slot().invalidations.in_force();
+        let (began, mut first_round) = (Instant::now(), true);
         let ended = |error| region.ended(error);
         loop {
             let open = progress.open();
@@ -115,18 +165,30 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
             let current = region.current().map_err(ended)?;
             let backend_keys = own_keys.iter().map(|key| key.backend_key(&current));
             let backend_keys: Vec<_> = backend_keys.collect::<Result<_>>().map_err(ended)?;
-            let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
-            let found = found.await.map_err(ended)?;
-            if first_round {
-                region.count_all(&backend_keys, &found);
-            }
+            let (first, beneath) = if wanted.takes_what_is_there() {
+                let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
+                let found = found.await.map_err(ended)?;
+                // Each key is counted once.
+                if first_round {
+                    region.count_all(&backend_keys, &found);
+                }
+                region
+                    .refuse_records(&backend_keys, &found)
+                    .map_err(ended)?;
+                let beneath = found.iter().map(|found| Beneath::found(region, found));
+                let beneath: Vec<_> = beneath.collect();
+                let first: Vec<_> = found.into_iter().map(Found::into_reading).collect();
+                (first, beneath)
+            } else {
+                let mut all = backend_keys.iter();
+                all.try_for_each(|key| region.refuse_record(key))
+                    .map_err(ended)?;
+                let nothing = backend_keys
+                    .iter()
+                    .map(|_| (Reading::Missing, Beneath::default()));
+                nothing.unzip()
+            };
             first_round = false;
-            region
-                .refuse_records(&backend_keys, &found)
-                .map_err(ended)?;
-            let beneath = found.iter().map(|found| Beneath::found(region, found));
-            let beneath = beneath.collect();
-            let first: Vec<_> = found.into_iter().map(Found::into_reading).collect();
             let wait = patience(&current);
             let request = MultiRequest {
                 keys: asked(&backend_keys, first),
@@ -148,49 +210,43 @@ impl<K: CacheKey, P, X> Entries<'_, K, P, X> {
                 waiting.way,
             )
             .over(beneath);
+            if !wanted.takes_what_is_there() {
+                creating = creating.anew();
+            }
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
-            let is_old_error = matches!(
-                &outcome,
-                Err(LockError::Creation(Failure::Error(_, Some(attempt))))
-                    if attempt.is_hard_outdated(&in_force) && !creating.is_own(attempt)
-            );
-            let made = creating.into_made();
+            let is_refused = |failure: &Failure| {
+                let attempt = failure.attempt();
+                attempt.is_some_and(|attempt| {
+                    wanted.refuses_attempt(attempt) && !creating.is_own(attempt)
+                })
+            };
             let came: Vec<Came<_>> = match outcome {
-                Ok(outcomes) => outcomes.into_iter().map(Came::from).collect(),
+                Ok(outcomes) => outcomes
+                    .into_iter()
+                    .map(|outcome| match outcome {
+                        Ok(outcome) if wanted.refuses(&outcome) => Came::ToNothing,
+                        Ok(outcome) => Came::To(outcome),
+                        Err(why) if is_refused(&why) => Came::ToNothing,
+                        Err(_) => Came::LeftOut,
+                    })
+                    .collect(),
                 // What it has made by then it keeps.
-                Err(LockError::Creation(Failure::Replaced)) => made,
-                Err(_) if is_old_error => made,
+                Err(LockError::Creation(Failure::Replaced)) => creating.into_made(),
+                Err(LockError::Creation(failure)) if is_refused(&failure) => creating.into_made(),
                 Err(error) => return Err(region.failed(error, wait)),
             };
-            let is_outdated = |outcome: &Outcome<Value>| {
-                outcome.source == Source::Waited && is_hard_outdated(&outcome.value, &in_force)
-            };
-            let mut mismatch = None;
             for (number, came) in open.into_iter().zip(came) {
-                match came {
-                    Came::ToNothing => {}
-                    Came::LeftOut => progress.0[number] = Came::LeftOut,
-                    Came::To(outcome) if is_outdated(&outcome) => {}
-                    Came::To(outcome) => {
-                        if !progress.take(region, number, outcome) {
-                            mismatch = Some(number);
-                        }
-                    }
-                }
-            }
-            match mismatch {
-                Some(number) if mismatched => {
+                if !progress.take(region, number, came) {
                     return Err(region.mismatch::<T>(&keys.all[number].text));
                 }
-                found => mismatched |= found.is_some(),
             }
         }
     }
 }
 
-pub(super) fn asked<'a>(
+fn asked<'a>(
     keys: &'a [BackendKey<'_>],
     first: Vec<Reading<Value>>,
 ) -> Vec<(u64, &'a str, Reading<Value>)> {

@@ -12,8 +12,8 @@ use super::call::Call;
 use super::creating::{Creating, Goal};
 use super::form::Form;
 use super::mangle::BackendKey;
-use super::notes::is_hard_outdated;
 use super::read::{Found, Terms, examine, fresh};
+use super::wanted::Wanted;
 use super::way::Way;
 use crate::instance::{Creations, Failure};
 use crate::registry::{Configured, configured};
@@ -237,8 +237,7 @@ impl Region {
         let mut mismatched = false;
         let began = passage.wait.map(|_| Instant::now());
         // A creation that began before this is not what the caller may get any more, though it waits for it.
-        let in_force = self.slot().invalidations.in_force();
-        let since = goal.since();
+        let wanted = Wanted::begun_after(self, goal.since());
         loop {
             let Passage {
                 creations,
@@ -275,20 +274,16 @@ impl Region {
             let outcome = creations
                 .get_or_create_async(request, &mut creating, &waiting.timer)
                 .await;
-            let is_outdated = match &outcome {
-                Ok(Outcome {
-                    value,
-                    source: Source::Waited,
-                }) => value.metadata().started <= since || is_hard_outdated(value, &in_force),
-                Err(LockError::Creation(Failure::Error(_, Some(attempt)))) => {
-                    let outdated = attempt.started <= since || attempt.is_hard_outdated(&in_force);
-                    outdated && !creating.is_own(attempt)
-                }
-                _ => false,
+            let is_refused = match &outcome {
+                Ok(outcome) => wanted.refuses(outcome),
+                Err(LockError::Creation(failure)) => failure.attempt().is_some_and(|attempt| {
+                    wanted.refuses_attempt(attempt) && !creating.is_own(attempt)
+                }),
+                Err(_) => false,
             };
             drop(creating);
             match outcome {
-                _ if is_outdated => {}
+                _ if is_refused => {}
                 Ok(Outcome { value, source }) => match Object::from_value(value) {
                     Ok(object) => return Ok(self.passed(object, source)),
                     // The caller waited for created it as another type: what is stored is read once more.

@@ -54,15 +54,12 @@ pub(super) fn set_all(
             Some(None) => {}
         }
     }
-    let free = match &*free {
-        [] => Ok(()),
-        entries => instance.backend.set_multi(entries),
-    };
+    let mut free = set_free(instance, &free).into_iter();
     let mut guarded = set_guarded(instance, &guarded).into_iter();
     let outcomes = undeleted.iter().zip(&leases).map(|(undeleted, lease)| {
         undeleted.as_ref()?;
         Some(match lease {
-            None => free.clone().map(|()| Guarded::Stored),
+            None => free.next().expect("each that was stored has an outcome"),
             Some(Some(_)) => guarded.next().expect("each that was stored has an outcome"),
             Some(None) => Ok(Guarded::LeaseLost),
         })
@@ -71,6 +68,26 @@ pub(super) fn set_all(
 }
 
 /// With one call. If that fails, each by itself: one that cannot be stored keeps none of the others away.
+fn set_free(instance: &Instance, entries: &[(Key<'_>, Value)]) -> Vec<Stored> {
+    let backend = &instance.backend;
+    let stored = match entries {
+        [] => return Vec::new(),
+        [(key, value)] => vec![backend.set(key, value)],
+        entries => match backend.set_multi(entries) {
+            Ok(()) => entries.iter().map(|_| Ok(())).collect(),
+            Err(_) => entries
+                .iter()
+                .map(|(key, value)| backend.set(key, value))
+                .collect(),
+        },
+    };
+    let stored = stored.into_iter();
+    stored
+        .map(|stored| stored.map(|()| Guarded::Stored))
+        .collect()
+}
+
+/// As [`set_free`], of those under a lease.
 fn set_guarded(instance: &Instance, entries: &[(Key<'_>, Value, Lease)]) -> Vec<Stored> {
     let backend = &instance.backend;
     if entries.is_empty() {

@@ -1,24 +1,52 @@
 //! Several keys in one call.
 
 use crate::executor::{Executor, block_on, until};
-use crate::support::{Gate, HASH, Store, Table, call, table, until_waiting};
+use crate::support::{Gate, Gotten, HASH, Store, Table, call, table, until_waiting};
 use crate::task::{call_task, never};
 use dogpile_lock::{
-    Acquired, Clock, LockError, MultiOperation, MultiRequest, Outcome, Reading, Source, ToStore,
+    Acquired, Clock, LockError, MultiOperation, MultiRequest, OrLeftOut, Outcome, Reading, Source,
+    ToStore,
 };
 use std::cell::{Cell, RefCell};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-type ManyGotten = Result<Vec<Option<Outcome<u64>>>, LockError<String>>;
-type Values = Result<Vec<Option<u64>>, String>;
+type ManyGotten = Result<Vec<OrLeftOut<Outcome<u64>, String>>, LockError<String>>;
+type Values = Result<Vec<OrLeftOut<u64, String>>, String>;
+
+/// Where a key fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Mutex,
+    Read,
+    Store,
+}
 
 /// Keys with their stores; the creator is given the numbers of the keys.
 struct Many<'a, C> {
     keys: &'a [(&'a str, &'a Store)],
     creator: C,
-    refused: Result<(), String>,
+    /// Of the key with that number, and what comes before it.
+    fault: Option<(usize, Fault, &'a dyn Fn())>,
+}
+
+impl<C> Many<'_, C> {
+    fn meets(&self, number: usize, fault: Fault) -> Result<(), String> {
+        match self.fault {
+            Some((at, met, before)) if (at, met) == (number, fault) => {
+                before();
+                Err(format!("no {fault:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+const LEFT_OUT: &str = "left out";
+
+fn left_out<T>() -> OrLeftOut<T, String> {
+    Err(LEFT_OUT.to_owned())
 }
 
 impl<C: AsyncFnMut(&[usize]) -> Values> MultiOperation for Many<'_, C> {
@@ -27,26 +55,33 @@ impl<C: AsyncFnMut(&[usize]) -> Values> MultiOperation for Many<'_, C> {
     type Lease = ();
 
     async fn acquire(&mut self, number: usize) -> Result<Acquired<()>, String> {
-        if number == 1 {
-            self.refused.clone()?;
-        }
+        self.meets(number, Fault::Mutex)?;
         Ok(Acquired::Unneeded)
     }
 
-    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<u64>>, String> {
-        Ok(numbers.iter().map(|at| self.keys[*at].1.read()).collect())
+    async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<u64>, String>> {
+        let read = |at: &usize| {
+            self.meets(*at, Fault::Read)?;
+            Ok(self.keys[*at].1.read())
+        };
+        numbers.iter().map(read).collect()
     }
 
     async fn create(&mut self, numbers: &[usize]) -> Values {
         (self.creator)(numbers).await
     }
 
-    async fn store(&mut self, values: Vec<ToStore<'_, u64, String, ()>>) -> Result<(), String> {
-        for value in values {
+    async fn store(
+        &mut self,
+        values: Vec<ToStore<'_, u64, String, ()>>,
+    ) -> Vec<Result<(), String>> {
+        let store = |value: ToStore<'_, u64, String, ()>| {
+            self.meets(value.number, Fault::Store)?;
             let store = self.keys[value.number].1;
             value.storing.run(|| store.write(*value.value));
-        }
-        Ok(())
+            Ok(())
+        };
+        values.into_iter().map(store).collect()
     }
 }
 
@@ -71,22 +106,26 @@ fn call_many(
     let mut many = Many {
         keys,
         creator: async |numbers: &[usize]| creator(numbers),
-        refused: Ok(()),
+        fault: None,
     };
     flights.get_or_create_multi(request(keys, wait), &mut many)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as creators give it")]
 fn made(keys: &[(&str, &Store)], numbers: &[usize]) -> Values {
-    Ok(numbers
-        .iter()
-        .map(|at| Some(keys[*at].1.number()))
-        .collect())
+    Ok(numbers.iter().map(|at| Ok(keys[*at].1.number())).collect())
 }
 
 fn sources(gotten: &ManyGotten) -> Vec<Option<Source>> {
     let gotten = gotten.as_ref().unwrap().iter();
-    gotten.map(|got| got.map(|got| got.source)).collect()
+    let source = |got: &OrLeftOut<Outcome<u64>, String>| match got {
+        Ok(got) => Some(got.source),
+        Err(why) => {
+            assert_eq!(why, LEFT_OUT);
+            None
+        }
+    };
+    gotten.map(source).collect()
 }
 
 #[test]
@@ -182,7 +221,7 @@ fn what_is_left_out_is_nothing_for_all_who_asked_for_several_and_not_stored() {
             creating.open();
             until_waiting(&flights, "a", 1);
             until_waiting(&flights, "b", 1);
-            Ok(vec![Some(1), None])
+            Ok(vec![Ok(1), left_out()])
         });
         assert_eq!(sources(&gotten), [Some(Source::Created), None]);
         let other = other.join().unwrap();
@@ -208,7 +247,7 @@ fn what_others_came_to_that_began_before_a_deletion_is_nothing_for_who_came_afte
                     if fails {
                         return Err("no rows".to_owned());
                     }
-                    Ok(numbers.iter().map(|_| None).collect())
+                    Ok(numbers.iter().map(|_| left_out()).collect())
                 })
             });
             creating.pass();
@@ -240,8 +279,7 @@ fn who_waits_for_one_key_that_is_left_out_creates_it() {
         let gotten = call_many(&flights, &keys, None, |_| {
             creating.open();
             until_waiting(&flights, "b", 1);
-            // A list that is too short leaves out the rest.
-            Ok(vec![Some(1)])
+            Ok(vec![Ok(1), left_out()])
         });
         assert_eq!(sources(&gotten), [Some(Source::Created), None]);
         assert_eq!(single.join().unwrap().unwrap().source, Source::Created);
@@ -274,21 +312,64 @@ fn what_was_created_is_stored_though_another_key_fails() {
     assert_eq!(stores[0].stored(), Some(1));
 }
 
-#[test]
-fn all_keys_are_free_after_an_error_of_one_mutex() {
+/// A call of three keys whose second fails there, and what came to those who waited for each meanwhile.
+fn with_a_fault(fault: Fault, create: impl Fn(&[usize])) -> (ManyGotten, [Gotten; 3]) {
     let flights = table();
     let stores: [Store; 3] = std::array::from_fn(|_| Store::empty());
     let keys: Vec<_> = ["a", "b", "c"].into_iter().zip(&stores).collect();
-    let mut many = Many {
-        keys: &keys,
-        creator: async |_: &[usize]| panic!("it has no right to"),
-        refused: Err("unreachable".to_owned()),
+    let creating = Gate::default();
+    let all_wait = || {
+        creating.open();
+        keys.iter()
+            .for_each(|(key, _)| until_waiting(&flights, key, 1));
     };
-    let gotten = flights.get_or_create_multi(request(&keys, None), &mut many);
-    assert_eq!(gotten, Err(LockError::Creation("unreachable".to_owned())));
+    let came = thread::scope(|scope| {
+        let others = [0, 1, 2].map(|at| {
+            let (flights, creating, (key, store)) = (&flights, &creating, keys[at]);
+            scope.spawn(move || {
+                creating.pass();
+                call(flights, key, store, None, || Ok(store.make()))
+            })
+        });
+        let mut many = Many {
+            keys: &keys,
+            creator: async |numbers: &[usize]| {
+                create(numbers);
+                all_wait();
+                made(&keys, numbers)
+            },
+            fault: Some((1, fault, &all_wait)),
+        };
+        let gotten = flights.get_or_create_multi(request(&keys, None), &mut many);
+        (gotten, others.map(|other| other.join().unwrap()))
+    });
     for (key, _) in keys {
         assert!(!flights.is_creating(HASH, key));
     }
+    came
+}
+
+fn sources_of_others([a, b, c]: [Gotten; 3], error: &LockError<String>) -> [Source; 2] {
+    assert_eq!(b.as_ref(), Err(error));
+    [a, c].map(|got| got.unwrap().source)
+}
+
+#[test]
+fn who_waits_for_other_keys_than_the_one_whose_mutex_or_read_fails_creates_them() {
+    for fault in [Fault::Mutex, Fault::Read] {
+        let (gotten, others) = with_a_fault(fault, |_| panic!("the call has failed already"));
+        let error = LockError::Creation(format!("no {fault:?}"));
+        assert_eq!(gotten.as_ref(), Err(&error));
+        assert_eq!(sources_of_others(others, &error), [Source::Created; 2]);
+    }
+}
+
+#[test]
+fn who_waits_for_other_keys_than_the_one_whose_store_fails_gets_their_values() {
+    let (gotten, others) = with_a_fault(Fault::Store, |numbers| assert_eq!(numbers, [0, 1, 2]));
+    let error = LockError::Creation("no Store".to_owned());
+    assert_eq!(gotten.as_ref(), Err(&error));
+    assert_eq!(sources_of_others(others, &error), [Source::Waited; 2]);
 }
 
 #[test]
@@ -378,7 +459,7 @@ fn turns_that_come_together_are_used_together() {
             calls.borrow_mut().push(numbers.to_vec());
             made(&keys, numbers)
         },
-        refused: Ok(()),
+        fault: None,
     };
     let turns = ["a", "b"].map(|key| flights.try_turn(HASH, key).unwrap());
     let mut executor = Executor::default();
@@ -417,7 +498,7 @@ fn tasks_of_one_thread_share_several_keys() {
         let mut many = Many {
             keys: &keys,
             creator: async |numbers: &[usize]| made(&keys, numbers),
-            refused: Ok(()),
+            fault: None,
         };
         let request = request(&keys, None);
         let gotten = flights
@@ -442,7 +523,7 @@ fn a_creator_of_several_that_asks_for_one_of_them_gets_an_error() {
                 assert_eq!(inner, Err(LockError::Circle(vec!["b".to_owned()])));
                 made(&keys, numbers)
             },
-            refused: Ok(()),
+            fault: None,
         };
         let request = request(&keys, None);
         flights

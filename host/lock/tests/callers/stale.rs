@@ -2,8 +2,8 @@
 
 use crate::support::{HASH, Table, table};
 use dogpile_lock::{
-    Clock, Flights, LockError, MultiOperation, MultiRequest, Operation, Outcome, Reading, Request,
-    Retry, Source, Storing, ToStore,
+    Clock, Flights, LockError, MultiOperation, MultiRequest, Operation, OrLeftOut, Outcome,
+    Reading, Request, Retry, Source, Storing, ToStore,
 };
 use std::cell::Cell;
 use std::time::Duration;
@@ -50,17 +50,20 @@ impl MultiOperation for Failing<'_> {
     type Error = String;
     type Lease = ();
 
-    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<u64>>, String> {
-        Ok(numbers.iter().map(|_| self.reading).collect())
+    async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<u64>, String>> {
+        numbers.iter().map(|_| Ok(self.reading)).collect()
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<u64>>, String> {
+    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<u64, String>>, String> {
         let number = u32::try_from(numbers.len()).unwrap();
         self.creations.set(self.creations.get() + number);
         Err(self.error.to_owned())
     }
 
-    async fn store(&mut self, values: Vec<ToStore<'_, u64, String, ()>>) -> Result<(), String> {
+    async fn store(
+        &mut self,
+        values: Vec<ToStore<'_, u64, String, ()>>,
+    ) -> Vec<Result<(), String>> {
         panic!("nothing was created, but {values:?}")
     }
 
@@ -128,7 +131,7 @@ impl Down {
         &self,
         error: &'static str,
         readings: [Reading<u64>; 2],
-    ) -> Result<Vec<Option<Outcome<u64>>>, LockError<String>> {
+    ) -> Result<Vec<OrLeftOut<Outcome<u64>, String>>, LockError<String>> {
         let [one, other] = readings;
         let request = MultiRequest {
             keys: vec![(HASH, "key", one), (HASH, "other", other)],
@@ -184,7 +187,7 @@ fn of_several_keys_each_has_its_own_failure() {
     let down = Down::new(clock);
     assert_eq!(down.call("down", STALE), Ok(SERVED));
     // Only the other key is tried.
-    let both = Ok(vec![Some(SERVED), Some(SERVED)]);
+    let both = Ok(vec![Ok(SERVED), Ok(SERVED)]);
     assert_eq!(down.call_multi("down", [STALE, STALE]), both);
     assert_eq!(down.creations.get(), 2);
     assert_eq!(down.call_multi("down", [STALE, STALE]), both);

@@ -81,9 +81,9 @@ fn a_key_left_out_is_nothing_for_who_asked_for_several_and_created_by_who_asked_
                     .collect())
             });
             let gotten = gotten.unwrap();
-            assert_eq!(gotten[0].unwrap().value, 1);
-            REACHED.note(begun == 0 && gotten[1].is_none());
-            if let Some(got) = gotten[1] {
+            assert_eq!(gotten[0].as_ref().unwrap().value, 1);
+            REACHED.note(begun == 0 && gotten[1].is_err());
+            if let Ok(got) = &gotten[1] {
                 assert_ne!(got.source, Source::Created);
                 assert_eq!(got.value, 1);
             }

@@ -1,12 +1,12 @@
 //! Calls for several keys.
 
-use crate::world::{AtWork, HASH, KEYS, KeyTurn, Leave, Mood, Store, Terms, World, act};
+use crate::world::{AtWork, HASH, KEYS, KeyTurn, Leave, Mood, Terms, World, act};
 use dogpile_lock::{
-    Acquired, LockError, MultiOperation, MultiRequest, Outcome, Reading, Retry, ToStore,
+    Acquired, LockError, MultiOperation, MultiRequest, OrLeftOut, Outcome, Reading, Retry, ToStore,
 };
 use std::time::Duration;
 
-pub(crate) type ManyGotten = Result<Vec<Option<Outcome<usize>>>, LockError<String>>;
+pub(crate) type ManyGotten = Result<Vec<OrLeftOut<Outcome<usize>, String>>, LockError<String>>;
 
 /// What a creator of several keys does with each: its mood, or `None` to leave it out.
 pub(crate) type Moods = Result<Vec<Option<Mood>>, String>;
@@ -31,12 +31,12 @@ impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_,
         self.world.watched.lock().unwrap().push(turn);
     }
 
-    async fn read_again(&mut self, numbers: &[usize]) -> Result<Vec<Reading<usize>>, String> {
+    async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<usize>, String>> {
         let stores = numbers.iter().map(|at| &self.world.stores[self.keys[*at]]);
-        Ok(stores.map(Store::read).collect())
+        stores.map(|store| Ok(store.read())).collect()
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<Option<usize>>, String> {
+    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<usize, String>>, String> {
         let world = self.world;
         let stores: Vec<_> = numbers
             .iter()
@@ -50,10 +50,10 @@ impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_,
         let mut values = Vec::new();
         for (mood, (creation, value)) in moods.into_iter().zip(begun) {
             values.push(match mood {
-                None => None,
+                None => Err("left out".to_owned()),
                 Some(mood) => {
                     act(mood, creation)?;
-                    Some(value)
+                    Ok(value)
                 }
             });
         }
@@ -63,12 +63,13 @@ impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_,
     async fn store(
         &mut self,
         values: Vec<ToStore<'_, usize, String, Leave>>,
-    ) -> Result<(), String> {
-        for value in values {
+    ) -> Vec<Result<(), String>> {
+        let store = |value: ToStore<'_, usize, String, Leave>| {
             let store = &self.world.stores[self.keys[value.number]];
             value.storing.run(|| store.write(*value.value));
-        }
-        Ok(())
+            Ok(())
+        };
+        values.into_iter().map(store).collect()
     }
 }
 

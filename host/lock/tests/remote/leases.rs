@@ -20,7 +20,7 @@ fn a_lease_is_renewed_every_third_of_it_for_as_long_as_a_creation_takes() {
     let host = Host::new(SHORT);
     let key = Key::new("key", TestMutex::new());
     let began = Instant::now();
-    let outcome = host.call(&key, || key.mutex.until(|seen| seen.renewed == 6));
+    let outcome = host.call(&key, || key.mutex.until(|seen| seen.renewed >= 6));
     assert!(began.elapsed() >= SHORT * 2);
     assert_eq!(outcome.unwrap().source, Source::Created);
     assert_eq!(*key.value.lock().unwrap(), 2);
@@ -129,7 +129,7 @@ fn a_renewal_that_fails_or_panics_is_tried_again_before_the_lease_passes() {
     mutex.seen().renewals_to_come = [Renewal::Fails, Renewal::Panics].into();
     // Renewed after 200 ms, tried again after 60 more.
     let held = acquire(&remote, &mutex, SHORT * 10);
-    mutex.until(|seen| seen.renewed == 2);
+    mutex.until(|seen| seen.renewed >= 2);
     assert_eq!(mutex.seen().failed_renewals, 2);
     assert!(held.lend().hold().is_some());
     held.release().unwrap();
@@ -142,9 +142,10 @@ fn a_lease_that_cannot_be_renewed_is_lost_when_it_passes_and_not_before() {
     let mutex = Arc::new(TestMutex::new());
     mutex.seen().renewals_to_come = [Renewal::Fails; 1_000].into();
     let began = Instant::now();
-    let held = acquire(&remote, &mutex, SHORT);
+    let lease = SHORT * 10;
+    let held = acquire(&remote, &mutex, lease);
     until_lost(&held);
-    assert!(began.elapsed() >= SHORT);
+    assert!(began.elapsed() >= lease);
     assert!(mutex.seen().failed_renewals >= 2);
 }
 
@@ -154,7 +155,7 @@ fn a_lease_in_use_is_renewed_meanwhile() {
     let mutex = Arc::new(TestMutex::new());
     let held = acquire(&remote, &mutex, SHORT);
     let began = Instant::now();
-    let used = held.lend().with(|_| mutex.until(|seen| seen.renewed == 6));
+    let used = held.lend().with(|_| mutex.until(|seen| seen.renewed >= 6));
     assert!(used.is_some() && began.elapsed() >= SHORT);
 }
 
