@@ -60,10 +60,6 @@
 //!
 //! # Known problems
 //!
-//! - A call of several keys that ends with an error, be it that of one key's store, gives that error to whoever waits
-//!   for any of its keys. What could be stored is.
-//! - A key that the creator of such a call left out, when it began before a hard invalidation, is left out too for who
-//!   comes after that and waits for it.
 //! - With an [`InvalidationStrategy`], a value that never expires and is outdated softly is served without a limit while
 //!   creations of it fail.
 #![deny(unsafe_code)]

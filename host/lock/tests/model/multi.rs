@@ -240,3 +240,44 @@ fn a_failure_of_several_is_left_alone_key_by_key() {
         assert_eq!(world.stores[B].creations(), 1);
     });
 }
+
+#[test]
+fn an_error_of_one_key_of_several_reaches_nobody_who_waits_for_another() {
+    static REACHED: Reached = Reached::new("a turn given up for a key that another waited for");
+    static FAILED: Reached = Reached::new("an error given to who waited for the key that failed");
+    check(&[&REACHED, &FAILED], || {
+        let world = World::empty();
+        crowd(&world, 3, |world, at| {
+            let terms = Terms::default();
+            match at {
+                0 => {
+                    let terms = Terms {
+                        unreadable: Some(B),
+                        ..terms
+                    };
+                    let gotten = world.call_multi(&[A, B], &terms, async |keys| {
+                        assert_eq!(keys.len(), 1, "what cannot be read is not created");
+                        makes_all(keys).await
+                    });
+                    let error = LockError::Creation("unreadable".to_owned());
+                    assert!(gotten.is_ok() || gotten == Err(error));
+                    REACHED.note(gotten.is_err() && world.stores[A].creations() == 0);
+                }
+                1 => assert_eq!(world.call(A, &terms, makes).unwrap().value, 1),
+                _ => match world.call(B, &terms, makes) {
+                    Ok(got) => assert_eq!(got.value, 1),
+                    Err(error) => {
+                        assert_eq!(error, LockError::Creation("unreadable".to_owned()));
+                        FAILED.note(true);
+                    }
+                },
+            }
+        });
+        assert_eq!(world.stores[A].creations(), 1);
+        assert!(
+            !world
+                .flights
+                .is_creating(crate::world::HASH, crate::world::KEYS[B])
+        );
+    });
+}

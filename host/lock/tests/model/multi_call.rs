@@ -15,6 +15,8 @@ pub(crate) type Moods = Result<Vec<Option<Mood>>, String>;
 struct MultiCall<'a, F> {
     world: &'a World,
     keys: &'a [usize],
+    /// What cannot be read again.
+    unreadable: Option<usize>,
     creator: F,
 }
 
@@ -32,8 +34,12 @@ impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_,
     }
 
     async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<usize>, String>> {
-        let stores = numbers.iter().map(|at| &self.world.stores[self.keys[*at]]);
-        stores.map(|store| Ok(store.read())).collect()
+        let keys = numbers.iter().map(|at| self.keys[*at]);
+        keys.map(|key| match self.unreadable == Some(key) {
+            true => Err("unreadable".to_owned()),
+            false => Ok(self.world.stores[key].read()),
+        })
+        .collect()
     }
 
     async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<usize, String>>, String> {
@@ -99,6 +105,7 @@ impl World {
         let mut operation = MultiCall {
             world: self,
             keys,
+            unreadable: terms.unreadable,
             creator,
         };
         self.flights.get_or_create_multi(request, &mut operation)

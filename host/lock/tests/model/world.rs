@@ -218,6 +218,8 @@ pub(crate) struct Terms {
     pub(crate) puts_off: bool,
     /// It wants no stale value.
     pub(crate) wants_fresh: bool,
+    /// The key that a call of several cannot read again.
+    pub(crate) unreadable: Option<usize>,
 }
 
 impl Terms {
