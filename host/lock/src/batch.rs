@@ -128,11 +128,11 @@ impl<O: MultiOperation> Batch<O> {
     }
 
     /// Puts those keys aside that another process has the right to create.
-    pub(crate) async fn acquire(
+    pub(crate) async fn acquire<'f>(
         &mut self,
-        passage: &mut MultiPassage<'_, '_, O>,
+        passage: &mut MultiPassage<'f, '_, O>,
         owner: Owner,
-        waits: &mut Waits<O>,
+        waits: &mut Waits<'f, O>,
     ) -> Result<(), Caught> {
         let mut at = 0;
         while at < self.turns.len() {
@@ -153,7 +153,8 @@ impl<O: MultiOperation> Batch<O> {
                         let (_, mut turn) = self.turns.remove(at);
                         self.made.remove(at);
                         let place = &mut passage.places[number];
-                        let waiting = turn.step_aside(place.seen.serves_meanwhile());
+                        let waiting =
+                            turn.step_aside(passage.flights, place.seen.serves_meanwhile());
                         match waiting {
                             Some(mut waiting) => {
                                 let none = waiting.rest();

@@ -51,9 +51,9 @@ struct Shared<V, E, L> {
 struct Shard<V, E, L>(Mutex<Table<V, E, L>>);
 
 /// How a caller stands after it has met the table.
-pub(crate) enum Entered<V, E, L> {
+pub(crate) enum Entered<'f, V, E, L> {
     Turn(Turn<V, E, L>),
-    Waiting(Waiting<V, E, L>),
+    Waiting(Waiting<'f, V, E, L>),
     /// Another creates it, and this caller does not wait.
     Busy,
     Circle(Vec<String>),
@@ -130,7 +130,7 @@ impl<V, E, L> Flights<V, E, L> {
         &self.0.graph
     }
 
-    pub(crate) fn enter(&self, hash: u64, key: &str, may_wait: bool) -> Entered<V, E, L> {
+    pub(crate) fn enter(&self, hash: u64, key: &str, may_wait: bool) -> Entered<'_, V, E, L> {
         let parent = scope::current();
         let mut table = self.shard(hash).lock();
         let Some(entry) = table.find(hash, key) else {
@@ -153,7 +153,7 @@ impl<V, E, L> Flights<V, E, L> {
         }
         let waiter = Arc::new(Waiter::new());
         entry.waiters.push(Arc::clone(&waiter));
-        Entered::Waiting(Waiting::new(self.clone(), flight, waiter, parent))
+        Entered::Waiting(Waiting::new(self, flight, waiter, parent))
     }
 
     /// False if the waiter was no longer on the list.

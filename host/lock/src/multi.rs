@@ -119,9 +119,10 @@ pub(crate) type Turns<O> = Vec<(
     usize,
     Turn<<O as MultiOperation>::Value, <O as MultiOperation>::Error, <O as MultiOperation>::Lease>,
 )>;
-pub(crate) type Waits<O> = Vec<(
+pub(crate) type Waits<'f, O> = Vec<(
     usize,
     Waiting<
+        'f,
         <O as MultiOperation>::Value,
         <O as MultiOperation>::Error,
         <O as MultiOperation>::Lease,
@@ -194,19 +195,19 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
 }
 
 pub(crate) struct MultiPassage<'a, 'k, O: MultiOperation> {
-    flights: &'a Flights<O::Value, O::Error, O::Lease>,
+    pub(crate) flights: &'a Flights<O::Value, O::Error, O::Lease>,
     pub(crate) operation: &'a mut O,
     pub(crate) retry: Option<Retry<'k>>,
     pub(crate) places: Vec<Place<'k, O::Value, O::Error>>,
 }
 
-impl<O: MultiOperation> MultiPassage<'_, '_, O> {
+impl<'a, O: MultiOperation> MultiPassage<'a, '_, O> {
     /// Meets the table for one key that has no outcome yet.
     fn enter(
         &mut self,
         number: usize,
         turns: &mut Turns<O>,
-        waits: &mut Waits<O>,
+        waits: &mut Waits<'a, O>,
     ) -> Result<(), LockError<O::Error>> {
         let place = &mut self.places[number];
         if place.outcome.is_some() {
@@ -242,16 +243,16 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
     fn came_out(
         &mut self,
         number: usize,
-        waited: Waited<O::Value, O::Error, O::Lease>,
+        waited: Waited<'a, O::Value, O::Error, O::Lease>,
         wait: Option<Duration>,
         turns: &mut Turns<O>,
-        waits: &mut Waits<O>,
+        waits: &mut Waits<'a, O>,
     ) -> Result<(), LockError<O::Error>> {
         let place = &mut self.places[number];
         match waited {
             Waited::Turn(turn) => turns.push((number, turn)),
             Waited::TimedOut => return Err(LockError::TimedOut(wait.unwrap_or_default())),
-            Waited::Ended(flight, since) => match ending(&flight, since) {
+            Waited::Ended(waiting) => match ending(&waiting) {
                 Ended::Value(value) => {
                     let source = Source::Waited;
                     place.outcome = Some(Ok(Outcome { value, source }));
@@ -274,7 +275,7 @@ impl<O: MultiOperation> MultiPassage<'_, '_, O> {
     async fn use_turns(
         &mut self,
         mut turns: Turns<O>,
-        waits: &mut Waits<O>,
+        waits: &mut Waits<'a, O>,
     ) -> Result<Result<(), Caught>, LockError<O::Error>> {
         self.drop_left_alone(&mut turns);
         if turns.is_empty() {

@@ -3,7 +3,7 @@
 use crate::block::Blocking;
 use crate::error::LockError;
 use crate::failures::Retry;
-use crate::flight::{Ending, Flight};
+use crate::flight::Ending;
 use crate::flights::{Entered, Flights};
 use crate::operation::{Acquired, Operation, Outcome, Reading, Source};
 use crate::scope;
@@ -204,7 +204,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                             return seen.or_error(key, error, excused);
                         }
                         Taken::Elsewhere(mut turn) => {
-                            let waiting = turn.step_aside(seen.serves_meanwhile());
+                            let waiting = turn.step_aside(self, seen.serves_meanwhile());
                             operation.watch(turn);
                             match waiting {
                                 Some(waiting) => waiting,
@@ -223,8 +223,8 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                     return Err(LockError::Circle(keys));
                 }
             };
-            entered = match wait_for(waiting, &mut patience).await {
-                Waited::Ended(flight, since) => match ending(&flight, since) {
+            entered = match wait_for(key, waiting, &mut patience).await {
+                Waited::Ended(waiting) => match ending(&waiting) {
                     Ended::Value(value) => {
                         let source = Source::Waited;
                         return Ok(Outcome { value, source });
@@ -262,12 +262,11 @@ impl<V, E, L> Flights<V, E, L> {
 }
 
 /// One wait, logged.
-async fn wait_for<V, E, L, S: Future<Output = ()>>(
-    waiting: Waiting<V, E, L>,
+async fn wait_for<'f, V, E, L, S: Future<Output = ()>>(
+    key: &str,
+    waiting: Waiting<'f, V, E, L>,
     patience: &mut Patience<'_, S>,
-) -> Waited<V, E, L> {
-    let key = waiting.key().clone();
-    let key = &*key;
+) -> Waited<'f, V, E, L> {
     debug!(target: "dogpile.lock", key = shown(key), "no value, waiting while another creates it");
     let (_, waited) = first_of(&mut vec![(0, waiting)], patience).await;
     let outcome = match &waited {
@@ -289,8 +288,9 @@ pub(crate) enum Ended<V, E> {
     Again,
 }
 
-/// For a caller that waited since `deletions`.
-pub(crate) fn ending<V: Clone, E: Clone>(flight: &Flight<V, E>, since: u64) -> Ended<V, E> {
+/// For a caller that has waited.
+pub(crate) fn ending<V: Clone, E: Clone, L>(waiting: &Waiting<'_, V, E, L>) -> Ended<V, E> {
+    let (flight, since) = waiting.ending();
     let (ending, deletions) = flight.ending().expect("waited for");
     if *deletions < since {
         return Ended::Again;

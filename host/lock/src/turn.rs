@@ -143,16 +143,17 @@ impl<V, E, L> Turn<V, E, L> {
     }
 
     /// Another process creates: whoever is to have this turn meanwhile, its caller is only one of those who wait, if it
-    /// does.
-    pub(crate) fn step_aside(&mut self, has_a_value: bool) -> Option<Waiting<V, E, L>> {
+    /// does. `flights` is its own table.
+    pub(crate) fn step_aside<'f>(
+        &mut self,
+        flights: &'f Flights<V, E, L>,
+        has_a_value: bool,
+    ) -> Option<Waiting<'f, V, E, L>> {
         self.detach();
         if has_a_value {
             return None;
         }
-        match self
-            .flights
-            .enter(self.flight.hash(), self.flight.key(), true)
-        {
+        match flights.enter(self.flight.hash(), self.flight.key(), true) {
             Entered::Waiting(waiting) => Some(waiting),
             _ => unreachable!("the key has a flight, whose turn is held here and waits for nobody"),
         }

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 /// Held from when the waiter is on the list. Dropped before the wait is over, by a panic or otherwise, it leaves the
 /// line, and hands a turn that it has been given meanwhile to the next.
-pub(crate) struct Waiting<V, E, L> {
-    flights: Flights<V, E, L>,
+pub(crate) struct Waiting<'f, V, E, L> {
+    flights: &'f Flights<V, E, L>,
     flight: Arc<Flight<V, E>>,
     waiter: Arc<Waiter<L>>,
     parent: Option<Owner>,
@@ -23,18 +23,18 @@ pub(crate) struct Waiting<V, E, L> {
 }
 
 /// How a wait came out.
-pub(crate) enum Waited<V, E, L> {
-    /// The flight has an ending; and how many deletions had come when the wait began.
-    Ended(Arc<Flight<V, E>>, u64),
+pub(crate) enum Waited<'f, V, E, L> {
+    /// The flight has an ending.
+    Ended(Waiting<'f, V, E, L>),
     /// Its creator is gone, and this caller is the next.
     Turn(Turn<V, E, L>),
     TimedOut,
 }
 
-impl<V, E, L> Waiting<V, E, L> {
+impl<'f, V, E, L> Waiting<'f, V, E, L> {
     /// For a waiter that has just been put on the list of `flight`.
     pub(crate) fn new(
-        flights: Flights<V, E, L>,
+        flights: &'f Flights<V, E, L>,
         flight: Arc<Flight<V, E>>,
         waiter: Arc<Waiter<L>>,
         parent: Option<Owner>,
@@ -49,20 +49,24 @@ impl<V, E, L> Waiting<V, E, L> {
         }
     }
 
-    pub(crate) fn key(&self) -> &Arc<str> {
-        self.flight.key()
+    /// How the flight has ended; and how many deletions had come when the wait began.
+    pub(crate) fn ending(&self) -> (&Flight<V, E>, u64) {
+        (&self.flight, self.deletions)
     }
 
-    /// Gives an outcome once.
-    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Waited<V, E, L>> {
-        if let Some(ended) = self.ended() {
-            return Poll::Ready(ended);
+    /// Gives an outcome once: the turn, or `None` if the flight has ended.
+    fn poll(&mut self, context: &Context<'_>) -> Poll<Option<Turn<V, E, L>>> {
+        if self.has_ended() {
+            return Poll::Ready(None);
         }
         if let Poll::Ready(given) = self.waiter.poll(context) {
-            return Poll::Ready(Waited::Turn(self.turn(given)));
+            return Poll::Ready(Some(self.turn(given)));
         }
         // It may have ended before there was anybody to wake.
-        self.ended().map_or(Poll::Pending, Poll::Ready)
+        match self.has_ended() {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
+        }
     }
 
     /// Its caller goes and does something else: it is not given the turn until it is polled again. What it was given
@@ -72,16 +76,15 @@ impl<V, E, L> Waiting<V, E, L> {
         Some(self.turn(given))
     }
 
-    /// Gives up. `None` if the waiter was off the list already: then it is over, and polling it says how.
-    pub(crate) fn time_out(&mut self) -> Option<Waited<V, E, L>> {
+    /// Gives up. False if the waiter was off the list already: then it is over, and polling it says how.
+    fn time_out(&mut self) -> bool {
         self.over = self.flights.leave(&self.flight, &self.waiter, self.parent);
-        self.over.then_some(Waited::TimedOut)
+        self.over
     }
 
-    fn ended(&mut self) -> Option<Waited<V, E, L>> {
-        self.flight.ending()?;
-        self.over = true;
-        Some(Waited::Ended(Arc::clone(&self.flight), self.deletions))
+    fn has_ended(&mut self) -> bool {
+        self.over = self.flight.ending().is_some();
+        self.over
     }
 
     fn turn(&mut self, given: Given<L>) -> Turn<V, E, L> {
@@ -91,7 +94,7 @@ impl<V, E, L> Waiting<V, E, L> {
     }
 }
 
-impl<V, E, L> Drop for Waiting<V, E, L> {
+impl<V, E, L> Drop for Waiting<'_, V, E, L> {
     fn drop(&mut self) {
         if self.over || self.flights.leave(&self.flight, &self.waiter, self.parent) {
             return;
@@ -127,16 +130,17 @@ impl<'a, S: Future<Output = ()>> Patience<'a, S> {
 
 /// The first outcome of any of the waits, which leaves the list, with its number there; or the end of patience, by
 /// which nothing leaves it.
-pub(crate) async fn first_of<V, E, L, S: Future<Output = ()>>(
-    waits: &mut Vec<(usize, Waiting<V, E, L>)>,
+pub(crate) async fn first_of<'f, V, E, L, S: Future<Output = ()>>(
+    waits: &mut Vec<(usize, Waiting<'f, V, E, L>)>,
     patience: &mut Patience<'_, S>,
-) -> (usize, Waited<V, E, L>) {
+) -> (usize, Waited<'f, V, E, L>) {
     poll_fn(|context| {
         loop {
             for (at, (number, waiting)) in waits.iter_mut().enumerate() {
                 let number = *number;
-                if let Poll::Ready(waited) = waiting.poll(context) {
-                    drop(waits.swap_remove(at));
+                if let Poll::Ready(turn) = waiting.poll(context) {
+                    let (_, waiting) = waits.swap_remove(at);
+                    let waited = turn.map_or(Waited::Ended(waiting), Waited::Turn);
                     return Poll::Ready((number, waited));
                 }
             }
@@ -144,10 +148,9 @@ pub(crate) async fn first_of<V, E, L, S: Future<Output = ()>>(
                 return Poll::Pending;
             }
             let mut late = waits.iter_mut();
-            if let Some((number, out)) =
-                late.find_map(|(number, waiting)| Some((*number, waiting.time_out()?)))
-            {
-                return Poll::Ready((number, out));
+            let late = late.find_map(|(number, waiting)| waiting.time_out().then_some(*number));
+            if let Some(number) = late {
+                return Poll::Ready((number, Waited::TimedOut));
             }
             // All were off their lists: each has an outcome by now.
         }
