@@ -64,8 +64,6 @@
 //!   for any of its keys. What could be stored is.
 //! - A key that the creator of such a call left out, when it began before a hard invalidation, is left out too for who
 //!   comes after that and waits for it.
-//! - With an [`InvalidationStrategy`], a value that never expires and is outdated softly is served without a limit while
-//!   creations of it fail.
 #![deny(unsafe_code)]
 
 pub mod admin;
@@ -118,7 +116,9 @@ pub use self::region::{
 };
 pub use self::reload::{Change, ChangeKind, Reload};
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};
-pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};
+pub use self::slot::{
+    Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats, Verdict,
+};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};
 
 /// What the code that `cached` and `cached_multi` write calls. It may change in any version.

@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::SystemTime;
 
-use dogpile::{Invalidation, InvalidationStrategy, Region, RegionConfig};
+use dogpile::{Invalidation, InvalidationStrategy, Region, RegionConfig, Verdict};
 use serde::{Deserialize, Serialize};
 
 use region_support::{Board, Fault, SECOND, memory, region, until};
@@ -316,7 +316,7 @@ impl InvalidationStrategy for Strategy {
         Ok(())
     }
 
-    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Invalidation> {
+    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
         None
     }
 }

@@ -6,14 +6,14 @@ mod strategy;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use dogpile_lock::{Clock, FUTURE_TOLERANCE, Outdated};
 use parking_lot::Mutex;
 
 pub(crate) use self::marks::{Marks, Target};
-pub use self::strategy::InvalidationStrategy;
+pub use self::strategy::{InvalidationStrategy, Verdict};
 use crate::slot::Tags;
 
 /// How an invalidation treats the values that it outdates.
@@ -59,8 +59,12 @@ impl InForce {
         let time = |nanoseconds| UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         let judged = self.strategy.as_ref();
         match judged.and_then(|strategy| strategy.outdates(time(created), time(started))) {
-            Some(Invalidation::Hard) => outdated.hard = u64::MAX,
-            Some(Invalidation::Soft) => outdated.soft = u64::MAX,
+            Some(Verdict::Hard) => outdated.hard = u64::MAX,
+            Some(Verdict::Soft { since }) => {
+                // What it outdates is so, whenever that began. Zero would be never.
+                let since = nanoseconds(since).max(started).max(1);
+                outdated.soft = outdated.soft.max(since);
+            }
             None => {}
         }
         outdated
@@ -204,6 +208,12 @@ impl Invalidations {
         // It is the program's own code: not under the lock.
         drop(replaced);
     }
+}
+
+/// Since 1970, as far as that can be told.
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn now(clock: &Clock) -> u64 {
