@@ -241,6 +241,20 @@ const SETS: [(&str, Set); 8] = [
     }),
 ];
 
+/// The template plugin of dogpile.cache calls a method of the region that is not there.
+#[test]
+fn what_is_set_in_any_way_is_found() {
+    for (name, set) in SETS {
+        for (users, board, key) in regions(&format!("found when set by {name}")) {
+            set(&users, &key);
+            assert!(board.stored(&key).is_some(), "{name}");
+            let got = users.get_or_create(&key, || -> i32 { unreachable!("it is set") });
+            let got = got.unwrap();
+            assert_eq!((*got, got.source()), (7, Source::Fresh), "{name}");
+        }
+    }
+}
+
 #[test]
 fn what_is_set_while_the_key_is_created_stays_and_who_waits_gets_what_is_created() {
     for (name, set) in SETS {
