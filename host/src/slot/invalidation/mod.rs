@@ -86,9 +86,9 @@ impl Invalidations {
         self.gate.load(Ordering::Acquire)
     }
 
-    /// What concerns a value with these times and tags.
-    pub(crate) fn outdated(&self, created: u64, started: u64, tags: &Tags) -> Outdated {
-        if tags.is_empty() && started > self.gate() {
+    /// What concerns a value with these times and tags, which is read at `now`.
+    pub(crate) fn outdated(&self, now: u64, created: u64, started: u64, tags: &Tags) -> Outdated {
+        if tags.is_empty() && started > self.gate() && created <= sane(now) {
             return Outdated::default();
         }
         self.in_force.load().outdated(created, started, tags)
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(hard(&one), before);
         let after = one.start(&clock);
         assert_eq!(
-            one.outdated(after, after, &Tags::default()),
+            one.outdated(after, after, after, &Tags::default()),
             Outdated::default()
         );
         other.absorb(&clock, &record_of(far));
@@ -338,7 +338,7 @@ mod tests {
         // Of those that are forgotten remains that they were outdated.
         for name in [&tag(0), &tag(MOST_TAGS), "outdated here"] {
             let outdated = invalidations
-                .outdated(before, before, &Tags::new([name]))
+                .outdated(before, before, before, &Tags::new([name]))
                 .hard;
             assert!(outdated > before, "{name}");
         }
