@@ -227,6 +227,8 @@ fn sane(now: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::marks::MOST_TAGS;
     use super::*;
 
@@ -312,6 +314,91 @@ mod tests {
         other.absorb(&clock, &one.record());
         assert!(hard(&other) >= between);
         assert!(other.start(&clock) < far);
+    }
+
+    #[test]
+    fn what_starts_after_an_invalidation_is_not_outdated_by_the_record_of_it_either() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        // By a clock that is a little ahead.
+        invalidations.absorb(&clock, &record_of(1_000_000 + MINUTE / 2));
+        invalidations.invalidate(&clock, REGION, Invalidation::Hard, true);
+        let after = invalidations.start(&clock);
+        assert!(after > invalidations.record().region().hard);
+    }
+
+    #[test]
+    fn what_started_before_a_clock_went_back_is_outdated_by_a_record_that_is_seen_then() {
+        let (clock, hand) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let before = invalidations.start(&clock);
+        hand.set(500_000);
+        invalidations.absorb(&clock, &record_of(1_000_000 + 2 * MINUTE));
+        assert!(hard(&invalidations) >= before);
+        assert!(invalidations.start(&clock) > hard(&invalidations));
+    }
+
+    #[test]
+    fn a_record_of_a_clock_far_ahead_counts_once() {
+        let (clock, hand) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let mut stored = record_of(1_000_000 + 2 * MINUTE);
+        invalidations.absorb(&clock, &stored);
+        hand.advance(Duration::from_secs(1));
+        let after = invalidations.start(&clock);
+        stored.raise(Target::Tag("another"), Invalidation::Hard, 2_000_000);
+        invalidations.absorb(&clock, &stored);
+        assert!(hard(&invalidations) < after);
+    }
+
+    #[test]
+    fn what_starts_after_a_record_was_seen_is_outdated_by_none_of_its_times() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let mut stored = record_of(3_000_000);
+        stored.raise(Target::Region, Invalidation::Soft, 2_000_000);
+        invalidations.absorb(&clock, &stored);
+        assert!(invalidations.start(&clock) > 3_000_000);
+    }
+
+    #[test]
+    fn a_storage_with_news_that_lacks_something_too_is_told() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let own = [Target::Tag("own")];
+        invalidations.invalidate(&clock, &own, Invalidation::Hard, true);
+        assert!(invalidations.absorb(&clock, &record_of(1_500_000)));
+        assert_eq!(hard(&invalidations), 1_500_000);
+    }
+
+    struct SoftSince(SystemTime);
+
+    impl InvalidationStrategy for SoftSince {
+        fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn Error + Send + Sync>> {
+            Ok(())
+        }
+
+        fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
+            Some(Verdict::Soft { since: self.0 })
+        }
+    }
+
+    #[test]
+    fn a_strategy_outdates_since_its_own_time_the_start_or_a_later_mark() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let soft = |since, started| {
+            let since = UNIX_EPOCH + Duration::from_nanos(since);
+            invalidations.set_strategy(Arc::new(SoftSince(since)));
+            let outdated = invalidations.outdated(started, started, started, &Tags::default());
+            assert_eq!(outdated.hard, 0);
+            outdated.soft
+        };
+        assert_eq!(soft(7_000, 5_000), 7_000);
+        assert_eq!(soft(3_000, 5_000), 5_000);
+        assert_eq!(soft(0, 0), 1, "zero is never");
+        invalidations.invalidate(&clock, REGION, Invalidation::Soft, false);
+        assert_eq!(soft(7_000, 5_000), 1_000_000);
     }
 
     #[test]
