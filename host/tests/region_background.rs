@@ -442,6 +442,22 @@ fn with_jitter_what_was_created_together_expires_apart_and_never_late() {
 }
 
 #[test]
+fn with_jitter_a_key_expires_at_another_age_each_time() {
+    let (users, hand) = region(minute().jitter(0.5));
+    let mut ages = BTreeSet::new();
+    for _ in 0..20 {
+        users.set("1", 1).unwrap();
+        let mut age = 0;
+        while users.get::<i32>("1").unwrap().is_some() {
+            hand.advance(SECOND);
+            age += 1;
+        }
+        ages.insert(age);
+    }
+    assert!(ages.len() > 5, "{ages:?}");
+}
+
+#[test]
 fn early_refreshes_come_before_the_expiry_that_jitter_brings_forward() {
     const KEYS: u32 = 100;
     let config = RegionConfig::on("users", "memory").expiration_time(100 * SECOND);

@@ -241,6 +241,30 @@ fn drops_of_evicted_values_that_delete_each_others_keys_do_not_wait_for_one_anot
     });
 }
 
+#[test]
+fn the_drop_of_a_value_that_is_evicted_by_the_second_read_may_ask_for_the_key_that_is_read() {
+    for (called, call) in CALLS {
+        ends(called, move || {
+            let board = Board::new(&format!("evicts as it reads {called}"));
+            let (users, _) = region(board.objects());
+            let (own, (tell, told)) = (users.clone(), mpsc::channel());
+            let act = move || {
+                call(&own);
+                tell.send(()).unwrap();
+            };
+            users.set("before", Acts::by(act)).unwrap();
+            let evicting = Arc::clone(&board);
+            board.hook(move |call| {
+                if call == "get_fresh own" {
+                    evicting.remove("before");
+                }
+            });
+            users.get_or_create("own", Acts::default).unwrap();
+            told.recv().unwrap();
+        });
+    }
+}
+
 /// What stands in the example of the plugin interface: what it replaces is dropped under its lock.
 #[test]
 fn a_backend_may_drop_what_it_replaces_under_its_own_lock() {

@@ -6,15 +6,16 @@ mod region_support;
 
 use std::fs;
 use std::future::{pending, ready};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile::{ErrorKind, Host, RegionConfig, Source};
 
-use region_support::{Board, builder, region, until, until_waiting, unwanted};
+use region_support::{Board, SECOND, builder, region, until, until_waiting, unwanted};
 
 /// A host whose region is given other backends by its manifest.
 fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
@@ -25,12 +26,17 @@ fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
 }
 
 fn configure(folder: &tempfile::TempDir, board: &Board) {
+    configure_with(folder.path(), "lock_wait = \"1s\"", board, false);
+}
+
+/// `keys` are those of the region; `alone`: its backend has no mutexes.
+fn configure_with(folder: &Path, keys: &str, board: &Board, alone: bool) {
     let board = board.name();
     let text = format!(
-        "version = 1\n[regions.users]\nbackend = \"spy\"\nexpiration_time = \"1m\"\nlock_wait = \"1s\"\n\
-         [regions.users.arguments]\nboard = \"{board}\"\n"
+        "version = 1\n[regions.users]\nbackend = \"spy\"\nexpiration_time = \"1m\"\n{keys}\n\
+         [regions.users.arguments]\nboard = \"{board}\"\nalone = {alone}\n"
     );
-    fs::write(folder.path().join("dogpile.toml"), text).unwrap();
+    fs::write(folder.join("dogpile.toml"), text).unwrap();
 }
 
 #[test]
@@ -130,6 +136,60 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
         assert_eq!(users.stats().creations, 2);
         until(|| old.locked_keys().is_empty() && new.locked_keys().is_empty());
     }
+}
+
+#[test]
+fn without_mutexes_too_a_value_created_for_what_is_gone_is_stored_nowhere() {
+    let changes = [
+        ("gone alone", "", ""),
+        ("respelt", "key_prefix = \"a:\"", "key_prefix = \"b:\""),
+    ];
+    for (key, before, after) in changes {
+        let folder = tempfile::tempdir().unwrap();
+        let boards = ["from", "to"].map(|board| Board::new(&format!("{key} {board}")));
+        let new = &boards[usize::from(before == after)];
+        configure_with(folder.path(), before, &boards[0], true);
+        let manifest = folder.path().join("dogpile.toml");
+        let host = builder().0.manifest(manifest).watch(false);
+        let host = host.build().unwrap();
+        let users = host.region("users").unwrap();
+        let got = users.get_or_create(key, || {
+            configure_with(folder.path(), after, new, true);
+            host.reload().unwrap();
+            1
+        });
+        assert_eq!(*got.unwrap(), 1);
+        for board in &boards {
+            let calls = board.calls();
+            let sets = calls.iter().filter(|call| call.starts_with("set"));
+            assert_eq!(sets.count(), 0, "{key}: {calls:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_value_of_a_backend_that_is_gone_stands_in_for_no_creation_on_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new] = ["stale from", "stale to"].map(Board::new);
+    let keys = "max_stale = 0\nstale_if_error = \"1h\"";
+    configure_with(folder.path(), keys, &old, false);
+    let (builder, hand) = builder();
+    let builder = builder.manifest(folder.path().join("dogpile.toml"));
+    let host = Arc::new(builder.watch(false).build().unwrap());
+    let users = host.region("users").unwrap();
+    users.set("stale", 1).unwrap();
+    hand.advance(61 * SECOND);
+    let (moving, to) = (Arc::downgrade(&host), Arc::clone(&new));
+    let path = folder.path().to_owned();
+    old.hook(move |call| {
+        if call == "get stale" {
+            configure_with(&path, keys, &to, false);
+            moving.upgrade().unwrap().reload().unwrap();
+        }
+    });
+    let got = users.get_or_create("stale", || 2).unwrap();
+    assert_eq!((*got, got.source()), (2, Source::Created));
+    assert!(new.stored("stale").is_some());
 }
 
 #[test]
