@@ -309,15 +309,19 @@ fn the_drop_of_a_value_that_was_held_may_ask_for_its_own_key() {
                     for method in ["set", "set_multi"] {
                         board.fault(method, Some(Fault::Fail));
                     }
-                    let own = users.clone();
-                    let acts = || Acts::by(move || call(&own));
-                    drop(users.refresh("own", acts).unwrap());
+                    let (own, (tell, told)) = (users.clone(), mpsc::channel());
+                    let act = move || {
+                        call(&own);
+                        tell.send(()).unwrap();
+                    };
+                    drop(users.refresh("own", || Acts::by(act)).unwrap());
                     hand.advance(61 * SECOND);
                     if works {
                         board.fault("set", None);
                         board.fault("set_multi", None);
                     }
                     store(&users);
+                    told.recv().unwrap();
                 });
             }
         }
