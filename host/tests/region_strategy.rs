@@ -124,8 +124,8 @@ fn what_a_strategy_outdates_softly_and_never_expires_is_served_for_its_limits_an
     }
 }
 
-/// Outdates everything, since a moment that tells nothing.
-struct Always(SystemTime);
+/// Outdates everything.
+struct Always(Verdict);
 
 impl InvalidationStrategy for Always {
     fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn StdError + Send + Sync>> {
@@ -133,7 +133,7 @@ impl InvalidationStrategy for Always {
     }
 
     fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
-        Some(Verdict::Soft { since: self.0 })
+        Some(self.0)
     }
 }
 
@@ -154,7 +154,7 @@ fn what_a_strategy_outdates_since_before_it_was_created_is_outdated_since_then()
         let late = format!("since before {at}");
         never(&users, "1");
         never(&users, &late);
-        users.set_invalidation_strategy(Always(since));
+        users.set_invalidation_strategy(Always(Verdict::Soft { since }));
         assert!(users.get::<i32>("1").unwrap().is_none());
         hand.advance(60 * SECOND);
         assert_eq!(beside_a_creation(&users, "1", false), (1, Source::Stale));
@@ -163,6 +163,17 @@ fn what_a_strategy_outdates_since_before_it_was_created_is_outdated_since_then()
         let (_, source) = beside_a_creation(&users, &late, true);
         assert_eq!(source, Source::Waited);
     }
+}
+
+#[test]
+fn where_a_strategy_outdates_all_a_creator_is_called_once_and_its_outcome_is_its_callers() {
+    let (users, _) = memory();
+    users.set_invalidation_strategy(Always(Verdict::Hard));
+    let failed = users.try_get_or_create("1", || Err::<i32, _>("no row"));
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Creator);
+    let made = users.get_or_create("1", || 1).unwrap();
+    assert_eq!((*made, made.source()), (1, Source::Created));
+    assert!(users.get::<i32>("1").unwrap().is_none());
 }
 
 #[test]
