@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use dogpile::{ErrorKind, Host, RegionConfig, Source};
 
-use region_support::{Board, SECOND, builder, region, until, until_waiting, unwanted};
+use region_support::{Board, SECOND, builder, held, region, until, until_waiting, unwanted};
 
 /// A host whose region is given other backends by its manifest.
 fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
@@ -218,6 +218,27 @@ fn what_another_process_creates_is_waited_for_no_longer_than_lock_wait() {
     board.unlock_key("elsewhere");
     until(|| !users.key_is_locked("elsewhere").unwrap());
     assert_eq!(*users.get_or_create("elsewhere", || 7).unwrap(), 7);
+}
+
+#[test]
+fn outside_of_creators_a_wait_without_lock_wait_has_no_end() {
+    let board = Board::new("endless");
+    let lease = Duration::from_millis(100);
+    let (users, _) = region(board.shared().lock_timeout(lease));
+    thread::scope(|scope| {
+        let creator = held(scope, |hold| {
+            users.get_or_create("endless", || {
+                hold.wait();
+                1
+            })
+        });
+        let waiter = scope.spawn(|| users.get_or_create("endless", || -> i32 { unreachable!() }));
+        until_waiting("endless", 1);
+        let began = Instant::now();
+        until(|| began.elapsed() >= 3 * lease);
+        assert_eq!(*creator.end().unwrap(), 1);
+        assert_eq!(waiter.join().unwrap().unwrap().source(), Source::Waited);
+    });
 }
 
 #[test]

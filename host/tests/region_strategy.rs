@@ -114,10 +114,10 @@ fn what_a_strategy_outdates_softly_and_never_expires_is_served_for_its_limits_an
         hand.advance(70 * SECOND);
         let served = beside_a_creation(&users, "meanwhile", false);
         assert_eq!(served, (1, Source::Stale));
-        hand.advance(TICK);
+        hand.advance(SECOND);
         let waited = beside_a_creation(&users, &late, true);
         assert_eq!(waited, (2, Source::Waited));
-        hand.advance(40 * SECOND - TICK);
+        hand.advance(39 * SECOND);
         assert_eq!(fail().unwrap().source(), Source::Stale);
         hand.advance(TICK);
         assert_eq!(fail().unwrap_err().kind(), ErrorKind::Creator);

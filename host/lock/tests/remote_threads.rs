@@ -53,8 +53,8 @@ fn without_threads(name: &str, test: impl FnOnce()) {
         thread::sleep(Duration::from_millis(1));
     };
     let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(status.success() && text.contains("1 passed"), "{text}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(status.success() && said.contains("1 passed"), "{said}");
 }
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
