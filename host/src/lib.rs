@@ -57,11 +57,6 @@
 //! region, key and reason, a creation is a span around its creator, and its end or failure tells how long it took, in
 //! seconds. Keys are cut after 300 characters. A fresh hit logs nothing.
 
-//!
-//! # Known problems
-//!
-//! - With an [`InvalidationStrategy`], a value that never expires and is outdated softly is served without a limit while
-//!   creations of it fail.
 #![deny(unsafe_code)]
 
 pub mod admin;
@@ -114,7 +109,9 @@ pub use self::region::{
 };
 pub use self::reload::{Change, ChangeKind, Reload};
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};
-pub use self::slot::{Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats};
+pub use self::slot::{
+    Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats, Verdict,
+};
 pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};
 
 /// What the code that `cached` and `cached_multi` write calls. It may change in any version.

@@ -66,7 +66,7 @@ impl Mender for Workshop {
     }
 
     fn now(&self) -> u64 {
-        self.clock.coarse()
+        self.clock.steady()
     }
 
     fn close(&self) {

@@ -20,7 +20,7 @@ pub(crate) trait Mender: Send + Sync {
     /// The fresh values ever read by the regions that call the instance.
     fn hits(&self, instance: &Instance) -> u64;
 
-    /// The host's clock, in nanoseconds.
+    /// How much time has passed since some moment, in nanoseconds, whatever the system's clock is set to.
     fn now(&self) -> u64;
 
     /// The host is going: no instance is mended any more.

@@ -5,6 +5,7 @@
 mod region_support;
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -439,6 +440,32 @@ fn with_jitter_what_was_created_together_expires_apart_and_never_late() {
             "{expired:?}"
         );
     }
+}
+
+#[test]
+fn without_a_spawner_and_a_runner_a_task_creates_here() {
+    let (users, hand) = region(minute().background_refresh());
+    users.set("1", 1).unwrap();
+    hand.advance(61 * SECOND);
+    let entry = users.entry("1").background_async(|| ready(2));
+    let got = futures_executor::block_on(entry.get_or_create()).unwrap();
+    assert_eq!((*got, got.source()), (2, Source::Created));
+}
+
+#[test]
+fn with_jitter_a_key_expires_at_another_age_each_time() {
+    let (users, hand) = region(minute().jitter(0.5));
+    let mut ages = BTreeSet::new();
+    for _ in 0..20 {
+        users.set("1", 1).unwrap();
+        let mut age = 0;
+        while users.get::<i32>("1").unwrap().is_some() {
+            hand.advance(SECOND);
+            age += 1;
+        }
+        ages.insert(age);
+    }
+    assert!(ages.len() > 5, "{ages:?}");
 }
 
 #[test]

@@ -7,9 +7,9 @@ mod region_support;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dogpile::{ErrorKind, ManualClock, MissReason, Region, Source};
+use dogpile::{ErrorKind, Invalidation, ManualClock, MissReason, Region, Source};
 
-use region_support::{Board, SECOND, START, all_misses, misses, region};
+use region_support::{Board, SECOND, START, all_misses, beside_a_creation, misses, region};
 
 fn bytes(name: &str) -> (Arc<Board>, Region, ManualClock) {
     let board = Board::new(name);
@@ -168,6 +168,32 @@ fn a_value_from_the_future_is_stale_beyond_a_minute() {
     assert!(users.get::<i32>("1").unwrap().is_none());
     assert_eq!(*users.get_or_create("1", || 8).unwrap(), 8);
     assert_eq!(all_misses(&users), [(MissReason::Expired, 2)]);
+}
+
+#[test]
+fn a_value_from_the_future_is_outdated_by_an_invalidation_beyond_a_minute() {
+    for (name, how) in [("hard", Invalidation::Hard), ("soft", Invalidation::Soft)] {
+        let key = format!("future, {name}");
+        let (board, users, _) = bytes(&key);
+        let write = |seconds| {
+            let text = format!("{{\"ct\": {}, \"v\": 2}}|7", START + seconds);
+            board.write(&key, text);
+        };
+        write(61);
+        assert_eq!(beside_a_creation(&users, &key, false), (7, Source::Stale));
+        users.invalidate(how).unwrap();
+        write(61);
+        let expected = match how {
+            Invalidation::Hard => (2, Source::Waited),
+            Invalidation::Soft => (7, Source::Stale),
+        };
+        let waits = how == Invalidation::Hard;
+        assert_eq!(beside_a_creation(&users, &key, waits), expected);
+        assert_eq!(misses(&users, MissReason::Invalidated), 2);
+        // Clocks of machines differ a little.
+        write(60);
+        assert!(users.get::<i32>(&key).unwrap().is_some());
+    }
 }
 
 #[test]

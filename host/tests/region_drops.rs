@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::SystemTime;
 
-use dogpile::{Invalidation, InvalidationStrategy, Region, RegionConfig};
+use dogpile::{Invalidation, InvalidationStrategy, Region, RegionConfig, Verdict};
 use serde::{Deserialize, Serialize};
 
 use region_support::{Board, Fault, SECOND, memory, region, until};
@@ -241,6 +241,30 @@ fn drops_of_evicted_values_that_delete_each_others_keys_do_not_wait_for_one_anot
     });
 }
 
+#[test]
+fn the_drop_of_a_value_that_is_evicted_by_the_second_read_may_ask_for_the_key_that_is_read() {
+    for (called, call) in CALLS {
+        ends(called, move || {
+            let board = Board::new(&format!("evicts as it reads {called}"));
+            let (users, _) = region(board.objects());
+            let (own, (tell, told)) = (users.clone(), mpsc::channel());
+            let act = move || {
+                call(&own);
+                tell.send(()).unwrap();
+            };
+            users.set("before", Acts::by(act)).unwrap();
+            let evicting = Arc::clone(&board);
+            board.hook(move |call| {
+                if call == "get_fresh own" {
+                    evicting.remove("before");
+                }
+            });
+            users.get_or_create("own", Acts::default).unwrap();
+            told.recv().unwrap();
+        });
+    }
+}
+
 /// What stands in the example of the plugin interface: what it replaces is dropped under its lock.
 #[test]
 fn a_backend_may_drop_what_it_replaces_under_its_own_lock() {
@@ -285,15 +309,19 @@ fn the_drop_of_a_value_that_was_held_may_ask_for_its_own_key() {
                     for method in ["set", "set_multi"] {
                         board.fault(method, Some(Fault::Fail));
                     }
-                    let own = users.clone();
-                    let acts = || Acts::by(move || call(&own));
-                    drop(users.refresh("own", acts).unwrap());
+                    let (own, (tell, told)) = (users.clone(), mpsc::channel());
+                    let act = move || {
+                        call(&own);
+                        tell.send(()).unwrap();
+                    };
+                    drop(users.refresh("own", || Acts::by(act)).unwrap());
                     hand.advance(61 * SECOND);
                     if works {
                         board.fault("set", None);
                         board.fault("set_multi", None);
                     }
                     store(&users);
+                    told.recv().unwrap();
                 });
             }
         }
@@ -346,7 +374,7 @@ impl InvalidationStrategy for Strategy {
         Ok(())
     }
 
-    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Invalidation> {
+    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
         None
     }
 }

@@ -6,15 +6,16 @@ mod region_support;
 
 use std::fs;
 use std::future::{pending, ready};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile::{ErrorKind, Host, RegionConfig, Source};
 
-use region_support::{Board, builder, region, until, until_waiting, unwanted};
+use region_support::{Board, SECOND, builder, held, region, until, until_waiting, unwanted};
 
 /// A host whose region is given other backends by its manifest.
 fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
@@ -25,12 +26,17 @@ fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
 }
 
 fn configure(folder: &tempfile::TempDir, board: &Board) {
+    configure_with(folder.path(), "lock_wait = \"1s\"", board, false);
+}
+
+/// `keys` are those of the region; `alone`: its backend has no mutexes.
+fn configure_with(folder: &Path, keys: &str, board: &Board, alone: bool) {
     let board = board.name();
     let text = format!(
-        "version = 1\n[regions.users]\nbackend = \"spy\"\nexpiration_time = \"1m\"\nlock_wait = \"1s\"\n\
-         [regions.users.arguments]\nboard = \"{board}\"\n"
+        "version = 1\n[regions.users]\nbackend = \"spy\"\nexpiration_time = \"1m\"\n{keys}\n\
+         [regions.users.arguments]\nboard = \"{board}\"\nalone = {alone}\n"
     );
-    fs::write(folder.path().join("dogpile.toml"), text).unwrap();
+    fs::write(folder.join("dogpile.toml"), text).unwrap();
 }
 
 #[test]
@@ -133,10 +139,73 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
 }
 
 #[test]
+fn without_mutexes_too_a_value_created_for_what_is_gone_is_stored_nowhere() {
+    let changes = [
+        ("gone alone", "", ""),
+        ("respelt", "key_prefix = \"a:\"", "key_prefix = \"b:\""),
+    ];
+    for (key, before, after) in changes {
+        let folder = tempfile::tempdir().unwrap();
+        let boards = ["from", "to"].map(|board| Board::new(&format!("{key} {board}")));
+        let new = &boards[usize::from(before == after)];
+        configure_with(folder.path(), before, &boards[0], true);
+        let manifest = folder.path().join("dogpile.toml");
+        let host = builder().0.manifest(manifest).watch(false);
+        let host = host.build().unwrap();
+        let users = host.region("users").unwrap();
+        let got = users.get_or_create(key, || {
+            configure_with(folder.path(), after, new, true);
+            host.reload().unwrap();
+            1
+        });
+        assert_eq!(*got.unwrap(), 1);
+        for board in &boards {
+            let calls = board.calls();
+            let sets = calls.iter().filter(|call| call.starts_with("set"));
+            assert_eq!(sets.count(), 0, "{key}: {calls:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_value_of_a_backend_that_is_gone_stands_in_for_no_creation_on_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new] = ["stale from", "stale to"].map(Board::new);
+    let keys = "max_stale = 0\nstale_if_error = \"1h\"";
+    configure_with(folder.path(), keys, &old, false);
+    let (builder, hand) = builder();
+    let builder = builder.manifest(folder.path().join("dogpile.toml"));
+    let host = Arc::new(builder.watch(false).build().unwrap());
+    let users = host.region("users").unwrap();
+    users.set("stale", 1).unwrap();
+    hand.advance(61 * SECOND);
+    let (moving, to) = (Arc::downgrade(&host), Arc::clone(&new));
+    let path = folder.path().to_owned();
+    old.hook(move |call| {
+        if call == "get stale" {
+            configure_with(&path, keys, &to, false);
+            moving.upgrade().unwrap().reload().unwrap();
+        }
+    });
+    let got = users.get_or_create("stale", || 2).unwrap();
+    assert_eq!((*got, got.source()), (2, Source::Created));
+    assert!(new.stored("stale").is_some());
+}
+
+#[test]
 fn what_another_process_creates_is_waited_for_no_longer_than_lock_wait() {
     let board = Board::new("elsewhere too long");
     let (users, _) = region(board.objects().lock_wait(Duration::from_millis(50)));
     board.lock_key("elsewhere");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    board.hook(move |call| {
+        // Who waits for the other process looks now and then.
+        let waits = thread::current().name() == Some("dogpile-wait");
+        if call == "try_acquire elsewhere" && !waits {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
     for _ in 0..2 {
         let error = users.get_or_create("elsewhere", || -> i32 { unreachable!() });
         assert_eq!(error.unwrap_err().kind(), ErrorKind::LockWait);
@@ -145,10 +214,31 @@ fn what_another_process_creates_is_waited_for_no_longer_than_lock_wait() {
     let error = futures_executor::block_on(task).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LockWait);
     // One of them has asked; the others knew.
-    assert_eq!(board.mutex_calls_of("try_acquire"), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
     board.unlock_key("elsewhere");
     until(|| !users.key_is_locked("elsewhere").unwrap());
     assert_eq!(*users.get_or_create("elsewhere", || 7).unwrap(), 7);
+}
+
+#[test]
+fn outside_of_creators_a_wait_without_lock_wait_has_no_end() {
+    let board = Board::new("endless");
+    let lease = Duration::from_millis(100);
+    let (users, _) = region(board.shared().lock_timeout(lease));
+    thread::scope(|scope| {
+        let creator = held(scope, |hold| {
+            users.get_or_create("endless", || {
+                hold.wait();
+                1
+            })
+        });
+        let waiter = scope.spawn(|| users.get_or_create("endless", || -> i32 { unreachable!() }));
+        until_waiting("endless", 1);
+        let began = Instant::now();
+        until(|| began.elapsed() >= 3 * lease);
+        assert_eq!(*creator.end().unwrap(), 1);
+        assert_eq!(waiter.join().unwrap().unwrap().source(), Source::Waited);
+    });
 }
 
 #[test]

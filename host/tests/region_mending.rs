@@ -10,7 +10,7 @@ use std::{fs, thread};
 
 use dogpile::{ErrorKind, Host, MissReason, OnBackendError, Region, RegionConfig, Source};
 
-use region_support::{Board, Fault, all_misses, builder, misses, until};
+use region_support::{Board, Fault, START, all_misses, builder, misses, until};
 
 /// A host with a region `users` on the watched backend.
 fn host(config: RegionConfig) -> (Host, Region) {
@@ -386,6 +386,29 @@ fn failures_of_long_ago_do_not_count() {
         hand.advance(Duration::from_secs(8));
     }
     assert_eq!(state(&host), "open");
+}
+
+#[test]
+fn a_clock_that_is_set_makes_failures_neither_older_nor_younger() {
+    const HOUR: u64 = 3_600;
+    let set_by = |board: &str, pause, way: fn(u64, u64) -> u64| {
+        let board = Board::new(board);
+        let (builder, hand) = builder();
+        let host = builder.region(board.objects()).build().unwrap();
+        let users = host.region("users").unwrap();
+        board.fault("ping", Some(Fault::Fail));
+        board.fault("get", Some(Fault::Fail));
+        for at in 0..5 {
+            users.get::<i32>("1").unwrap();
+            hand.advance(pause);
+            hand.set(way(START, at * HOUR) * 1_000_000_000);
+        }
+        state(&host)
+    };
+    let (soon, late) = (Duration::from_secs(5), Duration::from_secs(8));
+    let (back, forward) = (u64::saturating_sub, u64::saturating_add);
+    assert_eq!(set_by("set back", late, back), "open");
+    assert_eq!(set_by("set forward", soon, forward), "breaker open");
 }
 
 #[test]

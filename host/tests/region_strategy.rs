@@ -9,9 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use dogpile::{ErrorKind, Invalidation, InvalidationStrategy, MissReason, RegionConfig, Source};
+use dogpile::{
+    ErrorKind, Expiration, Invalidation, InvalidationStrategy, MissReason, Region, RegionConfig,
+    Source, Verdict,
+};
 
-use region_support::{Board, SECOND, after, beside_a_creation, memory, misses, region};
+use region_support::{Board, SECOND, TICK, after, beside_a_creation, memory, misses, region};
 
 /// Outdates what was created before a moment, in one of the ways.
 #[derive(Default)]
@@ -33,11 +36,15 @@ impl InvalidationStrategy for Shared {
         Ok(())
     }
 
-    fn outdates(&self, created: SystemTime, started: SystemTime) -> Option<Invalidation> {
+    fn outdates(&self, created: SystemTime, started: SystemTime) -> Option<Verdict> {
         assert!(started <= created);
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         let line = *self.0.line.lock().unwrap();
-        line.filter(|(line, _)| created < *line).map(|(_, how)| how)
+        let (since, how) = line.filter(|(line, _)| created < *line)?;
+        Some(match how {
+            Invalidation::Hard => Verdict::Hard,
+            Invalidation::Soft => Verdict::Soft { since },
+        })
     }
 }
 
@@ -80,6 +87,93 @@ fn a_strategy_can_outdate_softly() {
         beside_a_creation(&users, "softly", false),
         (1, Source::Stale)
     );
+}
+
+#[test]
+fn what_a_strategy_outdates_softly_and_never_expires_is_served_for_its_limits_and_no_longer() {
+    for bytes in [false, true] {
+        let config = RegionConfig::on("users", "memory")
+            .expiration_time(60 * SECOND)
+            .stale_if_error(100 * SECOND, TICK);
+        let config = if bytes {
+            config.argument("storage", "bytes")
+        } else {
+            config
+        };
+        let (users, hand) = region(config);
+        let late = format!("too stale {bytes}");
+        for key in ["meanwhile", "on error", &late] {
+            let entry = users.entry(key);
+            let entry = entry.expiration_from(|_: &i32| Expiration::Never);
+            entry.set(1).unwrap();
+        }
+        users.set_invalidation_strategy(Shared(Arc::default()));
+        users.invalidate(Invalidation::Soft).unwrap();
+        let fail = || users.try_get_or_create("on error", || Err::<i32, _>("no row"));
+        // They are outdated since second 10: served meanwhile until second 70, on errors until second 110.
+        hand.advance(70 * SECOND);
+        let served = beside_a_creation(&users, "meanwhile", false);
+        assert_eq!(served, (1, Source::Stale));
+        hand.advance(SECOND);
+        let waited = beside_a_creation(&users, &late, true);
+        assert_eq!(waited, (2, Source::Waited));
+        hand.advance(39 * SECOND);
+        assert_eq!(fail().unwrap().source(), Source::Stale);
+        hand.advance(TICK);
+        assert_eq!(fail().unwrap_err().kind(), ErrorKind::Creator);
+    }
+}
+
+/// Outdates everything.
+struct Always(Verdict);
+
+impl InvalidationStrategy for Always {
+    fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        Ok(())
+    }
+
+    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn what_a_strategy_outdates_since_before_it_was_created_is_outdated_since_then() {
+    let never = |users: &Region, key: &str| {
+        let entry = users.entry(key);
+        let entry = entry.expiration_from(|_: &i32| Expiration::Never);
+        entry.set(1).unwrap();
+    };
+    let before_all = SystemTime::UNIX_EPOCH - SECOND;
+    for (at, since) in [before_all, SystemTime::UNIX_EPOCH, after(0)]
+        .into_iter()
+        .enumerate()
+    {
+        let (users, hand) = memory();
+        hand.advance(SECOND);
+        let late = format!("since before {at}");
+        never(&users, "1");
+        never(&users, &late);
+        users.set_invalidation_strategy(Always(Verdict::Soft { since }));
+        assert!(users.get::<i32>("1").unwrap().is_none());
+        hand.advance(60 * SECOND);
+        assert_eq!(beside_a_creation(&users, "1", false), (1, Source::Stale));
+        hand.advance(TICK);
+        // What another created is outdated, too: this one creates.
+        let (_, source) = beside_a_creation(&users, &late, true);
+        assert_eq!(source, Source::Waited);
+    }
+}
+
+#[test]
+fn where_a_strategy_outdates_all_a_creator_is_called_once_and_its_outcome_is_its_callers() {
+    let (users, _) = memory();
+    users.set_invalidation_strategy(Always(Verdict::Hard));
+    let failed = users.try_get_or_create("1", || Err::<i32, _>("no row"));
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Creator);
+    let made = users.get_or_create("1", || 1).unwrap();
+    assert_eq!((*made, made.source()), (1, Source::Created));
+    assert!(users.get::<i32>("1").unwrap().is_none());
 }
 
 #[test]

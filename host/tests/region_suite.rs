@@ -9,11 +9,11 @@ mod region_support;
 use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use dogpile::{
     Cached, Clock, ErrorKind, Expiration, Host, Invalidation, InvalidationStrategy, ManualClock,
-    Region, RegionConfig, Source,
+    Region, RegionConfig, Source, Verdict,
 };
 
 use region_support::{Board, SECOND, START, after, builder};
@@ -44,17 +44,16 @@ impl InvalidationStrategy for Latest {
         Ok(())
     }
 
-    fn outdates(&self, created: SystemTime, _: SystemTime) -> Option<Invalidation> {
-        let created = created.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    fn outdates(&self, created: SystemTime, _: SystemTime) -> Option<Verdict> {
         let before = |line: &Mutex<Option<u64>>| {
             let line = *line.lock().unwrap();
-            line.is_some_and(|line| created.as_nanos() < u128::from(line))
+            let line = line.map(|line| SystemTime::UNIX_EPOCH + Duration::from_nanos(line));
+            line.filter(|line| created < *line)
         };
-        if before(&self.hard) {
-            Some(Invalidation::Hard)
-        } else {
-            before(&self.soft).then_some(Invalidation::Soft)
+        if before(&self.hard).is_some() {
+            return Some(Verdict::Hard);
         }
+        before(&self.soft).map(|since| Verdict::Soft { since })
     }
 }
 

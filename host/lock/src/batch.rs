@@ -153,6 +153,7 @@ impl<O: MultiOperation> Batch<O> {
                         let (_, mut turn) = self.turns.remove(at);
                         self.made.remove(at);
                         let place = &mut passage.places[number];
+                        place.refused = true;
                         let waiting =
                             turn.step_aside(passage.flights, place.seen.serves_meanwhile());
                         match waiting {

@@ -69,7 +69,8 @@ pub enum Reason {
 /// It is expired when its age is more than (not equal to) the expiration time. It may be served meanwhile until it is
 /// more than `max_stale` past that, and on error until it is more than `stale_if_error` past that; a soft-invalidated
 /// value for as long, or, if it never expires, as if it had expired when it was invalidated. An age below zero counts as
-/// zero.
+/// zero. A value that was created more than [`FUTURE_TOLERANCE`] in the future is stale, and is outdated by any
+/// invalidation that there has been.
 ///
 /// ```
 /// use dogpile_lock::{Expiry, Freshness, Outdated, Reason, judge};
@@ -123,7 +124,9 @@ fn judge_closely(
 ) -> Freshness {
     let age = now.saturating_sub(created);
     let ahead = created.saturating_sub(now);
-    let invalidated = |at: u64| at != 0 && started <= at;
+    // Its times are those of a clock that is wrong: they do not tell what came before it.
+    let untold = ahead > FUTURE_TOLERANCE;
+    let invalidated = |at: u64| at != 0 && (started <= at || untold);
     if invalidated(outdated.hard) {
         return Freshness::Unusable(Reason::HardInvalidated);
     }
@@ -131,7 +134,7 @@ fn judge_closely(
         Reason::Expired
     } else if invalidated(outdated.soft) {
         Reason::SoftInvalidated
-    } else if ahead > FUTURE_TOLERANCE {
+    } else if untold {
         Reason::FutureCreation
     } else {
         return Freshness::Fresh;
@@ -304,6 +307,19 @@ mod tests {
             judge(0, u64::MAX, u64::MAX, &Expiry::NEVER, &NONE),
             stale(Reason::FutureCreation)
         );
+    }
+
+    #[test]
+    fn a_value_from_the_future_is_outdated_by_any_invalidation_beyond_a_minute() {
+        let judged = |by, outdated| judge(NOW, NOW + by, NOW + by - 5, &EXPIRY, &outdated);
+        let hard = Outdated { hard: 1, soft: 0 };
+        let soft = Outdated { hard: 0, soft: 1 };
+        for outdated in [hard, soft] {
+            assert_eq!(judged(FUTURE_TOLERANCE, outdated), Freshness::Fresh);
+        }
+        let beyond = |outdated| judged(FUTURE_TOLERANCE + 1, outdated);
+        assert_eq!(beyond(hard), Freshness::Unusable(Reason::HardInvalidated));
+        assert_eq!(beyond(soft), stale(Reason::SoftInvalidated));
     }
 
     #[test]

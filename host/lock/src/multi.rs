@@ -113,6 +113,8 @@ pub(crate) struct Place<'a, V, E> {
     pub(crate) key: &'a str,
     pub(crate) seen: Seen<V>,
     pub(crate) outcome: Option<OrLeftOut<Outcome<V>, E>>,
+    /// Another process has had the right to create it.
+    pub(crate) refused: bool,
 }
 
 pub(crate) type Turns<O> = Vec<(
@@ -190,6 +192,13 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
             turns = Vec::new();
             let (number, waited) = first_of(&mut waits, &mut patience).await;
             passage.came_out(number, waited, wait, &mut turns, &mut waits)?;
+            // It was refused, and is to ask again: that is no end of its wait.
+            let asks_again = turns
+                .iter()
+                .any(|(number, turn)| passage.places[*number].refused && turn.lease().is_none());
+            if asks_again && patience.is_over_by_now().await {
+                return Err(LockError::TimedOut(wait.unwrap_or_default()));
+            }
         }
     }
 }
@@ -342,6 +351,7 @@ impl<'a, V, E> Place<'a, V, E> {
             key,
             seen,
             outcome,
+            refused: false,
         }
     }
 

@@ -182,6 +182,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
         let mut timer = pin!(wait.map(timer));
         let mut patience = Patience::new(timer.as_mut().as_pin_mut());
         let mut entered = self.enter(hash, key, !seen.serves_meanwhile());
+        let mut refused = false;
         loop {
             let waiting = match entered {
                 Entered::Turn(turn) => {
@@ -206,6 +207,7 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                         Taken::Elsewhere(mut turn) => {
                             let waiting = turn.step_aside(self, seen.serves_meanwhile());
                             operation.watch(turn);
+                            refused = true;
                             match waiting {
                                 Some(waiting) => waiting,
                                 None => return Ok(seen.serve()),
@@ -237,6 +239,12 @@ impl<V: Clone, E: Clone, L> Flights<V, E, L> {
                         self.enter(hash, key, !seen.serves_meanwhile())
                     }
                 },
+                // It was refused, and is to ask again: that is no end of its wait.
+                Waited::Turn(turn)
+                    if refused && turn.lease().is_none() && patience.is_over_by_now().await =>
+                {
+                    return Err(LockError::TimedOut(wait.unwrap_or_default()));
+                }
                 Waited::Turn(turn) => Entered::Turn(turn),
                 Waited::TimedOut => return Err(LockError::TimedOut(wait.unwrap_or_default())),
             };

@@ -126,6 +126,20 @@ impl<'a, S: Future<Output = ()>> Patience<'a, S> {
         }
         matches!(self, Self::Over)
     }
+
+    /// Whether it is over, after others of this thread had their turn to run: for who may come here again and again
+    /// without a wait in between.
+    pub(crate) async fn is_over_by_now(&mut self) -> bool {
+        let mut let_others_run = true;
+        poll_fn(|context| {
+            if !std::mem::take(&mut let_others_run) {
+                return Poll::Ready(self.is_over(context));
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// The first outcome of any of the waits, which leaves the list, with its number there; or the end of patience, by

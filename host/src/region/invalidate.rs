@@ -22,7 +22,9 @@ impl Region {
     /// `invalidation_interval`: the call writes a record to the backend, and blocks as that does. Two processes that
     /// invalidate at the same moment may see each other's an interval later. Values are compared with the clock of the
     /// machine which created them: by as much as that is ahead of this one's, values that were created just before may
-    /// stay, and by as much as it is behind, values created just after may be outdated.
+    /// stay, and by as much as it is behind, values created just after may be outdated. Values that were created more than
+    /// 60 seconds ahead of this machine's clock are outdated in any case. A process whose own clock is set back dates what
+    /// it begins to create ahead until the clock has caught up, so that an invalidation by another process misses it.
     ///
     /// With a strategy of the program's own, that decides.
     ///

@@ -177,7 +177,7 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         if notes.value_version != version {
             return Found::Miss(MissReason::Version);
         }
-        let outdated = invalidations.outdated(created, started, &notes.tags);
+        let outdated = invalidations.outdated(terms.now, created, started, &notes.tags);
         let times = (created, started);
         let freshness = terms.judge(times, notes.expiration_time, key.hash(), &outdated);
         return match Object::from_value(value) {
@@ -208,7 +208,7 @@ pub(crate) fn examine<T: Send + Sync + 'static, F: Form<T>>(
         let cause = format_args!("the serializer `{serializer}` wrote it");
         return terms.unreadable(key, MissReason::Damaged, &cause);
     }
-    let outdated = invalidations.outdated(created, started, &notes.tags);
+    let outdated = invalidations.outdated(terms.now, created, started, &notes.tags);
     let times = (created, started);
     let freshness = terms.judge(times, notes.expiration_time, key.hash(), &outdated);
     found(freshness, || {

@@ -20,7 +20,7 @@ use crate::serializer::{Codec, Own, Serializer, SerializerError, SerializerKind}
 
 pub(crate) use self::attempt::Attempt;
 pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
-pub use self::invalidation::{Invalidation, InvalidationStrategy};
+pub use self::invalidation::{Invalidation, InvalidationStrategy, Verdict};
 pub use self::runner::Creation;
 pub(crate) use self::runner::{Runner, Work};
 pub(crate) use self::stats::{Count, Stats};

@@ -15,7 +15,7 @@ use std::thread;
 
 use dogpile::{Invalidation, Region, Source};
 
-use region_support::{Board, SECOND, let_others_run, logs, region, until, until_waiting};
+use region_support::{Board, SECOND, held, let_others_run, logs, region, until, until_waiting};
 
 /// A region on objects and one on bytes, with and without mutexes.
 fn regions(name: &str) -> Vec<(Region, Arc<Board>, String)> {
@@ -46,25 +46,76 @@ enum Way {
 const WAYS: [Way; 3] = [Way::Blocking, Way::Task, Way::Several];
 
 impl Way {
-    /// The value of `key`, for which `create` is called before 1 is made of it.
-    fn get_or_create(self, users: &Region, key: &str, create: impl Fn() -> i32) -> (i32, Source) {
+    /// The value of `key` and whence it is; `create` is called before a new one is made of what it gives.
+    fn try_get_or_create(
+        self,
+        users: &Region,
+        key: &str,
+        create: impl Fn() -> Result<i32, String>,
+    ) -> dogpile::Result<(i32, Source)> {
         let got = match self {
-            Self::Blocking => users.get_or_create(key, create).unwrap(),
+            Self::Blocking => users.try_get_or_create(key, create)?,
             Self::Task => {
                 let create = || async {
                     let_others_run().await;
                     create()
                 };
-                let got = users.get_or_create_async(key, create);
-                futures_executor::block_on(got).unwrap()
+                let got = users.try_get_or_create_async(key, create);
+                futures_executor::block_on(got)?
             }
             Self::Several => {
-                let got = users.get_or_create_multi(&[key], |missing| [(missing[0], create())]);
-                got.unwrap().remove(0).unwrap()
+                let got = users.try_get_or_create_multi(&[key], |missing| {
+                    create().map(|value| [(missing[0], value)])
+                });
+                got?.remove(0).unwrap()
             }
         };
-        (*got, got.source())
+        Ok((*got, got.source()))
     }
+
+    /// As that, with a creator that cannot fail.
+    fn get_or_create(self, users: &Region, key: &str, create: impl Fn() -> i32) -> (i32, Source) {
+        let got = self.try_get_or_create(users, key, || Ok(create()));
+        got.unwrap()
+    }
+}
+
+/// What callers got: the one that created what `create` gives, two who waited before it was outdated, and two who came
+/// after that, who create 2.
+struct Parted {
+    first: dogpile::Result<(i32, Source)>,
+    before: [dogpile::Result<(i32, Source)>; 2],
+    after: [dogpile::Result<(i32, Source)>; 2],
+}
+
+fn parted(
+    users: &Region,
+    key: &str,
+    way: Way,
+    create: impl Fn() -> Result<i32, String> + Sync,
+    outdate: impl Fn(),
+) -> Parted {
+    thread::scope(|scope| {
+        let first = held(scope, |hold| {
+            way.try_get_or_create(users, key, || {
+                hold.wait();
+                create()
+            })
+        });
+        let unwanted = || unreachable!("it is being created");
+        let before = move || way.try_get_or_create(users, key, unwanted);
+        let before = [scope.spawn(before), scope.spawn(before)];
+        until_waiting(key, 2);
+        outdate();
+        let after = || way.try_get_or_create(users, key, || Ok(2));
+        let after = [scope.spawn(after), scope.spawn(after)];
+        until_waiting(key, 4);
+        Parted {
+            first: first.end(),
+            before: before.map(|before| before.join().unwrap()),
+            after: after.map(|after| after.join().unwrap()),
+        }
+    })
 }
 
 /// Whoever waits before `outdate` gets what is created, whoever comes after has it created anew.
@@ -73,40 +124,20 @@ fn callers_before_and_after(
     key: &str,
     way: Way,
     stored: impl Fn() -> bool,
-    outdate: impl Fn() + Sync,
+    outdate: impl Fn(),
 ) {
-    thread::scope(|scope| {
-        let (creating, is_creating) = mpsc::channel();
-        let (go_on, may_go_on) = mpsc::channel::<()>();
-        let first = scope.spawn(move || {
-            way.get_or_create(users, key, || {
-                creating.send(()).unwrap();
-                // Whoever waits for this goes on if the test has failed.
-                let _told = may_go_on.recv();
-                1
-            })
-        });
-        is_creating.recv().unwrap();
-        let before = || way.get_or_create(users, key, || unreachable!("it is being created"));
-        let before = [scope.spawn(before), scope.spawn(before)];
-        until_waiting(key, 2);
-        outdate();
-        let after = || way.get_or_create(users, key, || 2);
-        let after = [scope.spawn(after), scope.spawn(after)];
-        until_waiting(key, 4);
-        go_on.send(()).unwrap();
-        assert_eq!(first.join().unwrap(), (1, Source::Created));
-        for before in before {
-            assert_eq!(before.join().unwrap(), (1, Source::Waited));
-        }
-        let mut after = after.map(|after| after.join().unwrap());
-        after.sort_by_key(|(_, source)| *source != Source::Created);
-        assert_eq!(after[0], (2, Source::Created));
-        assert!(
-            matches!(after[1], (2, Source::Waited | Source::Fresh)),
-            "{after:?}"
-        );
-    });
+    let got = parted(users, key, way, || Ok(1), outdate);
+    assert_eq!(got.first.unwrap(), (1, Source::Created));
+    for before in got.before {
+        assert_eq!(before.unwrap(), (1, Source::Waited));
+    }
+    let mut after = got.after.map(Result::unwrap);
+    after.sort_by_key(|(_, source)| *source != Source::Created);
+    assert_eq!(after[0], (2, Source::Created));
+    assert!(
+        matches!(after[1], (2, Source::Waited | Source::Fresh)),
+        "{after:?}"
+    );
     assert!(stored());
     assert_eq!(*users.get::<i32>(key).unwrap().unwrap(), 2);
     assert_eq!(users.stats().creations, 2);
@@ -210,31 +241,39 @@ const SETS: [(&str, Set); 8] = [
     }),
 ];
 
+/// The template plugin of dogpile.cache calls a method of the region that is not there.
+#[test]
+fn what_is_set_in_any_way_is_found() {
+    for (name, set) in SETS {
+        for (users, board, key) in regions(&format!("found when set by {name}")) {
+            set(&users, &key);
+            assert!(board.stored(&key).is_some(), "{name}");
+            let got = users.get_or_create(&key, || -> i32 { unreachable!("it is set") });
+            let got = got.unwrap();
+            assert_eq!((*got, got.source()), (7, Source::Fresh), "{name}");
+        }
+    }
+}
+
 #[test]
 fn what_is_set_while_the_key_is_created_stays_and_who_waits_gets_what_is_created() {
     for (name, set) in SETS {
         for way in WAYS {
             for (users, board, key) in regions(&format!("set by {name} {}", way as u8)) {
-                let (creating, is_creating) = mpsc::channel();
-                let (go_on, may_go_on) = mpsc::channel::<()>();
                 let (users, key) = (&users, &*key);
                 thread::scope(|scope| {
-                    let creator = scope.spawn(move || {
+                    let creator = held(scope, |hold| {
                         way.get_or_create(users, key, || {
-                            creating.send(()).unwrap();
-                            // Whoever waits for this goes on if the test has failed.
-                            let _told = may_go_on.recv();
+                            hold.wait();
                             1
                         })
                     });
-                    is_creating.recv().unwrap();
                     let waits = scope.spawn(|| way.get_or_create(users, key, || 2));
                     until_waiting(key, 1);
                     set(users, key);
                     let after = way.get_or_create(users, key, || unreachable!("it is set"));
                     assert_eq!(after, (7, Source::Fresh), "{name}");
-                    go_on.send(()).unwrap();
-                    assert_eq!(creator.join().unwrap(), (1, Source::Created));
+                    assert_eq!(creator.end(), (1, Source::Created));
                     assert_eq!(waits.join().unwrap(), (1, Source::Waited));
                 });
                 assert_eq!(*users.get::<i32>(key).unwrap().unwrap(), 7, "{name}");

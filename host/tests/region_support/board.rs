@@ -221,16 +221,23 @@ impl Board {
         self.lock().locked.get(key) == Some(&holder)
     }
 
-    /// A holder that there has never been, if nobody has the mutex.
-    pub(super) fn take(&self, key: &str) -> Option<u64> {
-        let mut inner = self.lock();
-        if inner.locked.contains_key(key) {
-            return None;
-        }
-        inner.holders += 1;
-        let holder = inner.holders;
-        inner.locked.insert(key.to_owned(), holder);
-        Some(holder)
+    /// Notes that the mutex of a key is asked for. Gives a holder that there has never been, if nobody has it. Whoever sees
+    /// the note sees what came of it.
+    pub(super) fn take(&self, key: &str) -> Result<Option<u64>> {
+        self.note(
+            "try_acquire",
+            key,
+            |inner| &mut inner.mutex_calls,
+            |inner| {
+                if inner.locked.contains_key(key) {
+                    return None;
+                }
+                inner.holders += 1;
+                let holder = inner.holders;
+                inner.locked.insert(key.to_owned(), holder);
+                Some(holder)
+            },
+        )
     }
 
     pub(super) fn free(&self, key: &str, holder: u64) {
@@ -254,20 +261,22 @@ impl Board {
 
     /// Notes a call, which goes wrong if the test wants it so.
     pub(super) fn call(&self, method: &str, keys: &str) -> Result<()> {
-        self.note(method, keys, |inner| &mut inner.calls)
+        self.note(method, keys, |inner| &mut inner.calls, |_| ())
     }
 
-    /// As [`Board::call`], of a mutex.
-    pub(super) fn call_mutex(&self, method: &str, key: &str) -> Result<()> {
-        self.note(method, key, |inner| &mut inner.mutex_calls)
+    /// As [`Board::call`], of a mutex that is given back.
+    pub(super) fn call_release(&self, key: &str) -> Result<()> {
+        self.note("release", key, |inner| &mut inner.mutex_calls, |_| ())
     }
 
-    fn note(
+    /// Notes a call and does its work, under one lock.
+    fn note<T>(
         &self,
         method: &str,
         keys: &str,
         calls: impl FnOnce(&mut Inner) -> &mut Vec<String>,
-    ) -> Result<()> {
+        work: impl FnOnce(&mut Inner) -> T,
+    ) -> Result<T> {
         let call = format!("{method} {keys}");
         let call = call.trim_end();
         let hook = self.hook.lock().unwrap().clone();
@@ -279,20 +288,21 @@ impl Board {
         let fault = [method, call]
             .iter()
             .find_map(|what| inner.faults.get(*what));
-        let fault = fault.copied();
+        let Some(fault) = fault.copied() else {
+            return Ok(work(&mut inner));
+        };
         drop(inner);
         match fault {
-            None => Ok(()),
-            Some(Fault::Fail) => Err(Error::unavailable(format!("no {method} today"))),
-            Some(Fault::Refuse) => Err(Error::new(
+            Fault::Fail => Err(Error::unavailable(format!("no {method} today"))),
+            Fault::Refuse => Err(Error::new(
                 ErrorKind::Refused,
                 format!("{method} is not for such keys"),
             )),
-            Some(Fault::NotSupport) => Err(Error::new(
+            Fault::NotSupport => Err(Error::new(
                 ErrorKind::Unsupported,
                 format!("{method} is not for this backend"),
             )),
-            Some(Fault::Panic) => panic!("{method} fell over"),
+            Fault::Panic => panic!("{method} fell over"),
         }
     }
 

@@ -7,13 +7,13 @@
 )]
 
 mod board;
+mod held;
 pub(crate) mod logs;
 mod noted;
 mod spy;
 mod waiters;
 
 use std::future::{Ready, poll_fn};
-use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use dogpile::{Clock, Host, HostBuilder, ManualClock, MissReason, Region, RegionConfig, Source};
 
 pub(crate) use self::board::{Board, Fault};
+pub(crate) use self::held::held;
 pub(crate) use self::waiters::{records, until_waiting};
 
 /// Where the clock of every test stands at first, in seconds since 1970: later than the system's clock, so that no
@@ -121,28 +122,23 @@ pub(crate) async fn let_others_run() {
 
 /// What a caller gets for `key` while another creates 2, and whence; `waits`: it has to wait for that. Where it does, no
 /// other test of the process has that key.
+#[track_caller]
 pub(crate) fn beside_a_creation(users: &Region, key: &str, waits: bool) -> (i32, Source) {
-    let (creating, is_creating) = mpsc::channel();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        let creator = scope.spawn(move || {
+        let creator = held(scope, |hold| {
             users.get_or_create(key, || {
-                creating.send(()).unwrap();
-                may_go_on.recv().unwrap();
+                hold.wait();
                 2
             })
         });
-        is_creating.recv().unwrap();
         let other = scope.spawn(|| users.get_or_create(key, || 3).unwrap());
         if waits {
             until_waiting(key, 1);
-            go_on.send(()).unwrap();
+        } else {
+            until(|| other.is_finished());
         }
+        assert_eq!(*creator.end().unwrap(), 2);
         let other = other.join().unwrap();
-        if !waits {
-            go_on.send(()).unwrap();
-        }
-        assert_eq!(*creator.join().unwrap().unwrap(), 2);
         (*other, other.source())
     })
 }

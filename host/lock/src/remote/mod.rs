@@ -60,6 +60,10 @@ pub trait RemoteMutex: Send + Sync + 'static {
 /// Each key that another process has is waited for by a thread of its own, up to 64 of them. Beyond that one thread looks
 /// at the rest in turn, until one of the 64 is free to take a key over. Threads end with the last clone, lease and wait.
 ///
+/// Where the system gives no thread, that is logged, once for a row of waits. Leases are not renewed then, so that what
+/// takes longer is not stored, and those that are dropped pass by themselves; and whoever waits for another process asks
+/// for the mutex itself, every 5 ms.
+///
 /// A holder that dies is followed as soon as the mutex tells, and else within its lease, [`Remote::LONGEST_WAIT`] and the
 /// length of one call; beyond the 64 keys, within the time of one call for each of the rest.
 pub struct Remote<M: RemoteMutex>(Arc<Shared<M>>);
@@ -97,7 +101,8 @@ impl<M: RemoteMutex> Remote<M> {
 
     /// Keeps the turn of a key whose mutex another process holds until that may be over. If somebody waits for the key
     /// then, the turn goes to the first of them with the mutex in hand; else the next caller finds the key free. Does
-    /// not block.
+    /// not block, but for 5 ms where the system gives no thread to wait on: then the turn goes to the first of them
+    /// without the mutex, to ask for it again.
     pub fn watch<V, E>(&self, mutex: Arc<M>, lease: Duration, turn: Turn<V, E, Held<M>>)
     where
         V: Send + Sync + 'static,

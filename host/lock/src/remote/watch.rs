@@ -5,6 +5,7 @@ use super::{Remote, RemoteMutex, caught};
 use crate::turn::Turn;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tracing::{debug, error};
@@ -109,7 +110,11 @@ where
 
 /// The threads that wait.
 #[derive(Default)]
-pub(super) struct Watchers(Mutex<Waits>);
+pub(super) struct Watchers {
+    waits: Mutex<Waits>,
+    /// The last thread that was wanted could not be had.
+    none: AtomicBool,
+}
 
 #[derive(Default)]
 struct Waits {
@@ -119,8 +124,9 @@ struct Waits {
 }
 
 impl Watchers {
+    /// Without a thread the key is free again, and whoever waits for it asks for its mutex anew.
     pub(super) fn add(self: &Arc<Self>, watch: Box<dyn Watch>) {
-        let mut waits = self.0.lock();
+        let mut waits = self.waits.lock();
         if waits.threads < MOST_THREADS {
             waits.threads += 1;
             drop(waits);
@@ -134,20 +140,38 @@ impl Watchers {
                     }
                 }
             };
-            spawn("dogpile-wait", run);
+            self.spawn("dogpile-wait", run);
             return;
         }
         waits.beyond.push(watch);
-        if !waits.looking {
-            let own = Arc::clone(self);
-            waits.looking = spawn("dogpile-look", move || own.look());
+        if waits.looking {
+            return;
         }
-        if !waits.looking {
-            // Without a thread they are free at once, and ask again and again.
+        waits.looking = true;
+        drop(waits);
+        let own = Arc::clone(self);
+        if !self.spawn("dogpile-look", move || own.look()) {
+            let mut waits = self.waits.lock();
+            waits.looking = false;
             let beyond = std::mem::take(&mut waits.beyond);
             drop(waits);
             drop(beyond);
         }
+    }
+
+    /// If there is no thread, what it was to run is dropped, and the caller held up for a moment: it may be one who asks
+    /// again and again.
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
+        let Err(error) = spawned else {
+            self.none.store(false, Ordering::Relaxed);
+            return true;
+        };
+        if !self.none.swap(true, Ordering::Relaxed) {
+            error!(target: "dogpile.lock", %error, "no thread to wait for another process on");
+        }
+        thread::sleep(SHORTEST_WAIT);
+        false
     }
 
     /// Looks at all keys beyond the threads, in turn, until there are none. Those for which there is a thread by now get
@@ -155,13 +179,13 @@ impl Watchers {
     fn look(self: &Arc<Self>) {
         loop {
             thread::sleep(LOOK);
-            let looked_at = std::mem::take(&mut self.0.lock().beyond);
+            let looked_at = std::mem::take(&mut self.waits.lock().beyond);
             for mut watch in looked_at {
                 if !watch.look() {
                     self.add(watch);
                 }
             }
-            let mut waits = self.0.lock();
+            let mut waits = self.waits.lock();
             if waits.beyond.is_empty() {
                 waits.looking = false;
                 return;
@@ -175,15 +199,6 @@ struct Counted(Arc<Watchers>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.lock().threads -= 1;
+        self.0.waits.lock().threads -= 1;
     }
-}
-
-/// What it was to run is dropped if there is no thread.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
-    let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
-    if let Err(error) = &spawned {
-        error!(target: "dogpile.lock", %error, "no thread to wait for another process on");
-    }
-    spawned.is_ok()
 }

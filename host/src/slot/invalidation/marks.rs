@@ -179,6 +179,10 @@ mod tests {
         assert_eq!(outdated(&marks, &["a"]), Outdated { hard: 5, soft: 3 });
         assert_eq!(outdated(&marks, &["a", "b"]), Outdated { hard: 5, soft: 7 });
         assert_eq!(outdated(&marks, &["c"]), Outdated { hard: 0, soft: 3 });
+        marks.raise(Target::Tag("a"), Invalidation::Soft, 9);
+        assert_eq!(outdated(&marks, &["a"]), Outdated { hard: 5, soft: 9 });
+        marks.raise(Target::Tag("a"), Invalidation::Hard, 4);
+        assert_eq!(outdated(&marks, &["a"]), Outdated { hard: 5, soft: 9 });
     }
 
     #[test]
@@ -197,6 +201,58 @@ mod tests {
         assert_eq!(outdated(&marks, &[&tag(0)]).hard, 11);
         assert_eq!(outdated(&marks, &[&tag(2)]).hard, 12);
         assert_eq!(outdated(&marks, &[]).hard, 0);
+    }
+
+    #[test]
+    fn a_tag_that_says_nothing_beside_the_mark_on_all_tagged_values_is_forgotten() {
+        let mut marks = Marks::default();
+        for (tag, how, at) in [
+            ("earlier", Invalidation::Hard, 5),
+            ("later", Invalidation::Hard, 7),
+            ("softly", Invalidation::Soft, 5),
+        ] {
+            marks.raise(Target::Tag(tag), how, at);
+        }
+        marks.raise(Target::Tagged, Invalidation::Hard, 6);
+        marks.bound();
+        assert_eq!(marks.tags(), 2);
+        assert_eq!(
+            outdated(&marks, &["earlier"]),
+            Outdated { hard: 6, soft: 0 }
+        );
+        assert_eq!(outdated(&marks, &["softly"]), Outdated { hard: 6, soft: 5 });
+    }
+
+    #[test]
+    fn the_oldest_tags_are_those_whose_last_mark_of_either_kind_is() {
+        let mut marks = Marks::default();
+        for number in 0..MOST_TAGS {
+            let at = 10 + number as u64;
+            marks.raise(Target::Tag(&tag(number)), Invalidation::Hard, at);
+        }
+        marks.raise(Target::Tag("soft"), Invalidation::Soft, 1_000_000);
+        marks.bound();
+        assert_eq!(
+            outdated(&marks, &["never seen"]),
+            Outdated { hard: 10, soft: 0 }
+        );
+        assert_eq!(outdated(&marks, &["soft"]).soft, 1_000_000);
+    }
+
+    #[test]
+    fn of_tags_of_one_age_the_first_by_name_are_forgotten_on_all_machines() {
+        let mut marks = Marks::default();
+        for number in 0..MOST_TAGS - 64 {
+            marks.raise(Target::Tag(&tag(number)), Invalidation::Hard, 30);
+        }
+        for number in 0..36 {
+            let (first, second) = (format!("a {number}"), format!("b {number}"));
+            marks.raise(Target::Tag(&first), Invalidation::Hard, 20);
+            marks.raise(Target::Tag(&second), Invalidation::Soft, 20);
+        }
+        marks.bound();
+        let never_seen = outdated(&marks, &["never seen"]);
+        assert_eq!(never_seen, Outdated { hard: 20, soft: 0 });
     }
 
     #[test]

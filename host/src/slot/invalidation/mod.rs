@@ -6,14 +6,14 @@ mod strategy;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use dogpile_lock::{Clock, FUTURE_TOLERANCE, Outdated};
 use parking_lot::Mutex;
 
 pub(crate) use self::marks::{Marks, Target};
-pub use self::strategy::InvalidationStrategy;
+pub use self::strategy::{InvalidationStrategy, Verdict};
 use crate::slot::Tags;
 
 /// How an invalidation treats the values that it outdates.
@@ -59,8 +59,12 @@ impl InForce {
         let time = |nanoseconds| UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         let judged = self.strategy.as_ref();
         match judged.and_then(|strategy| strategy.outdates(time(created), time(started))) {
-            Some(Invalidation::Hard) => outdated.hard = u64::MAX,
-            Some(Invalidation::Soft) => outdated.soft = u64::MAX,
+            Some(Verdict::Hard) => outdated.hard = u64::MAX,
+            Some(Verdict::Soft { since }) => {
+                // What it outdates is so, whenever that began. Zero would be never.
+                let since = nanoseconds(since).max(started).max(1);
+                outdated.soft = outdated.soft.max(since);
+            }
             None => {}
         }
         outdated
@@ -82,9 +86,9 @@ impl Invalidations {
         self.gate.load(Ordering::Acquire)
     }
 
-    /// What concerns a value with these times and tags.
-    pub(crate) fn outdated(&self, created: u64, started: u64, tags: &Tags) -> Outdated {
-        if tags.is_empty() && started > self.gate() {
+    /// What concerns a value with these times and tags, which is read at `now`.
+    pub(crate) fn outdated(&self, now: u64, created: u64, started: u64, tags: &Tags) -> Outdated {
+        if tags.is_empty() && started > self.gate() && created <= sane(now) {
             return Outdated::default();
         }
         self.in_force.load().outdated(created, started, tags)
@@ -206,6 +210,12 @@ impl Invalidations {
     }
 }
 
+/// Since 1970, as far as that can be told.
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn now(clock: &Clock) -> u64 {
     clock.exact() / STEP * STEP
 }
@@ -217,6 +227,8 @@ fn sane(now: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::marks::MOST_TAGS;
     use super::*;
 
@@ -292,7 +304,7 @@ mod tests {
         assert_eq!(hard(&one), before);
         let after = one.start(&clock);
         assert_eq!(
-            one.outdated(after, after, &Tags::default()),
+            one.outdated(after, after, after, &Tags::default()),
             Outdated::default()
         );
         other.absorb(&clock, &record_of(far));
@@ -302,6 +314,91 @@ mod tests {
         other.absorb(&clock, &one.record());
         assert!(hard(&other) >= between);
         assert!(other.start(&clock) < far);
+    }
+
+    #[test]
+    fn what_starts_after_an_invalidation_is_not_outdated_by_the_record_of_it_either() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        // By a clock that is a little ahead.
+        invalidations.absorb(&clock, &record_of(1_000_000 + MINUTE / 2));
+        invalidations.invalidate(&clock, REGION, Invalidation::Hard, true);
+        let after = invalidations.start(&clock);
+        assert!(after > invalidations.record().region().hard);
+    }
+
+    #[test]
+    fn what_started_before_a_clock_went_back_is_outdated_by_a_record_that_is_seen_then() {
+        let (clock, hand) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let before = invalidations.start(&clock);
+        hand.set(500_000);
+        invalidations.absorb(&clock, &record_of(1_000_000 + 2 * MINUTE));
+        assert!(hard(&invalidations) >= before);
+        assert!(invalidations.start(&clock) > hard(&invalidations));
+    }
+
+    #[test]
+    fn a_record_of_a_clock_far_ahead_counts_once() {
+        let (clock, hand) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let mut stored = record_of(1_000_000 + 2 * MINUTE);
+        invalidations.absorb(&clock, &stored);
+        hand.advance(Duration::from_secs(1));
+        let after = invalidations.start(&clock);
+        stored.raise(Target::Tag("another"), Invalidation::Hard, 2_000_000);
+        invalidations.absorb(&clock, &stored);
+        assert!(hard(&invalidations) < after);
+    }
+
+    #[test]
+    fn what_starts_after_a_record_was_seen_is_outdated_by_none_of_its_times() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let mut stored = record_of(3_000_000);
+        stored.raise(Target::Region, Invalidation::Soft, 2_000_000);
+        invalidations.absorb(&clock, &stored);
+        assert!(invalidations.start(&clock) > 3_000_000);
+    }
+
+    #[test]
+    fn a_storage_with_news_that_lacks_something_too_is_told() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let own = [Target::Tag("own")];
+        invalidations.invalidate(&clock, &own, Invalidation::Hard, true);
+        assert!(invalidations.absorb(&clock, &record_of(1_500_000)));
+        assert_eq!(hard(&invalidations), 1_500_000);
+    }
+
+    struct SoftSince(SystemTime);
+
+    impl InvalidationStrategy for SoftSince {
+        fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn Error + Send + Sync>> {
+            Ok(())
+        }
+
+        fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
+            Some(Verdict::Soft { since: self.0 })
+        }
+    }
+
+    #[test]
+    fn a_strategy_outdates_since_its_own_time_the_start_or_a_later_mark() {
+        let (clock, _) = Clock::manual(1_000_000);
+        let invalidations = Invalidations::default();
+        let soft = |since, started| {
+            let since = UNIX_EPOCH + Duration::from_nanos(since);
+            invalidations.set_strategy(Arc::new(SoftSince(since)));
+            let outdated = invalidations.outdated(started, started, started, &Tags::default());
+            assert_eq!(outdated.hard, 0);
+            outdated.soft
+        };
+        assert_eq!(soft(7_000, 5_000), 7_000);
+        assert_eq!(soft(3_000, 5_000), 5_000);
+        assert_eq!(soft(0, 0), 1, "zero is never");
+        invalidations.invalidate(&clock, REGION, Invalidation::Soft, false);
+        assert_eq!(soft(7_000, 5_000), 1_000_000);
     }
 
     #[test]
@@ -328,7 +425,7 @@ mod tests {
         // Of those that are forgotten remains that they were outdated.
         for name in [&tag(0), &tag(MOST_TAGS), "outdated here"] {
             let outdated = invalidations
-                .outdated(before, before, &Tags::new([name]))
+                .outdated(before, before, before, &Tags::new([name]))
                 .hard;
             assert!(outdated > before, "{name}");
         }

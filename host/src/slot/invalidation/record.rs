@@ -66,10 +66,6 @@ impl Marks {
 
     /// `None` if it is no record.
     pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
-        // A sequence would be read as a struct too.
-        if !json.trim_ascii_start().starts_with(b"{") {
-            return None;
-        }
         let record: Record = serde_json::from_slice(json).ok()?;
         let tags = record.tags.into_iter();
         Some(Self::from_parts(

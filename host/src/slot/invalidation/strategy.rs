@@ -5,6 +5,19 @@ use std::time::SystemTime;
 
 use super::Invalidation;
 
+/// How a value is outdated, as an [`InvalidationStrategy`] judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as if it were gone.
+    Hard,
+    /// It is as if it had expired, and is served while a new one is created.
+    Soft {
+        /// When it was outdated: `max_stale` and `stale_if_error` are counted from then if the value never expires. Time
+        /// before its creation started does not count. While the answer grows with the clock, these times do not end.
+        since: SystemTime,
+    },
+}
+
 /// Decides which values of a region are outdated, in place of the times that the host keeps;
 /// [`Region::set_invalidation_strategy`](crate::Region::set_invalidation_strategy) sets it.
 ///
@@ -17,7 +30,7 @@ use super::Invalidation;
 /// use std::sync::atomic::{AtomicBool, Ordering};
 /// use std::time::SystemTime;
 ///
-/// use dogpile::{Host, Invalidation, InvalidationStrategy, RegionConfig};
+/// use dogpile::{Host, Invalidation, InvalidationStrategy, RegionConfig, Verdict};
 ///
 /// /// Nothing that was created before the price list is valid, until that is lifted.
 /// struct PriceList { from: SystemTime, lifted: AtomicBool }
@@ -28,9 +41,9 @@ use super::Invalidation;
 ///         Ok(())
 ///     }
 ///
-///     fn outdates(&self, _: SystemTime, started: SystemTime) -> Option<Invalidation> {
+///     fn outdates(&self, _: SystemTime, started: SystemTime) -> Option<Verdict> {
 ///         let outdated = !self.lifted.load(Ordering::Acquire) && started < self.from;
-///         outdated.then_some(Invalidation::Hard)
+///         outdated.then_some(Verdict::Hard)
 ///     }
 /// }
 ///
@@ -57,5 +70,5 @@ pub trait InvalidationStrategy: Send + Sync + 'static {
 
     /// How a value is outdated whose creation started and ended at these times; `None`: it is not. Called for every
     /// value that is read, on the reader's thread, under no lock; it should not block.
-    fn outdates(&self, created: SystemTime, started: SystemTime) -> Option<Invalidation>;
+    fn outdates(&self, created: SystemTime, started: SystemTime) -> Option<Verdict>;
 }
