@@ -1,10 +1,9 @@
 //! What becomes of a key whose owner is killed or stopped, or waits for a key of who waits for its own.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
+use dogpile_tests::locks::until_one_waits;
 use dogpile_tests::worker::set_time;
 
 use crate::processes::Shared;
@@ -12,20 +11,6 @@ use crate::processes::Shared;
 /// How late the next owner may be, by the promise, and in one of ten cases on a machine that has more to do than it can.
 const LATE: Duration = Duration::from_millis(250);
 const LOADED: Duration = Duration::from_secs(1);
-
-/// Until the kernel has somebody who waits for a lock on the lock file.
-fn until_one_waits(shared: &Shared) {
-    let lock = shared.file().with_extension("dogpile.lock");
-    let number = format!(":{} ", fs::metadata(lock).unwrap().ino());
-    loop {
-        let locks = fs::read_to_string("/proc/locks").unwrap();
-        let waits = |line: &str| line.contains("-> OFDLCK") && line.contains(&number);
-        if locks.lines().any(waits) {
-            return;
-        }
-        thread::yield_now();
-    }
-}
 
 /// By the time that the kernel gives the file when the next owner stores into it, so that it does not matter when this
 /// process gets to look.
@@ -40,7 +25,7 @@ fn an_owner_that_is_killed_is_followed_at_once() {
         owner.tell("hold 0 key");
         owner.expect("creating key");
         next.tell(&format!("call 8 {round} key"));
-        until_one_waits(&shared);
+        until_one_waits(&shared.lock_file());
         let before = stored_at(&shared);
         let killed = SystemTime::now();
         owner.kill();

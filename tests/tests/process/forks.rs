@@ -11,6 +11,7 @@ use dogpile::{Host, Region, RegionConfig};
 use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{Backend, Mutex};
 use dogpile_plugin_dbm::Dbm;
+use dogpile_tests::locks::until_one_waits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -200,4 +201,38 @@ fn waits_and_is_killed() {
         assert_eq!(ended(child), None);
         wait_for(&*mutex(&other));
     }
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open() {
+    alone(
+        "what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open",
+        given_up,
+    );
+}
+
+fn given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host();
+    let open = || {
+        let arguments = json!({ "filename": folder.path().join("cache") });
+        let arguments = serde_json::from_value(arguments).unwrap();
+        Dbm::open(arguments, &host.context()).unwrap()
+    };
+    let (on, other) = (open(), open());
+    let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap();
+    let held = mutex(&other);
+    let lease = held.try_acquire(LONG).unwrap().unwrap();
+    mutex(&on).wait(Duration::from_millis(1)).unwrap();
+    until_one_waits(&folder.path().join("cache.dogpile.lock"));
+    let child = in_a_child(|| {
+        loop {
+            thread::park();
+        }
+    });
+    held.release(lease).unwrap();
+    held.wait(LONG).unwrap();
+    assert!(held.try_acquire(LONG).unwrap().is_some());
+    kill_process(child, Signal::KILL).unwrap();
+    assert_eq!(ended(child), None);
 }
