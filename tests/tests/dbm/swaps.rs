@@ -93,10 +93,17 @@ fn one_of_those_who_wait_follows_an_owner_that_is_killed_after_the_edit() {
 }
 
 #[test]
-fn who_waits_goes_on_at_once_where_the_edit_names_another_file() {
-    // The owner is at it all the time.
-    let got = Case::new().got(|case| case.edit(&case.shared.folder().join("another"), ""));
-    assert_eq!(got, [2; CALLERS]);
+fn where_the_edit_names_another_file_who_comes_does_not_wait_and_who_waits_gets_what_is_there_then()
+{
+    let got = Case::new().got(|case| {
+        case.edit(&case.shared.folder().join("another"), "");
+        let users = case.host.region("users").unwrap();
+        let new = users.get_or_create("key", || 3_u32);
+        assert_eq!(*new.unwrap(), 3);
+        case.owner.tell("go key");
+        case.owner.expect("got 1 Created");
+    });
+    assert_eq!(got, [3; CALLERS]);
 }
 
 #[test]
