@@ -1,7 +1,6 @@
 //! Two images of the plugin in one process, as after its file was replaced, on one data file.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::thread;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use dogpile::{Clock, Host, ManualClock, Region};
 use dogpile_tests::plugin_file;
 
-use crate::processes::Shared;
+use crate::processes::{Shared, manifest};
 
 const THREADS: usize = 4;
 const EXPIRIES: u64 = 50;
@@ -23,17 +22,10 @@ fn host(shared: &Shared, more: usize, clock: &Clock) -> Host {
     let mut bytes = fs::read(&library).unwrap();
     bytes.extend(vec![0; more]);
     fs::write(folder.join(library.file_name().unwrap()), bytes).unwrap();
-    let manifest = folder.join("dogpile.toml");
-    fs::write(&manifest, text(&folder, &shared.file())).unwrap();
-    let host = Host::builder().clock(clock.clone()).manifest(&manifest);
+    let path = folder.join("dogpile.toml");
+    fs::write(&path, manifest(&folder, &shared.file(), "max_stale = 0")).unwrap();
+    let host = Host::builder().clock(clock.clone()).manifest(&path);
     host.watch(false).build().unwrap()
-}
-
-fn text(plugins: &Path, file: &Path) -> String {
-    format!(
-        "version = 1\n[host]\nplugin_dir = {plugins:?}\n[plugins.dbm]\n[regions.users]\nbackend = \"dbm\"\n\
-         expiration_time = \"1m\"\nmax_stale = 0\narguments.filename = {file:?}\n"
-    )
 }
 
 fn users(host: &Host) -> Region {

@@ -49,3 +49,13 @@ impl Shared {
         Process::start("worker::a_worker", &variables)
     }
 }
+
+/// A manifest with the region `users` on that file, and more lines of it.
+pub(crate) fn manifest(plugins: &Path, file: &Path, more: &str) -> String {
+    format!(
+        "version = 1\n[host]\nplugin_dir = \"{}\"\n[plugins.dbm]\n[regions.users]\nbackend = \"dbm\"\n\
+         expiration_time = \"1m\"\narguments.filename = \"{}\"\n{more}\n",
+        plugins.display(),
+        file.display()
+    )
+}

@@ -10,7 +10,7 @@ use dogpile_tests::plugin_file;
 use dogpile_tests::process::Process;
 use dogpile_tests::worker::START;
 
-use crate::processes::Shared;
+use crate::processes::{Shared, manifest};
 
 const CALLERS: usize = 8;
 
@@ -24,9 +24,9 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let shared = Shared::new();
-        fs::write(manifest(&shared), text(&shared.file(), "")).unwrap();
+        save(&shared, &shared.file(), "");
         let (clock, _) = Clock::manual(START * 1_000_000_000);
-        let host = Host::builder().clock(clock).manifest(manifest(&shared));
+        let host = Host::builder().clock(clock).manifest(place(&shared));
         let mut owner = shared.worker();
         owner.tell("hold 1 key");
         owner.expect("creating key");
@@ -38,7 +38,7 @@ impl Case {
     }
 
     fn edit(&self, file: &Path, more: &str) {
-        fs::write(manifest(&self.shared), text(file, more)).unwrap();
+        save(&self.shared, file, more);
         let applied = self.host.reload().unwrap();
         assert_eq!(self.host.status().last_error, None, "{applied:?}");
     }
@@ -58,17 +58,14 @@ impl Case {
     }
 }
 
-fn manifest(shared: &Shared) -> PathBuf {
+fn place(shared: &Shared) -> PathBuf {
     shared.folder().join("dogpile.toml")
 }
 
-fn text(file: &Path, more: &str) -> String {
+fn save(shared: &Shared, file: &Path, more: &str) {
     let plugins = plugin_file("dbm");
-    let plugins = plugins.parent().unwrap();
-    format!(
-        "version = 1\n[host]\nplugin_dir = {plugins:?}\n[plugins.dbm]\n[regions.users]\nbackend = \"dbm\"\n\
-         expiration_time = \"1m\"\narguments.filename = {file:?}\n{more}\n"
-    )
+    let text = manifest(plugins.parent().unwrap(), file, more);
+    fs::write(place(shared), text).unwrap();
 }
 
 const OTHERS: &str = "arguments.cache_bytes = \"16MiB\"";

@@ -120,9 +120,9 @@ fn namespace() -> io::Result<u64> {
 /// The third and the twenty-second word of what the kernel says of it. The second may hold anything, in parentheses.
 fn state_and_start(process: Pid) -> io::Result<(char, u64)> {
     let file = format!("/proc/{process}/stat");
-    let stat = fs::read(&file)?;
-    let stat = String::from_utf8_lossy(&stat);
-    let mut words = stat.rsplit(')').next().unwrap_or("").split_whitespace();
+    let told = fs::read(&file)?;
+    let told = String::from_utf8_lossy(&told);
+    let mut words = told.rsplit(')').next().unwrap_or("").split_whitespace();
     let state = words.next().and_then(|word| word.chars().next());
     let start = words.nth(18).and_then(|word| word.parse().ok());
     state
