@@ -98,7 +98,6 @@ mod keys;
 mod lock_file;
 mod locks;
 mod record;
-mod scalar;
 mod store;
 #[cfg(test)]
 mod tests;
