@@ -60,6 +60,7 @@ mod mangler;
 mod mutex;
 mod panics;
 mod proxy;
+mod scalar;
 pub mod testing;
 #[allow(unsafe_code)]
 mod value;
@@ -90,4 +91,5 @@ pub use self::key::{Key, OwnedKey};
 pub use self::mangler::KeyMangler;
 pub use self::mutex::{Lease, Mutex};
 pub use self::proxy::Proxy;
+pub use self::scalar::Scalar;
 pub use self::value::{Metadata, Object, Unreferenced, Value, image, keep_unreferenced};

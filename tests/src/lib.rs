@@ -1,6 +1,7 @@
 //! Tests of dogpile as a whole. They are in `tests/`.
 #![forbid(unsafe_code)]
 
+pub mod locks;
 pub mod process;
 pub mod worker;
 

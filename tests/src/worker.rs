@@ -10,8 +10,8 @@ use dogpile::{Clock, Host, HostBuilder, Invalidation, ManualClock, Region, Regio
 
 use crate::process::{Process, end_with_input, say};
 
-/// Later than the system's clock, in seconds since 1970.
-const START: u64 = 4_000_000_000;
+/// Where the workers' clocks begin: later than the system's, in seconds since 1970.
+pub const START: u64 = 4_000_000_000;
 
 type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 

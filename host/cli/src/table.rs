@@ -17,10 +17,12 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
             .zip(widths)
             .zip(numeric)
             .map(|((cell, width), right)| {
+                // The width of a formatted text cannot be as much as a cell's.
+                let blanks = " ".repeat(width - cell.chars().count());
                 if right {
-                    format!("{cell:>width$}")
+                    blanks + cell
                 } else {
-                    format!("{cell:width$}")
+                    cell.to_owned() + &blanks
                 }
             });
         let line = cells.collect::<Vec<_>>().join("  ");
@@ -41,5 +43,13 @@ mod tests {
             table(["NAME", "HITS", "S"], &rows),
             "NAME    HITS  S\na          1  x\nlonger   200\n"
         );
+    }
+
+    #[test]
+    fn cells_of_any_length_are_shown() {
+        let long = "x".repeat(100_000);
+        let rows = [[long.clone(), "b".to_owned()]];
+        let head = format!("A{}  B", " ".repeat(99_999));
+        assert_eq!(table(["A", "B"], &rows), format!("{head}\n{long}  b\n"));
     }
 }

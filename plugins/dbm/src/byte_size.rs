@@ -1,10 +1,8 @@
 use std::borrow::Cow;
 
-use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};
-
-use crate::scalar::Scalar;
+use dogpile_plugin_api::{JsonSchema, Scalar};
 
 /// A number of bytes from 1 MiB on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -28,13 +26,8 @@ impl TryFrom<Scalar> for ByteSize {
     type Error = String;
 
     fn try_from(scalar: Scalar) -> Result<Self, String> {
-        match &scalar {
-            Scalar::Whole(number) => Some(*number),
-            Scalar::Number(_) => None,
-            Scalar::Text(text) => parse(text),
-        }
-        .filter(|bytes| *bytes >= LEAST)
-        .map(Self)
+        let bytes = scalar.bytes().filter(|bytes| *bytes >= LEAST);
+        bytes.map(Self)
         .ok_or_else(|| {
             format!(
                 "{scalar} is no size of 1 MiB or more: write bytes, or a string such as \"64MiB\" (B, KiB, MiB, GiB \
@@ -42,20 +35,6 @@ impl TryFrom<Scalar> for ByteSize {
             )
         })
     }
-}
-
-fn parse(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit.trim_start() {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1_u64 << 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 impl JsonSchema for ByteSize {

@@ -177,6 +177,14 @@ impl Dbm {
             .map_or(0, |locks| locks.waiting_callers())
     }
 
+    /// The files by which it has locks of the kernel's, as a child has them after a fork.
+    #[cfg(test)]
+    pub(crate) fn granted(&self) -> Vec<std::fs::File> {
+        self.locks
+            .as_ref()
+            .map_or(Vec::new(), |locks| locks.granted())
+    }
+
     /// As if this was another process than the one that opened it.
     #[cfg(test)]
     pub(crate) fn become_a_child(&self) {

@@ -1,10 +1,11 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use dogpile_plugin_api::{Error, ErrorKind};
 
-use crate::file::TooLarge;
+use crate::file::{TooLarge, explained};
 
 /// Why the file could not be used.
 #[derive(Debug)]
@@ -28,6 +29,14 @@ impl Failure {
         Self::Other(text.to_string())
     }
 
+    /// The same, with the name of the file that could not be used, and what to do about it.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Broken(error) => explained(path, &error),
+            other => other,
+        }
+    }
+
     /// What went wrong with a file of that name.
     pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::Broken(io::Error::new(error.kind(), format!("{what}: {error}")))
@@ -38,12 +47,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged(text) => write!(f, "the file is damaged: {text}"),
-            Self::Broken(error) if error.kind() == io::ErrorKind::StorageFull => {
-                write!(
-                    f,
-                    "there is no room left on its disk; nothing stored before is lost: {error}"
-                )
-            }
             Self::Broken(error) => error.fmt(f),
             Self::Foreign(text)
             | Self::Refused(text)

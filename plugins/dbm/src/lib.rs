@@ -33,7 +33,8 @@
 //! - Each value has a checksum of its own, over its key too: a damaged one is a miss, with a warning. A file that is
 //!   damaged is moved to `FILENAME.damaged`, over the one before it, with an error in the log, and all processes go on
 //!   with a new one. A file of another program (gdbm, `SQLite`, `dbm.dumb`, anything else) is refused and not touched.
-//! - Without room on the disk, stores give errors, and everything stored before can be read and deleted.
+//! - Without room on the disk, stores give errors, and everything stored before can be read and deleted. On a disk that
+//!   cannot even write over what is there, the file cannot be opened, which is an error, and stays as it is.
 //! - What is past its `keep_until` is not found. Each write removes up to 16 such entries, so that without writes they
 //!   stay in the file. Counted are keys, values and about what pages waste: files of values from 50 bytes to 1 MB that
 //!   were written over and over were 1.0 to 2.1 times `max_bytes` large. No file grows beyond four times `max_bytes`, or
@@ -98,7 +99,6 @@ mod keys;
 mod lock_file;
 mod locks;
 mod record;
-mod scalar;
 mod store;
 #[cfg(test)]
 mod tests;

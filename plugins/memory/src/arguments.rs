@@ -3,9 +3,7 @@ use std::num::NonZeroU64;
 
 use dogpile_plugin_api::schemars::{self, Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};
-use dogpile_plugin_api::{JsonSchema, Storage};
-
-use crate::scalar::Scalar;
+use dogpile_plugin_api::{JsonSchema, Scalar, Storage};
 
 /// The arguments of the backend `memory`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -72,31 +70,12 @@ impl TryFrom<Scalar> for ByteSize {
     type Error = String;
 
     fn try_from(scalar: Scalar) -> Result<Self, String> {
-        match &scalar {
-            Scalar::Whole(number) => Some(*number),
-            Scalar::Number(_) => None,
-            Scalar::Text(text) => parse_bytes(text),
-        }
-        .and_then(NonZeroU64::new)
-        .map(Self)
+        let bytes = scalar.bytes().and_then(NonZeroU64::new);
+        bytes.map(Self)
         .ok_or_else(|| {
             format!("{scalar} is no size: write bytes above 0, or a string such as \"64MiB\" (B, KiB, MiB, GiB or TiB)")
         })
     }
-}
-
-fn parse_bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim_start() {
-        "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        "TiB" => 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 impl JsonSchema for ByteSize {

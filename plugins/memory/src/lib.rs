@@ -27,7 +27,6 @@ mod mark;
 mod memory;
 mod queues;
 mod removed;
-mod scalar;
 mod shard;
 mod store;
 mod sweep;

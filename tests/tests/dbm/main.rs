@@ -6,6 +6,8 @@
 
 mod crowds;
 mod failures;
+mod images;
 mod owners;
 mod processes;
+mod swaps;
 mod worker;

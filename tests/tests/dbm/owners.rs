@@ -1,57 +1,51 @@
 //! What becomes of a key whose owner is killed or stopped, or waits for a key of who waits for its own.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
+use dogpile_tests::locks::until_one_waits;
 use dogpile_tests::worker::set_time;
 
 use crate::processes::Shared;
 
-/// How late the next owner may be, by the promise, and beyond that on a machine that has more to do than it can.
+/// How late the next owner may be, by the promise, and in one of ten cases on a machine that has more to do than it can.
 const LATE: Duration = Duration::from_millis(250);
-const LOADED: Duration = Duration::from_secs(3);
+const LOADED: Duration = Duration::from_secs(1);
 
-/// Until the kernel has somebody who waits for a lock on the lock file.
-fn until_one_waits(shared: &Shared) {
-    let lock = shared.file().with_extension("dogpile.lock");
-    let number = format!(":{} ", fs::metadata(lock).unwrap().ino());
-    loop {
-        let locks = fs::read_to_string("/proc/locks").unwrap();
-        let waits = |line: &str| line.contains("-> OFDLCK") && line.contains(&number);
-        if locks.lines().any(waits) {
-            return;
-        }
-        thread::yield_now();
-    }
-}
-
+/// By the time that the kernel gives the file when the next owner stores into it, so that it does not matter when this
+/// process gets to look.
 #[test]
 fn an_owner_that_is_killed_is_followed_at_once() {
     let shared = Shared::new();
     let mut next = shared.worker();
-    let (mut late, mut longest, times) = (0, Duration::ZERO, 100_u64);
-    for round in 1..=times {
+    let mut late = Vec::new();
+    for round in 1..=100_u64 {
         let mut owner = shared.worker();
         set_time([&mut owner, &mut next], round * 121);
         owner.tell("hold 0 key");
         owner.expect("creating key");
         next.tell(&format!("call 8 {round} key"));
-        until_one_waits(&shared);
-        let killed = Instant::now();
+        until_one_waits(&shared.lock_file());
+        let before = stored_at(&shared);
+        let killed = SystemTime::now();
         owner.kill();
         next.expect(&format!("created 1 got [{round}]"));
-        let followed = killed.elapsed();
-        assert!(followed < LATE + LOADED, "{followed:?}");
-        late += u64::from(followed > LATE);
-        longest = longest.max(followed);
+        let stored = stored_at(&shared);
+        assert_ne!(stored, before);
+        // The kernel's time for files may be a tick behind.
+        late.push(stored.duration_since(killed).unwrap_or_default());
     }
-    eprintln!("{times} dead owners were followed after {longest:?} at the latest");
-    assert!(
-        late <= times / 10,
-        "{late} of {times} dead owners were followed late"
+    late.sort_unstable();
+    eprintln!(
+        "dead owners were followed after {:?} to {:?}",
+        late[0], late[99]
     );
+    assert!(late[99] < LOADED && late[89] <= LATE, "{late:?}");
+}
+
+fn stored_at(shared: &Shared) -> SystemTime {
+    let file = fs::metadata(shared.file()).unwrap();
+    file.modified().unwrap()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Processes that share a file.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dogpile_tests::process::Process;
@@ -24,8 +24,16 @@ impl Shared {
         Self(tempfile::tempdir().unwrap())
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
     pub(crate) fn file(&self) -> PathBuf {
         self.0.path().join("cache")
+    }
+
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.0.path().join("cache.dogpile.lock")
     }
 
     pub(crate) fn worker(&self) -> Process {
@@ -40,4 +48,14 @@ impl Shared {
         ];
         Process::start("worker::a_worker", &variables)
     }
+}
+
+/// A manifest with the region `users` on that file, and more lines of it.
+pub(crate) fn manifest(plugins: &Path, file: &Path, more: &str) -> String {
+    format!(
+        "version = 1\n[host]\nplugin_dir = \"{}\"\n[plugins.dbm]\n[regions.users]\nbackend = \"dbm\"\n\
+         expiration_time = \"1m\"\narguments.filename = \"{}\"\n{more}\n",
+        plugins.display(),
+        file.display()
+    )
 }

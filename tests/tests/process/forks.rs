@@ -1,7 +1,8 @@
 //! A child that goes on with the regions of its parent, which holds a key meanwhile.
 
 use std::env;
-use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::fs::{self, DirEntry};
+use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -11,6 +12,7 @@ use dogpile::{Host, Region, RegionConfig};
 use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{Backend, Mutex};
 use dogpile_plugin_dbm::Dbm;
+use dogpile_tests::locks::until_one_waits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -200,4 +202,50 @@ fn waits_and_is_killed() {
         assert_eq!(ended(child), None);
         wait_for(&*mutex(&other));
     }
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open() {
+    alone(
+        "what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open",
+        given_up,
+    );
+}
+
+/// Until the thread that was blocked has got what nobody wants, and given it back.
+fn until_no_thread_waits() {
+    let waits = |task: io::Result<DirEntry>| {
+        let name = fs::read_to_string(task.unwrap().path().join("comm"));
+        name.is_ok_and(|name| name.starts_with("dogpile-dbm"))
+    };
+    while fs::read_dir("/proc/self/task").unwrap().any(waits) {
+        thread::yield_now();
+    }
+}
+
+fn given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host();
+    let open = || {
+        let arguments = json!({ "filename": folder.path().join("cache") });
+        let arguments = serde_json::from_value(arguments).unwrap();
+        Dbm::open(arguments, &host.context()).unwrap()
+    };
+    let (on, other) = (open(), open());
+    let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap();
+    let held = mutex(&other);
+    let lease = held.try_acquire(LONG).unwrap().unwrap();
+    mutex(&on).wait(Duration::from_millis(1)).unwrap();
+    until_one_waits(&folder.path().join("cache.dogpile.lock"));
+    let child = in_a_child(|| {
+        loop {
+            thread::park();
+        }
+    });
+    held.release(lease).unwrap();
+    until_no_thread_waits();
+    let taken = held.try_acquire(LONG).unwrap();
+    kill_process(child, Signal::KILL).unwrap();
+    assert_eq!(ended(child), None);
+    assert!(taken.is_some());
 }

@@ -128,7 +128,6 @@ fn adjust(config: &mut RegionConfig, options: &Options, timeout: Option<Duration
     }
     config.lock_wait = timeout.or(config.lock_wait);
     config.on_backend_error = OnBackendError::Fail;
-    config.background_refresh = false;
     config.early_refresh = None;
 }
 
@@ -141,6 +140,14 @@ fn stand_in(config: &RegionConfig) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::options::tests::options;
+
+    #[test]
+    fn a_region_does_not_refresh_by_itself() {
+        let mut region = RegionConfig::on("exec", "dbm").early_refresh(0.5);
+        adjust(&mut region, &options(&["--", "a"]), None);
+        assert_eq!(region.early_refresh, None);
+    }
 
     #[test]
     fn an_output_stands_in_for_so_long_past_its_expiry() {

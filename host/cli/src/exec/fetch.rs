@@ -11,7 +11,7 @@ use super::behind;
 use super::cache::Cache;
 use super::job::{Fetched, Job, News, Refusal};
 use super::record::{End, Record};
-use super::running::{self, Showing};
+use super::running::{self, Showing, Trouble};
 use super::time::nanoseconds;
 use super::word::Word;
 
@@ -86,8 +86,8 @@ fn create(job: &Job, region: &Region, showing: Showing) -> Result<Record, Refusa
     if !job.claim() {
         return Err(Refusal::TooLate);
     }
-    let within = job.key.within(&job.within);
-    let ran = running::run(&job.line, &within, showing);
+    let within = job.around.with(&job.key).map_err(Trouble::NotPrepared);
+    let ran = within.and_then(|within| running::run(&job.line, &within, showing));
     let mut ran = ran.map_err(|error| Refusal::Trouble(Arc::new(error)))?;
     let record = match showing {
         Showing::Held => ran.record.clone(),
@@ -107,5 +107,30 @@ fn create(job: &Job, region: &Region, showing: Showing) -> Result<Record, Refusa
             let _unsaid = Word::now(record).leave(region, &job.key);
             Err(Refusal::NotKept)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dogpile::{Host, RegionConfig};
+
+    use super::*;
+    use crate::exec::job::tests::job;
+
+    #[test]
+    fn a_command_that_is_run_without_the_cache_by_now_is_not_run_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name).to_str().unwrap().to_owned();
+        let config = RegionConfig::on("exec", "dbm").argument("filename", path("cache"));
+        let host = Host::builder()
+            .plugin(dogpile_plugin_dbm::plugin())
+            .region(config)
+            .build()
+            .unwrap();
+        let (job, _heard) = job(&["--", "touch", &path("run")]);
+        assert!(job.claim());
+        let created = create(&job, &host.region("exec").unwrap(), Showing::Silent);
+        assert!(matches!(created, Err(Refusal::TooLate)));
+        assert!(!folder.path().join("run").exists());
     }
 }

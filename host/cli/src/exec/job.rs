@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use dogpile::Cached;
 
+use super::around::Around;
 use super::key::Key;
 use super::line::Line;
 use super::options::Options;
@@ -21,8 +22,8 @@ pub(super) struct Job {
     pub(super) key: Key,
     pub(super) options: Options,
     pub(super) manifest: PathBuf,
-    /// The keys of the runs of which this one is a part.
-    pub(super) within: String,
+    /// The runs of which this one is a part.
+    pub(super) around: Around,
     /// How long another's run may be waited for.
     pub(super) timeout: Option<Duration>,
     pub(super) came: SystemTime,
@@ -87,3 +88,31 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::mpsc::{self, Receiver};
+
+    use super::*;
+    use crate::exec::options::tests::options;
+
+    /// A call with these arguments, and where its news come.
+    pub(in crate::exec) fn job(arguments: &[&str]) -> (Arc<Job>, Receiver<News>) {
+        let options = options(arguments);
+        let line = Line::here(options.command.clone());
+        let key = Key::new(&line, &options).unwrap().unwrap();
+        let (news, heard) = mpsc::channel();
+        let job = Job {
+            line,
+            key,
+            options,
+            manifest: PathBuf::new(),
+            around: Around::default(),
+            timeout: None,
+            came: SystemTime::now(),
+            claimed: AtomicBool::new(false),
+            news,
+        };
+        (Arc::new(job), heard)
+    }
+}

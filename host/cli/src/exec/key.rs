@@ -64,17 +64,9 @@ impl Key {
         text.starts_with(ENTRY)
     }
 
-    /// Whether it is one of those, as [`Key::within`] gives them.
-    pub(super) fn is_in(&self, within: &str) -> bool {
-        within.split(',').any(|digest| digest == self.digest)
-    }
-
-    /// Those, and this one.
-    pub(super) fn within(&self, within: &str) -> String {
-        match within {
-            "" => self.digest.clone(),
-            within => format!("{within},{}", self.digest),
-        }
+    /// It, for others than the cache.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 }
 
@@ -176,14 +168,5 @@ mod tests {
             key(&["--", "a"]),
             key(&["--expiration-time", "1h", "--refresh", "--", "a"])
         );
-    }
-
-    #[test]
-    fn a_key_is_found_among_those_around_it() {
-        let (one, other) = (key(&["--", "a"]), key(&["--", "b"]));
-        assert!(!one.is_in(""));
-        let within = other.within(&one.within(""));
-        assert!(one.is_in(&within) && other.is_in(&within));
-        assert!(!key(&["--", "c"]).is_in(&within));
     }
 }

@@ -1,5 +1,6 @@
 //! `exec`.
 
+mod around;
 mod behind;
 mod bytes;
 mod cache;
@@ -21,6 +22,8 @@ mod record;
 mod recorder;
 mod running;
 mod signals;
+#[cfg(test)]
+mod threads;
 mod time;
 mod usage;
 mod warn;
@@ -39,9 +42,9 @@ pub(crate) use self::ending::FAILED;
 pub(crate) use self::options::Options;
 pub(crate) use self::usage::place_of_exec;
 
+use self::around::Around;
 use self::key::Key;
 use self::line::Line;
-use self::running::WITHIN;
 use crate::outcome::Outcome;
 
 /// Switches the cache off, if it is `off`.
@@ -69,14 +72,14 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
         ));
         ending::uncached(&line);
     };
-    let within = env::var(WITHIN).unwrap_or_default();
-    if key.is_in(&within) {
+    let around = Around::here();
+    if around.has(&key) {
         bail!(
             "`{}` asks for its own output, which would never come",
             line.program()
         );
     }
-    whole::run(line, key, options, manifest, within)
+    whole::run(line, key, options, manifest, around)
 }
 
 /// Tells why dogpile itself failed.

@@ -43,19 +43,7 @@ impl Outlet {
 
     /// Has it printed; blocks while too much waits to be.
     pub(super) fn send(&self, stream: Stream, bytes: &[u8]) {
-        let mut state = self.queue.lock();
-        while state.length >= LIMIT {
-            state = self.queue.wait(state);
-        }
-        if state.failed[stream as usize] {
-            return;
-        }
-        state.length += bytes.len();
-        match state.waiting.back_mut() {
-            Some((last, waiting)) if *last == stream => waiting.extend_from_slice(bytes),
-            _ => state.waiting.push_back((stream, bytes.to_vec())),
-        }
-        self.queue.changed.notify_all();
+        self.queue.put(stream, bytes);
     }
 
     /// Whether nobody reads that stream any more.
@@ -96,6 +84,22 @@ impl Queue {
         printer.printed()
     }
 
+    fn put(&self, stream: Stream, bytes: &[u8]) {
+        let mut state = self.lock();
+        while state.length >= LIMIT {
+            state = self.wait(state);
+        }
+        if state.failed[stream as usize] {
+            return;
+        }
+        state.length += bytes.len();
+        match state.waiting.back_mut() {
+            Some((last, waiting)) if *last == stream => waiting.extend_from_slice(bytes),
+            _ => state.waiting.push_back((stream, bytes.to_vec())),
+        }
+        self.changed.notify_all();
+    }
+
     fn next(&self) -> Option<(Stream, Vec<u8>)> {
         let mut state = self.lock();
         loop {
@@ -109,5 +113,30 @@ impl Queue {
             }
             state = self.wait(state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::threads::watched;
+
+    #[test]
+    fn no_more_waits_to_be_printed_than_is_kept_of_a_run() {
+        let queue = Arc::<Queue>::default();
+        let own = Arc::clone(&queue);
+        let chunk = vec![0; LIMIT / 2];
+        let sender = watched(move || (0..6).for_each(|_| own.put(Stream::Out, &chunk)));
+        let mut printed = 0;
+        while printed < 3 * LIMIT {
+            sender.until_it_sleeps_or_ends();
+            let length = queue.lock().length;
+            assert!(length <= LIMIT, "{length}");
+            if length == LIMIT || sender.has_ended() {
+                let (_, bytes) = queue.next().unwrap();
+                printed += bytes.len();
+            }
+        }
+        sender.end();
     }
 }

@@ -15,10 +15,18 @@ fn quoted(word: &str) -> String {
         word.to_owned()
     } else if word.chars().any(char::is_control) {
         // A line stays a line, and a terminal as it was.
-        let escaped: String = word.chars().flat_map(char::escape_default).collect();
-        format!("$'{escaped}'")
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn escaped(c: char) -> String {
+    match c {
+        '\n' => r"\n".to_owned(),
+        '\'' | '\\' => format!(r"\{c}"),
+        _ if c.is_control() => format!(r"\u{:04x}", u32::from(c)),
+        _ => c.to_string(),
     }
 }
 
@@ -30,5 +38,18 @@ mod tests {
     fn words_are_quoted_where_a_shell_needs_it() {
         let words = ["sh", "-c", "echo it's", "", "a\nb"].map(str::to_owned);
         assert_eq!(line(&words), r"sh -c 'echo it'\''s' '' $'a\nb'");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_bash_takes_it() {
+        let word = "a\u{1b}[2J\u{9b} it's \\ \n.";
+        let quoted = quoted(word);
+        assert_eq!(quoted, r"$'a\u001b[2J\u009b it\'s \\ \n.'");
+        let told = std::process::Command::new("bash")
+            .args(["-c", &format!("printf %s {quoted}")])
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .unwrap();
+        assert_eq!(told.stdout, word.as_bytes());
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
+use super::around::WITHIN;
 use super::line::Line;
 use super::outlet::Outlet;
 use super::pump::Pump;
@@ -33,9 +34,6 @@ pub(super) struct Ran {
     /// Still printing, if it was to be printed.
     pub(super) outlet: Option<Outlet>,
 }
-
-/// The variable by which a command that asks for itself is told from others: the keys of the runs around it.
-pub(super) const WITHIN: &str = "DOGPILE_EXEC_WITHIN";
 
 /// Why there is no run.
 #[derive(Debug)]

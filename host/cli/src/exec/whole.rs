@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use dogpile::Source;
 
+use super::around::Around;
 use super::cache::Unusable;
 use super::ending;
 use super::fetch;
@@ -31,15 +32,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const NESTED: Duration = Duration::from_secs(30);
 
 /// Ends as the command did.
-pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, within: String) -> ! {
+pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, around: Around) -> ! {
     let (news, heard) = mpsc::channel();
-    let timeout = patience(&options, &within);
+    let timeout = wait_of(&options, !around.is_empty());
     let job = Arc::new(Job {
         line,
         key,
         options,
         manifest: manifest.to_owned(),
-        within,
+        around,
         timeout,
         came: SystemTime::now(),
         claimed: AtomicBool::new(false),
@@ -51,24 +52,28 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, withi
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);
     }
-    match outcome(&job, &heard) {
+    match outcome(&job, &heard, PATIENCE) {
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
 }
 
 /// Within another run there is always an end: two that ask for each other's outputs would have none.
-fn patience(options: &Options, within: &str) -> Option<Duration> {
-    options.timeout.or((!within.is_empty()).then_some(NESTED))
+fn wait_of(options: &Options, is_nested: bool) -> Option<Duration> {
+    options.timeout.or(is_nested.then_some(NESTED))
 }
 
 /// The cache takes too long.
 struct Late;
 
 /// What is known when the cache is done, or has had its time.
-fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
+fn outcome(
+    job: &Job,
+    heard: &Receiver<News>,
+    patience: Duration,
+) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
-    let mut limit = Some(PATIENCE);
+    let mut limit = Some(patience);
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -79,10 +84,10 @@ fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetch
         };
         match next {
             // The region ends the wait in time, if it still answers then.
-            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(PATIENCE)),
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(patience)),
             Ok(News::Ran(news)) => {
                 ran = Some(news);
-                limit = Some(PATIENCE);
+                limit = Some(patience);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
             Err(RecvTimeoutError::Timeout) if ran.is_some() || job.claim() => {
@@ -166,14 +171,40 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::job::tests::job;
     use crate::exec::options::tests::options;
+    use crate::exec::threads::{Watched, watched};
+
+    /// Begins to wait for a cache that has no time left.
+    fn late(job: &Arc<Job>, heard: Receiver<News>) -> Watched<Result<Fetched, Late>> {
+        let own = Arc::clone(job);
+        watched(move || outcome(&own, &heard, Duration::ZERO).1)
+    }
+
+    #[test]
+    fn who_does_not_wait_longer_for_the_cache_runs_the_command_and_the_cache_does_not() {
+        let (job, heard) = job(&["--", "true"]);
+        let outcome = late(&job, heard).end();
+        assert!(outcome.is_err());
+        assert!(!job.claim());
+    }
+
+    #[test]
+    fn a_command_that_the_cache_runs_by_now_is_waited_for_as_long_as_it_takes() {
+        let (job, heard) = job(&["--", "true"]);
+        assert!(job.claim());
+        let outcome = late(&job, heard);
+        outcome.until_it_sleeps_or_ends();
+        job.tell(News::Ended(Fetched::NotAwaited));
+        assert!(matches!(outcome.end(), Ok(Fetched::NotAwaited)));
+    }
 
     #[test]
     fn only_a_call_within_a_run_has_a_limit_of_its_own() {
         let plain = options(&["--", "a"]);
-        assert_eq!(patience(&plain, ""), None);
-        assert_eq!(patience(&plain, "key"), Some(NESTED));
+        assert_eq!(wait_of(&plain, false), None);
+        assert_eq!(wait_of(&plain, true), Some(NESTED));
         let asked = options(&["--timeout", "1h", "--", "a"]);
-        assert_eq!(patience(&asked, "key"), Some(Duration::from_hours(1)));
+        assert_eq!(wait_of(&asked, true), Some(Duration::from_hours(1)));
     }
 }

@@ -94,6 +94,7 @@ impl Live {
                     .map(|lock| lock.lock(writes))
                     .transpose()?;
                 caught(|| call(&opened.store))
+                    .map_err(|failure| failure.at(&self.opening.places.data))
             };
             let again = tries < TRIES;
             match ended {

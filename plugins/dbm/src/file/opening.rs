@@ -280,7 +280,7 @@ impl Opening {
                 "{}: {why}, and is not touched: name another `filename`",
                 self.places.data.display()
             )),
-            other => other,
+            other => other.at(&self.places.data),
         })
     }
 
@@ -288,8 +288,10 @@ impl Opening {
     fn is_loose(&self, store: &RedbStore) -> Result<bool, Failure> {
         let metadata = fs::metadata(&self.places.data)
             .map_err(|error| explained(&self.places.data, &error))?;
-        let held = store.totals()?.bytes;
-        Ok(metadata.len() > WORTH_IT && metadata.len() / LOOSE > held)
+        let totals = store
+            .totals()
+            .map_err(|failure| failure.at(&self.places.data))?;
+        Ok(metadata.len() > WORTH_IT && metadata.len() / LOOSE > totals.bytes)
     }
 
     /// Has the disk take what was written without waiting for it, and the names in the folder.

@@ -113,7 +113,13 @@ pub(crate) fn explained(path: &Path, error: &io::Error) -> Failure {
             "its file system is read-only: name a file on one that can be written"
         }
         io::ErrorKind::IsADirectory => "it is a folder, and no file: name one",
-        io::ErrorKind::StorageFull => "there is no room left on its disk",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "there is no room left on its disk; nothing stored before is lost: make room, or name a file on another disk"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "this process may not write as far into a file; nothing stored before is lost: raise its limit on the size of \
+             files (ulimit -f)"
+        }
         _ if error.raw_os_error() == Some(libc::ELOOP) => {
             "it is a link, which is not followed: remove it"
         }

@@ -173,6 +173,16 @@ impl CreationLocks {
     }
 
     #[cfg(test)]
+    pub(crate) fn granted(&self) -> Vec<File> {
+        let table = self.table.lock();
+        let files = table.grants.values().map(|grant| match &grant.by {
+            By::Main(file) => file.try_clone().unwrap(),
+            By::Thread(_, file) => file.try_clone().unwrap(),
+        });
+        files.collect()
+    }
+
+    #[cfg(test)]
     pub(crate) fn become_a_child(&self) {
         self.table.lock().process = 0;
     }

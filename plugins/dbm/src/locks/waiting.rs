@@ -137,8 +137,12 @@ fn get(locks: &CreationLocks, kernel: Kernel, number: u64) {
             table.tell(None);
             wait_for_claim(locks, &mut table, kernel, number);
         }
-        // Not wanted, or not got: closing it gives it back.
-        Ok(Ok(_)) => {}
+        // Unlocked, not just closed: a child of this process may have the same opening.
+        Ok(Ok(file)) => {
+            if let Err(error) = kernel.unlock(&file) {
+                tracing::warn!(%error, "a lock that nobody wants could not be given back");
+            }
+        }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the lock of another process cannot be waited for");
         }

@@ -173,6 +173,45 @@ fn an_opening_that_fails_is_told_and_the_next_succeeds() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_when_it_is_opened_again_is_read_or_named_and_stays() {
+    for (killed, stays) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut refused = 0;
+        for number in 0.. {
+            let bench = Bench::new();
+            let on = bench.open().unwrap();
+            bench.set(&on, "a", b"before").unwrap();
+            if killed {
+                on.become_a_child();
+            }
+            drop(on);
+            let disk = Failing::at(Kind::Write, number, stays, io::ErrorKind::StorageFull);
+            match bench.open_as(bench.opening_on(Arc::new(disk.clone()))) {
+                Ok(on) => assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"before"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable);
+                    let (error, place) = (error.to_string(), bench.data().display().to_string());
+                    assert_eq!(error.matches(&place).count(), 1, "{error}");
+                    assert!(
+                        error.contains("no room left") && error.contains("make room"),
+                        "{error}"
+                    );
+                    refused += 1;
+                }
+            }
+            let failed = disk.failed();
+            disk.heal();
+            assert!(!bench.folder.path().join("cache.damaged").exists());
+            let on = bench.open().unwrap();
+            assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"before");
+            if failed == 0 {
+                break;
+            }
+        }
+        assert!(refused > 0, "killed: {killed}, stays: {stays}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_named_and_what_is_stored_can_still_be_read() {
     let bench = Bench::new();
     bench.set(&bench.open().unwrap(), "a", b"before").unwrap();
@@ -184,10 +223,27 @@ fn a_full_disk_is_named_and_what_is_stored_can_still_be_read() {
         .unwrap();
     disk.break_again();
     let error = bench.set(&on, "b", b"more").unwrap_err();
-    assert!(error.to_string().contains("no room left"), "{error}");
+    let (error, place) = (error.to_string(), bench.data().display().to_string());
+    assert!(error.contains("no room left"), "{error}");
+    assert_eq!(error.matches(&place).count(), 1, "{error}");
     disk.heal();
     assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"before");
     assert_eq!(bench.get(&on, "b").unwrap(), None);
+}
+
+#[test]
+fn a_disk_on_which_a_file_cannot_grow_is_named() {
+    let bench = Bench::new();
+    let disk = Failing::at(Kind::Grow, 1, true, io::ErrorKind::StorageFull);
+    let on = bench
+        .open_as(bench.opening_on(Arc::new(disk.clone())))
+        .unwrap();
+    bench.set(&on, "a", b"before").unwrap();
+    let error = bench.set(&on, "b", &vec![1; 9 << 20]).unwrap_err();
+    let (error, place) = (error.to_string(), bench.data().display().to_string());
+    assert!(error.contains("no room left"), "{error}");
+    assert_eq!(error.matches(&place).count(), 1, "{error}");
+    assert_eq!(bench.get(&on, "a").unwrap().unwrap(), b"before");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What is found where the data file is to be.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::thread;
 
 use dogpile_plugin_api::{Backend, ErrorKind};
 
@@ -20,6 +21,29 @@ fn what_was_stored_is_there_when_it_is_opened_again_in_this_run_of_the_machine()
         bench.get(&bench.open().unwrap(), "a").unwrap().unwrap(),
         b"kept"
     );
+}
+
+#[test]
+fn who_opens_it_waits_for_whoever_is_at_it() {
+    let bench = Bench::new();
+    drop(bench.open().unwrap());
+    let state = File::open(bench.folder.path().join("cache.state")).unwrap();
+    fs2::FileExt::lock_exclusive(&state).unwrap();
+    let waits = format!(":{} ", state.metadata().unwrap().ino());
+    thread::scope(|scope| {
+        let opened = scope.spawn(|| bench.open().map(drop));
+        loop {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            let mut lines = locks.lines();
+            if lines.any(|line| line.contains("-> FLOCK") && line.contains(&waits)) {
+                break;
+            }
+            assert!(!opened.is_finished());
+            thread::yield_now();
+        }
+        fs2::FileExt::unlock(&state).unwrap();
+        opened.join().unwrap().unwrap();
+    });
 }
 
 #[test]

@@ -246,3 +246,47 @@ fn a_limit_that_was_lowered_is_reached_in_steps() {
     assert!(steps > 10, "{steps}");
     assert!(bench.get(&on, "key 1999").unwrap().is_some());
 }
+
+#[test]
+fn what_was_evicted_is_not_counted_again_when_its_end_comes() {
+    let mut bench = Bench::new();
+    bench.host = TestHost::at(NOW);
+    let on = small(&bench);
+    for number in 0..600 {
+        let key = format!("key {number}");
+        bench
+            .set_until(&on, &key, &[1; 1_000], NOW + 1_000)
+            .unwrap();
+    }
+    let [entries, _, evictions, _] = counted(&on.stats().unwrap());
+    assert_eq!(entries + evictions, 600);
+    bench.host.advance(Duration::from_millis(1));
+    for _ in 0..=entries / 16 {
+        bench.set(&on, "another", b"value").unwrap();
+    }
+    let [left, _, evicted, expired] = counted(&on.stats().unwrap());
+    assert_eq!((left, evicted, expired), (1, evictions, entries));
+    assert!(evictions > 100, "{evictions}");
+}
+
+#[test]
+fn a_write_evicts_as_much_as_it_adds_in_one_step() {
+    let bench = Bench::new();
+    let on = small(&bench);
+    let keys: Vec<_> = (0..1_500)
+        .map(|number| bench.host.key(format!("key {number}")))
+        .collect();
+    let entries: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let value = bench.value(&key.as_key(), &[1; 300], 0);
+            (key.as_key(), value)
+        })
+        .collect();
+    on.set_multi(&entries).unwrap();
+    let [before, ..] = counted(&on.stats().unwrap());
+    bench.set(&on, "large", &vec![1; 500_000]).unwrap();
+    let [after, bytes, ..] = counted(&on.stats().unwrap());
+    assert!(bytes <= 1 << 20, "{bytes}");
+    assert!(before - after > 500, "{before} and {after}");
+}

@@ -131,6 +131,30 @@ fn a_full_disk_before_and_after_there_is_a_file() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_at_all() {
+    let exec = Exec::new();
+    let call = |limit: &str, script: &str| {
+        let inner = exec.command(&["--key", "k", "--", "sh", "-c", script]);
+        let mut call =
+            exec.through_shell(&format!("trap '' XFSZ; ulimit -f {limit}; exec"), &inner);
+        wait(call.spawn().unwrap())
+    };
+    call("unlimited", "echo kept").is(0, "kept\n", "");
+    let ended = call("0", SCRIPT);
+    is_run_with_a_warning(&ended, "the cache is not used: ");
+    let told = String::from_utf8(ended.stderr).unwrap();
+    let file = exec.cached("exec.dbm");
+    assert_eq!(
+        told.matches(&format!("{}: ", file.display())).count(),
+        1,
+        "{told}"
+    );
+    assert!(told.contains("ulimit -f"), "{told}");
+    assert!(!exec.cached("exec.dbm.damaged").exists());
+    call("unlimited", SCRIPT).is(0, "kept\n", "");
+}
+
+#[test]
 fn any_limit_on_open_files() {
     let exec = Exec::new();
     // With less the dynamic linker does not come far.
@@ -266,4 +290,35 @@ fn a_disk_that_is_full_before_and_after_there_is_a_file() {
             "{line}"
         );
     }
+}
+
+/// As where a disk keeps what was there beside what is new: without room not even a byte in place can be changed.
+#[test]
+fn a_full_disk_on_which_every_write_takes_room() {
+    let layers = "
+        mkdir -m 700 $1/low $1/up $1/work $1/both
+        over() { mount -t overlay overlay -o lowerdir=$1/low,upperdir=$1/up,workdir=$1/work $1/both; }";
+    let may = format!("{layers}; over $@ && echo yes || true");
+    let Some(true) = on_a_small_disk(&may).map(|ended| ended.stdout == b"yes\n") else {
+        eprintln!("not run: this user may not lay one file system over another");
+        return;
+    };
+    let script = format!(
+        "{layers}
+        run() {{ XDG_CACHE_HOME=$1/$3 $2 exec --key a -- sh -c 'echo run >> runs; wc -l < runs'; }}
+        run $@ low; over $@; head -c 1m /dev/zero > $1/up/fill 2> no-room || true
+        run $@ both; ls $1/both/dogpile > files
+        rm $1/up/fill; mount -o remount $1/both; run $@ both; cat files"
+    );
+    let ended = on_a_small_disk(&script).unwrap();
+    let told = lines(&ended.stderr);
+    let [told] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(
+        told.starts_with("dogpile: the cache is not used: ") && told.contains("make room"),
+        "{told}"
+    );
+    let files = "exec.dbm\nexec.dbm.dogpile.lock\nexec.dbm.state\n";
+    assert_eq!(ended.stdout, format!("1\n2\n1\n{files}").into_bytes());
 }

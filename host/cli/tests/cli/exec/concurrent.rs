@@ -175,3 +175,34 @@ fn two_runs_that_ask_for_each_others_outputs_end() {
     );
     assert_eq!((a.status, b.status), (0, 0));
 }
+
+#[test]
+fn a_command_that_asks_for_itself_from_a_container_is_told_so() {
+    let exec = Exec::new();
+    let unshare = "unshare --user --map-root-user --mount --pid --fork --mount-proc";
+    let may = exec.through(unshare, "true").status().unwrap();
+    if !may.success() {
+        eprintln!("not run: this user may not make namespaces");
+        return;
+    }
+    let dogpile = env!("CARGO_BIN_EXE_dogpile");
+    let script = format!("{unshare} {dogpile} exec --key me -- true; echo $?");
+    let told = "dogpile: `true` asks for its own output, which would never come\n";
+    exec.run(&["--key", "me"], &script).is(0, "125\n", told);
+}
+
+#[test]
+fn what_a_command_leaves_running_can_ask_for_its_output_when_the_run_has_ended() {
+    let exec = Exec::new();
+    exec.gate("gate");
+    let dogpile = env!("CARGO_BIN_EXE_dogpile");
+    let daemon = format!(
+        "read x < gate; {dogpile} exec --key me -- echo again > answer 2>&1; echo $? >> answer; mv answer told"
+    );
+    let script = format!("setsid sh -c '{daemon}' > log 2>&1 & echo made");
+    exec.run(&["--key", "me"], &script).is(0, "made\n", "");
+    exec.open("gate");
+    until("it is told", || exec.path("told").exists());
+    let told = std::fs::read_to_string(exec.path("told")).unwrap();
+    assert_eq!(told, "made\n0\n");
+}

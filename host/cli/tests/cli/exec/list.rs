@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Exec, wait};
+use crate::support::{Exec, tick, wait};
 
 fn listed(exec: &Exec, options: &[&str]) -> String {
     let ended = wait(exec.command(options).spawn().unwrap());
@@ -69,4 +69,17 @@ fn the_folder_is_for_the_user_alone() {
     fs::set_permissions(exec.cached(""), fs::Permissions::from_mode(0o755)).unwrap();
     exec.run(&[], "true");
     assert_eq!((mode(), exec.runs()), (0o700, 1));
+}
+
+#[test]
+fn the_newest_is_first_whatever_its_key() {
+    let exec = Exec::new();
+    for (made, listed_first) in [("a", "a"), ("b", "b"), ("a", "a")] {
+        let run = ["--refresh", "--key", made, "--", "echo", made];
+        wait(exec.command(&run).spawn().unwrap()).is(0, &format!("{made}\n"), "");
+        tick();
+        let json: serde_json::Value =
+            serde_json::from_str(&listed(&exec, &["--list", "--json"])).unwrap();
+        assert_eq!(json[0]["command"][1], listed_first);
+    }
 }

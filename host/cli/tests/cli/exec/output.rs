@@ -3,7 +3,10 @@
 use std::io::Read;
 use std::process::Child;
 
-use crate::support::{Exec, ended, wait, within};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::ioctl_fionread;
+
+use crate::support::{Exec, ended, until, wait, within};
 
 const SIGPIPE: i32 = 13;
 
@@ -67,4 +70,29 @@ fn a_slow_reader_holds_up_nobody_else() {
     assert_eq!((whole.status, whole.stdout.len()), (0, 1_000_000));
     let slow = ended(slow.wait_with_output().unwrap());
     assert_eq!((slow.stdout == whole.stdout, exec.runs()), (true, 1));
+}
+
+#[test]
+fn a_stream_that_does_not_block_gets_everything() {
+    let exec = Exec::new();
+    // As it comes, and from the cache.
+    for _ in 0..2 {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+        let mut call = exec.script(&[], "yes | head -c 1000000");
+        let mut child = call.stdout(writer).spawn().unwrap();
+        drop(call);
+        // It is full, or nearly.
+        until("it cannot go on", || {
+            ioctl_fionread(&reader).unwrap() > 32 << 10 || child.try_wait().unwrap().is_some()
+        });
+        let read = within(move || {
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).unwrap();
+            read
+        });
+        wait(child).is(0, "", "");
+        assert_eq!(read.len(), 1_000_000);
+    }
+    assert_eq!(exec.runs(), 1);
 }

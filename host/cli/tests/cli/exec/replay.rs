@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
 use crate::support::{Exec, until, wait};
 
@@ -145,5 +146,27 @@ fn a_script_that_names_no_interpreter_is_the_shells() {
         };
         run("bin/script").is(3, "bin/script a b\n", "");
         run("script").is(3, &format!("{whole} a b\n"), "");
+    }
+}
+
+#[test]
+fn the_command_alone_dumps_a_core() {
+    let exec = Exec::new();
+    let dumps = |command: &Command| {
+        let mut call = exec.through_shell("ulimit -c unlimited && exec", command);
+        let output = call.output().unwrap();
+        assert_eq!(output.status.signal(), Some(6));
+        output.status.core_dumped()
+    };
+    let script = ["sh", "-c", "kill -ABRT $$"];
+    let mut alone = Command::new(script[0]);
+    alone.args(&script[1..]);
+    if !dumps(&alone) {
+        eprintln!("not run: nothing dumps a core here");
+        return;
+    }
+    let call = [&["--cache-failures", "--"][..], &script].concat();
+    for _ in 0..2 {
+        assert!(!dumps(&exec.command(&call)));
     }
 }

@@ -148,3 +148,19 @@ fn a_run_behind_that_fails_leaves_the_old_output() {
         .unwrap();
     wait(call).is(0, "good\n", "");
 }
+
+#[test]
+fn a_run_behind_that_has_failed_just_now_is_not_tried_again() {
+    let exec = Exec::new();
+    let script = "test $(wc -l < runs) = 1 || exit 5; echo good";
+    run(&exec, &OLD, script).is(0, "good\n", "");
+    let begin = Instant::now();
+    for _ in 0..2 {
+        exec.run(&OLD, script).is(0, "good\n", "");
+        exec.until_alone();
+    }
+    // On a machine that is this slow nothing is shown.
+    if begin.elapsed() < Duration::from_secs(1) {
+        assert_eq!(exec.runs(), 2);
+    }
+}

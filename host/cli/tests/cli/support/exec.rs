@@ -211,7 +211,7 @@ pub fn within<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T
 }
 
 /// Looks until it is so: other processes tell nobody.
-pub fn until(what: &str, is_so: impl Fn() -> bool) {
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !is_so() {
         assert!(Instant::now() < deadline, "not after a minute: {what}");
