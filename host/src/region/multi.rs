@@ -142,7 +142,8 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// As there, for the whole call; what was created is stored all the same.
+    /// As there, for the whole call, which ends with the error of one key: who waits for the others does not get that. What
+    /// was created is stored all the same.
     pub fn get_or_create_multi<T: Cacheable, K: CacheKey + Clone, I>(
         &self,
         keys: &[K],
