@@ -11,9 +11,9 @@ use crate::clear::clear;
 use crate::connection::{Connection, accepted};
 use crate::doubtful::Doubtful;
 use crate::failure::{Answer, Failure};
-use crate::locks::{KeyMutex, Locks, text};
+use crate::locks::{KeyMutex, Locks, token};
 use crate::names::tombstone;
-use crate::script::{DELETE, Run, STORE};
+use crate::script::{DELETE, STORE};
 use crate::server::{Servers, Single};
 use crate::target::Target;
 
@@ -168,18 +168,22 @@ impl Backend for Redis {
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
-        let mut outcomes = self.store_guarded(&[(key, value, lease)])?;
-        outcomes
-            .pop()
-            .ok_or_else(|| Error::new(ErrorKind::Contract, "one store has one outcome"))
+        let call = self.store_call(key, value, lease)?;
+        let server = self.servers.writing()?;
+        server.with(|on| outcome(STORE.run(on, call)?))
     }
 
     fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
-        let entries: Vec<_> = entries
+        let calls: Result<Vec<Cmd>> = entries
             .iter()
-            .map(|(key, value, lease)| (key, value, lease))
+            .map(|(key, value, lease)| self.store_call(key, value, lease))
             .collect();
-        self.store_guarded(&entries)
+        let calls = calls?;
+        let server = self.servers.writing()?;
+        server.with(|on| {
+            let numbers = STORE.run_all(on, &calls)?;
+            numbers.into_iter().map(outcome).collect()
+        })
     }
 }
 
@@ -211,73 +215,24 @@ impl Redis {
 
     /// Deletes, and notes it for those who create these keys.
     fn delete_noted(&self, keys: &[Key]) -> Result<()> {
-        let names: Vec<[String; 2]> = keys
+        let calls: Vec<Cmd> = keys
             .iter()
-            .map(|key| [self.locks.name(key), tombstone(key)])
-            .collect();
-        let names: Vec<[&[u8]; 3]> = keys
-            .iter()
-            .zip(&names)
-            .map(|(key, [lock, tombstone])| [key.as_bytes(), lock.as_bytes(), tombstone.as_bytes()])
-            .collect();
-        let runs: Vec<Run> = names
-            .iter()
-            .map(|keys| Run {
-                keys,
-                arguments: &[],
+            .map(|key| {
+                let (lock, note) = (self.locks.name(key), tombstone(key));
+                DELETE.call(&[key.as_bytes(), lock.as_bytes(), note.as_bytes()], &[])
             })
             .collect();
-        self.servers
-            .writing()?
-            .with(|on| DELETE.run_all(on, &runs))
-            .map(drop)
+        let server = self.servers.writing()?;
+        server.with(|on| DELETE.run_all(on, &calls)).map(drop)
     }
 
-    fn store_guarded(&self, entries: &[(&Key, &Value, &Lease)]) -> Result<Vec<Guarded>> {
-        struct Named<'a> {
-            keys: [&'a [u8]; 3],
-            arguments: [&'a [u8]; 3],
-        }
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let texts: Vec<[String; 4]> = entries
-            .iter()
-            .map(|(key, value, lease)| {
-                let milliseconds = self.milliseconds(value).to_string();
-                [
-                    self.locks.name(key),
-                    tombstone(key),
-                    text(&lease.token),
-                    milliseconds,
-                ]
-            })
-            .collect();
-        let named: Result<Vec<Named>> = entries
-            .iter()
-            .zip(&texts)
-            .map(
-                |((key, value, _), [lock, tombstone, token, milliseconds])| {
-                    Ok(Named {
-                        keys: [key.as_bytes(), lock.as_bytes(), tombstone.as_bytes()],
-                        arguments: [token.as_bytes(), bytes(value)?, milliseconds.as_bytes()],
-                    })
-                },
-            )
-            .collect();
-        let named = named?;
-        let runs: Vec<Run> = named
-            .iter()
-            .map(|Named { keys, arguments }| Run { keys, arguments })
-            .collect();
-        let outcomes = self.servers.writing()?.with(|on| {
-            let numbers = STORE.run_all(on, &runs)?;
-            numbers
-                .into_iter()
-                .map(outcome)
-                .collect::<std::result::Result<Vec<_>, _>>()
-        })?;
-        Ok(outcomes)
+    fn store_call(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Cmd> {
+        let (lock, note) = (self.locks.name(key), tombstone(key));
+        let (token, milliseconds) = (token(lease), self.milliseconds(value).to_string());
+        Ok(STORE.call(
+            &[key.as_bytes(), lock.as_bytes(), note.as_bytes()],
+            &[token.as_bytes(), bytes(value)?, milliseconds.as_bytes()],
+        ))
     }
 }
 

@@ -4,7 +4,7 @@ use redis::Value;
 use crate::failure::{Answer, Failure};
 use crate::locks::Locks;
 use crate::names::TOMBSTONE;
-use crate::script::{CLEAR, Run};
+use crate::script::CLEAR;
 use crate::server::Server;
 
 /// So many keys are looked at in a step, which holds up the server's other clients.
@@ -40,11 +40,7 @@ fn each(server: &Server, pattern: Option<&str>, arguments: &[&str]) -> Result<()
         cursor = server.with(|on| {
             let (next, names) = page(on.call(&scan)?)?;
             let keys: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-            let run = Run {
-                keys: &keys,
-                arguments: &arguments,
-            };
-            CLEAR.run(on, &run)?;
+            CLEAR.run(on, CLEAR.call(&keys, &arguments))?;
             Ok(next)
         })?;
         if cursor == b"0" {

@@ -1,7 +1,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Parser, ServerError, Value};
+use redis::{Cmd, Parser, Value};
 
 use crate::failure::{Answer, Failure};
 use crate::stream::{Closer, Stream};
@@ -163,13 +163,5 @@ pub(crate) fn accepted(reply: Value) -> Answer<Value> {
     match reply {
         Value::ServerError(error) => Err(Failure::Refused(error)),
         reply => Ok(reply),
-    }
-}
-
-/// The server's error, if the reply is one.
-pub(crate) fn error_of(reply: &Value) -> Option<&ServerError> {
-    match reply {
-        Value::ServerError(error) => Some(error),
-        _ => None,
     }
 }

@@ -1,3 +1,4 @@
+use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use redis::Value;
 use crate::doubtful::Doubtful;
 use crate::failure::Failure;
 use crate::names::tombstone;
-use crate::script::{RELEASE, RENEW, Run};
+use crate::script::{RELEASE, RENEW};
 use crate::server::{Server, Servers};
 
 /// The creation locks: one for each key, which all processes respect, Python's too.
@@ -45,11 +46,8 @@ impl KeyMutex {
 
     /// Gives the lock up, if it is that token's.
     fn give_up(&self, server: &Server, token: &str) -> Result<()> {
-        let run = Run {
-            keys: &self.keys(),
-            arguments: &[token.as_bytes()],
-        };
-        server.with(|on| RELEASE.run(on, &run)).map(drop)
+        let call = RELEASE.call(&self.keys(), &[token.as_bytes()]);
+        server.with(|on| RELEASE.run(on, call)).map(drop)
     }
 
     /// Gives the lock up if a call took it whose reply did not come: nobody holds it then.
@@ -66,8 +64,8 @@ impl KeyMutex {
     }
 }
 
-/// A token as the server has it: text, as that of Python's locks.
-pub(crate) fn text(token: &[u8; 16]) -> String {
+/// As text, like that of Python's locks.
+fn text(token: &[u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(*token))
 }
 
@@ -81,8 +79,23 @@ fn new_token() -> Result<[u8; 16]> {
     }
 }
 
-fn milliseconds(lease: Duration) -> u64 {
-    u64::try_from(lease.as_millis()).map_or(u64::MAX, |lease| lease.max(1))
+/// What a lease's tag holds: the process that took it, and how long it is in milliseconds.
+fn tag(milliseconds: u32) -> u64 {
+    (u64::from(process::id()) << 32) | u64::from(milliseconds)
+}
+
+/// A lease's token as the server has it. A child has none of its parent's leases: what it gets is no lock's.
+pub(crate) fn token(lease: &Lease) -> String {
+    if lease.tag >> 32 == u64::from(process::id()) {
+        text(&lease.token)
+    } else {
+        String::new()
+    }
+}
+
+/// At most 49 days.
+fn milliseconds(lease: Duration) -> u32 {
+    u32::try_from(lease.as_millis()).map_or(u32::MAX, |lease| lease.max(1))
 }
 
 impl Mutex for KeyMutex {
@@ -116,8 +129,8 @@ impl Mutex for KeyMutex {
         }
         Ok(asked?.then(|| Lease {
             token,
-            expires: passes(now, milliseconds),
-            tag: milliseconds,
+            expires: passes(now, milliseconds.into()),
+            tag: tag(milliseconds),
         }))
     }
 
@@ -126,29 +139,22 @@ impl Mutex for KeyMutex {
         server.watch(|watch| watch.wait(&self.lock, timeout, self.locks.sleep))
     }
 
-    /// The lease's tag is how long it is, in milliseconds.
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
         let now = self.locks.host.now();
-        let (token, length) = (text(&lease.token), lease.tag.to_string());
-        let run = Run {
-            keys: &self.keys(),
-            arguments: &[token.as_bytes(), length.as_bytes()],
-        };
-        let held = self
-            .locks
-            .servers
-            .writing()?
-            .with(|on| RENEW.run(on, &run))?
-            == 1;
+        let milliseconds = lease.tag & u64::from(u32::MAX);
+        let (token, length) = (token(lease), milliseconds.to_string());
+        let call = RENEW.call(&self.keys(), &[token.as_bytes(), length.as_bytes()]);
+        let server = self.locks.servers.writing()?;
+        let held = server.with(|on| RENEW.run(on, call))? == 1;
         if held {
-            lease.expires = passes(now, lease.tag);
+            lease.expires = passes(now, milliseconds);
         }
         Ok(held)
     }
 
     fn release(&self, lease: Lease) -> Result<()> {
         let server = self.locks.servers.writing()?;
-        self.give_up(&server, &text(&lease.token))
+        self.give_up(&server, &token(&lease))
     }
 
     fn is_locked(&self) -> Result<bool> {
@@ -166,5 +172,5 @@ impl Mutex for KeyMutex {
 
 /// When a lease of so many milliseconds passes that was asked for at `now`; the server begins it later, if at all.
 fn passes(now: u64, lease: u64) -> u64 {
-    now.saturating_add(lease.saturating_mul(1_000_000))
+    now.saturating_add(lease * 1_000_000)
 }

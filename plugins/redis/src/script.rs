@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Value};
 
-use crate::connection::{Connection, accepted, error_of};
+use crate::connection::{Connection, accepted};
 use crate::failure::{Answer, Failure};
 
 /// A script, which the server keeps under its hash once it was loaded.
@@ -84,33 +84,33 @@ return #KEYS",
     )
 });
 
-/// A run of a script.
-pub(crate) struct Run<'a> {
-    pub(crate) keys: &'a [&'a [u8]],
-    pub(crate) arguments: &'a [&'a [u8]],
-}
-
 impl Script {
-    /// What the script returns. It is loaded if the server does not have it.
-    pub(crate) fn run(&self, on: &mut Connection, run: &Run<'_>) -> Answer<i64> {
-        let mut numbers = self.run_all(on, std::slice::from_ref(run))?;
+    /// A call of it.
+    pub(crate) fn call(&self, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.hash).arg(keys.len());
+        for part in keys.iter().chain(arguments) {
+            command.arg(*part);
+        }
+        command
+    }
+
+    /// What a call of it returns. It is loaded if the server does not have it.
+    pub(crate) fn run(&self, on: &mut Connection, call: Cmd) -> Answer<i64> {
+        let mut numbers = self.run_all(on, &[call])?;
         numbers.pop().ok_or(Failure::Nonsense)
     }
 
-    /// What the runs return, which are sent at once.
-    pub(crate) fn run_all(&self, on: &mut Connection, runs: &[Run<'_>]) -> Answer<Vec<i64>> {
-        let commands: Vec<Cmd> = runs.iter().map(|run| self.command(run)).collect();
-        let mut replies = on.pipeline(&commands)?;
-        let is_unknown =
-            |reply: &Value| error_of(reply).is_some_and(|error| error.code() == "NOSCRIPT");
-        if replies.iter().any(is_unknown) {
+    /// What calls of it return, which are made at once.
+    pub(crate) fn run_all(&self, on: &mut Connection, calls: &[Cmd]) -> Answer<Vec<i64>> {
+        let mut replies = on.pipeline(calls)?;
+        let unknown: Vec<usize> = (0..replies.len())
+            .filter(|place| is_unknown(&replies[*place]))
+            .collect();
+        if !unknown.is_empty() {
             on.call(redis::cmd("SCRIPT").arg("LOAD").arg(self.text))?;
-            let (places, again): (Vec<usize>, Vec<Cmd>) = commands
-                .into_iter()
-                .enumerate()
-                .filter(|(place, _)| is_unknown(&replies[*place]))
-                .unzip();
-            for (place, reply) in places.into_iter().zip(on.pipeline(&again)?) {
+            let again: Vec<Cmd> = unknown.iter().map(|place| calls[*place].clone()).collect();
+            for (place, reply) in unknown.into_iter().zip(on.pipeline(&again)?) {
                 replies[place] = reply;
             }
         }
@@ -120,16 +120,8 @@ impl Script {
         });
         numbers.collect()
     }
+}
 
-    fn command(&self, run: &Run<'_>) -> Cmd {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.hash).arg(run.keys.len());
-        for key in run.keys {
-            command.arg(*key);
-        }
-        for argument in run.arguments {
-            command.arg(*argument);
-        }
-        command
-    }
+fn is_unknown(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }

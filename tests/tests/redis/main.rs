@@ -9,6 +9,7 @@ mod conformance;
 mod crowds;
 mod failures;
 mod locks;
+mod manifest;
 mod owners;
 mod processes;
 mod proxy;
