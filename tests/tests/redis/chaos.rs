@@ -1,6 +1,7 @@
 //! What networks do to replies: errors within the time that a call may take, and never another call's value.
 
 use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{BackendInstance, ErrorKind};
@@ -131,6 +132,26 @@ fn a_lock_that_was_taken_without_the_reply_is_not_left_behind() {
         let lease = mutex.try_acquire(Duration::from_mins(1)).unwrap();
         mutex.release(lease.expect("nobody has it")).unwrap();
         assert!(!mutex.is_locked().unwrap());
+    }
+}
+
+#[test]
+fn connections_that_the_server_ended_together_cost_one_call_at_most() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port());
+    let backend = behind(&proxy);
+    for _ in 0..5 {
+        // None is done before all have begun.
+        proxy.set(Fault::Late(Duration::from_millis(100)));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| get(&backend, "key").unwrap());
+            }
+        });
+        proxy.set(Fault::None);
+        proxy.cut();
+        let failed = (0..8).filter(|_| get(&backend, "key").is_err()).count();
+        assert!(failed <= 1, "{failed}");
     }
 }
 
