@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 pub struct RedisServer {
     running: Running,
     port: u16,
+    program: PathBuf,
     options: Vec<String>,
     folder: TempDir,
 }
@@ -40,26 +41,27 @@ const SOON: Duration = Duration::from_secs(20);
 impl RedisServer {
     /// Starts one with these options beside those that every test wants, and waits until it answers.
     pub fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::start_in(folder, options)
+        Self::start_program("redis-server", options)
     }
 
-    /// As `start`, in a folder in which there may be data.
-    pub fn start_in(folder: TempDir, options: &[&str]) -> Self {
+    /// As `start`, of another program of that kind.
+    pub fn start_program(program: impl Into<PathBuf>, options: &[&str]) -> Self {
+        let (program, folder) = (program.into(), tempfile::tempdir().unwrap());
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         // Another program may take the port first.
         for _ in 0..10 {
             let port = free_port();
-            if let Some(running) = spawn(&folder, port, &options) {
+            if let Some(running) = spawn(&program, &folder, port, &options) {
                 return Self {
                     running,
                     port,
+                    program,
                     options,
                     folder,
                 };
             }
         }
-        panic!("redis-server does not start: {}", log(&folder));
+        panic!("the server does not start: {}", log(&folder));
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -72,11 +74,6 @@ impl RedisServer {
         self.folder.path().join("socket")
     }
 
-    /// What is in its folder.
-    pub fn folder(&self) -> &TempDir {
-        &self.folder
-    }
-
     /// It has no chance to tell anybody.
     pub fn kill(&mut self) {
         self.running.0.kill().unwrap();
@@ -85,7 +82,7 @@ impl RedisServer {
 
     /// Starts it again on the same port, after it was killed.
     pub fn restart(&mut self) {
-        let running = spawn(&self.folder, self.port, &self.options);
+        let running = spawn(&self.program, &self.folder, self.port, &self.options);
         self.running = running.unwrap_or_else(|| panic!("no second start: {}", log(&self.folder)));
     }
 
@@ -125,11 +122,11 @@ fn log(folder: &TempDir) -> String {
 }
 
 /// None if it ended at once.
-fn spawn(folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
+fn spawn(program: &Path, folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
     let path = folder.path();
     let socket = path.join("socket");
     let has_port = options.iter().any(|option| option == "--port");
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program);
     command
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--enable-debug-command", "yes", "--dir"])
@@ -147,8 +144,9 @@ fn spawn(folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     let mut running = Running(spawned.unwrap_or_else(|error| {
         panic!(
-            "cannot start redis-server ({error}): install it with `cargo xtask test tools`, or `apt-get install \
-             redis-server`"
+            "cannot start {} ({error}): install it with `cargo xtask test tools`, or `apt-get install \
+             redis-server`",
+            program.display()
         )
     }));
     let deadline = Instant::now() + SOON;
@@ -161,7 +159,7 @@ fn spawn(folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
         }
         thread::yield_now();
     }
-    panic!("redis-server does not answer: {}", log(folder));
+    panic!("the server does not answer: {}", log(folder));
 }
 
 /// Whether it says anything: that it wants a password is an answer too.

@@ -1,7 +1,10 @@
 //! The conformance suite, on every way to a server.
 
+use std::path::Path;
+
 use dogpile_plugin_api::testing::{backend_suite, mutex_suite, serializer_suite};
 use dogpile_plugin_redis::plugin;
+use dogpile_tests::python::{python, valkey_server};
 use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
@@ -48,6 +51,13 @@ fn valkey_conforms_on_a_unix_socket() {
     let server = RedisServer::start(&[]);
     let url = format!("unix://{}?db=1", server.socket().display());
     conforms("valkey", &json!({ "url": url, "max_connections": 8 }));
+}
+
+#[test]
+fn valkey_conforms_on_a_server_of_valkey() {
+    let python = python(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let server = RedisServer::start_program(valkey_server(&python), &[]);
+    conforms("valkey", &at(&server));
 }
 
 #[test]

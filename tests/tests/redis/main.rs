@@ -8,6 +8,7 @@ mod chaos;
 mod conformance;
 mod crowds;
 mod failures;
+mod interop;
 mod locks;
 mod manifest;
 mod owners;

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Trickle(Duration),
     /// So late.
     Late(Duration),
+    /// So late, the first half of it arrives, and the rest does not.
+    LateHalf(Duration),
     /// The connection is reset before it.
     Reset,
     /// The first half arrives, then the connection is reset.
@@ -152,6 +154,10 @@ impl Shared {
             Fault::Late(time) => {
                 thread::sleep(time);
                 client.write_all(bytes)
+            }
+            Fault::LateHalf(time) => {
+                thread::sleep(time);
+                client.write_all(half)
             }
             Fault::Reset => reset(client),
             Fault::HalfThenReset => {
