@@ -32,6 +32,11 @@ impl Failure {
         matches!(self, Self::Refused(_))
     }
 
+    /// Whether the time was over.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Broken(error) if error.kind() == io::ErrorKind::TimedOut)
+    }
+
     /// Whether the server answered with this code.
     pub(crate) fn is_code(&self, code: &str) -> bool {
         matches!(self, Self::Refused(error) if error.code() == code)

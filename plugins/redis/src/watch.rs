@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::mem;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -68,9 +67,6 @@ struct Registered<'w> {
 
 /// The longest that a wait relies on the link.
 const LONGEST: Duration = Duration::from_secs(1);
-
-/// How long the link may be silent before it is asked whether it stands.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a server that refused is left alone.
 const REFUSED: Duration = Duration::from_mins(1);
@@ -240,31 +236,34 @@ fn is_about_tracking(error: &ServerError) -> bool {
 }
 
 impl Shared {
-    /// The link's thread: until the link ends.
+    /// The link's thread: until the link ends. One that is silent for the time of a call is asked whether it stands.
     fn read(&self, mut link: Connection, id: i64) {
         let mut asked = false;
         loop {
-            let silence = if asked { self.target.timeout } else { SILENCE };
-            link.begin(Instant::now() + silence);
+            link.begin(Instant::now() + self.target.timeout);
             match link.read() {
-                Ok(Value::Push {
-                    kind: PushKind::Invalidate,
-                    data,
-                }) => self.told(&data),
-                Ok(_) => {}
-                Err(Failure::Broken(error)) if error.kind() == ErrorKind::TimedOut && !asked => {
-                    asked = link.ping().is_ok();
-                    if asked {
-                        continue;
+                Ok(reply) => {
+                    asked = false;
+                    if let Value::Push {
+                        kind: PushKind::Invalidate,
+                        data,
+                    } = reply
+                    {
+                        self.told(&data);
                     }
-                    break;
+                }
+                Err(failure) if failure.is_timeout() && !asked => {
+                    link.begin(Instant::now() + self.target.timeout);
+                    asked = true;
+                    if link.ping().is_err() {
+                        break;
+                    }
                 }
                 Err(failure) => {
                     debug!(%failure, "the connection on which the server {} tells of locks", self.target);
                     break;
                 }
             }
-            asked = false;
         }
         self.lost(id, None);
     }
