@@ -34,8 +34,9 @@
 //!
 //! Times are numbers of seconds, or texts such as `"250ms"`, `"1.5s"`, `"5m"`. dogpile.cache's `lock_timeout` and
 //! `lock_blocking_timeout` are the region's own `lock_timeout` and `lock_wait`, and are read by those names too.
-//! `lock_blocking` can only be `true`. `thread_local_lock`, `connection_pool` and `connection_kwargs` are Python's alone:
-//! any thread may release a lock here, and what the latter two can say has arguments of its own.
+//! `lock_blocking` can only be `true`. `thread_local_lock`, `connection_pool`, `connection_kwargs` and
+//! `socket_keepalive_options` are Python's alone: any thread may release a lock here, what the next two can say has
+//! arguments of its own, and the times of keepalive are the system's.
 //!
 //! # What is promised
 //!
@@ -96,6 +97,7 @@ mod server;
 mod stream;
 mod target;
 mod tls;
+mod waiters;
 mod watch;
 
 use dogpile_plugin_api::export_plugin;

@@ -1,11 +1,10 @@
-use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::tracing::{debug, info};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use redis::{PushKind, ServerError, Value};
 
 use crate::connection::{Connection, accepted};
@@ -13,6 +12,7 @@ use crate::failure::{Answer, Failure};
 use crate::pool::Pool;
 use crate::stream::Closer;
 use crate::target::Target;
+use crate::waiters::Waiters;
 
 /// Wakes who waits for a lock.
 ///
@@ -26,13 +26,13 @@ pub(crate) struct Watch {
 
 struct Shared {
     target: Arc<Target>,
+    waiters: Waiters,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     link: Link,
-    waiters: HashMap<Box<[u8]>, Vec<Arc<Waiter>>>,
     thread: Option<JoinHandle<()>>,
     closed: bool,
 }
@@ -52,50 +52,32 @@ enum Link {
     Refused { until: Instant },
 }
 
-#[derive(Default)]
-struct Waiter {
-    woken: Mutex<bool>,
-    changed: Condvar,
-}
-
-/// A waiter that is told of its lock until this is dropped.
-struct Registered<'w> {
-    shared: &'w Shared,
-    lock: &'w str,
-    waiter: Arc<Waiter>,
-}
-
 /// The longest that a wait relies on the link.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// How long a server that refused is left alone.
 const REFUSED: Duration = Duration::from_mins(1);
 
-/// Why there is no link.
-enum Missing {
-    /// The server will not do it.
-    Refused,
-    Failed(Failure),
-}
-
 impl Watch {
     pub(crate) fn new(target: Arc<Target>, pool: Arc<Pool>) -> Self {
-        let state = Mutex::default();
-        let shared = Arc::new(Shared { target, state });
+        let shared = Arc::new(Shared {
+            target,
+            waiters: Waiters::default(),
+            state: Mutex::default(),
+        });
         Self { shared, pool }
     }
 
     /// Waits until the lock may be free, at most for that time. `sleep`: how often to look where the server cannot tell.
     pub(crate) fn wait(&self, lock: &str, timeout: Duration, sleep: Duration) -> Answer<()> {
         let deadline = Instant::now() + timeout.min(LONGEST);
-        let registered = Registered::new(&self.shared, lock);
-        let left = match self.link() {
-            Ok(Some(id)) => self.ask(lock, id)?,
-            Ok(None) => Some(jittered(sleep)),
-            Err(failure) => return Err(failure),
+        let waiter = self.shared.waiters.register(lock);
+        let left = match self.link()? {
+            Some(id) => self.ask(lock, id)?,
+            None => Some(jittered(sleep)),
         };
         if let Some(left) = left {
-            registered.waiter.wait(deadline.min(Instant::now() + left));
+            waiter.wait(deadline.min(Instant::now() + left));
         }
         Ok(())
     }
@@ -105,9 +87,9 @@ impl Watch {
         let (link, thread) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
-            state.wake_all();
             (mem::take(&mut state.link), state.thread.take())
         };
+        self.shared.waiters.wake_all();
         if let Link::Up { closer, .. } = link {
             closer.close();
         }
@@ -184,31 +166,27 @@ impl Watch {
         let made = open(&self.shared.target);
         let mut state = self.shared.state.lock();
         state.link = Link::None;
-        match made {
-            Ok((connection, id, closer)) if !state.closed => {
-                let shared = Arc::clone(&self.shared);
-                let read = move || shared.read(connection, id);
-                let thread = thread::Builder::new().name(String::from("dogpile-redis"));
-                state.thread = Some(thread.spawn(read).map_err(Failure::Connect)?);
-                state.link = Link::Up { id, closer };
-                Ok(Some(id))
-            }
-            Ok(_) => Err(Failure::Closed),
-            Err(Missing::Refused) => {
-                state.link = Link::Refused {
-                    until: Instant::now() + REFUSED,
-                };
-                Ok(None)
-            }
-            Err(Missing::Failed(failure)) => Err(failure),
+        let Some((connection, id, closer)) = made? else {
+            state.link = Link::Refused {
+                until: Instant::now() + REFUSED,
+            };
+            return Ok(None);
+        };
+        if state.closed {
+            return Err(Failure::Closed);
         }
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name(String::from("dogpile-redis"));
+        let started = thread.spawn(move || shared.read(connection, id));
+        state.thread = Some(started.map_err(Failure::Connect)?);
+        state.link = Link::Up { id, closer };
+        Ok(Some(id))
     }
 }
 
-/// A connection on which the server can tell, and its number.
-fn open(target: &Target) -> Result<(Connection, i64, Closer), Missing> {
-    let mut connection =
-        Connection::open(target, Instant::now() + target.timeout).map_err(Missing::Failed)?;
+/// A connection on which the server can tell, and its number; `None` where the server does not do that.
+fn open(target: &Target) -> Answer<Option<(Connection, i64, Closer)>> {
+    let mut connection = Connection::open(target, Instant::now() + target.timeout)?;
     let mut hello = redis::cmd("HELLO");
     hello.arg(3);
     let mut number = redis::cmd("CLIENT");
@@ -218,15 +196,15 @@ fn open(target: &Target) -> Result<(Connection, i64, Closer), Missing> {
         .and_then(|_| connection.call(&number));
     match asked {
         Ok(Value::Int(id)) => {
-            let closer = connection.closer().map_err(Missing::Failed)?;
-            Ok((connection, id, closer))
+            let closer = connection.closer()?;
+            Ok(Some((connection, id, closer)))
         }
-        Ok(_) => Err(Missing::Failed(Failure::Nonsense)),
+        Ok(_) => Err(Failure::Nonsense),
         Err(Failure::Refused(error)) => {
             info!(%error, "the server {target} cannot tell of locks: waiters look for themselves");
-            Err(Missing::Refused)
+            Ok(None)
         }
-        Err(failure) => Err(Missing::Failed(failure)),
+        Err(failure) => Err(failure),
     }
 }
 
@@ -235,9 +213,22 @@ fn is_about_tracking(error: &ServerError) -> bool {
     matches!(error.code(), "ERR" | "NOPERM")
 }
 
+/// The link is lost with this, however its thread ends.
+struct Reading<'s> {
+    shared: &'s Shared,
+    id: i64,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.shared.lost(self.id, None);
+    }
+}
+
 impl Shared {
     /// The link's thread: until the link ends. One that is silent for the time of a call is asked whether it stands.
     fn read(&self, mut link: Connection, id: i64) {
+        let _ends = Reading { shared: self, id };
         let mut asked = false;
         loop {
             link.begin(Instant::now() + self.target.timeout);
@@ -265,26 +256,17 @@ impl Shared {
                 }
             }
         }
-        self.lost(id, None);
     }
 
     /// The server told of these keys, or of all.
     fn told(&self, data: &[Value]) {
-        let state = self.state.lock();
-        match data {
-            [Value::Array(keys)] => {
-                for key in keys {
-                    if let Value::BulkString(key) = key {
-                        state
-                            .waiters
-                            .get(&**key)
-                            .into_iter()
-                            .flatten()
-                            .for_each(|waiter| waiter.wake());
-                    }
-                }
+        let [Value::Array(keys)] = data else {
+            return self.waiters.wake_all();
+        };
+        for key in keys {
+            if let Value::BulkString(key) = key {
+                self.waiters.wake(key);
             }
-            _ => state.wake_all(),
         }
     }
 
@@ -301,55 +283,8 @@ impl Shared {
             },
             None => Link::None,
         };
-        state.wake_all();
-    }
-}
-
-impl State {
-    fn wake_all(&self) {
-        self.waiters
-            .values()
-            .flatten()
-            .for_each(|waiter| waiter.wake());
-    }
-}
-
-impl Waiter {
-    fn wake(&self) {
-        *self.woken.lock() = true;
-        self.changed.notify_all();
-    }
-
-    fn wait(&self, deadline: Instant) {
-        let mut woken = self.woken.lock();
-        while !*woken && !self.changed.wait_until(&mut woken, deadline).timed_out() {}
-    }
-}
-
-impl<'w> Registered<'w> {
-    fn new(shared: &'w Shared, lock: &'w str) -> Self {
-        let waiter = Arc::new(Waiter::default());
-        let mut state = shared.state.lock();
-        let waiters = state.waiters.entry(lock.as_bytes().into()).or_default();
-        waiters.push(Arc::clone(&waiter));
         drop(state);
-        Self {
-            shared,
-            lock,
-            waiter,
-        }
-    }
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        let mut state = self.shared.state.lock();
-        if let Some(waiters) = state.waiters.get_mut(self.lock.as_bytes()) {
-            waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
-            if waiters.is_empty() {
-                state.waiters.remove(self.lock.as_bytes());
-            }
-        }
+        self.waiters.wake_all();
     }
 }
 

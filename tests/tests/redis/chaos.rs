@@ -22,7 +22,7 @@ fn behind(proxy: &Proxy) -> BackendInstance {
 }
 
 /// The faults that keep a reply from arriving whole and in time.
-const FATAL: [Fault; 10] = [
+const FATAL: [Fault; 14] = [
     Fault::Silence,
     Fault::Late(Duration::from_millis(500)),
     Fault::Reset,
@@ -33,6 +33,10 @@ const FATAL: [Fault; 10] = [
     Fault::Garbage(b"$9\r\nno nine\r\n"),
     Fault::Garbage(b"*1\r\n:1\r\n"),
     Fault::Garbage(b":7\r\n"),
+    Fault::Garbage(b"$9223372036854775807\r\n"),
+    Fault::Garbage(b"*9223372036854775807\r\n:1\r\n"),
+    Fault::Garbage(b">9223372036854775807\r\n:1\r\n"),
+    Fault::Garbage(b"%9223372036854775807\r\n:1\r\n"),
 ];
 
 #[test]
@@ -50,7 +54,7 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
     }
     let mut late = 0;
     for fault in FATAL {
-        for number in 0..8 {
+        for number in 0..4 {
             let name = format!("key {number}");
             proxy.set(Fault::None);
             let expected = format!("value {number}").into_bytes();
@@ -61,7 +65,7 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
             );
             proxy.set(fault);
             let since = Instant::now();
-            let failed = match number % 4 {
+            let failed = match number {
                 0 => get(&backend, &name).unwrap_err(),
                 1 => backend.get_multi(&[key(&name).as_key()]).unwrap_err(),
                 2 => backend.ping().unwrap_err(),
@@ -73,7 +77,7 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
             late += u32::from(took > TIMEOUT + LATE);
         }
     }
-    assert!(late <= 8, "{late} of 80 calls were late");
+    assert!(late <= 6, "{late} calls were late");
 }
 
 #[test]
