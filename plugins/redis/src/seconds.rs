@@ -1,12 +1,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
-use dogpile_plugin_api::serde::de::{Deserialize, Deserializer, Error, Visitor};
+use dogpile_plugin_api::serde::{self, Deserialize};
+use dogpile_plugin_api::{JsonSchema, Scalar};
 
 /// A time as arguments have it: a number of seconds, or a text such as `"250ms"` or `"1.5s"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(crate = "serde", try_from = "Scalar")]
 pub struct Seconds(Duration);
 
 /// About a hundred years, which every server can add to its clock.
@@ -43,37 +44,16 @@ impl Seconds {
     }
 }
 
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
-    }
-}
+impl TryFrom<Scalar> for Seconds {
+    type Error = String;
 
-struct Reader;
-
-impl Visitor<'_> for Reader {
-    type Value = Seconds;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a number of seconds, or a text such as \"250ms\"")
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "so many seconds are refused")]
-    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Seconds, E> {
-        Seconds::new(seconds as f64).map_err(E::custom)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a negative number is refused")]
-    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Seconds, E> {
-        Seconds::new(seconds as f64).map_err(E::custom)
-    }
-
-    fn visit_f64<E: Error>(self, seconds: f64) -> Result<Seconds, E> {
-        Seconds::new(seconds).map_err(E::custom)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {
-        Seconds::parse(text).map_err(E::custom)
+    fn try_from(scalar: Scalar) -> Result<Self, String> {
+        match scalar {
+            #[expect(clippy::cast_precision_loss, reason = "so many seconds are refused")]
+            Scalar::Whole(seconds) => Self::new(seconds as f64),
+            Scalar::Number(seconds) => Self::new(seconds),
+            Scalar::Text(text) => Self::parse(&text),
+        }
     }
 }
 
