@@ -93,9 +93,10 @@ impl Pool {
                     connection: connection.filter(Connection::is_usable),
                 });
             }
-            if self.freed.wait_until(&mut state, deadline).timed_out() {
+            if Instant::now() >= deadline {
                 return Err(Failure::Busy(self.most));
             }
+            self.freed.wait_until(&mut state, deadline);
         }
     }
 }
@@ -117,5 +118,73 @@ impl Drop for Loan<'_> {
         }
         drop(state);
         self.pool.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::target::Place;
+
+    /// A pool of one connection, to nobody who answers.
+    fn pool(listener: &TcpListener) -> Pool {
+        let port = listener.local_addr().unwrap().port();
+        let target = Target {
+            place: Place::Tcp(String::from("127.0.0.1"), port),
+            tls: None,
+            username: None,
+            password: None,
+            database: 0,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_millis(50),
+            keepalive: false,
+        };
+        Pool::new(Arc::new(target), 1)
+    }
+
+    #[test]
+    fn a_call_beyond_the_most_connections_waits_for_its_time_and_says_what_to_raise() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pool = pool(&listener);
+        let within = pool.with(|_| {
+            let since = Instant::now();
+            let failure = pool.with(|_| Ok(())).unwrap_err();
+            assert!(since.elapsed() >= Duration::from_millis(50));
+            Ok(failure.to_string())
+        });
+        let told = within.unwrap();
+        assert!(told.contains("`max_connections`"), "{told}");
+        pool.with(|_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_fails_or_panics_gives_its_right_to_a_connection_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pool = pool(&listener);
+        for _ in 0..3 {
+            pool.with(|_| Err::<(), _>(Failure::Nonsense)).unwrap_err();
+            let panicked = catch_unwind(AssertUnwindSafe(|| pool.with::<()>(|_| panic!())));
+            assert!(panicked.is_err());
+            pool.with(|_| Ok(())).unwrap();
+        }
+        drop(listener);
+        let state = pool.state.lock();
+        assert_eq!((state.open, state.idle.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_server_that_nobody_reaches_costs_no_right_to_a_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pool = pool(&listener);
+        drop(listener);
+        for _ in 0..3 {
+            let failure = pool.with(|_| Ok(())).unwrap_err();
+            assert!(matches!(failure, Failure::Connect(_)), "{failure}");
+        }
+        assert_eq!(pool.state.lock().open, 0);
     }
 }
