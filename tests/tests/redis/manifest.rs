@@ -109,3 +109,30 @@ fn a_region_goes_on_while_its_server_is_down_and_shares_again_once_it_is_up() {
         server.kill();
     }
 }
+
+#[test]
+fn a_region_whose_server_is_full_serves_what_is_there_and_stores_again_at_once_when_there_is_room()
+{
+    let server = RedisServer::start(&["--requirepass", "hunter2"]);
+    let folder = manifest(&server);
+    let (_host, users, _) = open(&folder);
+    let mut client = client(&server);
+    redis::cmd("AUTH").arg("hunter2").exec(&mut client).unwrap();
+    let mut limit = |bytes: u32| {
+        let mut command = redis::cmd("CONFIG");
+        command.arg(&["SET", "maxmemory"]).arg(bytes);
+        command.exec(&mut client).unwrap();
+    };
+    users.set("old", 1_u32).unwrap();
+    limit(1);
+    for _ in 0..20 {
+        let created = users.get_or_create("new", || 2_u32).unwrap();
+        assert_eq!((*created, created.source()), (2, Source::Created));
+        assert_eq!(*users.get::<u32>("old").unwrap().unwrap(), 1);
+    }
+    users.delete("old").unwrap();
+    limit(0);
+    assert_eq!(*users.get_or_create("new", || 3_u32).unwrap(), 3);
+    assert_eq!(*users.get_or_create("new", || 4_u32).unwrap(), 3);
+    assert!(users.get::<u32>("old").unwrap().is_none());
+}
