@@ -3,6 +3,8 @@
 
 pub mod locks;
 pub mod process;
+pub mod python;
+pub mod redis_server;
 pub mod worker;
 
 use std::path::PathBuf;

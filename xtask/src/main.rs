@@ -14,6 +14,7 @@ mod run;
 mod serve;
 mod steps;
 mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::steps::{Outcome, Step, run_all};
 use crate::workspace::{Workspace, library};
-use crate::{miri, ratchet, run};
+use crate::{miri, ratchet, run, tools};
 
 /// Where the tests find the plugins' libraries, and the `dogpile` binary: cargo tells a test
 /// nothing about the libraries of other packages.
@@ -21,7 +21,7 @@ const EXAMPLE_LIMIT: &str = "120";
 const STEPS: &[Step] = &[
     Step {
         name: "tools",
-        run: ratchet::install_valgrind,
+        run: tools::install,
     },
     Step {
         name: "build",

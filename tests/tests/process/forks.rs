@@ -1,10 +1,8 @@
 //! A child that goes on with the regions of its parent, which holds a key meanwhile.
 
-use std::env;
 use std::fs::{self, DirEntry};
-use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
+use std::io;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -13,14 +11,11 @@ use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{Backend, Mutex};
 use dogpile_plugin_dbm::Dbm;
 use dogpile_tests::locks::until_one_waits;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use crate::c_library::in_a_child;
-
-const LONG: Duration = Duration::from_secs(30);
+use crate::children::{LONG, Step, alone, ended};
 
 const WRITES: u32 = 200;
 
@@ -40,55 +35,10 @@ fn get(region: &Region, key: &str) -> Option<u32> {
     region.get::<u32>(key).unwrap().map(|value| *value)
 }
 
-/// A step of one process that another waits for.
-struct Step(PipeReader, PipeWriter);
-
-impl Step {
-    fn new() -> Self {
-        let (reader, writer) = pipe().unwrap();
-        Self(reader, writer)
-    }
-
-    fn done(&self) {
-        (&self.1).write_all(b"x").unwrap();
-    }
-
-    fn wait(&self) {
-        let mut reader = [PollFd::new(&self.0, PollFlags::IN)];
-        let limit = Timespec::try_from(LONG).unwrap();
-        let ready = poll(&mut reader, Some(&limit)).unwrap();
-        assert_eq!(ready, 1, "the other process is not there yet");
-        (&self.0).read_exact(&mut [0]).unwrap();
-    }
-}
-
-fn ended(child: Pid) -> Option<i32> {
-    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
-    status.exit_status()
-}
-
-/// Does the test of that name in a process where nothing else is done: what another thread has locked when it forks, its
-/// child never gets.
-fn alone(test: &str, work: impl FnOnce()) {
-    const ALONE: &str = "DOGPILE_TEST_ALONE";
-    if env::var_os(ALONE).is_some() {
-        return work();
-    }
-    let output = Command::new(env::current_exe().unwrap())
-        .args([&format!("forks::{test}"), "--exact", "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let result = String::from_utf8_lossy(&output.stdout);
-    assert!(result.contains("1 passed"), "{result}");
-}
-
 #[test]
 fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the_others() {
     alone(
-        "a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the_others",
+        "forks::a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the_others",
         both_hold,
     );
 }
@@ -153,7 +103,7 @@ fn both_hold() {
 #[test]
 fn a_child_waits_for_its_parent_and_frees_what_it_has_when_it_is_killed() {
     alone(
-        "a_child_waits_for_its_parent_and_frees_what_it_has_when_it_is_killed",
+        "forks::a_child_waits_for_its_parent_and_frees_what_it_has_when_it_is_killed",
         waits_and_is_killed,
     );
 }
@@ -207,7 +157,7 @@ fn waits_and_is_killed() {
 #[test]
 fn what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open() {
     alone(
-        "what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open",
+        "forks::what_nobody_waits_for_any_more_is_free_though_a_child_has_its_file_open",
         given_up,
     );
 }

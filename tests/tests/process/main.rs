@@ -2,4 +2,6 @@
 
 mod allocations;
 mod c_library;
+mod children;
 mod forks;
+mod redis_forks;

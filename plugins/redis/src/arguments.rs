@@ -1,0 +1,131 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use dogpile_plugin_api::schemars;
+use dogpile_plugin_api::serde::{self, Deserialize};
+use dogpile_plugin_api::{Error, JsonSchema, Result};
+
+use crate::seconds::Seconds;
+use crate::secret::Secret;
+
+/// The arguments of the backends `redis` and `valkey`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "serde", deny_unknown_fields)]
+#[schemars(crate = "schemars")]
+pub struct RedisArguments {
+    /// The server: `redis://USER:PASSWORD@HOST:PORT/DB`, `rediss://…` for TLS, or `unix:///PATH?db=DB`; `valkey` and
+    /// `valkeys` mean the same.
+    pub url: Option<Secret>,
+    /// The server's name or address. Default: `localhost`.
+    pub host: Option<String>,
+    /// The server's port. Default: 6379.
+    pub port: Option<u16>,
+    /// The number of the database. Default: 0.
+    pub db: Option<u32>,
+    /// The user, where the server has others than its default one.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// Whether to speak TLS. Default: no, unless the URL says so.
+    pub ssl: Option<bool>,
+    /// A PEM file with the authorities that may have signed the server's certificate. Default: the system's.
+    pub ssl_ca_certs: Option<PathBuf>,
+    /// A PEM file with our own certificate, for a server that wants one.
+    pub ssl_certfile: Option<PathBuf>,
+    /// A PEM file with the key of `ssl_certfile`.
+    pub ssl_keyfile: Option<PathBuf>,
+    /// How long a call may take at most.
+    #[serde(default = "default_socket_timeout")]
+    pub socket_timeout: Seconds,
+    /// How long it may take to connect, within `socket_timeout`.
+    #[serde(default = "default_socket_connect_timeout")]
+    pub socket_connect_timeout: Seconds,
+    /// Whether the kernel asks now and then whether an idle connection still stands.
+    #[serde(default)]
+    pub socket_keepalive: bool,
+    /// How long the server keeps what is stored, whatever it is; 0: for ever. Default: for as long as anybody may want
+    /// it.
+    pub redis_expiration_time: Option<Seconds>,
+    /// Whether creations are locked for other processes. `false`: within the process alone.
+    #[serde(default = "yes")]
+    pub distributed_lock: bool,
+    /// How often a waiter looks where the server cannot tell it.
+    #[serde(default = "default_lock_sleep")]
+    pub lock_sleep: Seconds,
+    /// `true`: callers wait for the creation of another. There is nothing else; see `lock_wait`.
+    pub lock_blocking: Option<bool>,
+    /// What the name of a lock begins with, before the key's: 2 to 10 letters, digits, and `_-.:`.
+    #[serde(default = "default_lock_prefix")]
+    pub lock_prefix: String,
+    /// How many connections there may be, beside one on which the server tells of locks.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: NonZeroUsize,
+    /// Whether `clear` may remove everything in the database, whoever stored it. `false`: it is refused.
+    #[serde(default)]
+    pub clear_empties_db: bool,
+}
+
+const fn default_socket_timeout() -> Seconds {
+    Seconds::from_millis(3000)
+}
+
+const fn default_socket_connect_timeout() -> Seconds {
+    Seconds::from_millis(1000)
+}
+
+const fn default_lock_sleep() -> Seconds {
+    Seconds::from_millis(100)
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn default_lock_prefix() -> String {
+    String::from("_lock")
+}
+
+const fn default_max_connections() -> NonZeroUsize {
+    NonZeroUsize::new(64).expect("it is not 0")
+}
+
+impl RedisArguments {
+    /// Refuses what cannot be, with the argument that is wrong. The place of the server is checked where it is read.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (argument, time) in [
+            ("socket_timeout", self.socket_timeout),
+            ("socket_connect_timeout", self.socket_connect_timeout),
+            ("lock_sleep", self.lock_sleep),
+        ] {
+            if time.duration().is_zero() {
+                return Err(Error::argument(argument, "0 is no time: write seconds"));
+            }
+        }
+        if self.lock_blocking == Some(false) {
+            return Err(Error::argument(
+                "lock_blocking",
+                "callers wait for another's creation: leave it out, and limit the wait by the region's `lock_wait`",
+            ));
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+        let prefix = &self.lock_prefix;
+        if !(2..=10).contains(&prefix.len()) || !prefix.bytes().all(allowed) {
+            return Err(Error::argument(
+                "lock_prefix",
+                format!("\"{prefix}\" is not of 2 to 10 letters, digits, and `_-.:`"),
+            ));
+        }
+        if crate::names::TOMBSTONE.starts_with(&**prefix)
+            || prefix.starts_with(crate::names::TOMBSTONE)
+        {
+            return Err(Error::argument(
+                "lock_prefix",
+                format!(
+                    "names that begin with {} are those of deletions",
+                    crate::names::TOMBSTONE
+                ),
+            ));
+        }
+        Ok(())
+    }
+}

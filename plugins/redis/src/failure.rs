@@ -1,0 +1,137 @@
+use std::fmt;
+use std::io;
+
+use dogpile_plugin_api::{Error, ErrorKind};
+use redis::ServerError;
+
+use crate::target::Target;
+
+/// What a call of the server comes to.
+pub(crate) type Answer<T> = Result<T, Failure>;
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There is no connection, and none could be made.
+    Connect(io::Error),
+    /// The connection broke, or the time was over.
+    Broken(io::Error),
+    /// What came is not what such a call is answered with.
+    Nonsense,
+    /// The server answered that it does not do that. The connection is as good as before.
+    Refused(ServerError),
+    /// All connections are in use, and none became free in time.
+    Busy(usize),
+    /// After `close`.
+    Closed,
+}
+
+impl Failure {
+    /// Whether the connection can be used for another call.
+    pub(crate) fn keeps_connection(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// Whether the time was over.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Broken(error) if error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    /// Whether the server answered with this code.
+    pub(crate) fn is_code(&self, code: &str) -> bool {
+        matches!(self, Self::Refused(error) if error.code() == code)
+    }
+
+    /// The error for the host, which names the server.
+    pub(crate) fn on(self, server: &Target) -> Error {
+        let kind = match &self {
+            // The breaker is to stay closed: the server reads and deletes.
+            Self::Refused(error) if error.code() == "OOM" => ErrorKind::Refused,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, format_args!("the server {server} {self}"))
+    }
+}
+
+/// Ends a sentence that begins with the server.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => write!(f, "cannot be reached: {}", Told(error)),
+            Self::Broken(error) => write!(f, "did not answer: {}", Told(error)),
+            Self::Nonsense => f.write_str(
+                "answered with what is no such reply: is it a Redis or Valkey server, and is TLS on at both ends or \
+                 none (`ssl`)?",
+            ),
+            Self::Refused(error) => refused(f, error),
+            Self::Busy(most) => write!(
+                f,
+                "has all {most} connections in use, and none became free within `socket_timeout`: raise \
+                 `max_connections`"
+            ),
+            Self::Closed => f.write_str("is not asked any more: the backend is closed"),
+        }
+    }
+}
+
+/// An error of the network in words that help.
+struct Told<'a>(&'a io::Error);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind() {
+            io::ErrorKind::TimedOut => {
+                f.write_str("it took longer than `socket_timeout` or `socket_connect_timeout`")
+            }
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe => f.write_str(
+                "it closed the connection; if it always does, see that TLS is on at both ends or none (`ssl`)",
+            ),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+                write!(f, "{}; is it running there?", self.0)
+            }
+            _ => self.0.fmt(f),
+        }
+    }
+}
+
+/// What the server said, and what to do.
+fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError) -> fmt::Result {
+    let said = error.details().unwrap_or("no more");
+    match error.code() {
+        "NOAUTH" => write!(
+            f,
+            "wants a password: give `password`, and `username` if it has users"
+        ),
+        "WRONGPASS" => write!(
+            f,
+            "refuses this user and password: correct `username` and `password`"
+        ),
+        "NOPERM" => write!(
+            f,
+            "does not let this user do that: change its ACL. It says: {said}"
+        ),
+        "OOM" => write!(
+            f,
+            "has no memory left: raise its `maxmemory`, or let it evict by `maxmemory-policy`"
+        ),
+        "READONLY" => write!(f, "is a replica, which stores nothing: name the primary"),
+        "LOADING" => write!(f, "is still reading its data from disk"),
+        "MASTERDOWN" => write!(f, "is a replica without its primary: name the primary"),
+        "BUSY" => write!(f, "is held up by somebody's script. It says: {said}"),
+        "MISCONF" => write!(
+            f,
+            "cannot write to its disk, and stores nothing until it can. It says: {said}"
+        ),
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => {
+            write!(f, "is part of a cluster, which this backend cannot use")
+        }
+        "ERR" if said.contains("without any password configured") => {
+            write!(f, "has no password: leave `password` out, or give it one")
+        }
+        "ERR" if said.contains("DB index") => write!(f, "has no such database: correct `db`"),
+        "ERR" => write!(f, "refused: {said}"),
+        code => write!(f, "refused: {code} {said}"),
+    }
+}

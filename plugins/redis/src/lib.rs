@@ -1,0 +1,110 @@
+//! The backends `redis` and `valkey`: a server that processes and machines share, with a creation lock for each key. Both
+//! names mean the same: whatever speaks the protocol of Redis 6 or later is spoken to alike.
+//!
+//! ```toml
+//! [plugins.redis]
+//!
+//! [regions.users]
+//! backend = "redis"
+//! expiration_time = "5m"
+//!
+//! [regions.users.arguments]
+//! url = "redis://cache:6379/0"
+//! password = "${file:/run/secrets/redis}"
+//! ```
+//!
+//! | argument | default | meaning |
+//! |---|---|---|
+//! | `url` | none | `redis://USER:PASSWORD@HOST:PORT/DB`, `rediss://…` for TLS, or `unix:///PATH?db=DB`; `valkey` and `valkeys` mean the same |
+//! | `host`, `port` | `localhost`, 6379 | where the server is, without a `url` |
+//! | `db` | 0 | the number of the database |
+//! | `username`, `password` | none | who logs in |
+//! | `ssl` | `false`, or what the `url` says | whether to speak TLS; the server's certificate is always checked |
+//! | `ssl_ca_certs` | the system's | a PEM file with the authorities that may have signed that certificate |
+//! | `ssl_certfile`, `ssl_keyfile` | none | PEM files with our own certificate and its key, for a server that wants one |
+//! | `socket_timeout` | 3 s | how long a call may take at most, with the wait for a connection and connecting |
+//! | `socket_connect_timeout` | 1 s | how long connecting may take of that |
+//! | `socket_keepalive` | `false` | whether the kernel looks now and then whether an idle connection still stands |
+//! | `max_connections` | 64 | how many connections there may be, beside the one on which the server tells of locks |
+//! | `redis_expiration_time` | as long as anybody may want it | how long the server keeps what is stored; 0: for ever |
+//! | `distributed_lock` | `true` | whether creations are locked for other processes; `false`: within the process alone |
+//! | `lock_prefix` | `_lock` | what the name of a lock begins with, before the key's: 2 to 10 letters, digits, and `_-.:` |
+//! | `lock_sleep` | 0.1 s | how often a waiter looks, about, where the server cannot tell it |
+//! | `clear_empties_db` | `false` | whether `clear` may remove everything in the database, whoever stored it; `false`: it is refused |
+//!
+//! Times are numbers of seconds, or texts such as `"250ms"`, `"1.5s"`, `"5m"`. dogpile.cache's `lock_timeout` and
+//! `lock_blocking_timeout` are the region's own `lock_timeout` and `lock_wait`, and are read by those names too.
+//! `lock_blocking` can only be `true`. `thread_local_lock`, `connection_pool`, `connection_kwargs` and
+//! `socket_keepalive_options` are Python's alone: any thread may release a lock here, what the next two can say has
+//! arguments of its own, and the times of keepalive are the system's.
+//!
+//! # What is promised
+//!
+//! - A value is stored as the bytes that it is, under the key itself: what dogpile.cache reads and writes. Unless
+//!   `redis_expiration_time` is given, the server drops it when nobody may want it any more. A list or the like, which
+//!   another program has under that key, is a miss, and is replaced by the next store.
+//! - `get_multi` is one `MGET`; several stores, and several deletions, are one exchange. Each of those is done or not for
+//!   itself: where the connection breaks in the middle, some may be.
+//! - Of all processes one creates a key at a time. The lock is redis-py's: the key `_lock` and the value's, with a token
+//!   of 32 digits and an end, which only who has the token moves or removes. It is renewed while a creation goes on, and
+//!   when its owner dies, the next begins when it has passed. What was created under a lost lock is not stored, in one
+//!   step with that look.
+//! - A deletion while the value is created keeps what is created from being stored, whichever process deletes: it leaves
+//!   the note `_dogpile_del` and the key, which lasts as long as the lock and goes with it. Where nobody creates there is
+//!   no note. So does `clear`, for all keys.
+//! - Who waits for a lock is told by the server (client tracking, on one connection for each instance, made by the first
+//!   wait) when anybody releases it, or it passes. Where the server cannot tell, or its ACL does not let it, waiters look
+//!   for themselves.
+//! - No call takes longer than `socket_timeout`, whatever the server or the network does, but for resolving the server's
+//!   name, which takes as long as the system lets it. A connection that failed is not used again, so that a late reply is
+//!   never taken for that of another call; an idle one is looked at before it is used. The server need not be there when
+//!   the region opens.
+//! - Passwords are shown nowhere.
+//!
+//! # What is not
+//!
+//! - Locks rely on one server that keeps what it said. One that is restarted without its data has forgotten them, and the
+//!   creators of that moment store nothing; a replica that takes over may have missed some.
+//! - `lock_timeout` is finite, 30 s unless the region says otherwise, where that of dogpile.cache is endless by default: a
+//!   Python process that dies while it holds such a lock keeps all others, these too, from creating that key until
+//!   somebody deletes the lock. Give Python a `lock_timeout`. Python does not renew: what takes it longer is created
+//!   twice, and its release raises an error.
+//! - Python does not know of the notes of deletions: what it creates while somebody deletes is stored.
+//! - A server without memory (`OOM`) reads and deletes; stores and new locks are refused, so that each process creates for
+//!   itself. Let a cache evict: `maxmemory-policy allkeys-lru`. A lock that is evicted is lost.
+//! - A lock that was taken by a call whose reply never came is given up by this process's next call for that key, or
+//!   passes.
+//! - `clear` looks at all keys of the database, a thousand at a time, and is not one step: what is stored meanwhile without
+//!   a lock may stay.
+//!
+//! After `fork`, a child makes connections of its own.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod backend;
+mod clear;
+mod connection;
+mod doubtful;
+mod failure;
+mod locks;
+mod names;
+mod pool;
+mod script;
+mod seconds;
+mod secret;
+mod server;
+mod stream;
+mod target;
+mod tls;
+mod waiters;
+mod watch;
+
+use dogpile_plugin_api::export_plugin;
+
+pub use self::arguments::RedisArguments;
+pub use self::backend::Redis;
+pub use self::seconds::Seconds;
+pub use self::secret::Secret;
+
+export_plugin! { backends: { "redis" => Redis, "valkey" => Redis } }

@@ -1,0 +1,190 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::connection::Connection;
+use crate::failure::{Answer, Failure};
+use crate::target::Target;
+
+/// The connections to a server. The one that was used last is used next, so that no more are open than were ever needed
+/// at once.
+pub(crate) struct Pool {
+    target: Arc<Target>,
+    most: usize,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Connection>,
+    /// Those in use too.
+    open: usize,
+    closed: bool,
+}
+
+/// The right to a connection: one that rests, or one to be made. What is in it at the end rests; else the right is given
+/// back, also by a panic.
+struct Loan<'p> {
+    pool: &'p Pool,
+    connection: Option<Connection>,
+}
+
+impl Pool {
+    pub(crate) fn new(target: Arc<Target>, most: usize) -> Self {
+        Self {
+            target,
+            most,
+            state: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Makes a call, within the time that it may take. Blocks for a connection and for the server.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Answer<T>) -> Answer<T> {
+        let deadline = Instant::now() + self.target.timeout;
+        let mut loan = self.take(deadline)?;
+        let mut connection = match loan.connection.take() {
+            Some(mut connection) => {
+                connection.begin(deadline);
+                connection
+            }
+            None => Connection::open(&self.target, deadline)?,
+        };
+        let ended = call(&mut connection);
+        match &ended {
+            Err(failure) if !failure.keeps_connection() => {
+                // What ended it may have ended others: the server was restarted.
+                self.state.lock().drop_unusable();
+            }
+            _ => {
+                connection.rest();
+                loan.connection = Some(connection);
+            }
+        }
+        ended
+    }
+
+    /// Closes what is idle, and the rest once it is.
+    pub(crate) fn close(&self) {
+        let idle = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            std::mem::take(&mut state.idle)
+        };
+        self.freed.notify_all();
+        drop(idle);
+    }
+
+    fn take(&self, deadline: Instant) -> Answer<Loan<'_>> {
+        let mut state = self.state.lock();
+        loop {
+            if state.closed {
+                return Err(Failure::Closed);
+            }
+            let connection = state.idle.pop();
+            if connection.is_some() || state.open < self.most {
+                state.open += usize::from(connection.is_none());
+                drop(state);
+                // One that is not usable is replaced by who takes the loan.
+                return Ok(Loan {
+                    pool: self,
+                    connection: connection.filter(Connection::is_usable),
+                });
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Busy(self.most));
+            }
+            self.freed.wait_until(&mut state, deadline);
+        }
+    }
+}
+
+impl State {
+    fn drop_unusable(&mut self) {
+        let before = self.idle.len();
+        self.idle.retain(Connection::is_quiet);
+        self.open -= before - self.idle.len();
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.state.lock();
+        match self.connection.take() {
+            Some(connection) if !state.closed => state.idle.push(connection),
+            _ => state.open -= 1,
+        }
+        drop(state);
+        self.pool.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::target::Place;
+
+    /// A pool of one connection, to nobody who answers.
+    fn pool(listener: &TcpListener) -> Pool {
+        let port = listener.local_addr().unwrap().port();
+        let target = Target {
+            place: Place::Tcp(String::from("127.0.0.1"), port),
+            tls: None,
+            username: None,
+            password: None,
+            database: 0,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_millis(50),
+            keepalive: false,
+        };
+        Pool::new(Arc::new(target), 1)
+    }
+
+    #[test]
+    fn a_call_beyond_the_most_connections_waits_for_its_time_and_says_what_to_raise() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pool = pool(&listener);
+        let within = pool.with(|_| {
+            let since = Instant::now();
+            let failure = pool.with(|_| Ok(())).unwrap_err();
+            assert!(since.elapsed() >= Duration::from_millis(50));
+            Ok(failure.to_string())
+        });
+        let told = within.unwrap();
+        assert!(told.contains("`max_connections`"), "{told}");
+        pool.with(|_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_fails_or_panics_gives_its_right_to_a_connection_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pool = pool(&listener);
+        for _ in 0..3 {
+            pool.with(|_| Err::<(), _>(Failure::Nonsense)).unwrap_err();
+            let panicked = catch_unwind(AssertUnwindSafe(|| pool.with::<()>(|_| panic!())));
+            assert!(panicked.is_err());
+            pool.with(|_| Ok(())).unwrap();
+        }
+        drop(listener);
+        let state = pool.state.lock();
+        assert_eq!((state.open, state.idle.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_server_that_nobody_reaches_costs_no_right_to_a_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pool = pool(&listener);
+        drop(listener);
+        for _ in 0..3 {
+            let failure = pool.with(|_| Ok(())).unwrap_err();
+            assert!(matches!(failure, Failure::Connect(_)), "{failure}");
+        }
+        assert_eq!(pool.state.lock().open, 0);
+    }
+}

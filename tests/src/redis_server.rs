@@ -1,0 +1,172 @@
+//! A Redis server of a test's own, on a free port and a Unix socket, in a folder that goes with it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tempfile::TempDir;
+
+/// A server that runs; ended with this at the latest.
+#[derive(Debug)]
+pub struct RedisServer {
+    running: Running,
+    port: u16,
+    program: PathBuf,
+    options: Vec<String>,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _gone = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
+/// How long a server may take to start.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A test wants a server that works: anything else is the end of the test.
+#[expect(clippy::missing_panics_doc, reason = "said once, above")]
+impl RedisServer {
+    /// Starts one with these options beside those that every test wants, and waits until it answers.
+    pub fn start(options: &[&str]) -> Self {
+        Self::start_program("redis-server", options)
+    }
+
+    /// As `start`, of another program of that kind.
+    pub fn start_program(program: impl Into<PathBuf>, options: &[&str]) -> Self {
+        let (program, folder) = (program.into(), tempfile::tempdir().unwrap());
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        // Another program may take the port first.
+        for _ in 0..10 {
+            let port = free_port();
+            if let Some(running) = spawn(&program, &folder, port, &options) {
+                return Self {
+                    running,
+                    port,
+                    program,
+                    options,
+                    folder,
+                };
+            }
+        }
+        panic!("the server does not start: {}", log(&folder));
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where else it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// It has no chance to tell anybody.
+    pub fn kill(&mut self) {
+        self.running.0.kill().unwrap();
+        self.running.0.wait().unwrap();
+    }
+
+    /// Starts it again on the same port, after it was killed.
+    pub fn restart(&mut self) {
+        let running = spawn(&self.program, &self.folder, self.port, &self.options);
+        self.running = running.unwrap_or_else(|| panic!("no second start: {}", log(&self.folder)));
+    }
+
+    /// As `restart`, with more options, and without waiting until it can be used.
+    pub fn restart_with(&mut self, options: &[&str]) {
+        self.options
+            .extend(options.iter().map(|option| (*option).to_owned()));
+        self.restart();
+    }
+
+    /// It does nothing from then on.
+    pub fn stop(&self) {
+        let pid = Pid::from_child(&self.running.0);
+        kill_process(pid, Signal::STOP).unwrap();
+        let status = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+        assert!(status.expect("it was waited for").1.stopped());
+    }
+
+    /// Ends a stop.
+    pub fn go_on(&self) {
+        kill_process(Pid::from_child(&self.running.0), Signal::CONT).unwrap();
+    }
+}
+
+/// A port on which nobody listens.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn log(folder: &TempDir) -> String {
+    fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+}
+
+/// None if it ended at once.
+fn spawn(program: &Path, folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
+    let path = folder.path();
+    let socket = path.join("socket");
+    let has_port = options.iter().any(|option| option == "--port");
+    let mut command = Command::new(program);
+    command
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--enable-debug-command", "yes", "--dir"])
+        .arg(path)
+        .arg("--unixsocket")
+        .arg(&socket)
+        .arg("--logfile")
+        .arg(path.join("log"));
+    if !has_port {
+        command.arg("--port").arg(port.to_string());
+    }
+    for option in options {
+        command.arg(option.replace("{port}", &port.to_string()));
+    }
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let mut running = Running(spawned.unwrap_or_else(|error| {
+        panic!(
+            "cannot start {} ({error}): install it with `cargo xtask test tools`, or `apt-get install \
+             redis-server`",
+            program.display()
+        )
+    }));
+    let deadline = Instant::now() + SOON;
+    while Instant::now() < deadline {
+        if running.0.try_wait().expect("it is a child").is_some() {
+            return None;
+        }
+        if answers(&socket) {
+            return Some(running);
+        }
+        thread::yield_now();
+    }
+    panic!("the server does not answer: {}", log(folder));
+}
+
+/// Whether it says anything: that it wants a password is an answer too.
+fn answers(socket: &PathBuf) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else {
+        return false;
+    };
+    let mut byte = [0];
+    stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut byte).is_ok()
+}

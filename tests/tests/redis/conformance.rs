@@ -1,0 +1,77 @@
+//! The conformance suite, on every way to a server.
+
+use std::path::Path;
+
+use dogpile_plugin_api::testing::{backend_suite, mutex_suite, serializer_suite};
+use dogpile_plugin_redis::plugin;
+use dogpile_tests::python::{python, valkey_server};
+use dogpile_tests::redis_server::RedisServer;
+use serde_json::{Value as Json, json};
+
+use crate::certificates::Certificates;
+use crate::support::at;
+
+fn conforms(backend: &str, arguments: &Json) {
+    let arguments = arguments.to_string();
+    let suites = [
+        backend_suite(plugin(), backend, &arguments),
+        serializer_suite(plugin(), backend, &arguments),
+        mutex_suite(plugin(), backend, &arguments),
+    ];
+    for report in suites {
+        println!("{report}");
+        report.assert_passed();
+    }
+}
+
+#[test]
+fn redis_conforms_on_a_server_of_its_own() {
+    let server = RedisServer::start(&[]);
+    let mut arguments = at(&server);
+    arguments["clear_empties_db"] = json!(true);
+    conforms("redis", &arguments);
+}
+
+#[test]
+fn redis_conforms_with_a_password_and_another_database() {
+    let server = RedisServer::start(&["--requirepass", "secret"]);
+    let url = format!("redis://:secret@127.0.0.1:{}/3", server.port());
+    conforms("redis", &json!({ "url": url, "lock_prefix": "lock:" }));
+}
+
+#[test]
+fn redis_conforms_over_tls_with_a_certificate_of_its_own() {
+    let certificates = Certificates::new();
+    let server = certificates.server();
+    conforms("redis", &certificates.arguments(&server));
+}
+
+#[test]
+fn valkey_conforms_on_a_unix_socket() {
+    let server = RedisServer::start(&[]);
+    let url = format!("unix://{}?db=1", server.socket().display());
+    conforms("valkey", &json!({ "url": url, "max_connections": 8 }));
+}
+
+#[test]
+fn valkey_conforms_on_a_server_of_valkey() {
+    let python = python(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let server = RedisServer::start_program(valkey_server(&python), &[]);
+    conforms("valkey", &at(&server));
+}
+
+#[test]
+fn redis_conforms_without_a_lock_that_others_respect() {
+    let server = RedisServer::start(&[]);
+    let mut arguments = at(&server);
+    arguments["distributed_lock"] = json!(false);
+    conforms("redis", &arguments);
+}
+
+#[test]
+fn redis_conforms_where_the_server_cannot_tell_of_locks() {
+    let server = RedisServer::start(&["--rename-command", "HELLO", ""]);
+    let mut arguments = at(&server);
+    arguments["lock_sleep"] = json!("20ms");
+    conforms("redis", &arguments);
+}

@@ -1,0 +1,55 @@
+//! Many threads of many processes, and one creation at each expiry.
+
+use std::time::Duration;
+
+use dogpile_tests::process::Process;
+use dogpile_tests::redis_server::RedisServer;
+use dogpile_tests::worker::{created, set_time};
+
+use crate::processes::worker;
+
+/// So many expiries, or all of them in a soak.
+fn expiries() -> u64 {
+    if std::env::var_os("DOGPILE_TEST_FULL").is_some() {
+        500
+    } else {
+        50
+    }
+}
+
+fn crowd(server: &RedisServer) -> Vec<Process> {
+    (0..8)
+        .map(|_| worker(server, Duration::from_secs(30)))
+        .collect()
+}
+
+#[test]
+fn eight_threads_of_eight_processes_create_once_at_each_expiry() {
+    let server = RedisServer::start(&[]);
+    let mut workers = crowd(&server);
+    let mut seconds = 0;
+    for expiry in 0..expiries() {
+        // By turns a value that may be served meanwhile, and none.
+        seconds += if expiry % 2 == 0 { 61 } else { 121 };
+        set_time(&mut workers, seconds);
+        for worker in &mut workers {
+            worker.tell(&format!("call 8 {expiry} key"));
+        }
+        let created: u64 = workers.iter_mut().map(created).sum();
+        assert_eq!(created, 1, "{expiry}");
+    }
+}
+
+#[test]
+fn eight_threads_of_eight_processes_create_each_of_many_keys_once() {
+    let server = RedisServer::start(&[]);
+    let mut workers = crowd(&server);
+    for expiry in 0..expiries() / 5 {
+        set_time(&mut workers, expiry * 121);
+        for worker in &mut workers {
+            worker.tell(&format!("call 8 {expiry} a b c d e"));
+        }
+        let created: u64 = workers.iter_mut().map(created).sum();
+        assert_eq!(created, 5, "{expiry}");
+    }
+}

@@ -1,0 +1,88 @@
+"""The part that Python plays: a region of dogpile.cache, which does what it is told, line by line."""
+
+import json
+import sys
+import threading
+
+from dogpile.cache import make_region
+
+
+def say(text):
+    print(text, flush=True)
+
+
+region = make_region(
+    serializer=lambda value: json.dumps(value).encode(), deserializer=json.loads
+).configure(
+    "dogpile.cache.redis",
+    expiration_time=60,
+    arguments={
+        "host": "127.0.0.1",
+        "port": int(sys.argv[1]),
+        "distributed_lock": True,
+        "thread_local_lock": False,
+        "lock_timeout": 30,
+    },
+)
+go = threading.Event()
+
+
+def call(threads, key, value):
+    """Each thread wants the key. Says how many values they created, and what they got."""
+    created, got = [], []
+
+    def create():
+        created.append(value)
+        return value
+
+    def one():
+        got.append(region.get_or_create(key, create))
+
+    calls = [threading.Thread(target=one) for _ in range(threads)]
+    for thread in calls:
+        thread.start()
+    for thread in calls:
+        thread.join()
+    say(f"created {len(created)} got {sorted(set(got))}")
+
+
+def hold(key, value):
+    """Creates until it is told to go on."""
+
+    def create():
+        say(f"creating {key}")
+        go.wait()
+        return value
+
+    say(f"got {region.get_or_create(key, create)}")
+
+
+def do(word, *rest):
+    if word == "set":
+        region.set(rest[0], int(rest[1]))
+        say("done")
+    elif word == "set_multi":
+        region.set_multi({key: int(value) for key, value in zip(rest[::2], rest[1::2])})
+        say("done")
+    elif word == "get":
+        found = region.get_multi(rest)
+        say(" ".join(str(value) if value else "none" for value in found))
+    elif word == "delete":
+        region.delete(rest[0])
+        say("done")
+    elif word == "locked":
+        say(str(region.key_is_locked(rest[0])).lower())
+    elif word == "call":
+        threading.Thread(target=call, args=(int(rest[0]), rest[1], int(rest[2]))).start()
+    elif word == "hold":
+        go.clear()
+        threading.Thread(target=hold, args=(rest[0], int(rest[1]))).start()
+    elif word == "go":
+        go.set()
+    else:
+        say(f"no such word: {word}")
+
+
+say("ready")
+for line in sys.stdin:
+    do(*line.split())

@@ -1,0 +1,177 @@
+//! One cache for Python and Rust: values, and locks.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use dogpile::{Host, OnBackendError, Region, RegionConfig};
+use dogpile_tests::python::python;
+use dogpile_tests::redis_server::RedisServer;
+
+use crate::support::{client, until};
+
+/// A Python program with a region.
+struct Python {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Python {
+    fn start(server: &RedisServer) -> Self {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
+        let mut child = Command::new(python(Path::new(env!("CARGO_TARGET_TMPDIR"))))
+            .args([program, &server.port().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut python = Self { child, lines };
+        python.expect("ready");
+        python
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    fn expect(&mut self, line: &str) {
+        assert_eq!(self.hear(), line);
+    }
+
+    #[track_caller]
+    fn ask(&mut self, line: &str, answer: &str) {
+        self.tell(line);
+        self.expect(answer);
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
+
+/// A region of a host of its own, which is to the others what another process is.
+fn rust(server: &RedisServer) -> Region {
+    let config = RegionConfig::on("users", "redis")
+        .argument("host", "127.0.0.1")
+        .argument("port", server.port())
+        .on_backend_error(OnBackendError::Fail)
+        .expiration_time(Duration::from_mins(1));
+    let host = Host::builder()
+        .plugin(dogpile_plugin_redis::plugin())
+        .region(config);
+    host.build().unwrap().region("users").unwrap()
+}
+
+fn get(region: &Region, key: &str) -> Option<u32> {
+    region.get::<u32>(key).unwrap().map(|value| *value)
+}
+
+#[test]
+fn what_one_language_stores_the_other_reads_and_deletes() {
+    let server = RedisServer::start(&[]);
+    let (mut python, rust) = (Python::start(&server), rust(&server));
+    python.ask("set a 1", "done");
+    python.ask("set_multi b 2 c 3", "done");
+    for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
+        assert_eq!(get(&rust, key), Some(value));
+    }
+    let all = rust.get_multi::<u32, _>(&["c", "none", "a"]).unwrap();
+    let all: Vec<Option<u32>> = all
+        .into_iter()
+        .map(|value| value.map(|value| *value))
+        .collect();
+    assert_eq!(all, [Some(3), None, Some(1)]);
+    rust.set("a", 4_u32).unwrap();
+    rust.set_multi([("b", 5_u32), ("d", 6)]).unwrap();
+    python.ask("get a b c d e", "4 5 3 6 none");
+    rust.delete("a").unwrap();
+    rust.delete_multi(&["b", "c"]).unwrap();
+    python.ask("get a b c d", "none none none 6");
+    python.ask("delete d", "done");
+    assert_eq!(get(&rust, "d"), None);
+}
+
+#[test]
+fn who_waits_gets_the_value_that_the_other_language_creates() {
+    let server = RedisServer::start(&[]);
+    let (mut python, rust) = (Python::start(&server), rust(&server));
+    python.ask("hold a 1", "creating a");
+    assert!(rust.key_is_locked("a").unwrap());
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let got = rust.get_or_create("a", || -> u32 { panic!("Python creates it") });
+            *got.unwrap()
+        });
+        let mut client = client(&server);
+        until("the server knows of the wait", || {
+            let info: redis::InfoDict = redis::cmd("INFO").arg("stats").query(&mut client).unwrap();
+            info.get::<u64>("tracking_total_keys").unwrap() > 0
+        });
+        python.ask("go", "got 1");
+        assert_eq!(waits.join().unwrap(), 1);
+    });
+    let got = rust.get_or_create("b", || {
+        python.ask("locked b", "true");
+        python.tell("call 4 b 3");
+        2_u32
+    });
+    assert_eq!(*got.unwrap(), 2);
+    python.expect("created 0 got [2]");
+    python.ask("locked b", "false");
+}
+
+#[test]
+fn four_of_each_language_create_once_at_each_expiry() {
+    let rounds = if std::env::var_os("DOGPILE_TEST_FULL").is_some() {
+        100
+    } else {
+        20
+    };
+    let server = RedisServer::start(&[]);
+    let mut pythons: Vec<Python> = (0..4).map(|_| Python::start(&server)).collect();
+    let rusts: Vec<Region> = (0..4).map(|_| rust(&server)).collect();
+    let mut client = client(&server);
+    for round in 1..=rounds {
+        redis::cmd("DEL").arg("key").exec(&mut client).unwrap();
+        for python in &mut pythons {
+            python.tell(&format!("call 2 key {round}"));
+        }
+        let created = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for region in rusts.iter().chain(&rusts) {
+                scope.spawn(|| {
+                    let got = region.get_or_create("key", || {
+                        created.fetch_add(1, Ordering::SeqCst);
+                        round
+                    });
+                    assert_eq!(*got.unwrap(), round);
+                });
+            }
+        });
+        let mut created = created.into_inner();
+        for python in &mut pythons {
+            let line = python.hear();
+            let count = line
+                .strip_prefix("created ")
+                .and_then(|line| line.strip_suffix(&format!(" got [{round}]")));
+            created += count
+                .and_then(|count| count.parse::<u32>().ok())
+                .expect(&line);
+        }
+        assert_eq!(created, 1, "{round}");
+    }
+}

@@ -1,0 +1,20 @@
+//! The backends `redis` and `valkey`, on servers that each test starts for itself.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod certificates;
+mod chaos;
+mod conformance;
+mod crowds;
+mod failures;
+mod interop;
+mod locks;
+mod manifest;
+mod owners;
+mod processes;
+mod proxy;
+mod storing;
+mod support;
+mod waking;
+mod worker;
