@@ -44,6 +44,9 @@ pub struct ToStore<'a, V, E, L> {
 /// waited for it.
 pub type OrLeftOut<V, E> = Result<V, E>;
 
+/// What it made of all that it was asked for, or why it failed.
+pub type ManyMade<V, E> = Result<Vec<OrLeftOut<V, E>>, E>;
+
 /// How one caller reads, creates and stores the values of several keys, which it knows by their numbers in the request.
 /// As [`Operation`](crate::Operation), whose words say the rest. An error of one key is nothing to the others, nor to who
 /// waits for them; but once the call must end with an error, it creates nothing more.
@@ -80,7 +83,7 @@ pub trait MultiOperation {
     fn create(
         &mut self,
         numbers: &[usize],
-    ) -> impl Future<Output = Result<Vec<OrLeftOut<Self::Value, Self::Error>>, Self::Error>>;
+    ) -> impl Future<Output = ManyMade<Self::Value, Self::Error>>;
 
     /// Stores the values: as many outcomes, in their order.
     fn store(

@@ -3,8 +3,8 @@
 #![cfg(not(feature = "model-check"))]
 
 use dogpile_lock::{
-    Clock, Flights, Lock, LockError, ManualClock, MultiOperation, MultiRequest, Operation,
-    OrLeftOut, Reading, Request, Retry, Storing, ToStore, WaitGraph,
+    Clock, Flights, Lock, LockError, ManualClock, ManyMade, MultiOperation, MultiRequest,
+    Operation, Reading, Request, Retry, Storing, ToStore, WaitGraph,
 };
 use std::fmt::{Debug, Write};
 use std::sync::{Mutex, Once, mpsc};
@@ -228,7 +228,7 @@ impl<C: FnMut() -> Result<u64, String>> MultiOperation for Call<C> {
         numbers.iter().map(|_| Ok(self.reading)).collect()
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<u64, String>>, String> {
+    async fn create(&mut self, numbers: &[usize]) -> ManyMade<u64, String> {
         let value = (self.create)()?;
         Ok(numbers.iter().map(|_| Ok(value)).collect())
     }

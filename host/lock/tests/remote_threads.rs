@@ -2,8 +2,8 @@
 #![cfg(not(any(feature = "model-check", miri)))]
 
 use dogpile_lock::{
-    Acquired, Flights, Held, LockError, MultiOperation, MultiRequest, Operation, OrLeftOut,
-    Outcome, Reading, Remote, RemoteMutex, Request, Source, Storing, ToStore, Turn, WaitGraph,
+    Acquired, Flights, Held, LockError, ManyMade, MultiOperation, MultiRequest, Operation, Outcome,
+    Reading, Remote, RemoteMutex, Request, Source, Storing, ToStore, Turn, WaitGraph,
 };
 use std::fmt::Debug;
 use std::future::pending;
@@ -225,7 +225,7 @@ impl MultiOperation for Call {
         vec![Operation::read_again(self).await]
     }
 
-    async fn create(&mut self, _: &[usize]) -> Result<Vec<OrLeftOut<u64, String>>, String> {
+    async fn create(&mut self, _: &[usize]) -> ManyMade<u64, String> {
         Ok(vec![Operation::create(self).await])
     }
 

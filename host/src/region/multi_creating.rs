@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use dogpile_lock::{Acquired, Held, MultiOperation, OrLeftOut, Outcome, Reading, Source, ToStore};
+use dogpile_lock::{Acquired, Held, ManyMade, MultiOperation, Outcome, Reading, Source, ToStore};
 use dogpile_plugin_api::{Key, Unreferenced, Value, keep_unreferenced};
 use tracing::Instrument;
 
@@ -193,10 +193,7 @@ where
         readings
     }
 
-    async fn create(
-        &mut self,
-        numbers: &[usize],
-    ) -> Result<Vec<OrLeftOut<Value, Failure>>, Failure> {
+    async fn create(&mut self, numbers: &[usize]) -> ManyMade<Value, Failure> {
         let started = self.region.slot().invalidations.start(self.region.clock());
         let attempt = Arc::new(Attempt {
             started,
@@ -257,7 +254,7 @@ where
                     .collect();
             }
         };
-        let (mut stored, mut numbers, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut numbers, mut stores) = (Vec::new(), Vec::new(), Vec::new());
         for (at, to_store) in values.iter().enumerate() {
             let number = to_store.number;
             // What was created for an instance that is gone is stored nowhere.
@@ -273,7 +270,7 @@ where
                 .to_store::<T, F>(&region, self.call, key, to_store.value);
             match form {
                 Ok(Some(form)) => {
-                    stored.push(at);
+                    places.push(at);
                     numbers.push(number);
                     let lease = to_store.lease.map(Held::lend);
                     stores.push((form, to_store.storing.clone(), lease));
@@ -294,7 +291,7 @@ where
             .call_with_keys(self.way, &region.instance, &keys, call);
         let (outcomes, unreferenced) = called.await;
         self.unreferenced.append(unreferenced);
-        for ((at, key), outcome) in stored.into_iter().zip(keys).zip(outcomes) {
+        for ((at, key), outcome) in places.into_iter().zip(keys).zip(outcomes) {
             let ToStore {
                 number,
                 value,

@@ -4,8 +4,8 @@ use crate::executor::{Executor, block_on, until};
 use crate::support::{Gate, Gotten, HASH, Store, Table, call, table, until_waiting};
 use crate::task::{call_task, never};
 use dogpile_lock::{
-    Acquired, Clock, LockError, MultiOperation, MultiRequest, OrLeftOut, Outcome, Reading, Source,
-    ToStore,
+    Acquired, Clock, LockError, ManyMade, MultiOperation, MultiRequest, OrLeftOut, Outcome,
+    Reading, Source, ToStore,
 };
 use std::cell::{Cell, RefCell};
 use std::sync::{Barrier, Mutex};
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 type ManyGotten = Result<Vec<OrLeftOut<Outcome<u64>, String>>, LockError<String>>;
-type Values = Result<Vec<OrLeftOut<u64, String>>, String>;
+type Values = ManyMade<u64, String>;
 
 /// Where a key fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -320,8 +320,9 @@ fn with_a_fault(fault: Fault, create: impl Fn(&[usize])) -> (ManyGotten, [Gotten
     let creating = Gate::default();
     let all_wait = || {
         creating.open();
-        keys.iter()
-            .for_each(|(key, _)| until_waiting(&flights, key, 1));
+        for (key, _) in &keys {
+            until_waiting(&flights, key, 1);
+        }
     };
     let came = thread::scope(|scope| {
         let others = [0, 1, 2].map(|at| {

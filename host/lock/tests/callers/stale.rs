@@ -2,8 +2,8 @@
 
 use crate::support::{HASH, Table, table};
 use dogpile_lock::{
-    Clock, Flights, LockError, MultiOperation, MultiRequest, Operation, OrLeftOut, Outcome,
-    Reading, Request, Retry, Source, Storing, ToStore,
+    Clock, Flights, LockError, ManyMade, MultiOperation, MultiRequest, Operation, OrLeftOut,
+    Outcome, Reading, Request, Retry, Source, Storing, ToStore,
 };
 use std::cell::Cell;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl MultiOperation for Failing<'_> {
         numbers.iter().map(|_| Ok(self.reading)).collect()
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<u64, String>>, String> {
+    async fn create(&mut self, numbers: &[usize]) -> ManyMade<u64, String> {
         let number = u32::try_from(numbers.len()).unwrap();
         self.creations.set(self.creations.get() + number);
         Err(self.error.to_owned())

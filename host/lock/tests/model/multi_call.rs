@@ -2,7 +2,8 @@
 
 use crate::world::{AtWork, HASH, KEYS, KeyTurn, Leave, Mood, Terms, World, act};
 use dogpile_lock::{
-    Acquired, LockError, MultiOperation, MultiRequest, OrLeftOut, Outcome, Reading, Retry, ToStore,
+    Acquired, LockError, ManyMade, MultiOperation, MultiRequest, OrLeftOut, Outcome, Reading,
+    Retry, ToStore,
 };
 use std::time::Duration;
 
@@ -35,14 +36,16 @@ impl<F: AsyncFnMut(&[(usize, usize)]) -> Moods> MultiOperation for MultiCall<'_,
 
     async fn read_again(&mut self, numbers: &[usize]) -> Vec<Result<Reading<usize>, String>> {
         let keys = numbers.iter().map(|at| self.keys[*at]);
-        keys.map(|key| match self.unreadable == Some(key) {
-            true => Err("unreadable".to_owned()),
-            false => Ok(self.world.stores[key].read()),
+        keys.map(|key| {
+            if self.unreadable == Some(key) {
+                return Err("unreadable".to_owned());
+            }
+            Ok(self.world.stores[key].read())
         })
         .collect()
     }
 
-    async fn create(&mut self, numbers: &[usize]) -> Result<Vec<OrLeftOut<usize, String>>, String> {
+    async fn create(&mut self, numbers: &[usize]) -> ManyMade<usize, String> {
         let world = self.world;
         let stores: Vec<_> = numbers
             .iter()
