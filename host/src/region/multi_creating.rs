@@ -48,8 +48,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     made: Vec<Came<Value>>,
     /// Whether values are created whatever there is.
     anew: bool,
-    /// None until its creator begins.
-    attempt: Option<Arc<Attempt>>,
+    /// One for each time that its creator has begun.
+    attempts: Vec<Arc<Attempt>>,
     /// What was dropped while it had the keys: its own code may ask for those.
     unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
@@ -79,7 +79,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             beneath: vec![Beneath::default(); keys.len()],
             made: keys.iter().map(|_| Came::ToNothing).collect(),
             anew: false,
-            attempt: None,
+            attempts: Vec::new(),
             unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
@@ -99,12 +99,12 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
 
     /// See [`Creating::is_own`](super::creating::Creating::is_own).
     pub(super) fn is_own(&self, attempt: &Arc<Attempt>) -> bool {
-        let own = self.attempt.as_ref();
-        own.is_some_and(|own| Arc::ptr_eq(own, attempt))
+        let mut own = self.attempts.iter();
+        own.any(|own| Arc::ptr_eq(own, attempt))
     }
 
     fn failed(&self, error: Error) -> Failure {
-        Failure::Error(error, self.attempt.clone())
+        Failure::Error(error, self.attempts.last().cloned())
     }
 
     /// What the creator made, of each key that it was asked for.
@@ -202,7 +202,7 @@ where
             started,
             tags: self.call.tags.clone(),
         });
-        self.attempt = Some(attempt.clone());
+        self.attempts.push(attempt.clone());
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
