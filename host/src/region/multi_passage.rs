@@ -206,35 +206,25 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
                 (&own_keys, &backend_keys),
                 &self.call,
                 &mut creator,
-                &self.rule,
+                (&self.rule, &wanted),
                 waiting.way,
             )
             .over(beneath);
-            if !wanted.takes_what_is_there() {
-                creating = creating.anew();
-            }
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, &waiting.timer)
                 .await;
-            let is_refused = |failure: &Failure| {
-                let attempt = failure.attempt();
-                attempt.is_some_and(|attempt| {
-                    wanted.refuses_attempt(attempt) && !creating.is_own(attempt)
-                })
-            };
             let came: Vec<Came<_>> = match outcome {
                 Ok(outcomes) => outcomes
                     .into_iter()
                     .map(|outcome| match outcome {
                         Ok(outcome) if wanted.refuses(&outcome) => Came::ToNothing,
                         Ok(outcome) => Came::To(outcome),
-                        Err(why) if is_refused(&why) => Came::ToNothing,
-                        Err(_) => Came::LeftOut,
+                        Err(why) if creating.is_left_out(&why) => Came::LeftOut,
+                        Err(_) => Came::ToNothing,
                     })
                     .collect(),
                 // What it has made by then it keeps.
                 Err(LockError::Creation(Failure::Replaced)) => creating.into_made(),
-                Err(LockError::Creation(failure)) if is_refused(&failure) => creating.into_made(),
                 Err(error) => return Err(region.failed(error, wait)),
             };
             for (number, came) in open.into_iter().zip(came) {

@@ -45,6 +45,9 @@ impl<C> Many<'_, C> {
 
 const LEFT_OUT: &str = "left out";
 
+/// An error that a call of several keys disregards when it is another's.
+const OUTDATED: &str = "outdated";
+
 fn left_out<T>() -> OrLeftOut<T, String> {
     Err(LEFT_OUT.to_owned())
 }
@@ -82,6 +85,10 @@ impl<C: AsyncFnMut(&[usize]) -> Values> MultiOperation for Many<'_, C> {
             Ok(())
         };
         values.into_iter().map(store).collect()
+    }
+
+    fn disregards(&self, error: &String) -> bool {
+        error == OUTDATED
     }
 }
 
@@ -310,6 +317,46 @@ fn what_was_created_is_stored_though_another_key_fails() {
         assert!(fails.join().unwrap().is_err());
     });
     assert_eq!(stores[0].stored(), Some(1));
+}
+
+#[test]
+fn a_call_goes_on_after_an_error_of_another_that_it_disregards() {
+    let flights = table();
+    let stores: [Store; 2] = std::array::from_fn(|_| Store::empty());
+    let keys: Vec<_> = ["a", "b"].into_iter().zip(&stores).collect();
+    let creating: [Gate; 2] = std::array::from_fn(|_| Gate::default());
+    thread::scope(|scope| {
+        let makes = scope.spawn(|| {
+            call(&flights, "a", &stores[0], None, || {
+                creating[0].open();
+                until_waiting(&flights, "a", 1);
+                while flights.is_creating(HASH, "b") {
+                    thread::yield_now();
+                }
+                Ok(stores[0].make())
+            })
+        });
+        let fails = scope.spawn(|| {
+            call(&flights, "b", &stores[1], None, || {
+                creating[1].open();
+                until_waiting(&flights, "b", 1);
+                Err(OUTDATED.to_owned())
+            })
+        });
+        creating.iter().for_each(Gate::pass);
+        let gotten = call_many(&flights, &keys, None, |_| unreachable!()).unwrap();
+        let made = makes.join().unwrap().unwrap().value;
+        let source = Source::Waited;
+        let waited = Outcome {
+            value: made,
+            source,
+        };
+        assert_eq!(gotten, [Ok(waited), Err(OUTDATED.to_owned())]);
+        assert!(fails.join().unwrap().is_err());
+    });
+    // Its own creator's it does not.
+    let gotten = call_many(&flights, &keys[1..], None, |_| Err(OUTDATED.to_owned()));
+    assert_eq!(gotten, Err(LockError::Creation(OUTDATED.to_owned())));
 }
 
 /// A call of three keys whose second fails there, and what came to those who waited for each meanwhile.
