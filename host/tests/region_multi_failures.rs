@@ -39,7 +39,9 @@ fn with_a_fault(
         if call == fault && fails_before_it_creates {
             // Only the call with several keys gets here: the other caller of this one has its error.
             met.send(()).unwrap();
-            waited_for.iter().for_each(|key| until_waiting(key, 1));
+            for key in &waited_for {
+                until_waiting(key, 1);
+            }
         }
     });
     let mut asked = Vec::new();
@@ -48,7 +50,9 @@ fn with_a_fault(
             users.get_or_create_multi(&keys, |missing| {
                 asked.extend(missing.iter().cloned());
                 begun.send(()).unwrap();
-                keys.iter().for_each(|key| until_waiting(key, 1));
+                for key in &keys {
+                    until_waiting(key, 1);
+                }
                 missing
                     .iter()
                     .map(|key| (key.clone(), 1))

@@ -63,7 +63,7 @@ pub use freshness::{
     Expiry, FUTURE_TOLERANCE, Freshness, Outdated, Reason, is_plainly_fresh, judge,
 };
 pub use lock::Lock;
-pub use multi::{MultiOperation, MultiRequest, OrLeftOut, ToStore};
+pub use multi::{Made, MultiOperation, MultiRequest, OrLeftOut, ToStore};
 pub use operation::{Acquired, Operation, Outcome, Reading, Source};
 pub use passage::Request;
 #[cfg(not(feature = "model-check"))]

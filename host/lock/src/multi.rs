@@ -44,6 +44,9 @@ pub struct ToStore<'a, V, E, L> {
 /// waited for it. To a call a key comes also with an error that it [disregards](MultiOperation::disregards).
 pub type OrLeftOut<V, E> = Result<V, E>;
 
+/// Those of several keys, in their order; or why its creator made nothing at all.
+pub type Made<V, E> = Result<Vec<OrLeftOut<V, E>>, E>;
+
 /// How one caller reads, creates and stores the values of several keys, which it knows by their numbers in the request.
 /// As [`Operation`](crate::Operation), whose words say the rest. An error of one key is nothing to the others, nor to who
 /// waits for them; but once the call must end with an error, it creates nothing more.
@@ -77,10 +80,8 @@ pub trait MultiOperation {
     ) -> impl Future<Output = Vec<Result<Reading<Self::Value>, Self::Error>>>;
 
     /// Creates values: as many as numbers, in their order. Called again for keys whose creator gave up meanwhile.
-    fn create(
-        &mut self,
-        numbers: &[usize],
-    ) -> impl Future<Output = Result<Vec<OrLeftOut<Self::Value, Self::Error>>, Self::Error>>;
+    fn create(&mut self, numbers: &[usize])
+    -> impl Future<Output = Made<Self::Value, Self::Error>>;
 
     /// Stores the values: as many outcomes, in their order.
     fn store(

@@ -63,9 +63,10 @@ impl<'f, V, E, L> Waiting<'f, V, E, L> {
             return Poll::Ready(Some(self.turn(given)));
         }
         // It may have ended before there was anybody to wake.
-        match self.has_ended() {
-            true => Poll::Ready(None),
-            false => Poll::Pending,
+        if self.has_ended() {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
         }
     }
 

@@ -254,7 +254,7 @@ where
                     .collect();
             }
         };
-        let (mut stored, mut numbers, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut numbers, mut stores) = (Vec::new(), Vec::new(), Vec::new());
         for (at, to_store) in values.iter().enumerate() {
             let number = to_store.number;
             // What was created for an instance that is gone is stored nowhere.
@@ -270,7 +270,7 @@ where
                 .to_store::<T, F>(&region, self.call, key, to_store.value);
             match form {
                 Ok(Some(form)) => {
-                    stored.push(at);
+                    places.push(at);
                     numbers.push(number);
                     let lease = to_store.lease.map(Held::lend);
                     stores.push((form, to_store.storing.clone(), lease));
@@ -291,7 +291,7 @@ where
             .call_with_keys(self.way, &region.instance, &keys, call);
         let (outcomes, unreferenced) = called.await;
         self.unreferenced.append(unreferenced);
-        for ((at, key), outcome) in stored.into_iter().zip(keys).zip(outcomes) {
+        for ((at, key), outcome) in places.into_iter().zip(keys).zip(outcomes) {
             let ToStore {
                 number,
                 value,

@@ -367,8 +367,9 @@ fn with_a_fault(fault: Fault, create: impl Fn(&[usize])) -> (ManyGotten, [Gotten
     let creating = Gate::default();
     let all_wait = || {
         creating.open();
-        keys.iter()
-            .for_each(|(key, _)| until_waiting(&flights, key, 1));
+        for (key, _) in &keys {
+            until_waiting(&flights, key, 1);
+        }
     };
     let came = thread::scope(|scope| {
         let others = [0, 1, 2].map(|at| {
