@@ -41,7 +41,7 @@ fn a_call_goes_on_after_an_error_of_another_that_it_disregards() {
         let makes = scope.spawn(|| {
             call(&flights, "a", &stores[0], None, || {
                 creating[0].open();
-                until_waiting(&flights, "a", 1);
+                creating[1].pass();
                 while flights.is_creating(HASH, "b") {
                     thread::yield_now();
                 }
@@ -51,6 +51,7 @@ fn a_call_goes_on_after_an_error_of_another_that_it_disregards() {
         let fails = scope.spawn(|| {
             call(&flights, "b", &stores[1], None, || {
                 creating[1].open();
+                until_waiting(&flights, "a", 1);
                 until_waiting(&flights, "b", 1);
                 Err(OUTDATED.to_owned())
             })
