@@ -13,7 +13,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dogpile::{ErrorKind, Host, RegionConfig, Source};
+use dogpile::{ErrorKind, Host, Invalidation, RegionConfig, Source};
 
 use region_support::{Board, SECOND, builder, held, region, until, until_waiting, unwanted};
 
@@ -218,6 +218,55 @@ fn what_another_process_creates_is_waited_for_no_longer_than_lock_wait() {
     board.unlock_key("elsewhere");
     until(|| !users.key_is_locked("elsewhere").unwrap());
     assert_eq!(*users.get_or_create("elsewhere", || 7).unwrap(), 7);
+}
+
+/// What it waited for is outdated, and is being created anew when the call begins again.
+#[test]
+fn a_call_of_several_keys_does_not_wait_while_it_creates() {
+    let board = Board::new("waits after its own");
+    let wait = SECOND;
+    let (users, _) = region(board.objects().argument("alone", true).lock_wait(wait));
+    let [own, others] = ["waits after:own", "waits after:others"];
+    thread::scope(|scope| {
+        let outdated = held(scope, |hold| {
+            users.get_or_create(others, || {
+                hold.wait();
+                1
+            })
+        });
+        users.invalidate(Invalidation::Hard).unwrap();
+        let (read_again, next) = (format!("get_multi {others}"), users.clone());
+        board.hook(move |call| {
+            if call != read_again {
+                return;
+            }
+            let (users, (begun, has_begun)) = (next.clone(), mpsc::channel());
+            thread::spawn(move || {
+                users.get_or_create(others, || {
+                    begun.send(()).unwrap();
+                    until_waiting(others, 2);
+                    let lined_up = Instant::now();
+                    until(|| lined_up.elapsed() >= wait / 10);
+                    3
+                })
+            });
+            has_begun.recv().unwrap();
+        });
+        let call = scope.spawn(|| {
+            users.get_or_create_multi(&[own, others], |missing| {
+                assert_eq!(missing, [own]);
+                let began = Instant::now();
+                until(|| began.elapsed() > wait);
+                [(own, 2)]
+            })
+        });
+        until_waiting(others, 1);
+        outdated.end().unwrap();
+        let got = call.join().unwrap().unwrap();
+        let got = got.into_iter().map(Option::unwrap);
+        let got: Vec<_> = got.map(|got| (*got, got.source())).collect();
+        assert_eq!(got, [(2, Source::Created), (3, Source::Waited)]);
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::thread;
 
 use dogpile::{Invalidation, MissReason, Region, RegionConfig, Source};
 
-use region_support::{all_misses, region, until_waiting};
+use region_support::{all_misses, held, memory, region, until_waiting};
 
 /// A call with the keys that end in `a`, `b` and `c` of `name`, of which another thread is creating `b` by `create`, and
 /// `c` is stored. `meanwhile` comes before the call. Gives what the creator was asked for.
@@ -114,4 +114,44 @@ fn a_call_of_tasks_keeps_what_it_has_made_too() {
         other.join().unwrap().unwrap();
     });
     assert_eq!(asked, [["rounds task:a"], ["rounds task:b"]]);
+}
+
+/// Of what it waits for, one key fails, by a creator from before an invalidation, while the other is created after it.
+#[test]
+fn what_a_call_waits_for_it_gets_though_it_has_to_begin_again_for_another_key() {
+    let (users, _) = memory();
+    let keys = ["rounds wait:a", "rounds wait:b"];
+    let mut asked = Vec::new();
+    thread::scope(|scope| {
+        let outdated = held(scope, |hold| {
+            users.try_get_or_create(keys[1], || {
+                hold.wait();
+                Err::<i32, _>("no row")
+            })
+        });
+        users.invalidate(Invalidation::Hard).unwrap();
+        let unstored = held(scope, |hold| {
+            let entry = users.entry(keys[0]).should_cache(|_: &i32| false);
+            entry.get_or_create(|| {
+                hold.wait();
+                1
+            })
+        });
+        let call = scope.spawn(|| {
+            users.get_or_create_multi(&keys, |missing| {
+                asked.push(missing.to_vec());
+                missing.iter().map(|key| (*key, 2)).collect::<Vec<_>>()
+            })
+        });
+        for key in keys {
+            until_waiting(key, 1);
+        }
+        outdated.end().unwrap_err();
+        unstored.end().unwrap();
+        let got = call.join().unwrap().unwrap();
+        let got = got.into_iter().map(Option::unwrap);
+        let got: Vec<_> = got.map(|got| (*got, got.source())).collect();
+        assert_eq!(got, [(1, Source::Waited), (2, Source::Created)]);
+    });
+    assert_eq!(asked, [[keys[1]]]);
 }

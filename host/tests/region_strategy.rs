@@ -5,8 +5,10 @@
 mod region_support;
 
 use std::error::Error as StdError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::SystemTime;
 
 use dogpile::{
@@ -14,7 +16,9 @@ use dogpile::{
     Source, Verdict,
 };
 
-use region_support::{Board, SECOND, TICK, after, beside_a_creation, memory, misses, region};
+use region_support::{
+    Board, SECOND, TICK, after, beside_a_creation, held, memory, misses, region, until_waiting,
+};
 
 /// Outdates what was created before a moment, in one of the ways.
 #[derive(Default)]
@@ -174,6 +178,40 @@ fn where_a_strategy_outdates_all_a_creator_is_called_once_and_its_outcome_is_its
     let made = users.get_or_create("1", || 1).unwrap();
     assert_eq!((*made, made.source()), (1, Source::Created));
     assert!(users.get::<i32>("1").unwrap().is_none());
+}
+
+/// The creator is called for the second key when it has been called for the first: who created that is gone.
+#[test]
+fn where_a_strategy_outdates_all_a_creator_is_not_asked_again_for_what_it_left_out() {
+    let (users, _) = memory();
+    users.set_invalidation_strategy(Always(Verdict::Hard));
+    let keys = ["left out by all means", "taken over by all means"];
+    let mut asked = Vec::new();
+    thread::scope(|scope| {
+        let gone = held(scope, |hold| {
+            let create = || -> i32 {
+                hold.wait();
+                panic!("it is gone")
+            };
+            let call = AssertUnwindSafe(|| users.get_or_create(keys[1], create));
+            catch_unwind(call).is_err()
+        });
+        let call = scope.spawn(|| {
+            users.get_or_create_multi(&keys, |missing| {
+                asked.extend(missing.to_vec());
+                missing
+                    .iter()
+                    .rfind(|key| **key == keys[1])
+                    .map(|key| (*key, 2))
+            })
+        });
+        until_waiting(keys[1], 1);
+        assert!(gone.end());
+        let got = call.join().unwrap().unwrap();
+        let got = got.into_iter().map(|got| got.map(|got| *got));
+        assert_eq!(got.collect::<Vec<_>>(), [None, Some(2)]);
+    });
+    assert_eq!(asked, keys);
 }
 
 #[test]

@@ -41,10 +41,10 @@ pub struct ToStore<'a, V, E, L> {
 }
 
 /// What a creator of several keys made of one: a value; or that it left it out, with what is told of that to whoever
-/// waited for it.
+/// waited for it. To a call a key comes also with an error that it [disregards](MultiOperation::disregards).
 pub type OrLeftOut<V, E> = Result<V, E>;
 
-/// What it made of all that it was asked for, or why it failed.
+/// Those of several keys, in their order; or why its creator made nothing at all.
 pub type ManyMade<V, E> = Result<Vec<OrLeftOut<V, E>>, E>;
 
 /// How one caller reads, creates and stores the values of several keys, which it knows by their numbers in the request.
@@ -95,6 +95,13 @@ pub trait MultiOperation {
     fn is_excused(error: &Self::Error) -> bool {
         let _ = error;
         true
+    }
+
+    /// Whether the error of another's creation is none of this call's, which goes on: the key comes to that error, as if it
+    /// was left out. Default: it is the call's own.
+    fn disregards(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
     }
 
     /// Whether that lease is known to have passed. See [`Operation::is_lost`](crate::Operation::is_lost).
@@ -271,7 +278,13 @@ impl<'a, O: MultiOperation> MultiPassage<'a, '_, O> {
                 }
                 Ended::Failed(error) => {
                     let excused = O::is_excused(&error);
-                    place.outcome = Some(Ok(place.seen.or_error(place.key, error, excused)?));
+                    let outcome = match place.seen.or_error(place.key, error, excused) {
+                        Err(LockError::Creation(error)) if self.operation.disregards(&error) => {
+                            Err(error)
+                        }
+                        outcome => Ok(outcome?),
+                    };
+                    place.outcome = Some(outcome);
                 }
                 Ended::LeftOut(why) => place.outcome = Some(Err(why)),
                 Ended::Again => return self.enter(number, turns, waits),

@@ -22,6 +22,7 @@ use super::read::Found;
 use super::store::object;
 use super::together::{get_all_fresh, set_all};
 use super::told::Told;
+use super::wanted::Wanted;
 use super::way::Way;
 use super::{CacheKey, Region};
 use crate::instance::{Creations, Failure, Instance, KeyMutex};
@@ -38,6 +39,7 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     call: &'a Call,
     creator: &'a mut C,
     rule: &'a R,
+    wanted: &'a Wanted,
     way: Way,
     /// The mutexes that other processes hold, by the number of their key.
     mutexes: HashMap<usize, Arc<KeyMutex>>,
@@ -46,10 +48,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     beneath: Vec<Beneath>,
     /// What the creator was asked for, and what it made of that.
     made: Vec<Came<Value>>,
-    /// Whether values are created whatever there is.
-    anew: bool,
-    /// None until its creator begins.
-    attempt: Option<Arc<Attempt>>,
+    /// One for each time that its creator has begun.
+    attempts: Vec<Arc<Attempt>>,
     /// What was dropped while it had the keys: its own code may ask for those.
     unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
@@ -62,7 +62,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         (own_keys, keys): (&'a [&'a OwnKey<'a, K>], &'a [BackendKey<'a>]),
         call: &'a Call,
         creator: &'a mut C,
-        rule: &'a R,
+        (rule, wanted): (&'a R, &'a Wanted),
         way: Way,
     ) -> Self {
         Self {
@@ -73,13 +73,13 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             call,
             creator,
             rule,
+            wanted,
             way,
             mutexes: HashMap::new(),
             keep: vec![true; keys.len()],
             beneath: vec![Beneath::default(); keys.len()],
             made: keys.iter().map(|_| Came::ToNothing).collect(),
-            anew: false,
-            attempt: None,
+            attempts: Vec::new(),
             unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
@@ -91,20 +91,17 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         self
     }
 
-    /// What is stored is as if it was not there.
-    pub(super) fn anew(mut self) -> Self {
-        self.anew = true;
-        self
-    }
-
-    /// See [`Creating::is_own`](super::creating::Creating::is_own).
-    pub(super) fn is_own(&self, attempt: &Arc<Attempt>) -> bool {
-        let own = self.attempt.as_ref();
-        own.is_some_and(|own| Arc::ptr_eq(own, attempt))
+    /// Whether a key that came to that was left out, by its own creator or by one of which it takes that.
+    pub(super) fn is_left_out(&self, why: &Failure) -> bool {
+        let Failure::LeftOut(attempt) = why else {
+            return false;
+        };
+        let mut own = self.attempts.iter();
+        own.any(|own| Arc::ptr_eq(own, attempt)) || !self.wanted.refuses_attempt(attempt)
     }
 
     fn failed(&self, error: Error) -> Failure {
-        Failure::Error(error, self.attempt.clone())
+        Failure::Error(error, self.attempts.last().cloned())
     }
 
     /// What the creator made, of each key that it was asked for.
@@ -167,7 +164,7 @@ where
             Ok(region) => region,
             Err(failure) => return numbers.iter().map(|_| Err(failure.clone())).collect(),
         };
-        if self.anew {
+        if !self.wanted.takes_what_is_there() {
             return numbers.iter().map(|_| Ok(Reading::Missing)).collect();
         }
         let keys = self.keys_of(numbers.iter().copied());
@@ -199,7 +196,7 @@ where
             started,
             tags: self.call.tags.clone(),
         });
-        self.attempt = Some(attempt.clone());
+        self.attempts.push(attempt.clone());
         let wanted = numbers
             .iter()
             .map(|number| self.own_keys[*number].key.clone());
@@ -312,6 +309,13 @@ where
     /// A stale value stands in for an error, not for a backend that is gone.
     fn is_excused(error: &Failure) -> bool {
         matches!(error, Failure::Error(..))
+    }
+
+    fn disregards(&self, error: &Failure) -> bool {
+        match error.attempt() {
+            Some(attempt) => self.wanted.refuses_attempt(attempt),
+            None => matches!(error, Failure::Replaced),
+        }
     }
 
     fn is_lost(lease: &Held<KeyMutex>) -> bool {

@@ -1,6 +1,7 @@
 //! The way of a call with several keys, in rounds: each takes up what those before it left open.
 
 use std::mem;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use dogpile_lock::{LockError, MultiRequest, Outcome, Reading, Retry};
@@ -153,7 +154,16 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
         let region = self.region;
         let keys = Keys::of(self.keys);
         let mut progress = Progress::<T>::new(keys.all.len());
-        let (began, mut first_round) = (Instant::now(), true);
+        let mut first_round = true;
+        // Since when it waits for others: what it creates before that is no wait.
+        let waits_since = OnceLock::new();
+        let timer = |wait| {
+            let (since, timer) = (&waits_since, &waiting.timer);
+            async move {
+                since.get_or_init(Instant::now);
+                timer(wait).await;
+            }
+        };
         let ended = |error| region.ended(error);
         loop {
             let open = progress.open();
@@ -190,9 +200,10 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
             };
             first_round = false;
             let wait = patience(&current);
+            let used_up = waits_since.get().map_or(Duration::ZERO, Instant::elapsed);
             let request = MultiRequest {
                 keys: asked(&backend_keys, first),
-                wait: wait.map(|wait| wait.saturating_sub(began.elapsed())),
+                wait: wait.map(|wait| wait.saturating_sub(used_up)),
                 retry: current.retry_after().map(|after| Retry {
                     after,
                     clock: region.clock(),
@@ -206,35 +217,25 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
                 (&own_keys, &backend_keys),
                 &self.call,
                 &mut creator,
-                &self.rule,
+                (&self.rule, &wanted),
                 waiting.way,
             )
             .over(beneath);
-            if !wanted.takes_what_is_there() {
-                creating = creating.anew();
-            }
             let outcome = creations
-                .get_or_create_multi_async(request, &mut creating, &waiting.timer)
+                .get_or_create_multi_async(request, &mut creating, timer)
                 .await;
-            let is_refused = |failure: &Failure| {
-                let attempt = failure.attempt();
-                attempt.is_some_and(|attempt| {
-                    wanted.refuses_attempt(attempt) && !creating.is_own(attempt)
-                })
-            };
             let came: Vec<Came<_>> = match outcome {
                 Ok(outcomes) => outcomes
                     .into_iter()
                     .map(|outcome| match outcome {
                         Ok(outcome) if wanted.refuses(&outcome) => Came::ToNothing,
                         Ok(outcome) => Came::To(outcome),
-                        Err(why) if is_refused(&why) => Came::ToNothing,
-                        Err(_) => Came::LeftOut,
+                        Err(why) if creating.is_left_out(&why) => Came::LeftOut,
+                        Err(_) => Came::ToNothing,
                     })
                     .collect(),
                 // What it has made by then it keeps.
                 Err(LockError::Creation(Failure::Replaced)) => creating.into_made(),
-                Err(LockError::Creation(failure)) if is_refused(&failure) => creating.into_made(),
                 Err(error) => return Err(region.failed(error, wait)),
             };
             for (number, came) in open.into_iter().zip(came) {

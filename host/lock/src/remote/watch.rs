@@ -14,7 +14,7 @@ use tracing::{debug, error};
 /// this and one call, however the mutex waits: together they are to be less than a quarter of a second.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
-/// A mutex whose wait comes back sooner than this, though it is not free, is left alone for as long.
+/// A mutex whose wait comes back sooner than this, though it is not free or with an error, is left alone for as long.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
 /// Keys that are waited for by a thread each.
@@ -81,11 +81,13 @@ where
 {
     fn wait(&mut self) {
         let began = Instant::now();
-        if let Err(error) = caught(|| self.mutex.wait(LONGEST_WAIT)) {
-            self.unreachable(&error);
-        }
+        let waited = caught(|| self.mutex.wait(LONGEST_WAIT));
         if began.elapsed() < SHORTEST_WAIT {
             thread::sleep(SHORTEST_WAIT);
+        }
+        // Not before: who has the turn then may be back at once.
+        if let Err(error) = waited {
+            self.unreachable(&error);
         }
     }
 

@@ -98,11 +98,16 @@ fn a_mutex_that_comes_back_at_once_is_not_asked_without_pause() {
 fn a_mutex_that_cannot_be_waited_for_is_asked_by_the_callers_themselves() {
     for waits in [Waits::Fails, Waits::Panics] {
         let key = elsewhere(waits);
+        let mut took = None;
         let sources = wait_for(&key, || {
             let asked = key.mutex.seen().asked;
-            key.mutex.until(|seen| seen.asked > asked + 2);
+            let began = Instant::now();
+            key.mutex.until(|seen| seen.asked >= asked + 10);
+            took = Some(began.elapsed());
             key.mutex.free();
         });
+        // Not without a pause either.
+        assert!(took.unwrap().as_millis() >= 9 * 5);
         assert_eq!(count(&sources, Source::Created), 1);
         assert_eq!(key.creations(), 1);
     }
