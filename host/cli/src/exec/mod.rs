@@ -46,6 +46,7 @@ use self::around::Around;
 use self::key::Key;
 use self::line::Line;
 use crate::outcome::Outcome;
+use crate::output;
 
 /// Switches the cache off, if it is `off`.
 const SWITCH: &str = "DOGPILE_EXEC";
@@ -84,7 +85,7 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
 
 /// Tells why dogpile itself failed.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
-    warn::warn(format_args!("{error:#}"));
+    warn::warn(format_args!("{}", output::whole(error)));
     FAILED.into()
 }
 

@@ -23,6 +23,7 @@ use super::printing::{Printed, replay};
 use super::running::{Ran, Trouble};
 use super::time::shown;
 use super::warn::warn;
+use crate::output::whole;
 
 /// How long a cache may take to open and look, and to store: more than any that works, and what one that does not may cost
 /// the command. Somebody who was stopped may hold its locks.
@@ -132,7 +133,9 @@ fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
 /// The command has run: all that is left is to say so.
 fn not_stored(fetched: Result<Fetched, Late>) {
     match fetched {
-        Ok(Fetched::Failed(error)) => warn(format_args!("the output is not kept: {error:#}")),
+        Ok(Fetched::Failed(error)) => {
+            warn(format_args!("the output is not kept: {}", whole(&error)));
+        }
         Err(Late) => warn(format_args!(
             "the output is not kept: the cache takes too long"
         )),
@@ -158,7 +161,9 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
             warn(format_args!("{error}"));
             process::exit(ending::FAILED.into())
         }
-        Ok(Fetched::Failed(error)) => warn(format_args!("the cache is not used: {error:#}")),
+        Ok(Fetched::Failed(error)) => {
+            warn(format_args!("the cache is not used: {}", whole(&error)));
+        }
         Err(Late) => warn(format_args!("the cache is not used: it takes too long")),
         Ok(Fetched::Refused(_) | Fetched::NotAwaited) => {}
     }
