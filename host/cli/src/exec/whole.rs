@@ -25,9 +25,15 @@ use super::time::shown;
 use super::warn::warn;
 use crate::output::whole;
 
-/// How long a cache may take to open and look, and to store: more than any that works, and what one that does not may cost
-/// the command. Somebody who was stopped may hold its locks.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the user's own cache may take to open and look, for which it takes turns: more than any that works, and what
+/// one that does not may cost the command. Somebody who was stopped may hold its locks.
+const OPENING: Duration = Duration::from_secs(1);
+
+/// The same of a region of a manifest, whose server may be far away.
+const OPENING_REGION: Duration = Duration::from_secs(5);
+
+/// How long it may take to store an output that is printed already. A slow disk needs longer for a large one.
+const STORING: Duration = Duration::from_secs(5);
 
 /// How long a call within another's run waits, if it does not say. As long as the library's own do in such a place.
 const NESTED: Duration = Duration::from_secs(30);
@@ -53,7 +59,11 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);
     }
-    match outcome(&job, &heard, PATIENCE) {
+    let opening = match job.options.region {
+        Some(_) => OPENING_REGION,
+        None => OPENING,
+    };
+    match outcome(&job, &heard, opening) {
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
@@ -71,10 +81,10 @@ struct Late;
 fn outcome(
     job: &Job,
     heard: &Receiver<News>,
-    patience: Duration,
+    opening: Duration,
 ) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
-    let mut limit = Some(patience);
+    let mut limit = Some(opening);
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -85,10 +95,10 @@ fn outcome(
         };
         match next {
             // The region ends the wait in time, if it still answers then.
-            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(patience)),
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(opening)),
             Ok(News::Ran(news)) => {
                 ran = Some(news);
-                limit = Some(patience);
+                limit = Some(STORING);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
             Err(RecvTimeoutError::Timeout) if ran.is_some() || job.claim() => {
