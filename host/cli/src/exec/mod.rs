@@ -53,6 +53,7 @@ const SWITCH: &str = "DOGPILE_EXEC";
 
 /// Ends the process as the command did, but for `--list` and `--purge`.
 pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
+    warn::keep_caught_panics_quiet();
     if options.list {
         return list::run(&options);
     }

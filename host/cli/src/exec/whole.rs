@@ -22,7 +22,7 @@ use super::outlet::Outlet;
 use super::printing::{Printed, replay};
 use super::running::{Ran, Trouble};
 use super::time::shown;
-use super::warn::warn;
+use super::warn::{WORKER, warn};
 use crate::output::whole;
 
 /// How long the user's own cache may take to open and look, for which it takes turns: more than any that works, and what
@@ -54,7 +54,7 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         news,
     });
     let own = Arc::clone(&job);
-    let worker = thread::Builder::new().name("dogpile-exec".to_owned());
+    let worker = thread::Builder::new().name(WORKER.to_owned());
     if let Err(error) = worker.spawn(move || fetch::work(&own)) {
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);

@@ -109,6 +109,26 @@ fn a_damaged_file_is_begun_anew() {
     exec.run(&[], "wc -l < runs").is(0, "2\n", "");
 }
 
+#[test]
+fn a_file_that_is_damaged_anywhere_is_no_matter_for_the_standard_error() {
+    const PAGE: usize = 4096;
+    for at in (0..).step_by(PAGE) {
+        for call in [&["--key", "k", "--", "echo"][..], &["--list"]] {
+            let exec = Exec::new();
+            exec.run(&[], "true");
+            let mut bytes = fs::read(exec.cached("exec.dbm")).unwrap();
+            let Some(page) = bytes.get_mut(at..at + PAGE) else {
+                return;
+            };
+            page.fill(7);
+            fs::write(exec.cached("exec.dbm"), bytes).unwrap();
+            let ended = wait(exec.command(call).spawn().unwrap());
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!((ended.status, &*told), (0, ""), "{call:?}");
+        }
+    }
+}
+
 /// A limit on the size of files, as a full disk.
 fn full(exec: &Exec, blocks: u32, script: &str) -> Ended {
     let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec");
