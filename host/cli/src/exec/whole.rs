@@ -25,15 +25,15 @@ use super::time::shown;
 use super::warn::{WORKER, warn};
 use crate::output::whole;
 
-/// How long the user's own cache may take to open and look, for which it takes turns: more than any that works, and what
-/// one that does not may cost the command. Somebody who was stopped may hold its locks.
-const OPENING: Duration = Duration::from_secs(1);
+/// How long the user's own cache may take to open and look, for which it takes turns, and to store: more than any that
+/// works, and what one that does not may cost the command. Somebody who was stopped may hold its locks.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// The same of a region of a manifest, whose server may be far away.
-const OPENING_REGION: Duration = Duration::from_secs(5);
+const ANSWER_OF_REGION: Duration = Duration::from_secs(5);
 
-/// How long it may take to store an output that is printed already. A slow disk needs longer for a large one.
-const STORING: Duration = Duration::from_secs(5);
+/// What it may take longer to store for each MiB, on a slow disk.
+const MEBIBYTE: Duration = Duration::from_millis(125);
 
 /// How long a call within another's run waits, if it does not say. As long as the library's own do in such a place.
 const NESTED: Duration = Duration::from_secs(30);
@@ -59,11 +59,11 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);
     }
-    let opening = match job.options.region {
-        Some(_) => OPENING_REGION,
-        None => OPENING,
+    let answer = match job.options.region {
+        Some(_) => ANSWER_OF_REGION,
+        None => ANSWER,
     };
-    match outcome(&job, &heard, opening) {
+    match outcome(&job, &heard, answer) {
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
@@ -81,10 +81,10 @@ struct Late;
 fn outcome(
     job: &Job,
     heard: &Receiver<News>,
-    opening: Duration,
+    answer: Duration,
 ) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
-    let mut limit = Some(opening);
+    let mut limit = Some(answer);
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -95,10 +95,10 @@ fn outcome(
         };
         match next {
             // The region ends the wait in time, if it still answers then.
-            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(opening)),
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(answer)),
             Ok(News::Ran(news)) => {
+                limit = Some(answer + time_to_write(news.length));
                 ran = Some(news);
-                limit = Some(STORING);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
             Err(RecvTimeoutError::Timeout) if ran.is_some() || job.claim() => {
@@ -110,6 +110,10 @@ fn outcome(
         }
         deadline = limit.map(|limit| Instant::now() + limit);
     }
+}
+
+fn time_to_write(length: usize) -> Duration {
+    MEBIBYTE * u32::try_from(length >> 20).unwrap_or(u32::MAX)
 }
 
 fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
@@ -212,6 +216,12 @@ mod tests {
         outcome.until_it_sleeps_or_ends();
         job.tell(News::Ended(Fetched::NotAwaited));
         assert!(matches!(outcome.end(), Ok(Fetched::NotAwaited)));
+    }
+
+    #[test]
+    fn only_a_large_output_is_given_longer_to_be_stored() {
+        assert_eq!(time_to_write(0), Duration::ZERO);
+        assert_eq!(time_to_write(32 << 20), Duration::from_secs(4));
     }
 
     #[test]
