@@ -42,6 +42,8 @@ pub(crate) struct Refused {
     pub(crate) about_key: bool,
     pub(crate) message: String,
     pub(crate) remedy: String,
+    /// What the plugin said.
+    source: Option<dogpile_plugin_api::Error>,
 }
 
 /// Why a region could not be opened: everything that is wrong with it, without secrets. Never empty.
@@ -50,16 +52,18 @@ pub(crate) struct Refusals(pub(crate) Vec<Refused>);
 
 impl Refusals {
     /// As an error of a region that was configured in code.
-    pub(crate) fn into_error(self, region: &str) -> Error {
+    pub(crate) fn into_error(mut self, region: &str) -> Error {
         let told: Vec<String> = self
             .0
             .iter()
             .map(|one| format!("{}: {}; {}", one.place.join("."), one.message, one.remedy))
             .collect();
-        Error::new(
-            self.0[0].kind,
-            format!("region `{region}`: {}", told.join("; ")),
-        )
+        let message = format!("region `{region}`: {}", told.join("; "));
+        let first = self.0.swap_remove(0);
+        match first.source {
+            Some(source) => Error::with_source(first.kind, message, source),
+            None => Error::new(first.kind, message),
+        }
     }
 }
 
@@ -77,6 +81,7 @@ impl Refused {
             about_key: false,
             message,
             remedy,
+            source: None,
         }
     }
 
@@ -483,11 +488,16 @@ impl Place<'_> {
                 format!("{whose} did not open: it {}", error.message()),
                 "the fault is the plugin's: replace its file, or use another",
             ),
-            _ => refused(
-                self.given,
-                format!("{whose} did not open: {error}"),
-                "mend what it says, or use another backend",
-            ),
+            _ => {
+                let mut refused = Refused::new(
+                    ErrorKind::Plugin,
+                    self.given,
+                    format!("{whose} did not open: {error}"),
+                    "mend what it says, or use another backend".to_owned(),
+                );
+                refused.source = Some(error);
+                refused.into()
+            }
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 /// The error with its causes, but for those that it tells already.
-fn whole(error: &anyhow::Error) -> String {
+pub(crate) fn whole(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();

@@ -28,8 +28,16 @@ struct Runner {
     process: Pid,
     /// In ticks since the machine started: its number may be another's by now.
     start: u64,
-    /// Of process numbers.
-    namespace: u64,
+    /// Where that number and that time hold.
+    namespaces: Namespaces,
+}
+
+/// By their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Namespaces {
+    process: u64,
+    /// 0 where the kernel has none.
+    time: u64,
 }
 
 impl Around {
@@ -73,7 +81,10 @@ impl Run {
             by: Runner {
                 process: Pid::from_raw(parts.next()?.parse().ok()?)?,
                 start: parts.next()?.parse().ok()?,
-                namespace: parts.next()?.parse().ok()?,
+                namespaces: Namespaces {
+                    process: parts.next()?.parse().ok()?,
+                    time: parts.next()?.parse().ok()?,
+                },
             },
         };
         Some(run)
@@ -83,29 +94,32 @@ impl Run {
         let Runner {
             process,
             start,
-            namespace,
+            namespaces,
         } = self.by;
-        format!("{}:{process}:{start}:{namespace}", self.key)
+        let Namespaces {
+            process: of_process,
+            time,
+        } = namespaces;
+        format!("{}:{process}:{start}:{of_process}:{time}", self.key)
     }
 }
 
 impl Runner {
     fn here() -> io::Result<Self> {
-        let process = getpid();
-        let (_, start) = state_and_start(process)?;
+        let (_, start) = state_and_start("self")?;
         Ok(Self {
-            process,
+            process: getpid(),
             start,
-            namespace: namespace()?,
+            namespaces: Namespaces::here()?,
         })
     }
 
     /// False if it has ended for sure. In a container the runs around it cannot be seen.
     fn may_live(self) -> bool {
-        if namespace().is_ok_and(|own| own != self.namespace) {
+        if !Namespaces::here().is_ok_and(|own| own == self.namespaces) || !is_proc_ours() {
             return true;
         }
-        match state_and_start(self.process) {
+        match state_and_start(&self.process.to_string()) {
             Ok((state, start)) => start == self.start && !"ZX".contains(state),
             // Those of other users may be hidden.
             Err(_) => test_kill_process(self.process) != Err(Errno::SRCH),
@@ -113,12 +127,26 @@ impl Runner {
     }
 }
 
-fn namespace() -> io::Result<u64> {
-    Ok(fs::metadata("/proc/self/ns/pid")?.ino())
+impl Namespaces {
+    fn here() -> io::Result<Self> {
+        let time = match fs::metadata("/proc/self/ns/time") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            time => time?.ino(),
+        };
+        Ok(Self {
+            process: fs::metadata("/proc/self/ns/pid")?.ino(),
+            time,
+        })
+    }
+}
+
+/// Whether it numbers processes as we do. In a namespace of processes alone it is still the one from around it.
+fn is_proc_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == getpid().to_string().as_str())
 }
 
 /// The third and the twenty-second word of what the kernel says of it. The second may hold anything, in parentheses.
-fn state_and_start(process: Pid) -> io::Result<(char, u64)> {
+fn state_and_start(process: &str) -> io::Result<(char, u64)> {
     let file = format!("/proc/{process}/stat");
     let told = fs::read(&file)?;
     let told = String::from_utf8_lossy(&told);
@@ -156,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_left_out() {
-        for told in ["", ",", "digest", "a:b:c:d", "a:0:1:2", "a:1:2"] {
+        for told in ["", ",", "digest", "a:b:c:d:e", "a:0:1:2:3", "a:1:2:3"] {
             assert_eq!(parsed(told), [], "{told}");
         }
     }
@@ -170,17 +198,20 @@ mod tests {
             ..own
         };
         assert!(!earlier.may_live());
-        let elsewhere = Runner {
-            namespace: own.namespace + 1,
-            ..earlier
-        };
-        assert!(elsewhere.may_live());
+        let Namespaces { process, time } = own.namespaces;
+        for (process, time) in [(process + 1, time), (process, time + 1)] {
+            let elsewhere = Runner {
+                namespaces: Namespaces { process, time },
+                ..earlier
+            };
+            assert!(elsewhere.may_live());
+        }
         let mut child = Command::new("cat")
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();
         let process = Pid::from_child(&child);
-        let (_, start) = state_and_start(process).unwrap();
+        let (_, start) = state_and_start(&process.to_string()).unwrap();
         let child_runs = Runner {
             process,
             start,

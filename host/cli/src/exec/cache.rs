@@ -1,10 +1,11 @@
 //! The region in which runs are kept.
 
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use dogpile::{
     ErrorKind, Expiration, Host, InvalidationScope, OnBackendError, Region, RegionConfig,
     SerializerKind,
@@ -56,7 +57,8 @@ impl Cache {
         let host = Host::builder()
             .plugin(dogpile_plugin_dbm::plugin())
             .region(config)
-            .build()?;
+            .build()
+            .map_err(not_opened)?;
         Ok(Self {
             region: host.region(NAME)?,
             stand_in,
@@ -97,6 +99,14 @@ impl Cache {
             stand_in: told.try_recv().unwrap_or_default(),
             _host: host,
         })
+    }
+}
+
+/// What can be done about it, for somebody who has no region to change.
+fn not_opened(error: dogpile::Error) -> anyhow::Error {
+    match error.source() {
+        Some(why) => anyhow!("{why}; XDG_CACHE_HOME says in which folder"),
+        None => error.into(),
     }
 }
 

@@ -45,8 +45,8 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
 }
 
 fn all(options: &Options) -> Result<Vec<Kept>> {
-    let keys = dogpile_plugin_dbm::keys(&place::file()?)?;
     let cache = Cache::own(options, None)?;
+    let keys = dogpile_plugin_dbm::keys(&place::file()?)?;
     let mut all = Vec::new();
     for key in keys.into_iter().filter(|key| Key::is_entry(key)) {
         // It may have gone, and be of another version.

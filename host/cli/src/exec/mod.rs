@@ -46,12 +46,14 @@ use self::around::Around;
 use self::key::Key;
 use self::line::Line;
 use crate::outcome::Outcome;
+use crate::output;
 
 /// Switches the cache off, if it is `off`.
 const SWITCH: &str = "DOGPILE_EXEC";
 
 /// Ends the process as the command did, but for `--list` and `--purge`.
 pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
+    warn::keep_caught_panics_quiet();
     if options.list {
         return list::run(&options);
     }
@@ -84,7 +86,7 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
 
 /// Tells why dogpile itself failed.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
-    warn::warn(format_args!("{error:#}"));
+    warn::warn(format_args!("{}", output::whole(error)));
     FAILED.into()
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Ran {
     pub(super) end: End,
     /// What it printed; none if it is more than is kept.
     pub(super) record: Option<Record>,
+    /// How many bytes that is.
+    pub(super) length: usize,
     /// Whether a signal to us ended it, or might have.
     pub(super) cancelled: bool,
     /// Still printing, if it was to be printed.
@@ -67,9 +69,11 @@ pub(super) fn run(line: &Line, within: &str, showing: Showing) -> Result<Ran, Tr
     let status = child.wait();
     let (chunks, outlet) = watched.map_err(Trouble::Lost)?;
     let end = End::of(status.map_err(Trouble::Lost)?);
+    let record = chunks.map(|chunks| Record::new(line, chunks, end));
     Ok(Ran {
         end,
-        record: chunks.map(|chunks| Record::new(line, chunks, end)),
+        length: record.as_ref().map_or(0, Record::bytes),
+        record,
         cancelled: forwarding.was_cancelled(),
         outlet,
     })

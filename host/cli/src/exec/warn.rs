@@ -1,9 +1,24 @@
 //! What is said beside the command's own output.
 
-use std::fmt;
+use std::{fmt, panic, thread};
 
 use crate::output;
 
+/// Those on which a cache is used.
+pub(super) const WORKER: &str = "dogpile-exec";
+const OPENER: &str = "dogpile-open";
+
 pub(super) fn warn(text: fmt::Arguments<'_>) {
     output::say(format_args!("dogpile: {text}"));
+}
+
+/// What is in a damaged file can make its reader panic, which ends in a new file or in a warning. More is not to be said
+/// among what a command prints.
+pub(super) fn keep_caught_panics_quiet() {
+    let told = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !matches!(thread::current().name(), Some(WORKER | OPENER)) {
+            told(info);
+        }
+    }));
 }

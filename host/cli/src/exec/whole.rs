@@ -22,11 +22,18 @@ use super::outlet::Outlet;
 use super::printing::{Printed, replay};
 use super::running::{Ran, Trouble};
 use super::time::shown;
-use super::warn::warn;
+use super::warn::{WORKER, warn};
+use crate::output::whole;
 
-/// How long a cache may take to open and look, and to store: more than any that works, and what one that does not may cost
-/// the command. Somebody who was stopped may hold its locks.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the user's own cache may take to open and look, for which it takes turns, and to store: more than any that
+/// works, and what one that does not may cost the command. Somebody who was stopped may hold its locks.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// The same of a region of a manifest, whose server may be far away.
+const ANSWER_OF_REGION: Duration = Duration::from_secs(5);
+
+/// What it may take longer to store for each MiB, on a slow disk.
+const MEBIBYTE: Duration = Duration::from_millis(125);
 
 /// How long a call within another's run waits, if it does not say. As long as the library's own do in such a place.
 const NESTED: Duration = Duration::from_secs(30);
@@ -47,12 +54,16 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         news,
     });
     let own = Arc::clone(&job);
-    let worker = thread::Builder::new().name("dogpile-exec".to_owned());
+    let worker = thread::Builder::new().name(WORKER.to_owned());
     if let Err(error) = worker.spawn(move || fetch::work(&own)) {
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);
     }
-    match outcome(&job, &heard, PATIENCE) {
+    let answer = match job.options.region {
+        Some(_) => ANSWER_OF_REGION,
+        None => ANSWER,
+    };
+    match outcome(&job, &heard, answer) {
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
@@ -70,10 +81,10 @@ struct Late;
 fn outcome(
     job: &Job,
     heard: &Receiver<News>,
-    patience: Duration,
+    answer: Duration,
 ) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
-    let mut limit = Some(patience);
+    let mut limit = Some(answer);
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -84,10 +95,10 @@ fn outcome(
         };
         match next {
             // The region ends the wait in time, if it still answers then.
-            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(patience)),
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(answer)),
             Ok(News::Ran(news)) => {
+                limit = Some(answer + time_to_write(news.length));
                 ran = Some(news);
-                limit = Some(patience);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
             Err(RecvTimeoutError::Timeout) if ran.is_some() || job.claim() => {
@@ -99,6 +110,10 @@ fn outcome(
         }
         deadline = limit.map(|limit| Instant::now() + limit);
     }
+}
+
+fn time_to_write(length: usize) -> Duration {
+    MEBIBYTE * u32::try_from(length >> 20).unwrap_or(u32::MAX)
 }
 
 fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
@@ -132,7 +147,9 @@ fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
 /// The command has run: all that is left is to say so.
 fn not_stored(fetched: Result<Fetched, Late>) {
     match fetched {
-        Ok(Fetched::Failed(error)) => warn(format_args!("the output is not kept: {error:#}")),
+        Ok(Fetched::Failed(error)) => {
+            warn(format_args!("the output is not kept: {}", whole(&error)));
+        }
         Err(Late) => warn(format_args!(
             "the output is not kept: the cache takes too long"
         )),
@@ -158,7 +175,9 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
             warn(format_args!("{error}"));
             process::exit(ending::FAILED.into())
         }
-        Ok(Fetched::Failed(error)) => warn(format_args!("the cache is not used: {error:#}")),
+        Ok(Fetched::Failed(error)) => {
+            warn(format_args!("the cache is not used: {}", whole(&error)));
+        }
         Err(Late) => warn(format_args!("the cache is not used: it takes too long")),
         Ok(Fetched::Refused(_) | Fetched::NotAwaited) => {}
     }
@@ -197,6 +216,12 @@ mod tests {
         outcome.until_it_sleeps_or_ends();
         job.tell(News::Ended(Fetched::NotAwaited));
         assert!(matches!(outcome.end(), Ok(Fetched::NotAwaited)));
+    }
+
+    #[test]
+    fn only_a_large_output_is_given_longer_to_be_stored() {
+        assert_eq!(time_to_write(0), Duration::ZERO);
+        assert_eq!(time_to_write(32 << 20), Duration::from_secs(4));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Opening {
         let named = |error: io::Error| explained(&self.places.state, &error);
         if state::is_foreign(state_file).map_err(named)? {
             return Err(Failure::Foreign(format!(
-                "{}: it is a file of another program, and is not touched: name another `filename`",
+                "{}: it is a file of another program, and is not touched: remove it, or name another file",
                 self.places.state.display()
             )));
         }
@@ -202,7 +202,7 @@ impl Opening {
                     _ => None,
                 };
                 return Err(Failure::Foreign(format!(
-                    "{}: it is a file of another program{}, and is not touched: name another `filename`",
+                    "{}: it is a file of another program{}, and is not touched: remove it, or name another file",
                     data.display(),
                     name.map_or(String::new(), |name| format!(" ({name})")),
                 )));
@@ -277,7 +277,7 @@ impl Opening {
         })
         .map_err(|failure| match failure {
             Failure::Foreign(why) => Failure::Foreign(format!(
-                "{}: {why}, and is not touched: name another `filename`",
+                "{}: {why}, and is not touched: remove it, or name another file",
                 self.places.data.display()
             )),
             other => other.at(&self.places.data),

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -84,7 +85,14 @@ fn a_file_of_another_program() {
     fs::remove_file(exec.cached("exec.dbm")).unwrap();
     fs::remove_file(exec.cached("exec.dbm.state")).unwrap();
     fs::write(exec.cached("exec.dbm"), "SQLite format 3\0 and so on").unwrap();
-    is_run_with_a_warning(&exec.run(&[], SCRIPT), "the cache is not used: ");
+    let told = format!(
+        "dogpile: the cache is not used: {}: it is a file of another program (SQLite), and is not touched: remove it, or \
+         name another file; XDG_CACHE_HOME says in which folder",
+        exec.cached("exec.dbm").display()
+    );
+    let ended = exec.run(&[], SCRIPT);
+    is_run_with_a_warning(&ended, &told);
+    assert!(lines(&ended.stderr).contains(&told));
 }
 
 #[test]
@@ -99,6 +107,26 @@ fn a_damaged_file_is_begun_anew() {
     .unwrap();
     exec.run(&[], "wc -l < runs").is(0, "2\n", "");
     exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+}
+
+#[test]
+fn a_file_that_is_damaged_anywhere_is_no_matter_for_the_standard_error() {
+    const PAGE: usize = 4096;
+    for at in (0..).step_by(PAGE) {
+        for call in [&["--key", "k", "--", "echo"][..], &["--list"]] {
+            let exec = Exec::new();
+            exec.run(&[], "true");
+            let mut bytes = fs::read(exec.cached("exec.dbm")).unwrap();
+            let Some(page) = bytes.get_mut(at..at + PAGE) else {
+                return;
+            };
+            page.fill(7);
+            fs::write(exec.cached("exec.dbm"), bytes).unwrap();
+            let ended = wait(exec.command(call).spawn().unwrap());
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!((ended.status, &*told), (0, ""), "{call:?}");
+        }
+    }
 }
 
 /// A limit on the size of files, as a full disk.
@@ -176,16 +204,19 @@ fn any_limit_on_open_files() {
 }
 
 #[test]
-fn a_cache_that_does_not_answer_is_waited_for_5_seconds() {
+fn a_cache_that_does_not_answer_is_not_waited_for_longer_than_a_second() {
     let exec = Exec::new();
     exec.run(&[], "true");
     // As somebody who was stopped while he opened it.
     let state = File::open(exec.cached("exec.dbm.state")).unwrap();
     flock(&state, FlockOperation::LockExclusive).unwrap();
+    let began = Instant::now();
     is_run_with_a_warning(
         &exec.run(&[], SCRIPT),
         "the cache is not used: it takes too long",
     );
+    // Four times as long, for a machine that has much to do.
+    assert!(began.elapsed() < Duration::from_secs(4));
     assert_eq!(exec.runs(), 2);
 }
 
@@ -286,7 +317,7 @@ fn a_disk_that_is_full_before_and_after_there_is_a_file() {
     assert_eq!(told.len(), starts.len(), "{told:?}");
     for (line, start) in told.iter().zip(starts) {
         assert!(
-            line.starts_with(start) && line.contains("no room left"),
+            line.starts_with(start) && line.matches("no room left").count() == 1,
             "{line}"
         );
     }

@@ -1,4 +1,4 @@
-use std::process::Child;
+use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -176,19 +176,62 @@ fn two_runs_that_ask_for_each_others_outputs_end() {
     assert_eq!((a.status, b.status), (0, 0));
 }
 
+const ITSELF: &str = "dogpile: `true` asks for its own output, which would never come\n";
+
+/// What runs a command in such namespaces of its own. None if this user may not make them.
+fn apart(exec: &Exec, namespaces: &str) -> Option<String> {
+    let unshare = format!("unshare --user --map-root-user --fork {namespaces}");
+    let may = exec.through(&unshare, "true").output().unwrap();
+    if !may.status.success() {
+        eprintln!("not run: this user may not make namespaces");
+        return None;
+    }
+    Some(unshare)
+}
+
 #[test]
 fn a_command_that_asks_for_itself_from_a_container_is_told_so() {
+    for namespaces in ["--mount --pid --mount-proc", "--time --boottime 1000"] {
+        let exec = Exec::new();
+        let Some(unshare) = apart(&exec, namespaces) else {
+            return;
+        };
+        let dogpile = env!("CARGO_BIN_EXE_dogpile");
+        let script = format!("{unshare} {dogpile} exec --key me -- true; echo $?");
+        let call = exec.script(&["--key", "me"], &script).spawn().unwrap();
+        wait(call).is(0, "125\n", ITSELF);
+    }
+}
+
+#[test]
+fn where_proc_does_not_number_processes_as_we_do_the_cache_is_used_and_nothing_asks_for_itself() {
     let exec = Exec::new();
-    let unshare = "unshare --user --map-root-user --mount --pid --fork --mount-proc";
-    let may = exec.through(unshare, "true").status().unwrap();
-    if !may.success() {
-        eprintln!("not run: this user may not make namespaces");
+    let Some(unshare) = apart(&exec, "--pid") else {
+        return;
+    };
+    // Outside nobody has the number that the call has within.
+    let mut ended = Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let number = "/proc/sys/kernel/ns_last_pid";
+    let within = format!(
+        "{unshare} sh -c 'echo {} > {number} && \"$@\"; exit $?' sh",
+        ended.id() - 1
+    );
+    let dogpile = env!("CARGO_BIN_EXE_dogpile");
+    let inner = ["--key", "me", "--", dogpile, "exec", "--key", "me", "--"];
+    let call = |command: &[&str]| {
+        let mut call = exec.through_shell(&within, &exec.command(&[&inner, command].concat()));
+        wait(call.spawn().unwrap())
+    };
+    if std::fs::OpenOptions::new()
+        .write(true)
+        .open(number)
+        .is_err()
+    {
+        eprintln!("not run: this kernel does not let a process have any number");
         return;
     }
-    let dogpile = env!("CARGO_BIN_EXE_dogpile");
-    let script = format!("{unshare} {dogpile} exec --key me -- true; echo $?");
-    let told = "dogpile: `true` asks for its own output, which would never come\n";
-    exec.run(&["--key", "me"], &script).is(0, "125\n", told);
+    call(&["true"]).is(125, "", ITSELF);
 }
 
 #[test]
