@@ -61,14 +61,19 @@ def hold(key, value):
     say(f"got {region.get_or_create(key, create)}")
 
 
+def last():
+    """How the region was invalidated last."""
+    strategy = region.region_invalidator
+    return "hard" if strategy.was_hard_invalidated() else "soft" if strategy.was_soft_invalidated() else "never"
+
+
 def judge(key):
     """What the strategy says of what lies under the key."""
     at = region.get_value_metadata(key, ignore_expiration=True).cached_time
     strategy = region.region_invalidator
     hard, soft = strategy.is_hard_invalidated(at), strategy.is_soft_invalidated(at)
     assert strategy.is_invalidated(at) == (hard or soft)
-    was = "hard" if strategy.was_hard_invalidated() else "soft" if strategy.was_soft_invalidated() else "never"
-    return f"{'hard' if hard else 'soft' if soft else 'fresh'}, last {was}"
+    return f"{'hard' if hard else 'soft' if soft else 'fresh'}, last {last()}"
 
 
 def attempt(call):
@@ -97,6 +102,13 @@ def do(word, *rest):
         say(attempt(lambda: region.invalidate(hard=rest[0] == "hard") or "done"))
     elif word == "judge":
         say(judge(rest[0]))
+    elif word == "last":
+        say(attempt(last))
+    elif word == "interval":
+        region.region_invalidator.interval = float(rest[0])
+        say("done")
+    elif word == "set_python":
+        say(attempt(lambda: region.set(rest[0], eval(rest[1])) or "done"))
     elif word == "endless":
         region.expiration_time = None
         say("done")

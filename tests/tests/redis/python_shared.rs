@@ -1,5 +1,6 @@
 //! What `docs/dogpile_shared.py` adds to dogpile.cache: invalidations that both languages see, and JSON beside pickles.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -193,6 +194,32 @@ fn an_invalidation_that_cannot_be_written_holds_in_python_and_is_written_later()
     let () = client.set("a", stored).unwrap();
     python.ask("judge a", "soft, last soft");
     assert!(record(&mut client)["soft"].as_f64().unwrap() > now() - 30.0);
+}
+
+#[test]
+fn after_a_read_that_fails_python_tries_again_at_once() {
+    let mut server = RedisServer::start(&[]);
+    let mut python = Python::start_with(&server, AT_ONCE);
+    python.ask("last", "never");
+    python.ask("interval 3600", "done");
+    server.kill();
+    python.ask("last", "ConnectionError");
+    python.ask("last", "ConnectionError");
+    server.restart();
+    rust(&server).invalidate(Invalidation::Soft).unwrap();
+    python.ask("last", "soft");
+}
+
+#[test]
+fn what_python_writes_is_json_or_an_error() {
+    let server = RedisServer::start(&[]);
+    let (mut python, rust) = (Python::start(&server), rust(&server));
+    python.ask(r#"set_python a ("é",{1:"|"},None)"#, "done");
+    let found = rust.get::<(String, BTreeMap<u32, String>, Option<u32>)>("a");
+    let expected = ("é".to_owned(), BTreeMap::from([(1, "|".to_owned())]), None);
+    assert_eq!(*found.unwrap().unwrap(), expected);
+    python.ask("set_python a {1}", "TypeError");
+    python.ask(r#"set_python a float("nan")"#, "ValueError");
 }
 
 #[test]
