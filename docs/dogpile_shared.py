@@ -14,8 +14,7 @@ The page docs/python.md of that project tells how to move a program region by re
         region_invalidator=SharedInvalidation(users),
     )
 
-Wants Python 3.9 or later and a dogpile.cache whose backends have ``get_serialized``, which is 1.1 or later; written for
-dogpile.cache 1.5, which itself wants Python 3.10.
+Tested with dogpile.cache 1.5, which wants Python 3.10; nothing here wants more than Python 3.9 and dogpile.cache 1.3.
 """
 
 from __future__ import annotations
