@@ -38,6 +38,9 @@
 //! `socket_keepalive_options` are Python's alone: any thread may release a lock here, what the next two can say has
 //! arguments of its own, and the times of keepalive are the system's.
 //!
+//! Programs in Python with dogpile.cache share values, locks and invalidations: `docs/python.md` in the repository tells
+//! how a region moves from one language to the other.
+//!
 //! # What is promised
 //!
 //! - A value is stored as the bytes that it is, under the key itself: what dogpile.cache reads and writes. Unless

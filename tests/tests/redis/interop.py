@@ -1,29 +1,33 @@
 """The part that Python plays: a region of dogpile.cache, which does what it is told, line by line."""
 
-import json
 import sys
 import threading
 
 from dogpile.cache import make_region
+from dogpile_shared import SharedInvalidation, from_json_or_pickle, to_json
 
 
 def say(text):
     print(text, flush=True)
 
 
-region = make_region(
-    serializer=lambda value: json.dumps(value).encode(), deserializer=json.loads
-).configure(
+arguments = {
+    "host": "127.0.0.1",
+    "port": int(sys.argv[1]),
+    "distributed_lock": True,
+    "thread_local_lock": False,
+    "lock_timeout": 30,
+}
+interval = {"interval": float(sys.argv[2])} if sys.argv[2:] else {}
+region = make_region("users", serializer=to_json, deserializer=from_json_or_pickle)
+region.configure(
     "dogpile.cache.redis",
     expiration_time=60,
-    arguments={
-        "host": "127.0.0.1",
-        "port": int(sys.argv[1]),
-        "distributed_lock": True,
-        "thread_local_lock": False,
-        "lock_timeout": 30,
-    },
+    arguments=arguments,
+    region_invalidator=SharedInvalidation(region, **interval),
 )
+# As a program has it that knows nothing of Rust.
+defaults = make_region().configure("dogpile.cache.redis", expiration_time=60, arguments=arguments)
 go = threading.Event()
 
 
@@ -57,6 +61,28 @@ def hold(key, value):
     say(f"got {region.get_or_create(key, create)}")
 
 
+def last():
+    """How the region was invalidated last."""
+    strategy = region.region_invalidator
+    return "hard" if strategy.was_hard_invalidated() else "soft" if strategy.was_soft_invalidated() else "never"
+
+
+def judge(key):
+    """What the strategy says of what lies under the key."""
+    at = region.get_value_metadata(key, ignore_expiration=True).cached_time
+    strategy = region.region_invalidator
+    hard, soft = strategy.is_hard_invalidated(at), strategy.is_soft_invalidated(at)
+    assert strategy.is_invalidated(at) == (hard or soft)
+    return f"{'hard' if hard else 'soft' if soft else 'fresh'}, last {last()}"
+
+
+def attempt(call):
+    try:
+        return str(call())
+    except Exception as error:
+        return type(error).__name__
+
+
 def do(word, *rest):
     if word == "set":
         region.set(rest[0], int(rest[1]))
@@ -67,6 +93,25 @@ def do(word, *rest):
     elif word == "get":
         found = region.get_multi(rest)
         say(" ".join(str(value) if value else "none" for value in found))
+    elif word == "set_default":
+        defaults.set(rest[0], int(rest[1]))
+        say("done")
+    elif word == "get_default":
+        say(attempt(lambda: defaults.get(rest[0])))
+    elif word == "invalidate":
+        say(attempt(lambda: region.invalidate(hard=rest[0] == "hard") or "done"))
+    elif word == "judge":
+        say(judge(rest[0]))
+    elif word == "last":
+        say(attempt(last))
+    elif word == "interval":
+        region.region_invalidator.interval = float(rest[0])
+        say("done")
+    elif word == "set_python":
+        say(attempt(lambda: region.set(rest[0], eval(rest[1])) or "done"))
+    elif word == "endless":
+        region.expiration_time = None
+        say("done")
     elif word == "delete":
         region.delete(rest[0])
         say("done")

@@ -1,84 +1,13 @@
 //! One cache for Python and Rust: values, and locks.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use dogpile::{Host, OnBackendError, Region, RegionConfig};
-use dogpile_tests::python::python;
+use dogpile::Region;
 use dogpile_tests::redis_server::RedisServer;
 
+use crate::peer::{Python, get, rust};
 use crate::support::{client, until};
-
-/// A Python program with a region.
-struct Python {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Python {
-    fn start(server: &RedisServer) -> Self {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
-        let mut child = Command::new(python(Path::new(env!("CARGO_TARGET_TMPDIR"))))
-            .args([program, &server.port().to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut python = Self { child, lines };
-        python.expect("ready");
-        python
-    }
-
-    fn tell(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn expect(&mut self, line: &str) {
-        assert_eq!(self.hear(), line);
-    }
-
-    #[track_caller]
-    fn ask(&mut self, line: &str, answer: &str) {
-        self.tell(line);
-        self.expect(answer);
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _waited = self.child.wait();
-    }
-}
-
-/// A region of a host of its own, which is to the others what another process is.
-fn rust(server: &RedisServer) -> Region {
-    let config = RegionConfig::on("users", "redis")
-        .argument("host", "127.0.0.1")
-        .argument("port", server.port())
-        .on_backend_error(OnBackendError::Fail)
-        .expiration_time(Duration::from_mins(1));
-    let host = Host::builder()
-        .plugin(dogpile_plugin_redis::plugin())
-        .region(config);
-    host.build().unwrap().region("users").unwrap()
-}
-
-fn get(region: &Region, key: &str) -> Option<u32> {
-    region.get::<u32>(key).unwrap().map(|value| *value)
-}
 
 #[test]
 fn what_one_language_stores_the_other_reads_and_deletes() {

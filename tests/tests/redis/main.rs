@@ -12,9 +12,14 @@ mod interop;
 mod locks;
 mod manifest;
 mod owners;
+mod peer;
 mod processes;
 mod proxy;
+mod python_page;
+mod python_shared;
 mod storing;
 mod support;
+#[expect(unreachable_pub, reason = "it is as the page shows it")]
+mod users;
 mod waking;
 mod worker;
