@@ -13,6 +13,7 @@ mod list;
 mod name;
 mod options;
 mod outlet;
+mod own;
 mod place;
 mod printing;
 mod pump;

@@ -27,7 +27,7 @@ use crate::output::whole;
 
 /// How long the user's own cache may take to open and look, for which it takes turns, and to store: more than any that
 /// works, and what one that does not may cost the command. Somebody who was stopped may hold its locks.
-const ANSWER: Duration = Duration::from_secs(1);
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// The same of a region of a manifest, whose server may be far away.
 const ANSWER_OF_REGION: Duration = Duration::from_secs(5);
@@ -112,7 +112,7 @@ fn outcome(
     }
 }
 
-fn time_to_write(length: usize) -> Duration {
+pub(super) fn time_to_write(length: usize) -> Duration {
     MEBIBYTE * u32::try_from(length >> 20).unwrap_or(u32::MAX)
 }
 
