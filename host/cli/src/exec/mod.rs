@@ -10,6 +10,7 @@ mod job;
 mod key;
 mod line;
 mod list;
+mod lost;
 mod name;
 mod options;
 mod outlet;

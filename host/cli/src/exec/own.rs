@@ -10,13 +10,15 @@ use anyhow::{Result, bail};
 
 use super::cache::Cache;
 use super::options::Options;
-use super::place;
-use super::warn::WORKER;
+use super::warn::{WORKER, warn};
 use super::whole::{ANSWER, time_to_write};
+use super::{lost, place};
 
 /// How far it is.
 enum Step<T> {
     Opened,
+    /// The entries of a file are lost.
+    Lost(String),
     Ended(Result<T>),
 }
 
@@ -28,11 +30,15 @@ pub(super) fn with<T: Send + 'static>(
 ) -> Result<T> {
     let file = place::file()?;
     let (tell, told) = mpsc::channel();
+    let of_lost = tell.clone();
+    lost::tell_to(move |what| {
+        // Nobody listens any more if it took too long.
+        let _gone = of_lost.send(Step::Lost(what));
+    });
     let (own, path) = (options.clone(), file.clone());
     let worker = thread::Builder::new().name(WORKER.to_owned());
     worker.spawn(move || {
         let ended = Cache::own(&own, None).and_then(|cache| {
-            // Nobody listens any more if it took too long.
             let _gone = tell.send(Step::Opened);
             call(&cache, &path)
         });
@@ -52,6 +58,7 @@ fn outcome<T>(told: &Receiver<Step<T>>, file: &Path) -> Result<Result<T>, RecvTi
     loop {
         match told.recv_timeout(deadline.saturating_duration_since(Instant::now()))? {
             Step::Opened => deadline = Instant::now() + time_for(file),
+            Step::Lost(what) => warn(format_args!("{what}")),
             Step::Ended(ended) => return Ok(ended),
         }
     }

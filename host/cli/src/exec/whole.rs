@@ -17,6 +17,7 @@ use super::fetch;
 use super::job::{Fetched, Job, News, Refusal};
 use super::key::Key;
 use super::line::Line;
+use super::lost;
 use super::options::Options;
 use super::outlet::Outlet;
 use super::printing::{Printed, replay};
@@ -53,6 +54,8 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         claimed: AtomicBool::new(false),
         news,
     });
+    let own = Arc::clone(&job);
+    lost::tell_to(move |what| own.tell(News::Lost(what)));
     let own = Arc::clone(&job);
     let worker = thread::Builder::new().name(WORKER.to_owned());
     if let Err(error) = worker.spawn(move || fetch::work(&own)) {
@@ -96,6 +99,10 @@ fn outcome(
         match next {
             // The region ends the wait in time, if it still answers then.
             Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(answer)),
+            Ok(News::Lost(what)) => {
+                warn(format_args!("{what}"));
+                continue;
+            }
             Ok(News::Ran(news)) => {
                 limit = Some(answer + time_to_write(news.length));
                 ran = Some(news);
