@@ -180,7 +180,8 @@ impl HostBuilder {
 
     /// Opens this region alone of those in the manifest, as `change` leaves its configuration at each reading: for a
     /// program that wants one region for a purpose of its own, such as `dogpile exec`. A change is not checked as the
-    /// manifest is. Without such a region in the manifest, all are opened as they are.
+    /// manifest is. A manifest without such a region is refused with [`ErrorKind::NoSuchRegion`], before anything is
+    /// loaded or opened.
     pub fn only_region(
         mut self,
         name: impl Into<String>,
@@ -226,7 +227,7 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// Those of [`Host::configure`] and [`Host::open`].
+    /// Those of [`Host::configure`] and [`Host::open`], and of [`only_region`](Self::only_region).
     pub fn build(self) -> Result<Host> {
         // Plugins keep it, and they are never unloaded.
         let clock: &'static Clock = Box::leak(Box::new(self.clock));

@@ -120,12 +120,31 @@ impl Manifest {
         &self.regions
     }
 
-    /// Leaves out all other regions, if it has that one, and has it changed.
-    pub(crate) fn keep_only(&mut self, region: &str, change: &dyn Fn(&mut RegionConfig)) {
-        if let Some(mut kept) = self.regions.remove(region) {
-            change(&mut kept);
-            self.regions = BTreeMap::from([(region.to_owned(), kept)]);
+    /// Leaves out all other regions, and has that one changed. An error, with those that there are, if it has no such.
+    pub(crate) fn keep_only(
+        &mut self,
+        region: &str,
+        change: &dyn Fn(&mut RegionConfig),
+    ) -> Result<(), String> {
+        let Some(mut kept) = self.regions.remove(region) else {
+            return Err(self.lacks(region));
+        };
+        change(&mut kept);
+        self.regions = BTreeMap::from([(region.to_owned(), kept)]);
+        Ok(())
+    }
+
+    fn lacks(&self, region: &str) -> String {
+        let names: Vec<_> = self.regions.keys().map(String::as_str).collect();
+        if names.is_empty() {
+            return format!("no region `{region}`; the manifest has none");
         }
+        let meant = suggest::nearest(region, &names);
+        let meant = meant.map_or(String::new(), |name| format!(": did you mean `{name}`?"));
+        format!(
+            "no region `{region}`; the manifest has `{}`{meant}",
+            names.join("`, `")
+        )
     }
 
     /// Whether [`Manifest::plugins`] has all that the file lists; if not, a name that none of them offers may be right.

@@ -88,21 +88,23 @@ impl Follower {
     /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
     pub(crate) fn reload(&self) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        self.apply(self.attempt())
+        self.apply(Attempt::read(&self.path))
     }
 
-    fn attempt(&self) -> Attempt {
-        let mut attempt = Attempt::read(&self.path);
-        if let (Ok(manifest), Some(only)) = (&mut attempt.manifest, &self.only) {
-            manifest.keep_only(&only.name, &only.change);
-        }
-        attempt
+    /// Leaves the region that is to be opened, if it is for one alone.
+    fn narrow(&self, manifest: &mut Manifest) -> Result<()> {
+        let Some(only) = &self.only else {
+            return Ok(());
+        };
+        manifest
+            .keep_only(&only.name, &only.change)
+            .map_err(|lacks| Error::new(ErrorKind::NoSuchRegion, lacks))
     }
 
     /// Applies the manifest if anything that it is made of is other than at the last attempt.
     fn refresh(&self) {
         let _change = self.engine.change.lock();
-        let attempt = self.attempt();
+        let attempt = Attempt::read(&self.path);
         if self.state.lock().fingerprint.as_ref() != Some(&attempt.fingerprint) {
             // Logged, and kept for the status.
             let _outcome = self.apply(attempt);
@@ -114,10 +116,11 @@ impl Follower {
         let began = Instant::now();
         let is_reload = self.state.lock().applied.is_some();
         let outcome = match attempt.manifest {
-            Ok(manifest) => {
-                apply::apply(&self.engine, &manifest, is_reload).map(|reload| (reload, manifest))
-            }
-            Err(errors) => Err(self.with_more(errors)),
+            Ok(mut manifest) => self.narrow(&mut manifest).and_then(|()| {
+                let applied = apply::apply(&self.engine, &manifest, is_reload);
+                Ok((applied.map_err(refused)?, manifest))
+            }),
+            Err(errors) => Err(refused(self.with_more(errors))),
         };
         let mut state = self.state.lock();
         state.inputs = attempt.inputs;
@@ -139,12 +142,11 @@ impl Follower {
                 tracing::info!(target: "dogpile.reload", elapsed = ?began.elapsed(), "{reload}");
                 Ok(reload)
             }
-            Err(errors) => {
-                let text = errors.to_string();
-                state.error = Some(text.clone());
+            Err(error) => {
+                state.error = Some(error.to_string());
                 drop(state);
-                tracing::error!(target: "dogpile.reload", "the manifest was refused, nothing has changed:\n{text}");
-                Err(Error::with_source(ErrorKind::Configuration, text, errors))
+                tracing::error!(target: "dogpile.reload", "the manifest was refused, nothing has changed:\n{error}");
+                Err(error)
             }
         }
     }
@@ -181,17 +183,17 @@ impl Follower {
     /// What a reload would change. Everything is loaded and opened aside as a reload would, and closed again.
     pub(crate) fn plan(&self) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        let planned = match self.attempt().manifest {
-            Ok(manifest) => apply::planned(&self.engine, &manifest).map(|mut planned| {
-                planned.warnings = self.warnings(&manifest);
-                planned
-            }),
-            Err(errors) => Err(self.with_more(errors)),
-        };
-        planned.map_err(|errors| {
-            Error::with_source(ErrorKind::Configuration, errors.to_string(), errors)
-        })
+        let manifest = Attempt::read(&self.path).manifest;
+        let mut manifest = manifest.map_err(|errors| refused(self.with_more(errors)))?;
+        self.narrow(&mut manifest)?;
+        let mut planned = apply::planned(&self.engine, &manifest).map_err(refused)?;
+        planned.warnings = self.warnings(&manifest);
+        Ok(planned)
     }
+}
+
+fn refused(errors: ManifestErrors) -> Error {
+    Error::with_source(ErrorKind::Configuration, errors.to_string(), errors)
 }
 
 /// One reading of the manifest and of all that it names.

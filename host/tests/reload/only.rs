@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dogpile::ErrorKind;
+
 use crate::support::Site;
 
 const TWO: &str = "[regions.a]\nbackend = \"memory\"\nexpiration_time = 60\n\n[regions.b]\nbackend = \"memory\"\nexpiration_time = 60\n";
@@ -48,10 +50,41 @@ fn one_region_can_be_opened_alone_and_otherwise_than_the_manifest_says_over_relo
 }
 
 #[test]
-fn a_region_that_the_manifest_lacks_leaves_the_others_to_be_named() {
+fn a_manifest_that_lacks_the_region_is_refused_and_nothing_is_opened() {
+    let refused = |text: &str, region: &str| {
+        let site = Site::new(text);
+        let builder = site.builder().watch(false);
+        let error = builder.only_region(region, |_| {}).build().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::NoSuchRegion);
+        error.to_string()
+    };
+    // Opened, it would be another error.
+    let closed = "\n[regions.reports]\nbackend = \"no_such\"\n";
+    let others = format!("{TWO}{closed}");
+    assert_eq!(
+        refused(&others, "x1y2"),
+        "no region `x1y2`; the manifest has `a`, `b`, `reports`"
+    );
+    assert_eq!(
+        refused(&others, "report"),
+        "no region `report`; the manifest has `a`, `b`, `reports`: did you mean `reports`?"
+    );
+    assert_eq!(refused("", "x"), "no region `x`; the manifest has none");
+}
+
+#[test]
+fn a_region_that_is_taken_out_of_the_manifest_stays_as_it_was() {
     let site = Site::new(TWO);
     let builder = site.builder().watch(false);
-    let host = builder.only_region("x", |_| {}).build().unwrap();
-    let error = host.region("x").unwrap_err().to_string();
-    assert_eq!(error, "no region `x` is configured: there are `a`, `b`");
+    let host = builder.only_region("b", |_| {}).build().unwrap();
+    site.save(&TWO.replace("[regions.b]", "[regions.c]"));
+    for refused in [host.plan(), host.reload()] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSuchRegion);
+        assert_eq!(
+            error.to_string(),
+            "no region `b`; the manifest has `a`, `c`: did you mean `a`?"
+        );
+    }
+    assert_eq!(names(&host), ["b"]);
 }

@@ -194,6 +194,12 @@ impl Dbm {
         }
     }
 
+    /// As if that was the state file that it opened.
+    #[cfg(test)]
+    pub(crate) fn exchange_state(&self, state: std::fs::File) {
+        self.live.exchange_state(state);
+    }
+
     fn key_mutex(&self, key: &Key<'_>) -> Option<KeyMutex> {
         let locks = Arc::clone(self.locks.as_ref()?);
         Some(KeyMutex::new(locks, key))

@@ -111,4 +111,8 @@ pub use self::dbm::Dbm;
 pub use self::keys::keys;
 pub use self::lock_file::LockFile;
 
+/// The target of the log records which tell that the entries of a file are lost: it was damaged, or thrown away for
+/// another reason than that the machine started. For programs that show these and no others.
+pub const LOST: &str = "dogpile_plugin_dbm::lost";
+
 export_plugin! { backends: { "dbm" => Dbm } }

@@ -83,11 +83,12 @@ impl Cache {
             .manifest(manifest)
             .watch(false)
             .only_region(name, change)
-            .build()?;
-        let region = host.region(name).map_err(|error| match error.kind() {
-            ErrorKind::NoSuchRegion => Unusable(error.to_string()).into(),
-            _ => anyhow::Error::new(error),
-        })?;
+            .build()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NoSuchRegion => Unusable(error.to_string()).into(),
+                _ => anyhow::Error::new(error),
+            })?;
+        let region = host.region(name)?;
         if !region.is_shared()? {
             let why = format!(
                 "region `{name}` lives in one process: name one that processes share, or none"

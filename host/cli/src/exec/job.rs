@@ -35,6 +35,8 @@ pub(super) struct Job {
 pub(super) enum News {
     /// It is open, and answers.
     Opened,
+    /// The entries of a file are lost.
+    Lost(String),
     /// The command was run here, and has ended.
     Ran(Box<Ran>),
     /// That is what there is.

@@ -1,5 +1,6 @@
 //! `exec --list`.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use super::key::Key;
 use super::options::Options;
 use super::record::{End, Record};
 use super::time::shown;
-use super::{place, quoted};
+use super::{own, quoted};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::table::table;
@@ -33,7 +34,7 @@ struct Kept {
 }
 
 pub(super) fn run(options: &Options) -> Result<Outcome> {
-    let mut kept = all(options)?;
+    let mut kept = own::with(options, all)?;
     kept.sort_by_key(|kept| std::cmp::Reverse(kept.cached));
     if options.json {
         output::print_json(&kept)?;
@@ -44,9 +45,8 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn all(options: &Options) -> Result<Vec<Kept>> {
-    let cache = Cache::own(options, None)?;
-    let keys = dogpile_plugin_dbm::keys(&place::file()?)?;
+fn all(cache: &Cache, file: &Path) -> Result<Vec<Kept>> {
+    let keys = dogpile_plugin_dbm::keys(file)?;
     let mut all = Vec::new();
     for key in keys.into_iter().filter(|key| Key::is_entry(key)) {
         // It may have gone, and be of another version.

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use super::cache::Cache;
 use super::options::Options;
+use super::own;
 use crate::outcome::Outcome;
 
 pub(super) fn run(options: &Options) -> Result<Outcome> {
-    Cache::own(options, None)?.region.clear()?;
+    own::with(options, |cache, _| Ok(cache.region.clear()?))?;
     Ok(Outcome::Done)
 }

@@ -17,6 +17,7 @@ use super::fetch;
 use super::job::{Fetched, Job, News, Refusal};
 use super::key::Key;
 use super::line::Line;
+use super::lost;
 use super::options::Options;
 use super::outlet::Outlet;
 use super::printing::{Printed, replay};
@@ -27,7 +28,7 @@ use crate::output::whole;
 
 /// How long the user's own cache may take to open and look, for which it takes turns, and to store: more than any that
 /// works, and what one that does not may cost the command. Somebody who was stopped may hold its locks.
-const ANSWER: Duration = Duration::from_secs(1);
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// The same of a region of a manifest, whose server may be far away.
 const ANSWER_OF_REGION: Duration = Duration::from_secs(5);
@@ -53,6 +54,8 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         claimed: AtomicBool::new(false),
         news,
     });
+    let own = Arc::clone(&job);
+    lost::tell_to(move |what| own.tell(News::Lost(what)));
     let own = Arc::clone(&job);
     let worker = thread::Builder::new().name(WORKER.to_owned());
     if let Err(error) = worker.spawn(move || fetch::work(&own)) {
@@ -96,6 +99,10 @@ fn outcome(
         match next {
             // The region ends the wait in time, if it still answers then.
             Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(answer)),
+            Ok(News::Lost(what)) => {
+                warn(format_args!("{what}"));
+                continue;
+            }
             Ok(News::Ran(news)) => {
                 limit = Some(answer + time_to_write(news.length));
                 ran = Some(news);
@@ -112,7 +119,7 @@ fn outcome(
     }
 }
 
-fn time_to_write(length: usize) -> Duration {
+pub(super) fn time_to_write(length: usize) -> Duration {
     MEBIBYTE * u32::try_from(length >> 20).unwrap_or(u32::MAX)
 }
 

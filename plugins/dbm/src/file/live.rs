@@ -9,6 +9,7 @@ use dogpile_plugin_api::tracing;
 use parking_lot::{Mutex, RwLock};
 
 use super::opening::{Damage, Opened, Opening, caught};
+use super::places::{Places, explained};
 use super::{rw_lock, state};
 use crate::failure::Failure;
 use crate::store::RedbStore;
@@ -77,6 +78,15 @@ impl Live {
         *current = Some(Arc::new(open));
     }
 
+    /// As if that was the state file that it opened.
+    #[cfg(test)]
+    pub(crate) fn exchange_state(&self, state: std::fs::File) {
+        let mut current = self.current.write();
+        let mut open = current.take().and_then(Arc::into_inner).unwrap();
+        open.opened.as_mut().unwrap().state = state;
+        *current = Some(Arc::new(open));
+    }
+
     fn call<T>(
         &self,
         writes: bool,
@@ -99,7 +109,7 @@ impl Live {
             let again = tries < TRIES;
             match ended {
                 // What was written to a file that was replaced meanwhile is seen by nobody.
-                Ok(_) if writes && again && !open.is_current()? => {}
+                Ok(_) if writes && again && !open.is_current(&self.opening.places)? => {}
                 Err(Failure::Damaged(why)) if again => self.replace(&open, opened, &why, true)?,
                 Err(Failure::Overgrown(why)) if again => {
                     self.replace(&open, opened, &why, false)?;
@@ -131,7 +141,11 @@ impl Live {
     fn usable(&self) -> Result<Option<Arc<Open>>, Failure> {
         let current = self.current.read().clone();
         match current {
-            Some(open) if open.process == process::id() && open.is_current()? => Ok(Some(open)),
+            Some(open)
+                if open.process == process::id() && open.is_current(&self.opening.places)? =>
+            {
+                Ok(Some(open))
+            }
             _ => Ok(None),
         }
     }
@@ -190,16 +204,18 @@ fn closed() -> Failure {
 
 impl Open {
     /// Whether the data file that is open is still the one that stands in its place.
-    fn is_current(&self) -> Result<bool, Failure> {
+    fn is_current(&self, places: &Places) -> Result<bool, Failure> {
         let Some(opened) = &self.opened else {
             return Ok(false);
         };
-        let is_current = || {
-            // Where the state file was removed, who opens next removes the data file too.
-            Ok(opened.data.metadata()?.nlink() > 0
-                && state::names(&opened.state, opened.generation, opened.number)?)
-        };
-        is_current().map_err(|error: io::Error| Failure::io("the state file", &error))
+        let data = opened.data.metadata();
+        let data = data.map_err(|error| explained(&places.data, &error))?;
+        if data.nlink() == 0 {
+            return Ok(false);
+        }
+        // Where the state file was removed, who opens next removes the data file too.
+        state::names(&opened.state, opened.generation, opened.number)
+            .map_err(|error| explained(&places.state, &error))
     }
 }
 

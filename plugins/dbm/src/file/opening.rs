@@ -15,6 +15,7 @@ use super::foreign::{self, Found};
 use super::medium::{Closable, Medium};
 use super::places::{Places, explained, open_or_make, open_or_make_here, open_to_read};
 use super::state::{self, State};
+use crate::LOST;
 use crate::arguments::{DbmArguments, Durability};
 use crate::failure::Failure;
 use crate::store::{RedbStore, Store};
@@ -216,9 +217,11 @@ impl Opening {
             } else {
                 fs::remove_file(data).map_err(named)?;
                 tracing::warn!(
-                    file = %data.display(), why = damage.why,
-                    "a file that grew too large was thrown away: a process that is stopped while it reads keeps all that \
-                     was written since"
+                    target: LOST,
+                    "{}: it grew too large and was thrown away, and a new one is begun: a process that is stopped while it \
+                     reads keeps all that was written since ({})",
+                    data.display(),
+                    damage.why
                 );
             }
             return Ok(true);
@@ -231,12 +234,19 @@ impl Opening {
         // Another program's file is looked into before it is thrown away.
         drop(self.open_redb()?);
         fs::remove_file(data).map_err(named)?;
-        let why = if known.is_some() {
-            "it is from before the machine started, and what is in it may be old in part"
+        if known.is_some() {
+            tracing::warn!(
+                file = %data.display(),
+                "a file was thrown away: it is from before the machine started, and what is in it may be old in part"
+            );
         } else {
-            "the state file beside it does not name it: it may be a copy, or old"
-        };
-        tracing::warn!(file = %data.display(), why, "a file was thrown away");
+            tracing::warn!(
+                target: LOST,
+                "{}: it was thrown away, and a new one is begun: the state file beside it does not name it, so that it may \
+                 be a copy, or old",
+                data.display()
+            );
+        }
         Ok(true)
     }
 

@@ -1,6 +1,7 @@
 //! The n-th write, sync, growth, read and opening fails, for every n that occurs.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -266,4 +267,16 @@ fn a_file_that_could_not_be_made_smaller_is_opened_as_it_is() {
         assert_eq!(disk.failed(), 1);
         assert_eq!(bench.get(&on, "small").unwrap().unwrap(), b"kept");
     }
+}
+
+#[test]
+fn a_state_file_that_cannot_be_read_is_named_with_what_to_do() {
+    let bench = Bench::new();
+    let on = bench.open().unwrap();
+    // Reading a folder fails, whoever does it.
+    on.exchange_state(File::open(bench.folder.path()).unwrap());
+    let error = bench.get(&on, "a").unwrap_err().to_string();
+    let state = bench.folder.path().join("cache.state");
+    let told = format!("{}: it is a folder, and no file: name one", state.display());
+    assert!(error.starts_with(&told), "{error}");
 }

@@ -1,13 +1,14 @@
 //! A cache that cannot be used is no reason not to run the command, and costs a line.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::support::{Ended, Exec, wait};
+use crate::support::{Ended, Exec, Folder, wait};
 
 fn lines(stderr: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(stderr)
@@ -95,36 +96,94 @@ fn a_file_of_another_program() {
     assert!(lines(&ended.stderr).contains(&told));
 }
 
-#[test]
-fn a_damaged_file_is_begun_anew() {
-    let exec = Exec::new();
-    exec.run(&[], "true");
-    let length = fs::metadata(exec.cached("exec.dbm")).unwrap().len();
-    fs::write(
-        exec.cached("exec.dbm"),
-        vec![7; usize::try_from(length).unwrap()],
+/// What is said, up to the reason, of a file that was damaged.
+fn told_of_damage(file: &Path) -> String {
+    let file = file.display();
+    format!(
+        "dogpile: {file}: it is damaged, and was moved to {file}.damaged: its entries are lost, and a new one is begun ("
     )
-    .unwrap();
-    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
-    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+}
+
+fn damage(file: &Path) {
+    let length = fs::metadata(file).unwrap().len();
+    fs::write(file, vec![7; usize::try_from(length).unwrap()]).unwrap();
 }
 
 #[test]
-fn a_file_that_is_damaged_anywhere_is_no_matter_for_the_standard_error() {
+fn a_damaged_file_is_begun_anew_and_told_of_once() {
+    let exec = Exec::new();
+    exec.run(&[], "true");
+    let file = exec.cached("exec.dbm");
+    let told = format!(
+        "{}its first bytes are not its own)\n",
+        told_of_damage(&file)
+    );
+    damage(&file);
+    exec.run(&[], "wc -l < runs").is(0, "2\n", &told);
+    exec.run(&[], "wc -l < runs").is(0, "2\n", "");
+    damage(&file);
+    for (option, told) in [("--purge", &*told), ("--purge", "")] {
+        wait(exec.command(&[option]).spawn().unwrap()).is(0, "", told);
+    }
+}
+
+#[test]
+fn a_damaged_file_of_a_region_of_the_manifest_is_told_of_once() {
+    let folder = Folder::without_plugins(
+        "version = 1\n[host]\nplugin_dir = \"plugins\"\n[plugins.dbm]\n[regions.reports]\nbackend = \"dbm\"\n\
+         arguments.filename = \"reports.dbm\"\n",
+    );
+    folder.add_plugin("dbm");
+    let exec = ["exec", "reports", "--", "echo", "out"];
+    folder.dogpile(&exec).is(0, "out\n", "");
+    damage(&folder.path("reports.dbm"));
+    let run = folder.dogpile(&exec);
+    assert_eq!((run.status, run.stdout.as_str()), (Some(0), "out\n"));
+    let told = told_of_damage(Path::new("reports.dbm"));
+    let is_told = run.stderr.starts_with(&told) && run.stderr.lines().count() == 1;
+    assert!(is_told, "{}", run.stderr);
+    folder.dogpile(&exec).is(0, "out\n", "");
+}
+
+#[test]
+fn a_file_that_is_thrown_away_is_told_of_unless_the_machine_started_again() {
+    const BOOT: u64 = 25;
+    let exec = Exec::new();
+    exec.run(&[], "true");
+    let state = exec.cached("exec.dbm.state");
+    fs::remove_file(&state).unwrap();
+    let told = format!(
+        "dogpile: {}: it was thrown away, and a new one is begun: the state file beside it does not name it, so that it may \
+         be a copy, or old\n",
+        exec.cached("exec.dbm").display()
+    );
+    exec.run(&[], "wc -l < runs").is(0, "2\n", &told);
+    let state = OpenOptions::new().write(true).open(&state).unwrap();
+    state.write_all_at(&[b'x'; 36], BOOT).unwrap();
+    exec.run(&[], "wc -l < runs").is(0, "3\n", "");
+}
+
+#[test]
+fn a_file_that_is_damaged_anywhere_costs_a_line_if_it_is_moved_aside_and_none_otherwise() {
     const PAGE: usize = 4096;
     for at in (0..).step_by(PAGE) {
         for call in [&["--key", "k", "--", "echo"][..], &["--list"]] {
             let exec = Exec::new();
             exec.run(&[], "true");
-            let mut bytes = fs::read(exec.cached("exec.dbm")).unwrap();
+            let file = exec.cached("exec.dbm");
+            let mut bytes = fs::read(&file).unwrap();
             let Some(page) = bytes.get_mut(at..at + PAGE) else {
                 return;
             };
             page.fill(7);
-            fs::write(exec.cached("exec.dbm"), bytes).unwrap();
+            fs::write(&file, bytes).unwrap();
             let ended = wait(exec.command(call).spawn().unwrap());
-            let told = String::from_utf8_lossy(&ended.stderr);
-            assert_eq!((ended.status, &*told), (0, ""), "{call:?}");
+            let told = lines(&ended.stderr);
+            let moved = usize::from(exec.cached("exec.dbm.damaged").exists());
+            assert_eq!((ended.status, told.len()), (0, moved), "{call:?}: {told:?}");
+            for line in told {
+                assert!(line.starts_with(&told_of_damage(&file)), "{line}");
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::support::{Exec, tick, wait};
 
@@ -82,4 +84,30 @@ fn the_newest_is_first_whatever_its_key() {
             serde_json::from_str(&listed(&exec, &["--list", "--json"])).unwrap();
         assert_eq!(json[0]["command"][1], listed_first);
     }
+}
+
+#[test]
+fn a_region_that_does_not_answer_is_told_of_and_not_waited_for() {
+    let exec = Exec::new();
+    exec.run(&[], "true");
+    let (data, state) = (exec.cached("exec.dbm"), exec.cached("exec.dbm.state"));
+    // As somebody who was stopped while he opened it.
+    let stopped = File::open(&state).unwrap();
+    flock(&stopped, FlockOperation::LockExclusive).unwrap();
+    for option in ["--list", "--purge"] {
+        let told = format!(
+            "dogpile: {0}: it takes too long: a process that is stopped may keep it locked: continue or end that one, which \
+             `fuser -v {0} {0}.state` shows, or remove these two files\n",
+            data.display()
+        );
+        wait(exec.command(&[option]).spawn().unwrap()).is(125, "", &told);
+    }
+    // What it says helps.
+    fs::remove_file(data).unwrap();
+    fs::remove_file(state).unwrap();
+    assert_eq!(listed(&exec, &["--purge"]), "");
+    assert_eq!(
+        listed(&exec, &["--list"]),
+        "AGE  SIZE  END  FOLDER  COMMAND\n"
+    );
 }

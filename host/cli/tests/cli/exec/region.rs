@@ -87,7 +87,21 @@ fn a_region_in_memory_or_none_is_refused() {
     folder.dogpile(&["exec", "report", "--", "echo", "out"]).is(
         125,
         "",
-        "dogpile: no region `report` is configured: there are `pages`, `reports`\n",
+        "dogpile: no region `report`; the manifest has `pages`, `reports`: did you mean `reports`?\n",
+    );
+}
+
+#[test]
+fn a_region_is_missed_though_another_of_the_manifest_cannot_be_opened() {
+    let folder = folder();
+    folder.write(
+        "dogpile.toml",
+        &MANIFEST.replace("reports.dbm", "no-folder/reports.dbm"),
+    );
+    folder.dogpile(&["exec", "rr", "--", "echo", "out"]).is(
+        125,
+        "",
+        "dogpile: no region `rr`; the manifest has `pages`, `reports`\n",
     );
 }
 
