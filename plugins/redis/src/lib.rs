@@ -87,12 +87,17 @@ mod clear;
 mod connection;
 mod doubtful;
 mod failure;
+mod kinds;
 mod locks;
 mod names;
+mod node;
+mod per_process;
 mod pool;
 mod script;
 mod seconds;
 mod secret;
+mod sentinel;
+mod sentinels;
 mod server;
 mod stream;
 mod target;
@@ -103,8 +108,17 @@ mod watch;
 use dogpile_plugin_api::export_plugin;
 
 pub use self::arguments::RedisArguments;
-pub use self::backend::Redis;
+pub use self::backend::{Backed, Redis, RedisSentinel};
+pub use self::kinds::{BySentinels, OneServer};
+pub use self::node::Node;
 pub use self::seconds::Seconds;
 pub use self::secret::Secret;
 
-export_plugin! { backends: { "redis" => Redis, "valkey" => Redis } }
+export_plugin! {
+    backends: {
+        "redis" => Redis,
+        "redis_sentinel" => RedisSentinel,
+        "valkey" => Redis,
+        "valkey_sentinel" => RedisSentinel,
+    }
+}

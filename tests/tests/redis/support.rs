@@ -21,10 +21,18 @@ pub(crate) fn try_open(arguments: &Json) -> Result<BackendInstance> {
 }
 
 pub(crate) fn try_open_on(host: &TestHost, arguments: &Json) -> Result<BackendInstance> {
+    try_open_named(host, "redis", arguments)
+}
+
+pub(crate) fn try_open_named(
+    host: &TestHost,
+    name: &str,
+    arguments: &Json,
+) -> Result<BackendInstance> {
     let arguments = arguments.to_string();
     let backend = Offered {
         plugin: plugin(),
-        name: "redis",
+        name,
         arguments: &arguments,
     };
     host.open(backend, &[])
@@ -32,6 +40,11 @@ pub(crate) fn try_open_on(host: &TestHost, arguments: &Json) -> Result<BackendIn
 
 pub(crate) fn open(arguments: &Json) -> BackendInstance {
     try_open(arguments).unwrap()
+}
+
+/// As `redis_sentinel`.
+pub(crate) fn open_watched(arguments: &Json) -> BackendInstance {
+    try_open_named(&host(), "redis_sentinel", arguments).unwrap()
 }
 
 pub(crate) fn key(text: &str) -> OwnedKey {
