@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dogpile_plugin_api::BackendInstance;
+use dogpile_plugin_api::{BackendInstance, Guarded, Result, Value};
+use dogpile_tests::redis_server::{RedisServer, free_port};
 use dogpile_tests::worker::{created, set_time};
-use redis::Value;
+use redis::Value as Reply;
+use serde_json::json;
 
 use crate::processes::worker_watched;
 use crate::support::{get, key, open_watched, set, until};
-use crate::watched::{Watched, ask, role};
+use crate::watched::{Watched, ask, role, try_ask};
 
 /// One that stores a number that rises, under a key of its own, and reads it.
 struct Client {
@@ -63,8 +65,8 @@ impl Client {
 
 /// Whether anybody but replication has stored in it.
 fn was_stored_in_by_clients(watched: &Watched, at: usize) -> bool {
-    let Value::BulkString(list) = ask(&watched.servers[at], &["CLIENT", "LIST"]) else {
-        panic!("it is a text");
+    let Ok(Reply::BulkString(list)) = try_ask(&watched.servers[at], &["CLIENT", "LIST"]) else {
+        return false;
     };
     let list = String::from_utf8(list).unwrap();
     list.lines()
@@ -75,7 +77,7 @@ fn was_stored_in_by_clients(watched: &Watched, at: usize) -> bool {
 fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
     let mut watched = Watched::start(&[], &[]);
     let mut arguments = watched.arguments();
-    arguments["socket_timeout"] = serde_json::json!(1);
+    arguments["socket_timeout"] = json!(1);
     let backend = open_watched(&arguments);
     let idle = open_watched(&arguments);
     set(&idle, "idle", b"value").unwrap();
@@ -150,7 +152,7 @@ fn who_waits_for_a_lock_of_a_master_that_steps_down_waits_at_the_next() {
         .unwrap()
         .unwrap();
     until("the replicas have the lock", || {
-        let found = |at: usize| ask(&watched.servers[at], &["EXISTS", "_lockkey"]) == Value::Int(1);
+        let found = |at: usize| ask(&watched.servers[at], &["EXISTS", "_lockkey"]) == Reply::Int(1);
         found(1) && found(2)
     });
     let was_released = AtomicBool::new(false);
@@ -168,12 +170,10 @@ fn who_waits_for_a_lock_of_a_master_that_steps_down_waits_at_the_next() {
             panic!("it is not woken");
         });
         ask(&watched.sentinels[0], &["SENTINEL", "FAILOVER", "mymaster"]);
-        watched.until_replaced(0);
-        until("the old one is a replica", || {
-            role(&watched.servers[0]) == "slave"
-        });
+        let next = watched.until_replaced(0);
         until("the next is used", || {
-            set(&backend, "other", b"value").is_ok()
+            let stored = set(&backend, "other", b"value").is_ok();
+            stored && ask(&watched.servers[next], &["EXISTS", "other"]) == Reply::Int(1)
         });
         assert!(mutex().is_locked().unwrap());
         was_released.store(true, Ordering::SeqCst);
@@ -212,4 +212,58 @@ fn after_a_failover_processes_create_once_at_each_expiry() {
         })
     });
     expire(10);
+}
+
+/// A sentinel leads to that server from now on.
+fn watch(sentinel: &RedisServer, server: &RedisServer) {
+    // There is none the first time.
+    let _removed = try_ask(sentinel, &["SENTINEL", "REMOVE", "mymaster"]);
+    let port = server.port().to_string();
+    ask(
+        sentinel,
+        &["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &port, "1"],
+    );
+}
+
+#[test]
+fn a_call_that_finds_its_master_replaced_is_made_of_the_next_one_without_an_error() {
+    let mut servers = [(); 3].map(|()| RedisServer::start(&[]));
+    let sentinel = RedisServer::start_sentinel("");
+    watch(&sentinel, &servers[0]);
+    let place = format!("127.0.0.1:{}", sentinel.port());
+    let backend = open_watched(&json!({ "sentinels": [place] }));
+    let key = key("key");
+    let value = &Value::from(&b"value"[..]);
+    let mutex = backend.mutex(&key.as_key()).unwrap().unwrap();
+    let calls: [&dyn Fn() -> Result<()>; 5] = [
+        &|| set(&backend, "key", b"value"),
+        &|| backend.delete(&key.as_key()),
+        &|| get(&backend, "key").map(drop),
+        &|| mutex.is_locked().map(drop),
+        &|| {
+            let lease = mutex
+                .try_acquire(Duration::from_mins(1))?
+                .expect("it is free");
+            let stored = backend.set_guarded(&key.as_key(), value, &lease)?;
+            assert_eq!(stored, Guarded::Stored);
+            mutex.release(lease)
+        },
+    ];
+    for call in calls {
+        set(&backend, "key", b"value").unwrap();
+        // It is not asked so soon after it answered.
+        thread::sleep(Duration::from_millis(150));
+        let nobody = free_port().to_string();
+        watch(&sentinel, &servers[1]);
+        ask(&servers[0], &["REPLICAOF", "127.0.0.1", &nobody]);
+        call().unwrap();
+        set(&backend, "key", b"value").unwrap();
+        thread::sleep(Duration::from_millis(150));
+        watch(&sentinel, &servers[2]);
+        servers[1].kill();
+        call().unwrap();
+        servers[1].restart();
+        ask(&servers[0], &["REPLICAOF", "NO", "ONE"]);
+        servers.swap(0, 2);
+    }
 }
