@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -8,6 +8,7 @@ use dogpile_plugin_api::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 
 use crate::failure::Failure;
+use crate::known::{Known, Wanted};
 use crate::per_process::PerProcess;
 use crate::sentinel::{all_failed, ask, is_master};
 use crate::server::{Server, Servers};
@@ -18,7 +19,8 @@ use crate::target::{Place, Target};
 /// What the sentinels said is used until it is old or a call fails. Then one caller asks them, and the others go on with
 /// what is known, or wait for him where that has failed.
 pub(crate) struct Sentinels {
-    sentinels: Vec<Target>,
+    /// Those of the sentinels, and how they are spoken to.
+    places: Vec<Target>,
     service: String,
     /// How the servers are spoken to, wherever they are.
     server: Target,
@@ -46,41 +48,19 @@ struct Asking {
     is_closed: bool,
 }
 
-/// The servers, and until when that is relied on.
-struct Known {
-    master: Arc<Server>,
-    replicas: Vec<Arc<Server>>,
-    until: Instant,
-    /// A call of the master failed.
-    is_doubtful: AtomicBool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Master,
-    Any,
-}
-
-/// How long what the sentinels said is used without asking again. Shorter than a failover takes, so that a master which
-/// was replaced is not taken for one when it comes back.
-const YOUNG: Duration = Duration::from_secs(1);
-
-/// How long that is where none of them answers.
-const UNANSWERED: Duration = Duration::from_secs(10);
-
 /// How long callers rely on an answer, be it a failure: the sentinels are asked no more often.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Sentinels {
     pub(crate) fn new(
-        sentinels: Vec<Target>,
+        places: Vec<Target>,
         service: String,
         server: Target,
         max_connections: usize,
         read_from_replicas: bool,
     ) -> Self {
         Self {
-            sentinels,
+            places,
             service,
             server,
             max_connections,
@@ -150,9 +130,9 @@ impl Sentinels {
         let mut errors = Vec::new();
         let mut is_heard = false;
         let mut unfit = None;
-        for turn in 0..self.sentinels.len() {
-            let at = (first + turn) % self.sentinels.len();
-            let sentinel = &self.sentinels[at];
+        for turn in 0..self.places.len() {
+            let at = (first + turn) % self.places.len();
+            let sentinel = &self.places[at];
             let report = match ask(sentinel, &self.service, deadline) {
                 Ok(report) => report,
                 Err(error) => {
@@ -165,7 +145,7 @@ impl Sentinels {
                 Some(report) if unfit.as_ref() == Some(&report.master) => {}
                 Some(report) => match self.master(live, &report.master, sentinel, deadline) {
                     Ok(master) => {
-                        self.learn(live, master, report.replicas);
+                        self.learn(live, &master, &report.replicas);
                         return (at, Ok(()));
                     }
                     Err(error) => {
@@ -182,7 +162,7 @@ impl Sentinels {
         let known = live
             .known
             .rcu(|known| known.as_ref().map(|known| known.renewed(is_heard)));
-        let next = (first + 1) % self.sentinels.len();
+        let next = (first + 1) % self.places.len();
         if is_heard || known.is_none() {
             return (next, Err(error));
         }
@@ -211,7 +191,7 @@ impl Sentinels {
             Ok(true) => Ok(server),
             Ok(false) => {
                 if let Some(known) = known.filter(|known| Arc::ptr_eq(&known.master, &server)) {
-                    known.is_doubtful.store(true, Ordering::Relaxed);
+                    known.doubt();
                 }
                 let target = &server.target;
                 Err(unfit(Error::unavailable(format_args!(
@@ -224,7 +204,7 @@ impl Sentinels {
     }
 
     /// These are the servers from now on.
-    fn learn(&self, live: &Live, master: Arc<Server>, replicas: Vec<Place>) {
+    fn learn(&self, live: &Live, master: &Arc<Server>, replicas: &[Place]) {
         let before = live.known.load_full();
         let reading = before.iter().flat_map(|known| &known.replicas);
         let replicas = if self.read_from_replicas {
@@ -237,7 +217,7 @@ impl Sentinels {
         } else {
             Vec::new()
         };
-        let known = Arc::new(Known::new(Arc::clone(&master), replicas));
+        let known = Arc::new(Known::new(Arc::clone(master), replicas));
         let asking = live.asking.lock();
         live.known.store(Some(Arc::clone(&known)));
         let is_closed = asking.is_closed;
@@ -246,7 +226,7 @@ impl Sentinels {
             known.close();
         }
         match before {
-            Some(before) if Arc::ptr_eq(&before.master, &master) => {}
+            Some(before) if Arc::ptr_eq(&before.master, master) => {}
             Some(before) => {
                 info!(
                     "the master of {} is {} now, and was {}",
@@ -306,7 +286,7 @@ impl Servers for Sentinels {
         let live = self.live();
         match &*live.known.load() {
             Some(known) if Arc::ptr_eq(&known.master, server) => {
-                known.is_doubtful.store(true, Ordering::Relaxed);
+                known.doubt();
             }
             Some(_) => {
                 // The sentinels may give it back.
@@ -345,61 +325,5 @@ impl Drop for Asker<'_> {
     fn drop(&mut self) {
         self.0.asking.lock().is_under_way = false;
         self.0.asked.notify_all();
-    }
-}
-
-impl Known {
-    fn new(master: Arc<Server>, replicas: Vec<Arc<Server>>) -> Self {
-        Self {
-            master,
-            replicas,
-            until: Instant::now() + YOUNG,
-            is_doubtful: AtomicBool::new(false),
-        }
-    }
-
-    fn is_young(&self) -> bool {
-        Instant::now() < self.until
-    }
-
-    fn has(&self, wanted: Wanted) -> bool {
-        let reads = wanted == Wanted::Any && !self.replicas.is_empty();
-        reads || !self.is_doubtful()
-    }
-
-    fn servers(&self) -> impl Iterator<Item = &Arc<Server>> {
-        std::iter::once(&self.master).chain(&self.replicas)
-    }
-
-    /// The same, after the sentinels did not lead to a master. Where none of them answers there is no better one: it is
-    /// used until a call fails again.
-    fn renewed(&self, is_heard: bool) -> Arc<Self> {
-        let until = Instant::now() + if is_heard { YOUNG } else { UNANSWERED };
-        self.with(self.replicas.clone(), until, is_heard && self.is_doubtful())
-    }
-
-    fn without(&self, replica: &Arc<Server>) -> Arc<Self> {
-        let others = self
-            .replicas
-            .iter()
-            .filter(|other| !Arc::ptr_eq(other, replica));
-        self.with(others.cloned().collect(), self.until, self.is_doubtful())
-    }
-
-    fn with(&self, replicas: Vec<Arc<Server>>, until: Instant, is_doubtful: bool) -> Arc<Self> {
-        Arc::new(Self {
-            master: Arc::clone(&self.master),
-            replicas,
-            until,
-            is_doubtful: AtomicBool::new(is_doubtful),
-        })
-    }
-
-    fn is_doubtful(&self) -> bool {
-        self.is_doubtful.load(Ordering::Relaxed)
-    }
-
-    fn close(&self) {
-        self.servers().for_each(|server| server.close());
     }
 }
