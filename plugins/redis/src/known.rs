@@ -53,9 +53,10 @@ impl Known {
 
     /// The same, after the sentinels did not lead to a master. Where none of them answers there is no better one: it is
     /// used until a call fails again.
-    pub(crate) fn renewed(&self, is_heard: bool) -> Arc<Self> {
-        let until = Instant::now() + if is_heard { YOUNG } else { UNANSWERED };
-        self.with(self.replicas.clone(), until, is_heard && self.is_doubtful())
+    pub(crate) fn renewed(&self, is_silent: bool) -> Arc<Self> {
+        let until = Instant::now() + if is_silent { UNANSWERED } else { YOUNG };
+        let is_doubtful = !is_silent && self.is_doubtful();
+        self.with(self.replicas.clone(), until, is_doubtful)
     }
 
     pub(crate) fn without(&self, replica: &Arc<Server>) -> Arc<Self> {

@@ -130,10 +130,13 @@ impl Sentinels {
         let mut errors = Vec::new();
         let mut is_heard = false;
         let mut unfit = None;
-        for turn in 0..self.places.len() {
-            let at = (first + turn) % self.places.len();
+        let count = self.places.len();
+        let is_in_haste = left(deadline) < self.places[first].timeout.min(self.timeout() / 2);
+        for turn in 0..count {
+            let at = (first + turn) % count;
             let sentinel = &self.places[at];
-            let report = match ask(sentinel, &self.service, deadline) {
+            // The others, and who asks for all this, are to have their share.
+            let report = match ask(sentinel, &self.service, share(deadline, count - turn + 1)) {
                 Ok(report) => report,
                 Err(error) => {
                     errors.push(error);
@@ -159,11 +162,12 @@ impl Sentinels {
             }
         }
         let error = all_failed(&self.service, &errors);
+        let is_silent = !is_heard && !is_in_haste;
         let known = live
             .known
-            .rcu(|known| known.as_ref().map(|known| known.renewed(is_heard)));
-        let next = (first + 1) % self.places.len();
-        if is_heard || known.is_none() {
+            .rcu(|known| known.as_ref().map(|known| known.renewed(is_silent)));
+        let next = (first + 1) % count;
+        if !is_silent || known.is_none() {
             return (next, Err(error));
         }
         warn!(%error, "the servers that were known are used further");
@@ -187,7 +191,7 @@ impl Sentinels {
                 why.message()
             ))
         };
-        match server.call(deadline, is_master) {
+        match server.call(share(deadline, 2), is_master) {
             Ok(true) => Ok(server),
             Ok(false) => {
                 if let Some(known) = known.filter(|known| Arc::ptr_eq(&known.master, &server)) {
@@ -312,6 +316,16 @@ impl Asking {
         self.first = first;
         self.last = Some((Instant::now(), outcome));
     }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// The end of the first of so many equal parts of the time that is left.
+fn share(deadline: Instant, parts: usize) -> Instant {
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+    Instant::now() + left(deadline) / parts
 }
 
 fn closed(service: &str) -> Error {

@@ -251,13 +251,21 @@ fn a_call_that_finds_its_master_replaced_is_made_of_the_next_one_without_an_erro
     ];
     for call in calls {
         set(&backend, "key", b"value").unwrap();
+        // There is a connection for those who wait.
+        mutex.wait(Duration::from_secs(1)).unwrap();
         // It is not asked so soon after it answered.
         thread::sleep(Duration::from_millis(150));
         let nobody = free_port().to_string();
         watch(&sentinel, &servers[1]);
         ask(&servers[0], &["REPLICAOF", "127.0.0.1", &nobody]);
         call().unwrap();
+        // One that only reads does not find it.
         set(&backend, "key", b"value").unwrap();
+        until("the one before is left alone", || {
+            let clients = ask(&servers[0], &["CLIENT", "LIST"]);
+            let clients: String = redis::from_redis_value(clients).unwrap();
+            clients.lines().count() == 1
+        });
         thread::sleep(Duration::from_millis(150));
         watch(&sentinel, &servers[2]);
         servers[1].kill();
@@ -265,5 +273,41 @@ fn a_call_that_finds_its_master_replaced_is_made_of_the_next_one_without_an_erro
         servers[1].restart();
         ask(&servers[0], &["REPLICAOF", "NO", "ONE"]);
         servers.swap(0, 2);
+    }
+}
+
+/// How many connections a sentinel had, with that which asks.
+fn connections(sentinel: &RedisServer) -> u128 {
+    let info: redis::InfoDict = redis::from_redis_value(ask(sentinel, &["INFO", "stats"])).unwrap();
+    info.get("total_connections_received").unwrap()
+}
+
+#[test]
+fn many_callers_ask_the_sentinels_a_few_times_whether_the_master_is_up_or_down() {
+    let mut server = RedisServer::start(&[]);
+    let sentinel = RedisServer::start_sentinel("");
+    watch(&sentinel, &server);
+    let place = format!("127.0.0.1:{}", sentinel.port());
+    let backend = open_watched(&json!({ "sentinels": [place] }));
+    // It is up at first: asked each second. Then it is down: asked after a tenth of one at the earliest.
+    for pause in [Duration::from_secs(1), Duration::from_millis(100)] {
+        let (before, since) = (connections(&sentinel), Instant::now());
+        let calls = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    while since.elapsed() < Duration::from_millis(1500) {
+                        let stored = set(&backend, "key", b"value");
+                        assert_eq!(stored.is_ok(), pause == Duration::from_secs(1));
+                        calls.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let most = since.elapsed().as_millis() / pause.as_millis() + 2;
+        let asked = connections(&sentinel) - before - 1;
+        assert!(asked >= 2 && asked <= most, "{asked} of {most}");
+        assert!(calls.into_inner() > 100);
+        server.kill();
     }
 }
