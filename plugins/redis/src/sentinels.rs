@@ -118,9 +118,15 @@ impl Sentinels {
             drop(asking);
             let asker = Asker(live);
             let (answered, outcome) = self.ask(live, first, deadline);
-            live.asking.lock().answered(answered, outcome);
+            live.asking.lock().answered(answered, outcome.clone());
             drop(asker);
-            asking = live.asking.lock();
+            return match live.known.load_full() {
+                Some(known) if known.has(wanted) => Ok(known),
+                known => {
+                    outcome?;
+                    known.ok_or_else(|| closed(&self.service))
+                }
+            };
         }
     }
 
@@ -166,12 +172,10 @@ impl Sentinels {
         let known = live
             .known
             .rcu(|known| known.as_ref().map(|known| known.renewed(is_silent)));
-        let next = (first + 1) % count;
-        if !is_silent || known.is_none() {
-            return (next, Err(error));
+        if is_silent && known.is_some() {
+            warn!(%error, "the servers that were known are used further");
         }
-        warn!(%error, "the servers that were known are used further");
-        (next, Ok(()))
+        ((first + 1) % count, Err(error))
     }
 
     /// The server in that place, if it is a master by its own word.
