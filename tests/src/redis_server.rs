@@ -44,13 +44,15 @@ impl RedisServer {
         Self::start_program("redis-server", options)
     }
 
-    /// Starts a sentinel with these lines in its file, and waits until it answers.
-    pub fn start_sentinel(lines: &str) -> Self {
+    /// Starts a sentinel with these lines in its file and these options, and waits until it answers.
+    pub fn start_sentinel(lines: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sentinel.conf");
         fs::write(&file, lines).unwrap();
-        let options = [file.to_str().unwrap(), "--sentinel"].map(String::from);
-        Self::start_in(folder, PathBuf::from("redis-server"), options.into())
+        let mut all = vec![file.to_str().unwrap(), "--sentinel"];
+        all.extend(options);
+        let all = all.into_iter().map(String::from).collect();
+        Self::start_in(folder, PathBuf::from("redis-server"), all)
     }
 
     /// As `start`, of another program of that kind.

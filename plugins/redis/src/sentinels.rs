@@ -131,7 +131,7 @@ impl Sentinels {
     }
 
     /// Asks the sentinels in turn, from that on, until one leads to the master. Gives which did, or where to begin next
-    /// time.
+    /// time. Where none answers, what is known is good enough.
     fn ask(&self, live: &Live, first: usize, deadline: Instant) -> (usize, Result<()>) {
         let mut errors = Vec::new();
         let mut is_heard = false;
@@ -172,10 +172,12 @@ impl Sentinels {
         let known = live
             .known
             .rcu(|known| known.as_ref().map(|known| known.renewed(is_silent)));
+        let next = (first + 1) % count;
         if is_silent && known.is_some() {
             warn!(%error, "the servers that were known are used further");
+            return (next, Ok(()));
         }
-        ((first + 1) % count, Err(error))
+        (next, Err(error))
     }
 
     /// The server in that place, if it is a master by its own word.

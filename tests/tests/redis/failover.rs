@@ -228,7 +228,7 @@ fn watch(sentinel: &RedisServer, server: &RedisServer) {
 #[test]
 fn a_call_that_finds_its_master_replaced_is_made_of_the_next_one_without_an_error() {
     let mut servers = [(); 3].map(|()| RedisServer::start(&[]));
-    let sentinel = RedisServer::start_sentinel("");
+    let sentinel = RedisServer::start_sentinel("", &[]);
     watch(&sentinel, &servers[0]);
     let place = format!("127.0.0.1:{}", sentinel.port());
     let backend = open_watched(&json!({ "sentinels": [place] }));
@@ -285,7 +285,7 @@ fn connections(sentinel: &RedisServer) -> u128 {
 #[test]
 fn many_callers_ask_the_sentinels_a_few_times_whether_the_master_is_up_or_down() {
     let mut server = RedisServer::start(&[]);
-    let sentinel = RedisServer::start_sentinel("");
+    let sentinel = RedisServer::start_sentinel("", &[]);
     watch(&sentinel, &server);
     let place = format!("127.0.0.1:{}", sentinel.port());
     let backend = open_watched(&json!({ "sentinels": [place] }));

@@ -29,7 +29,9 @@ impl Watched {
              {}\n",
             lines.join("\n")
         );
-        let sentinels = (0..3).map(|_| RedisServer::start_sentinel(&file)).collect();
+        let sentinels = (0..3)
+            .map(|_| RedisServer::start_sentinel(&file, &[]))
+            .collect();
         let watched = Self { servers, sentinels };
         watched.until_complete();
         watched
