@@ -118,6 +118,7 @@ mod tests {
             (json!("[::1]"), "::1", 26379),
             (json!("::1"), "::1", 26379),
             (json!(["cache", 5000]), "cache", 5000),
+            (json!(["cache"]), "cache", 26379),
             (json!({ "host": "cache", "port": 5000 }), "cache", 5000),
             (json!({ "host": "cache" }), "cache", 26379),
         ] {
@@ -131,7 +132,6 @@ mod tests {
             json!("cache:0"),
             json!("cache:65536"),
             json!("[::1]5000x"),
-            json!(["cache"]),
             json!(5000),
             json!({ "host": "cache", "prot": 5000 }),
         ] {

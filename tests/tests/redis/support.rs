@@ -66,8 +66,12 @@ pub(crate) fn get(backend: &BackendInstance, name: &str) -> Result<Option<Vec<u8
 
 /// Another client, on the server's Unix socket.
 pub(crate) fn client(server: &RedisServer) -> redis::Connection {
+    try_client(server).unwrap()
+}
+
+pub(crate) fn try_client(server: &RedisServer) -> redis::RedisResult<redis::Connection> {
     let url = format!("unix://{}", server.socket().display());
-    redis::Client::open(url).unwrap().get_connection().unwrap()
+    redis::Client::open(url)?.get_connection()
 }
 
 /// Until it is so.

@@ -4,7 +4,7 @@ use dogpile_tests::redis_server::RedisServer;
 use redis::{RedisResult, Value};
 use serde_json::{Value as Json, json};
 
-use crate::support::{client, until};
+use crate::support::{try_client, until};
 
 pub(crate) struct Watched {
     /// The first is the master at first.
@@ -124,7 +124,7 @@ pub(crate) fn ask(server: &RedisServer, command: &[&str]) -> Value {
 pub(crate) fn try_ask(server: &RedisServer, command: &[&str]) -> RedisResult<Value> {
     let mut command_line = redis::cmd(command[0]);
     command_line.arg(&command[1..]);
-    command_line.query(&mut client(server))
+    command_line.query(&mut try_client(server)?)
 }
 
 fn field(fields: &Value, name: &str) -> Option<String> {
