@@ -44,10 +44,28 @@ impl RedisServer {
         Self::start_program("redis-server", options)
     }
 
+    /// Starts a sentinel with these lines in its file and these options, and waits until it answers.
+    pub fn start_sentinel(lines: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sentinel.conf");
+        fs::write(&file, lines).unwrap();
+        let mut all = vec![file.to_str().unwrap(), "--sentinel"];
+        all.extend(options);
+        let all = all.into_iter().map(String::from).collect();
+        Self::start_in(folder, PathBuf::from("redis-server"), all)
+    }
+
     /// As `start`, of another program of that kind.
     pub fn start_program(program: impl Into<PathBuf>, options: &[&str]) -> Self {
-        let (program, folder) = (program.into(), tempfile::tempdir().unwrap());
-        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let options = options.iter().map(|option| (*option).to_owned());
+        Self::start_in(
+            tempfile::tempdir().unwrap(),
+            program.into(),
+            options.collect(),
+        )
+    }
+
+    fn start_in(folder: TempDir, program: PathBuf, options: Vec<String>) -> Self {
         // Another program may take the port first.
         for _ in 0..10 {
             let port = free_port();
@@ -127,7 +145,15 @@ fn spawn(program: &Path, folder: &TempDir, port: u16, options: &[String]) -> Opt
     let socket = path.join("socket");
     let has_port = options.iter().any(|option| option == "--port");
     let mut command = Command::new(program);
+    // A file comes first.
+    let (files, options) = options.split_at(
+        options
+            .iter()
+            .take_while(|option| !option.starts_with('-'))
+            .count(),
+    );
     command
+        .args(files)
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--enable-debug-command", "yes", "--dir"])
         .arg(path)

@@ -5,10 +5,11 @@ use dogpile_plugin_api::schemars;
 use dogpile_plugin_api::serde::{self, Deserialize};
 use dogpile_plugin_api::{Error, JsonSchema, Result};
 
+use crate::node::Node;
 use crate::seconds::Seconds;
 use crate::secret::Secret;
 
-/// The arguments of the backends `redis` and `valkey`.
+/// The arguments of all backends here; each refuses those that are for others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(crate = "serde", deny_unknown_fields)]
 #[schemars(crate = "schemars")]
@@ -20,6 +21,21 @@ pub struct RedisArguments {
     pub host: Option<String>,
     /// The server's port. Default: 6379.
     pub port: Option<u16>,
+    /// `redis_sentinel`: the sentinels, each as `"HOST:PORT"`, `["HOST", PORT]` or `{ host = "HOST", port = PORT }`.
+    pub sentinels: Option<Vec<Node>>,
+    /// `redis_sentinel`: what the sentinels call the master. Default: `mymaster`.
+    pub service_name: Option<String>,
+    /// `redis_sentinel`: the user at the sentinels, where they have others than their default one.
+    pub sentinel_username: Option<String>,
+    /// `redis_sentinel`: the sentinels' password. Default: none; that of the servers is not theirs.
+    pub sentinel_password: Option<Secret>,
+    /// `redis_sentinel`: whether to speak TLS with the sentinels, by the files that are named for the servers. Default:
+    /// no.
+    pub sentinel_ssl: Option<bool>,
+    /// `redis_sentinel`: how long a sentinel may take to answer before the next is asked. Default: 0.5 s.
+    pub sentinel_timeout: Option<Seconds>,
+    /// `redis_sentinel`: whether replicas read, which may not have heard of the last stores yet. Default: yes.
+    pub read_from_replicas: Option<bool>,
     /// The number of the database. Default: 0.
     pub db: Option<u32>,
     /// The user, where the server has others than its default one.
@@ -90,12 +106,17 @@ const fn default_max_connections() -> NonZeroUsize {
 }
 
 impl RedisArguments {
-    /// Refuses what cannot be, with the argument that is wrong. The place of the server is checked where it is read.
+    pub(crate) fn sentinel_timeout(&self) -> Seconds {
+        self.sentinel_timeout.unwrap_or(Seconds::from_millis(500))
+    }
+
+    /// Refuses what cannot be, with the argument that is wrong. The place of the servers is checked where it is read.
     pub(crate) fn check(&self) -> Result<()> {
         for (argument, time) in [
             ("socket_timeout", self.socket_timeout),
             ("socket_connect_timeout", self.socket_connect_timeout),
             ("lock_sleep", self.lock_sleep),
+            ("sentinel_timeout", self.sentinel_timeout()),
         ] {
             if time.duration().is_zero() {
                 return Err(Error::argument(argument, "0 is no time: write seconds"));

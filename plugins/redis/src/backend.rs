@@ -1,5 +1,6 @@
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{
     Backend, Error, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, Mutex, Result, Value,
@@ -11,20 +12,28 @@ use crate::clear::clear;
 use crate::connection::{Connection, accepted};
 use crate::doubtful::Doubtful;
 use crate::failure::{Answer, Failure};
+use crate::kinds::{BySentinels, Kind, OneServer};
 use crate::locks::{KeyMutex, Locks, token};
 use crate::names::tombstone;
 use crate::script::{DELETE, STORE};
-use crate::server::{Servers, Single};
-use crate::target::Target;
+use crate::server::Servers;
 
-/// The backends `redis` and `valkey`. Its methods block for the server, at most for `socket_timeout`.
-pub struct Redis {
+/// The backends `redis` and `valkey`: a single server.
+pub type Redis = Backed<OneServer>;
+
+/// The backends `redis_sentinel` and `valkey_sentinel`: a master and its replicas, which sentinels watch.
+pub type RedisSentinel = Backed<BySentinels>;
+
+/// All backends here, which differ in how they find the servers. Its methods block for the server, at most for
+/// `socket_timeout`.
+pub struct Backed<K> {
     servers: Arc<dyn Servers>,
     host: HostContext,
     locks: Arc<Locks>,
     distributed_lock: bool,
     expiry: Expiry,
     clear_empties_db: bool,
+    kind: PhantomData<fn() -> K>,
 }
 
 /// Until when the server keeps what is stored.
@@ -35,15 +44,13 @@ enum Expiry {
     Never,
 }
 
-impl Backend for Redis {
+impl<K: Kind> Backend for Backed<K> {
     type Arguments = RedisArguments;
 
     /// Connects to nothing: a server that is down then is one that is down later.
     fn open(arguments: RedisArguments, host: &HostContext) -> Result<Self> {
         arguments.check()?;
-        let target = Target::new(&arguments)?;
-        let servers: Arc<dyn Servers> =
-            Arc::new(Single::new(target, arguments.max_connections.get()));
+        let servers = K::servers(&arguments)?;
         let expiry = match arguments.redis_expiration_time {
             None => Expiry::KeepUntil,
             Some(time) if time.duration().is_zero() => Expiry::Never,
@@ -62,20 +69,21 @@ impl Backend for Redis {
             distributed_lock: arguments.distributed_lock,
             expiry,
             clear_empties_db: arguments.clear_empties_db,
+            kind: PhantomData,
         })
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         let mut command = redis::cmd("GET");
         command.arg(key.as_str());
-        let bytes = self.servers.reading()?.with(|on| get(on, &command))?;
+        let bytes = self.servers.read(|on| get(on, &command))?;
         Ok(bytes.map(|bytes| value(key, bytes)))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
         let mut command = redis::cmd("GET");
         command.arg(key.as_str());
-        let bytes = self.servers.writing()?.with(|on| get(on, &command))?;
+        let bytes = self.servers.write(|on| get(on, &command))?;
         Ok(bytes.map(|bytes| value(key, bytes)))
     }
 
@@ -83,21 +91,19 @@ impl Backend for Redis {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.servers.reading()?.with(|on| get_multi(on, keys))
+        self.servers.read(|on| get_multi(on, keys))
     }
 
     fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.servers.writing()?.with(|on| get_multi(on, keys))
+        self.servers.write(|on| get_multi(on, keys))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
         let command = self.set_command(key, value)?;
-        self.servers
-            .writing()?
-            .with(|on| stored(&on.call(&command)?))
+        self.servers.write(|on| stored(&on.call(&command)?))
     }
 
     /// All at once. Some may be stored where others are refused.
@@ -107,7 +113,7 @@ impl Backend for Redis {
             .map(|(key, value)| self.set_command(key, value))
             .collect();
         let commands = commands?;
-        self.servers.writing()?.with(|on| {
+        self.servers.write(|on| {
             let replies = on.pipeline(&commands)?;
             replies
                 .into_iter()
@@ -130,7 +136,7 @@ impl Backend for Redis {
         for key in keys {
             command.arg(key.as_str());
         }
-        self.servers.writing()?.with(|on| match on.call(&command)? {
+        self.servers.write(|on| match on.call(&command)? {
             redis::Value::Int(_) => Ok(()),
             _ => Err(Failure::Nonsense),
         })
@@ -143,7 +149,7 @@ impl Backend for Redis {
                  if all of it may go, or invalidate the region",
             ));
         }
-        let servers = self.servers.all()?;
+        let servers = self.servers.all(Instant::now() + self.servers.timeout())?;
         servers
             .iter()
             .try_for_each(|server| clear(server, &self.locks))
@@ -151,7 +157,7 @@ impl Backend for Redis {
 
     fn ping(&self) -> Result<()> {
         let command = redis::cmd("PING");
-        self.servers.writing()?.with(|on| match on.call(&command)? {
+        self.servers.write(|on| match on.call(&command)? {
             redis::Value::SimpleString(pong) if pong == "PONG" => Ok(()),
             _ => Err(Failure::Nonsense),
         })
@@ -169,8 +175,7 @@ impl Backend for Redis {
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         let call = self.store_call(key, value, lease)?;
-        let server = self.servers.writing()?;
-        server.with(|on| outcome(STORE.run(on, call)?))
+        self.servers.write(|on| outcome(STORE.run(on, &call)?))
     }
 
     fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
@@ -179,15 +184,14 @@ impl Backend for Redis {
             .map(|(key, value, lease)| self.store_call(key, value, lease))
             .collect();
         let calls = calls?;
-        let server = self.servers.writing()?;
-        server.with(|on| {
+        self.servers.write(|on| {
             let numbers = STORE.run_all(on, &calls)?;
             numbers.into_iter().map(outcome).collect()
         })
     }
 }
 
-impl Redis {
+impl<K> Backed<K> {
     fn set_command(&self, key: &Key<'_>, value: &Value) -> Result<Cmd> {
         let mut command = redis::cmd("SET");
         command.arg(key.as_str()).arg(bytes(value)?);
@@ -222,8 +226,8 @@ impl Redis {
                 DELETE.call(&[key.as_bytes(), lock.as_bytes(), note.as_bytes()], &[])
             })
             .collect();
-        let server = self.servers.writing()?;
-        server.with(|on| DELETE.run_all(on, &calls)).map(drop)
+        let servers = &self.servers;
+        servers.write(|on| DELETE.run_all(on, &calls)).map(drop)
     }
 
     fn store_call(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Cmd> {

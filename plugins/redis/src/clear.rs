@@ -40,7 +40,7 @@ fn each(server: &Server, pattern: Option<&str>, arguments: &[&str]) -> Result<()
         cursor = server.with(|on| {
             let (next, names) = page(on.call(&scan)?)?;
             let keys: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-            CLEAR.run(on, CLEAR.call(&keys, &arguments))?;
+            CLEAR.run(on, &CLEAR.call(&keys, &arguments))?;
             Ok(next)
         })?;
         if cursor == b"0" {

@@ -42,6 +42,31 @@ impl Failure {
         matches!(self, Self::Refused(error) if error.code() == code)
     }
 
+    /// Whether it says something of the server: that it is down, or no master any more.
+    pub(crate) fn is_about_server(&self) -> bool {
+        self.did_nothing() || matches!(self, Self::Broken(_))
+    }
+
+    /// Whether the server was not reached, or is not one, for now, that does such things: another may do it.
+    pub(crate) fn did_nothing(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Closed => true,
+            Self::Refused(error) => {
+                matches!(error.code(), "READONLY" | "MASTERDOWN" | "LOADING")
+                    || is_readonly_script(error)
+            }
+            _ => false,
+        }
+    }
+
+    /// The error for the host, which names the sentinel.
+    pub(crate) fn on_sentinel(self, sentinel: &Target) -> Error {
+        Error::unavailable(format_args!(
+            "the sentinel {sentinel} {}",
+            Phrased(&self, &SENTINEL)
+        ))
+    }
+
     /// The error for the host, which names the server.
     pub(crate) fn on(self, server: &Target) -> Error {
         let kind = match &self {
@@ -56,57 +81,99 @@ impl Failure {
 /// Ends a sentence that begins with the server.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(error) => write!(f, "cannot be reached: {}", Told(error)),
-            Self::Broken(error) => write!(f, "did not answer: {}", Told(error)),
-            Self::Nonsense => f.write_str(
-                "answered with what is no such reply: is it a Redis or Valkey server, and is TLS on at both ends or \
-                 none (`ssl`)?",
+        Phrased(self, &SERVER).fmt(f)
+    }
+}
+
+/// What whoever failed is, and the arguments that say how it is spoken to.
+struct Party {
+    what: &'static str,
+    username: &'static str,
+    password: &'static str,
+    ssl: &'static str,
+    times: &'static str,
+}
+
+const SERVER: Party = Party {
+    what: "a Redis or Valkey server",
+    username: "username",
+    password: "password",
+    ssl: "ssl",
+    times: "`socket_timeout` or `socket_connect_timeout`",
+};
+
+const SENTINEL: Party = Party {
+    what: "a sentinel",
+    username: "sentinel_username",
+    password: "sentinel_password",
+    ssl: "sentinel_ssl",
+    times: "`sentinel_timeout`",
+};
+
+struct Phrased<'a>(&'a Failure, &'a Party);
+
+impl fmt::Display for Phrased<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(failure, party) = self;
+        match failure {
+            Failure::Connect(error) => write!(f, "cannot be reached: {}", Told(error, party)),
+            Failure::Broken(error) => write!(f, "did not answer: {}", Told(error, party)),
+            Failure::Nonsense => write!(
+                f,
+                "answered with what is no such reply: is it {}, and is TLS on at both ends or none (`{}`)?",
+                party.what, party.ssl
             ),
-            Self::Refused(error) => refused(f, error),
-            Self::Busy(most) => write!(
+            Failure::Refused(error) => refused(f, error, party),
+            Failure::Busy(most) => write!(
                 f,
                 "has all {most} connections in use, and none became free within `socket_timeout`: raise \
                  `max_connections`"
             ),
-            Self::Closed => f.write_str("is not asked any more: the backend is closed"),
+            Failure::Closed => f.write_str("is not asked any more: the backend is closed"),
         }
     }
 }
 
 /// An error of the network in words that help.
-struct Told<'a>(&'a io::Error);
+struct Told<'a>(&'a io::Error, &'a Party);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.kind() {
-            io::ErrorKind::TimedOut => {
-                f.write_str("it took longer than `socket_timeout` or `socket_connect_timeout`")
-            }
+        let Self(error, party) = self;
+        match error.kind() {
+            io::ErrorKind::TimedOut => write!(f, "it took longer than {}", party.times),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe => f.write_str(
-                "it closed the connection; if it always does, see that TLS is on at both ends or none (`ssl`)",
+            | io::ErrorKind::BrokenPipe => write!(
+                f,
+                "it closed the connection; if it always does, see that TLS is on at both ends or none (`{}`)",
+                party.ssl
             ),
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-                write!(f, "{}; is it running there?", self.0)
+                write!(f, "{error}; is it running there?")
             }
-            _ => self.0.fmt(f),
+            _ => error.fmt(f),
         }
     }
 }
 
 /// What the server said, and what to do.
-fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError) -> fmt::Result {
+fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fmt::Result {
+    let Party {
+        what,
+        username,
+        password,
+        ..
+    } = party;
     let said = error.details().unwrap_or("no more");
     match error.code() {
         "NOAUTH" => write!(
             f,
-            "wants a password: give `password`, and `username` if it has users"
+            "wants a password: give `{password}`, and `{username}` if it has users"
         ),
         "WRONGPASS" => write!(
             f,
-            "refuses this user and password: correct `username` and `password`"
+            "refuses this user and password: correct `{username}` and `{password}`"
         ),
         "NOPERM" => write!(
             f,
@@ -128,10 +195,23 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError) -> fmt::Result {
             write!(f, "is part of a cluster, which this backend cannot use")
         }
         "ERR" if said.contains("without any password configured") => {
-            write!(f, "has no password: leave `password` out, or give it one")
+            write!(f, "has no password: leave `{password}` out, or give it one")
+        }
+        "ERR" if said.starts_with("unknown command") => {
+            write!(
+                f,
+                "does not know that: is it {what}, of version 6 or later? It says: {said}"
+            )
         }
         "ERR" if said.contains("DB index") => write!(f, "has no such database: correct `db`"),
         "ERR" => write!(f, "refused: {said}"),
         code => write!(f, "refused: {code} {said}"),
     }
+}
+
+/// Redis 6 tells of a script on a replica so.
+fn is_readonly_script(error: &ServerError) -> bool {
+    error
+        .details()
+        .is_some_and(|said| said.contains("-READONLY "))
 }

@@ -1,5 +1,6 @@
 //! The backends `redis` and `valkey`: a server that processes and machines share, with a creation lock for each key. Both
-//! names mean the same: whatever speaks the protocol of Redis 6 or later is spoken to alike.
+//! names mean the same: whatever speaks the protocol of Redis 6 or later is spoken to alike. `redis_sentinel` and
+//! `valkey_sentinel` are the same on a master and its replicas, which sentinels watch.
 //!
 //! ```toml
 //! [plugins.redis]
@@ -32,6 +33,20 @@
 //! | `lock_sleep` | 0.1 s | how often a waiter looks, about, where the server cannot tell it |
 //! | `clear_empties_db` | `false` | whether `clear` may remove everything in the database, whoever stored it; `false`: it is refused |
 //!
+//! `redis_sentinel` and `valkey_sentinel` have no `url`, `host` and `port`, but these, which the others refuse:
+//!
+//! | argument | default | meaning |
+//! |---|---|---|
+//! | `sentinels` | none: it must be given | the sentinels, each as `"HOST:PORT"`, `["HOST", PORT]` or `{ host = "HOST", port = PORT }`; without a port it is 26379 |
+//! | `service_name` | `mymaster` | what the sentinels call the master |
+//! | `sentinel_username`, `sentinel_password` | none | who logs in at the sentinels, which never get the password of the servers |
+//! | `sentinel_ssl` | `false` | whether to speak TLS with the sentinels, by the files that are named for the servers |
+//! | `sentinel_timeout` | 0.5 s | how long a sentinel may take to answer before the next is asked, within `socket_timeout` |
+//! | `read_from_replicas` | `true` | whether `get` and `get_multi` ask replicas, by turns, where there are some, as dogpile.cache does |
+//!
+//! All others are the servers', each of which has `max_connections` of its own. dogpile.cache's `sentinel_kwargs` are
+//! the arguments that begin with `sentinel_`.
+//!
 //! Times are numbers of seconds, or texts such as `"250ms"`, `"1.5s"`, `"5m"`. dogpile.cache's `lock_timeout` and
 //! `lock_blocking_timeout` are the region's own `lock_timeout` and `lock_wait`, and are read by those names too.
 //! `lock_blocking` can only be `true`. `thread_local_lock`, `connection_pool`, `connection_kwargs` and
@@ -62,12 +77,27 @@
 //!   name, which takes as long as the system lets it. A connection that failed is not used again, so that a late reply is
 //!   never taken for that of another call; an idle one is looked at before it is used. The server need not be there when
 //!   the region opens.
+//! - Behind sentinels, the master is who they name, and who says so itself. They are asked at the first call, when a call
+//!   fails because the server is gone, stores nothing or loads, and once a second by one of the calls. So each process
+//!   uses the next master a second after it was elected at the latest. One call asks at a time; the others go on, or wait
+//!   for it where the master is gone. What the old master did not do is asked of the next one, once, and within the
+//!   call's time. Who waits for a lock goes on waiting there. While no sentinel answers, the servers that were known are
+//!   used. A replica that is down, or does not hear from the master, is not read.
 //! - Passwords are shown nowhere.
 //!
 //! # What is not
 //!
 //! - Locks rely on one server that keeps what it said. One that is restarted without its data has forgotten them, and the
 //!   creators of that moment store nothing; a replica that takes over may have missed some.
+//! - A failover loses what the old master had not told the next one: values, deletions and locks. Two may create a key
+//!   then; who has no lock at the next one stores nothing. Until a master is elected, stores and locks fail, while replicas
+//!   go on reading. A master that is cut off from the sentinels, together with some of its clients, goes on storing for
+//!   them, and that is lost: `min-replicas-to-write` limits it. One that was replaced and comes back is used by nobody,
+//!   if the failover took longer than a second (`down-after-milliseconds`).
+//! - A replica may not have heard of the last stores and deletions yet: even who deleted a value may read it once more.
+//!   What a creation finds after it got the lock is read from the master. `read_from_replicas = false` reads all of it
+//!   there.
+//! - With TLS, a server's certificate must hold the name or address that the sentinels give.
 //! - `lock_timeout` is finite, 30 s unless the region says otherwise, where that of dogpile.cache is endless by default: a
 //!   Python process that dies while it holds such a lock keeps all others, these too, from creating that key until
 //!   somebody deletes the lock. Give Python a `lock_timeout`. Python does not renew: what takes it longer is created
@@ -90,12 +120,18 @@ mod clear;
 mod connection;
 mod doubtful;
 mod failure;
+mod kinds;
+mod known;
 mod locks;
 mod names;
+mod node;
+mod per_process;
 mod pool;
 mod script;
 mod seconds;
 mod secret;
+mod sentinel;
+mod sentinels;
 mod server;
 mod stream;
 mod target;
@@ -106,8 +142,17 @@ mod watch;
 use dogpile_plugin_api::export_plugin;
 
 pub use self::arguments::RedisArguments;
-pub use self::backend::Redis;
+pub use self::backend::{Backed, Redis, RedisSentinel};
+pub use self::kinds::{BySentinels, OneServer};
+pub use self::node::Node;
 pub use self::seconds::Seconds;
 pub use self::secret::Secret;
 
-export_plugin! { backends: { "redis" => Redis, "valkey" => Redis } }
+export_plugin! {
+    backends: {
+        "redis" => Redis,
+        "redis_sentinel" => RedisSentinel,
+        "valkey" => Redis,
+        "valkey_sentinel" => RedisSentinel,
+    }
+}

@@ -9,7 +9,7 @@ use crate::doubtful::Doubtful;
 use crate::failure::Failure;
 use crate::names::tombstone;
 use crate::script::{RELEASE, RENEW};
-use crate::server::{Server, Servers};
+use crate::server::Servers;
 
 /// The creation locks: one for each key, which all processes respect, Python's too.
 pub(crate) struct Locks {
@@ -45,15 +45,16 @@ impl KeyMutex {
     }
 
     /// Gives the lock up, if it is that token's.
-    fn give_up(&self, server: &Server, token: &str) -> Result<()> {
+    fn give_up(&self, token: &str) -> Result<()> {
         let call = RELEASE.call(&self.keys(), &[token.as_bytes()]);
-        server.with(|on| RELEASE.run(on, call)).map(drop)
+        let servers = &self.locks.servers;
+        servers.write(|on| RELEASE.run(on, &call)).map(drop)
     }
 
     /// Gives the lock up if a call took it whose reply did not come: nobody holds it then.
-    fn give_up_doubtful(&self, server: &Server) -> Result<()> {
+    fn give_up_doubtful(&self) -> Result<()> {
         while let Some(token) = self.locks.doubtful.first(&self.lock) {
-            self.give_up(server, &token)?;
+            self.give_up(&token)?;
             self.locks.doubtful.remove(&self.lock, &token);
         }
         Ok(())
@@ -100,8 +101,7 @@ fn milliseconds(lease: Duration) -> u32 {
 
 impl Mutex for KeyMutex {
     fn try_acquire(&self, lease: Duration) -> Result<Option<Lease>> {
-        let server = self.locks.servers.writing()?;
-        self.give_up_doubtful(&server)?;
+        self.give_up_doubtful()?;
         let token = new_token()?;
         let (text, milliseconds) = (text(&token), milliseconds(lease));
         let now = self.locks.host.now();
@@ -113,7 +113,7 @@ impl Mutex for KeyMutex {
             .arg("PX")
             .arg(milliseconds);
         let mut in_doubt = false;
-        let asked = server.with(|on| {
+        let asked = self.locks.servers.write(|on| {
             let answer = on.call(&command);
             in_doubt = answer
                 .as_ref()
@@ -135,8 +135,8 @@ impl Mutex for KeyMutex {
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
-        let server = self.locks.servers.writing()?;
-        server.watch(|watch| watch.wait(&self.lock, timeout, self.locks.sleep))
+        let servers = &self.locks.servers;
+        servers.watch(|watch| watch.wait(&self.lock, timeout, self.locks.sleep))
     }
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
@@ -144,8 +144,8 @@ impl Mutex for KeyMutex {
         let milliseconds = lease.tag & u64::from(u32::MAX);
         let (token, length) = (token(lease), milliseconds.to_string());
         let call = RENEW.call(&self.keys(), &[token.as_bytes(), length.as_bytes()]);
-        let server = self.locks.servers.writing()?;
-        let held = server.with(|on| RENEW.run(on, call))? == 1;
+        let servers = &self.locks.servers;
+        let held = servers.write(|on| RENEW.run(on, &call))? == 1;
         if held {
             lease.expires = passes(now, milliseconds);
         }
@@ -153,20 +153,16 @@ impl Mutex for KeyMutex {
     }
 
     fn release(&self, lease: Lease) -> Result<()> {
-        let server = self.locks.servers.writing()?;
-        self.give_up(&server, &token(&lease))
+        self.give_up(&token(&lease))
     }
 
     fn is_locked(&self) -> Result<bool> {
         let mut command = redis::cmd("EXISTS");
         command.arg(&self.lock);
-        self.locks
-            .servers
-            .writing()?
-            .with(|on| match on.call(&command)? {
-                Value::Int(count) => Ok(count > 0),
-                _ => Err(Failure::Nonsense),
-            })
+        self.locks.servers.write(|on| match on.call(&command)? {
+            Value::Int(count) => Ok(count > 0),
+            _ => Err(Failure::Nonsense),
+        })
     }
 }
 

@@ -41,9 +41,12 @@ impl Pool {
         }
     }
 
-    /// Makes a call, within the time that it may take. Blocks for a connection and for the server.
-    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Answer<T>) -> Answer<T> {
-        let deadline = Instant::now() + self.target.timeout;
+    /// Makes a call, which ends by the deadline. Blocks for a connection and for the server.
+    pub(crate) fn with<T>(
+        &self,
+        deadline: Instant,
+        call: impl FnOnce(&mut Connection) -> Answer<T>,
+    ) -> Answer<T> {
         let mut loan = self.take(deadline)?;
         let mut connection = match loan.connection.take() {
             Some(mut connection) => {
@@ -130,6 +133,12 @@ mod tests {
     use super::*;
     use crate::target::Place;
 
+    const TIMEOUT: Duration = Duration::from_millis(50);
+
+    fn in_time() -> Instant {
+        Instant::now() + TIMEOUT
+    }
+
     /// A pool of one connection, to nobody who answers.
     fn pool(listener: &TcpListener) -> Pool {
         let port = listener.local_addr().unwrap().port();
@@ -140,7 +149,7 @@ mod tests {
             password: None,
             database: 0,
             connect_timeout: Duration::from_secs(5),
-            timeout: Duration::from_millis(50),
+            timeout: TIMEOUT,
             keepalive: false,
         };
         Pool::new(Arc::new(target), 1)
@@ -150,15 +159,15 @@ mod tests {
     fn a_call_beyond_the_most_connections_waits_for_its_time_and_says_what_to_raise() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let pool = pool(&listener);
-        let within = pool.with(|_| {
+        let within = pool.with(in_time(), |_| {
             let since = Instant::now();
-            let failure = pool.with(|_| Ok(())).unwrap_err();
-            assert!(since.elapsed() >= Duration::from_millis(50));
+            let failure = pool.with(in_time(), |_| Ok(())).unwrap_err();
+            assert!(since.elapsed() >= TIMEOUT);
             Ok(failure.to_string())
         });
         let told = within.unwrap();
         assert!(told.contains("`max_connections`"), "{told}");
-        pool.with(|_| Ok(())).unwrap();
+        pool.with(in_time(), |_| Ok(())).unwrap();
     }
 
     #[test]
@@ -166,10 +175,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let pool = pool(&listener);
         for _ in 0..3 {
-            pool.with(|_| Err::<(), _>(Failure::Nonsense)).unwrap_err();
-            let panicked = catch_unwind(AssertUnwindSafe(|| pool.with::<()>(|_| panic!())));
+            pool.with(in_time(), |_| Err::<(), _>(Failure::Nonsense))
+                .unwrap_err();
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                pool.with::<()>(in_time(), |_| panic!())
+            }));
             assert!(panicked.is_err());
-            pool.with(|_| Ok(())).unwrap();
+            pool.with(in_time(), |_| Ok(())).unwrap();
         }
         drop(listener);
         let state = pool.state.lock();
@@ -182,7 +194,7 @@ mod tests {
         let pool = pool(&listener);
         drop(listener);
         for _ in 0..3 {
-            let failure = pool.with(|_| Ok(())).unwrap_err();
+            let failure = pool.with(in_time(), |_| Ok(())).unwrap_err();
             assert!(matches!(failure, Failure::Connect(_)), "{failure}");
         }
         assert_eq!(pool.state.lock().open, 0);

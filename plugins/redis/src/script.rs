@@ -1,5 +1,6 @@
 //! What is to be done in one step, by scripts that the server runs.
 
+use std::slice;
 use std::sync::LazyLock;
 
 use redis::{Cmd, Value};
@@ -96,8 +97,8 @@ impl Script {
     }
 
     /// What a call of it returns. It is loaded if the server does not have it.
-    pub(crate) fn run(&self, on: &mut Connection, call: Cmd) -> Answer<i64> {
-        let mut numbers = self.run_all(on, &[call])?;
+    pub(crate) fn run(&self, on: &mut Connection, call: &Cmd) -> Answer<i64> {
+        let mut numbers = self.run_all(on, slice::from_ref(call))?;
         numbers.pop().ok_or(Failure::Nonsense)
     }
 

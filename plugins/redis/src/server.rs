@@ -1,29 +1,90 @@
-use std::mem;
-use std::process;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use dogpile_plugin_api::Result;
 
 use crate::connection::Connection;
-use crate::failure::Answer;
+use crate::failure::{Answer, Failure};
+use crate::per_process::PerProcess;
 use crate::pool::Pool;
 use crate::target::Target;
 use crate::watch::Watch;
 
 /// The servers that hold the entries.
 pub(crate) trait Servers: Send + Sync {
-    /// The one that stores, and has the locks.
-    fn writing(&self) -> Result<Arc<Server>>;
+    /// How long a call may take.
+    fn timeout(&self) -> Duration;
 
-    /// One that reads, and may not have heard of the last stores yet.
-    fn reading(&self) -> Result<Arc<Server>>;
+    /// The one that stores, and has the locks; found by the deadline.
+    fn writing(&self, deadline: Instant) -> Result<Arc<Server>>;
 
-    /// All that store.
-    fn all(&self) -> Result<Vec<Arc<Server>>>;
+    /// One that reads, and may not have heard of the last stores yet; found by the deadline.
+    fn reading(&self, deadline: Instant) -> Result<Arc<Server>>;
+
+    /// All that store; found by the deadline.
+    fn all(&self, deadline: Instant) -> Result<Vec<Arc<Server>>>;
+
+    /// Hears that a call of `server` failed. Whether another may be in its place.
+    fn failed(&self, server: &Arc<Server>, failure: &Failure) -> bool;
 
     /// Closes the connections to all, and ends their threads.
     fn close(&self);
+}
+
+/// Each makes a call, within the time that it may take. Where the server has changed, and has not done it, the call is
+/// made again, once, of the one in its place.
+impl dyn Servers {
+    /// Of the server that stores.
+    pub(crate) fn write<T>(&self, mut call: impl FnMut(&mut Connection) -> Answer<T>) -> Result<T> {
+        self.call(
+            |deadline| self.writing(deadline),
+            |server, deadline| server.call(deadline, &mut call),
+            Failure::did_nothing,
+        )
+    }
+
+    /// Of one that reads. The call changes nothing.
+    pub(crate) fn read<T>(&self, mut call: impl FnMut(&mut Connection) -> Answer<T>) -> Result<T> {
+        self.call(
+            |deadline| self.reading(deadline),
+            |server, deadline| server.call(deadline, &mut call),
+            |_| true,
+        )
+    }
+
+    /// Of what tells of locks.
+    pub(crate) fn watch<T>(&self, mut call: impl FnMut(&Watch) -> Answer<T>) -> Result<T> {
+        self.call(
+            |deadline| self.writing(deadline),
+            |server, _| call(&server.live().watch),
+            Failure::did_nothing,
+        )
+    }
+
+    fn call<T>(
+        &self,
+        find: impl Fn(Instant) -> Result<Arc<Server>>,
+        mut call: impl FnMut(&Server, Instant) -> Answer<T>,
+        may_repeat: impl Fn(&Failure) -> bool,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.timeout();
+        let server = find(deadline)?;
+        let failure = match call(&server, deadline) {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
+        if !self.failed(&server, &failure) || !may_repeat(&failure) || Instant::now() >= deadline {
+            return Err(failure.on(&server.target));
+        }
+        let other = find(deadline)?;
+        if Arc::ptr_eq(&other, &server) {
+            return Err(failure.on(&server.target));
+        }
+        call(&other, deadline).map_err(|failure| {
+            self.failed(&other, &failure);
+            failure.on(&other.target)
+        })
+    }
 }
 
 /// A single server.
@@ -36,16 +97,24 @@ impl Single {
 }
 
 impl Servers for Single {
-    fn writing(&self) -> Result<Arc<Server>> {
+    fn timeout(&self) -> Duration {
+        self.0.target.timeout
+    }
+
+    fn writing(&self, _: Instant) -> Result<Arc<Server>> {
         Ok(Arc::clone(&self.0))
     }
 
-    fn reading(&self) -> Result<Arc<Server>> {
+    fn reading(&self, _: Instant) -> Result<Arc<Server>> {
         Ok(Arc::clone(&self.0))
     }
 
-    fn all(&self) -> Result<Vec<Arc<Server>>> {
+    fn all(&self, _: Instant) -> Result<Vec<Arc<Server>>> {
         Ok(vec![Arc::clone(&self.0)])
+    }
+
+    fn failed(&self, _: &Arc<Server>, _: &Failure) -> bool {
+        false
     }
 
     fn close(&self) {
@@ -55,14 +124,12 @@ impl Servers for Single {
 
 /// A server, with the connections to it.
 pub(crate) struct Server {
-    target: Arc<Target>,
+    pub(crate) target: Arc<Target>,
     max_connections: usize,
-    live: ArcSwap<Live>,
+    live: PerProcess<Live>,
 }
 
-/// What belongs to one process. A child has none of its parent's connections, of which both would read the replies.
 struct Live {
-    process: u32,
     pool: Arc<Pool>,
     watch: Watch,
 }
@@ -70,7 +137,7 @@ struct Live {
 impl Server {
     pub(crate) fn new(target: Target, max_connections: usize) -> Self {
         let target = Arc::new(target);
-        let live = ArcSwap::new(Live::new(&target, max_connections));
+        let live = PerProcess::new(Live::new(&target, max_connections));
         Self {
             target,
             max_connections,
@@ -78,16 +145,19 @@ impl Server {
         }
     }
 
-    /// Makes a call. Blocks for a connection and for the server, at most for the time that a call may take.
-    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Answer<T>) -> Result<T> {
-        let called = self.live().pool.with(call);
-        called.map_err(|failure| failure.on(&self.target))
+    /// Makes a call. Blocks for a connection and for the server, until the deadline at most.
+    pub(crate) fn call<T>(
+        &self,
+        deadline: Instant,
+        call: impl FnOnce(&mut Connection) -> Answer<T>,
+    ) -> Answer<T> {
+        self.live().pool.with(deadline, call)
     }
 
-    /// What tells of locks.
-    pub(crate) fn watch<T>(&self, call: impl FnOnce(&Watch) -> Answer<T>) -> Result<T> {
-        let called = call(&self.live().watch);
-        called.map_err(|failure| failure.on(&self.target))
+    /// Makes a call, at most for the time that it may take. The error names the server.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Answer<T>) -> Result<T> {
+        self.call(Instant::now() + self.target.timeout, call)
+            .map_err(|failure| failure.on(&self.target))
     }
 
     pub(crate) fn close(&self) {
@@ -97,16 +167,8 @@ impl Server {
     }
 
     fn live(&self) -> Arc<Live> {
-        let live = self.live.load_full();
-        if live.process == process::id() {
-            return live;
-        }
-        let own = Live::new(&self.target, self.max_connections);
-        let before = self.live.compare_and_swap(&live, Arc::clone(&own));
-        let is_mine = Arc::ptr_eq(&before, &live);
-        // What the parent had may be locked by one of its threads, for ever.
-        mem::forget(live);
-        if is_mine { own } else { Arc::clone(&before) }
+        self.live
+            .get(|| Live::new(&self.target, self.max_connections))
     }
 }
 
@@ -114,7 +176,6 @@ impl Live {
     fn new(target: &Arc<Target>, max_connections: usize) -> Arc<Self> {
         let pool = Arc::new(Pool::new(Arc::clone(target), max_connections));
         Arc::new(Self {
-            process: process::id(),
             watch: Watch::new(Arc::clone(target), Arc::clone(&pool)),
             pool,
         })

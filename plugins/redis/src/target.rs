@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::tls;
 
 /// A server, and how it is spoken to.
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) place: Place,
     pub(crate) tls: Option<Arc<ClientConfig>>,
@@ -24,7 +25,7 @@ pub(crate) struct Target {
 }
 
 /// Where a server is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Tcp(String, u16),
     Unix(PathBuf),
@@ -64,12 +65,7 @@ impl Target {
         };
         let username = once("username", arguments.username.clone(), url.username)?;
         let password = once("password", arguments.password.clone(), url.password)?;
-        if username.is_some() && password.is_none() {
-            return Err(Error::argument(
-                "password",
-                "there is a `username`, and no password",
-            ));
-        }
+        has_password("password", username.as_ref(), password.as_ref())?;
         if url.ssl && arguments.ssl == Some(false) {
             return Err(Error::argument(
                 "ssl",
@@ -88,6 +84,61 @@ impl Target {
             keepalive: arguments.socket_keepalive,
         })
     }
+
+    /// What the arguments say of the sentinels, but for their places.
+    pub(crate) fn of_sentinels(arguments: &RedisArguments) -> Result<Self> {
+        let username = arguments.sentinel_username.clone();
+        let password = arguments.sentinel_password.clone();
+        has_password("sentinel_password", username.as_ref(), password.as_ref())?;
+        let [authorities, certificate, key] = files(arguments).map(|(_, file)| file);
+        let tls = match arguments.sentinel_ssl {
+            Some(true) => Some(tls::config(authorities, certificate, key)?),
+            _ => None,
+        };
+        let timeout = arguments.sentinel_timeout().duration();
+        Ok(Self {
+            place: Place::Tcp(String::new(), 0),
+            tls,
+            username,
+            password,
+            database: 0,
+            connect_timeout: timeout,
+            timeout,
+            keepalive: false,
+        })
+    }
+
+    /// Another in that place, which is spoken to alike.
+    pub(crate) fn at(&self, place: Place) -> Self {
+        Self {
+            place,
+            ..self.clone()
+        }
+    }
+}
+
+/// Who has a name logs in with a password too.
+fn has_password(
+    argument: &str,
+    username: Option<&String>,
+    password: Option<&Secret>,
+) -> Result<()> {
+    if username.is_some() && password.is_none() {
+        return Err(Error::argument(
+            argument,
+            "there is a user's name, and no password",
+        ));
+    }
+    Ok(())
+}
+
+/// The files for TLS, by the arguments that name them.
+fn files(arguments: &RedisArguments) -> [(&'static str, Option<&Path>); 3] {
+    [
+        ("ssl_ca_certs", arguments.ssl_ca_certs.as_deref()),
+        ("ssl_certfile", arguments.ssl_certfile.as_deref()),
+        ("ssl_keyfile", arguments.ssl_keyfile.as_deref()),
+    ]
 }
 
 /// The server's address, without secrets.
@@ -128,24 +179,21 @@ fn once<T>(argument: &str, given: Option<T>, by_url: Option<T>) -> Result<Option
 }
 
 fn tls(arguments: &RedisArguments, ssl: bool, place: &Place) -> Result<Option<Arc<ClientConfig>>> {
-    let files = [
-        ("ssl_ca_certs", &arguments.ssl_ca_certs),
-        ("ssl_certfile", &arguments.ssl_certfile),
-        ("ssl_keyfile", &arguments.ssl_keyfile),
-    ];
+    let files = files(arguments);
     if !ssl {
+        let is_for_sentinels = arguments.sentinel_ssl == Some(true);
         return match files.iter().find(|(_, file)| file.is_some()) {
-            Some((argument, _)) => Err(Error::argument(
+            Some((argument, _)) if !is_for_sentinels => Err(Error::argument(
                 *argument,
                 "it is for TLS, which is off: add `ssl = true`, or begin the URL with rediss://",
             )),
-            None => Ok(None),
+            _ => Ok(None),
         };
     }
     if matches!(place, Place::Unix(_)) {
         return Err(Error::argument("ssl", "there is no TLS on a Unix socket"));
     }
-    let [authorities, certificate, key] = files.map(|(_, file)| file.as_deref());
+    let [authorities, certificate, key] = files.map(|(_, file)| file);
     tls::config(authorities, certificate, key).map(Some)
 }
 

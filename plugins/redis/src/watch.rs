@@ -101,30 +101,32 @@ impl Watch {
 
     /// How long the lock is still held, if nobody gives it up; `None`: it is free. From now on the server tells.
     fn ask(&self, lock: &str, id: i64) -> Answer<Option<Duration>> {
-        let asked = self.pool.with(|on| {
-            let mut commands = Vec::new();
-            if on.tracks_to != Some(id) {
-                let mut command = redis::cmd("CLIENT");
-                command
-                    .arg("TRACKING")
-                    .arg("ON")
-                    .arg("REDIRECT")
-                    .arg(id)
-                    .arg("OPTIN");
-                commands.push(command);
-            }
-            let mut caching = redis::cmd("CLIENT");
-            caching.arg("CACHING").arg("YES");
-            let mut left = redis::cmd("PTTL");
-            left.arg(lock);
-            commands.extend([caching, left]);
-            let mut last = Value::Nil;
-            for reply in on.pipeline(&commands)? {
-                last = accepted(reply)?;
-            }
-            on.tracks_to = Some(id);
-            Ok(last)
-        });
+        let asked = self
+            .pool
+            .with(Instant::now() + self.shared.target.timeout, |on| {
+                let mut commands = Vec::new();
+                if on.tracks_to != Some(id) {
+                    let mut command = redis::cmd("CLIENT");
+                    command
+                        .arg("TRACKING")
+                        .arg("ON")
+                        .arg("REDIRECT")
+                        .arg(id)
+                        .arg("OPTIN");
+                    commands.push(command);
+                }
+                let mut caching = redis::cmd("CLIENT");
+                caching.arg("CACHING").arg("YES");
+                let mut left = redis::cmd("PTTL");
+                left.arg(lock);
+                commands.extend([caching, left]);
+                let mut last = Value::Nil;
+                for reply in on.pipeline(&commands)? {
+                    last = accepted(reply)?;
+                }
+                on.tracks_to = Some(id);
+                Ok(last)
+            });
         match asked {
             Ok(Value::Int(-2)) => Ok(None),
             Ok(Value::Int(milliseconds)) => Ok(Some(

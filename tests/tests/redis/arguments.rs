@@ -1,12 +1,19 @@
 //! Arguments that cannot be are refused, by name.
 
+use dogpile_plugin_api::testing::host;
 use serde_json::{Value as Json, json};
 
-use crate::support::try_open;
+use crate::support::try_open_named;
 
 #[track_caller]
 fn refused(arguments: &Json, place: &str, words: &str) {
-    let error = try_open(arguments).err().expect("it is refused");
+    refused_by("redis", arguments, place, words);
+}
+
+#[track_caller]
+fn refused_by(backend: &str, arguments: &Json, place: &str, words: &str) {
+    let opened = try_open_named(&host(), backend, arguments);
+    let error = opened.err().expect("it is refused");
     assert_eq!(error.place(), Some(place), "{error}");
     let shown = format!("{error} {error:?}");
     assert!(
@@ -60,6 +67,77 @@ fn what_contradicts_itself_is_refused() {
         "ssl = true",
     );
     refused(&json!({ "url": "cache" }), "url", "redis://");
+}
+
+#[test]
+fn what_is_for_another_backend_is_refused_with_the_one_that_has_it() {
+    for (argument, value) in [
+        ("sentinels", json!(["cache:1"])),
+        ("service_name", json!("mymaster")),
+        ("sentinel_username", json!("app")),
+        ("sentinel_password", json!("hunter2")),
+        ("sentinel_ssl", json!(true)),
+        ("sentinel_timeout", json!(1)),
+        ("read_from_replicas", json!(true)),
+    ] {
+        for backend in ["redis", "valkey"] {
+            refused_by(
+                backend,
+                &json!({ argument: value }),
+                argument,
+                "`redis_sentinel`",
+            );
+        }
+    }
+    for (argument, value) in [
+        ("url", json!("redis://:hunter2@cache")),
+        ("host", json!("cache")),
+        ("port", json!(6379)),
+    ] {
+        let arguments = json!({ "sentinels": ["cache"], argument: value });
+        for backend in ["redis_sentinel", "valkey_sentinel"] {
+            refused_by(backend, &arguments, argument, "the backend `redis`");
+        }
+    }
+}
+
+#[test]
+fn sentinels_that_cannot_be_are_refused() {
+    let refused = |arguments: &Json, place: &str, words: &str| {
+        refused_by("redis_sentinel", arguments, place, words);
+    };
+    refused(&json!({}), "sentinels", "name the sentinels");
+    refused(
+        &json!({ "sentinels": [] }),
+        "sentinels",
+        "name the sentinels",
+    );
+    let with = |argument: &str, value: Json| {
+        let mut arguments = json!({ "sentinels": ["cache"] });
+        arguments[argument] = value;
+        arguments
+    };
+    refused(
+        &with("sentinels", json!(["cache:x"])),
+        "sentinels[0]",
+        "cache:x",
+    );
+    refused(&with("sentinels", json!([1])), "sentinels[0]", "HOST:PORT");
+    refused(
+        &with("sentinel_username", json!("app")),
+        "sentinel_password",
+        "no password",
+    );
+    refused(&with("sentinel_timeout", json!(0)), "sentinel_timeout", "0");
+    refused(
+        &with("ssl_ca_certs", json!("/ca.pem")),
+        "ssl_ca_certs",
+        "ssl = true",
+    );
+    let mut secret = with("sentinel_password", json!("hunter2"));
+    secret["sentinel_ssl"] = json!(true);
+    secret["ssl_ca_certs"] = json!("/no/such/file");
+    refused(&secret, "ssl_ca_certs", "/no/such/file");
 }
 
 #[test]

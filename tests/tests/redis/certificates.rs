@@ -48,24 +48,32 @@ impl Certificates {
 
     /// A server that speaks TLS alone, and wants a certificate.
     pub(crate) fn server(&self) -> RedisServer {
+        let options = self.options();
+        RedisServer::start(&options.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// A sentinel for that server, which speaks and wants the same.
+    pub(crate) fn sentinel(&self, server: &RedisServer) -> RedisServer {
+        let mut options = self.options();
+        options.extend(["--tls-replication", "yes"].map(String::from));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let monitor = format!("sentinel monitor mymaster 127.0.0.1 {} 1\n", server.port());
+        RedisServer::start_sentinel(&monitor, &options)
+    }
+
+    fn options(&self) -> Vec<String> {
         let file = |name| self.file(name).to_str().unwrap().to_owned();
-        let (authority, certificate, key) =
-            (file("ca.pem"), file("server.pem"), file("server.key"));
-        RedisServer::start(&[
-            "--bind",
-            "127.0.0.1",
-            "127.0.0.2",
-            "--port",
-            "0",
-            "--tls-port",
-            "{port}",
-            "--tls-ca-cert-file",
-            &authority,
-            "--tls-cert-file",
-            &certificate,
-            "--tls-key-file",
-            &key,
-        ])
+        let options = ["--bind", "127.0.0.1", "127.0.0.2", "--port", "0"];
+        let mut options: Vec<String> = options.map(String::from).into();
+        for (option, value) in [
+            ("--tls-port", String::from("{port}")),
+            ("--tls-ca-cert-file", file("ca.pem")),
+            ("--tls-cert-file", file("server.pem")),
+            ("--tls-key-file", file("server.key")),
+        ] {
+            options.extend([option.to_owned(), value]);
+        }
+        options
     }
 
     /// What that server wants.

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;
 use crate::support::at;
+use crate::watched::Watched;
 
 fn conforms(backend: &str, arguments: &Json) {
     let arguments = arguments.to_string();
@@ -58,6 +59,16 @@ fn valkey_conforms_on_a_server_of_valkey() {
     let python = python(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let server = RedisServer::start_program(valkey_server(&python), &[]);
     conforms("valkey", &at(&server));
+}
+
+#[test]
+fn redis_sentinel_conforms_on_servers_that_sentinels_watch() {
+    let watched = Watched::start(&[], &[]);
+    let mut arguments = watched.arguments();
+    arguments["clear_empties_db"] = json!(true);
+    for backend in ["redis_sentinel", "valkey_sentinel"] {
+        conforms(backend, &arguments);
+    }
 }
 
 #[test]

@@ -21,10 +21,18 @@ pub(crate) fn try_open(arguments: &Json) -> Result<BackendInstance> {
 }
 
 pub(crate) fn try_open_on(host: &TestHost, arguments: &Json) -> Result<BackendInstance> {
+    try_open_named(host, "redis", arguments)
+}
+
+pub(crate) fn try_open_named(
+    host: &TestHost,
+    name: &str,
+    arguments: &Json,
+) -> Result<BackendInstance> {
     let arguments = arguments.to_string();
     let backend = Offered {
         plugin: plugin(),
-        name: "redis",
+        name,
         arguments: &arguments,
     };
     host.open(backend, &[])
@@ -32,6 +40,11 @@ pub(crate) fn try_open_on(host: &TestHost, arguments: &Json) -> Result<BackendIn
 
 pub(crate) fn open(arguments: &Json) -> BackendInstance {
     try_open(arguments).unwrap()
+}
+
+/// As `redis_sentinel`.
+pub(crate) fn open_watched(arguments: &Json) -> BackendInstance {
+    try_open_named(&host(), "redis_sentinel", arguments).unwrap()
 }
 
 pub(crate) fn key(text: &str) -> OwnedKey {
@@ -53,8 +66,12 @@ pub(crate) fn get(backend: &BackendInstance, name: &str) -> Result<Option<Vec<u8
 
 /// Another client, on the server's Unix socket.
 pub(crate) fn client(server: &RedisServer) -> redis::Connection {
+    try_client(server).unwrap()
+}
+
+pub(crate) fn try_client(server: &RedisServer) -> redis::RedisResult<redis::Connection> {
     let url = format!("unix://{}", server.socket().display());
-    redis::Client::open(url).unwrap().get_connection().unwrap()
+    redis::Client::open(url)?.get_connection()
 }
 
 /// Until it is so.

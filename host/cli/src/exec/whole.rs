@@ -26,12 +26,10 @@ use super::time::shown;
 use super::warn::{WORKER, warn};
 use crate::output::whole;
 
-/// How long the user's own cache may take to open and look, for which it takes turns, and to store: more than any that
-/// works, and what one that does not may cost the command. Somebody who was stopped may hold its locks.
-pub(super) const ANSWER: Duration = Duration::from_secs(1);
-
-/// The same of a region of a manifest, whose server may be far away.
-const ANSWER_OF_REGION: Duration = Duration::from_secs(5);
+/// How long the cache may take to open and look, for which many processes at once take turns on a busy machine, and to
+/// store: more than any that works, and what one that does not may cost the command. Somebody who was stopped may hold
+/// its locks.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
 /// What it may take longer to store for each MiB, on a slow disk.
 const MEBIBYTE: Duration = Duration::from_millis(125);
@@ -62,11 +60,7 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);
     }
-    let answer = match job.options.region {
-        Some(_) => ANSWER_OF_REGION,
-        None => ANSWER,
-    };
-    match outcome(&job, &heard, answer) {
+    match outcome(&job, &heard) {
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
@@ -81,13 +75,9 @@ fn wait_of(options: &Options, is_nested: bool) -> Option<Duration> {
 struct Late;
 
 /// What is known when the cache is done, or has had its time.
-fn outcome(
-    job: &Job,
-    heard: &Receiver<News>,
-    answer: Duration,
-) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
+fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
-    let mut limit = Some(answer);
+    let mut limit = Some(ANSWER);
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -98,13 +88,13 @@ fn outcome(
         };
         match next {
             // The region ends the wait in time, if it still answers then.
-            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(answer)),
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(ANSWER)),
             Ok(News::Lost(what)) => {
                 warn(format_args!("{what}"));
                 continue;
             }
             Ok(News::Ran(news)) => {
-                limit = Some(answer + time_to_write(news.length));
+                limit = Some(ANSWER + time_to_write(news.length));
                 ran = Some(news);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),

@@ -263,7 +263,7 @@ fn any_limit_on_open_files() {
 }
 
 #[test]
-fn a_cache_that_does_not_answer_is_not_waited_for_longer_than_a_second() {
+fn a_cache_that_does_not_answer_is_not_waited_for_without_end() {
     let exec = Exec::new();
     exec.run(&[], "true");
     // As somebody who was stopped while he opened it.
@@ -274,8 +274,8 @@ fn a_cache_that_does_not_answer_is_not_waited_for_longer_than_a_second() {
         &exec.run(&[], SCRIPT),
         "the cache is not used: it takes too long",
     );
-    // Four times as long, for a machine that has much to do.
-    assert!(began.elapsed() < Duration::from_secs(4));
+    // It is not waited for again to store: that would be twice as long.
+    assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(exec.runs(), 2);
 }
 

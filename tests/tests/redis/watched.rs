@@ -1,0 +1,134 @@
+//! A master and two replicas that three sentinels watch.
+
+use dogpile_tests::redis_server::RedisServer;
+use redis::{RedisResult, Value};
+use serde_json::{Value as Json, json};
+
+use crate::support::{try_client, until};
+
+pub(crate) struct Watched {
+    /// The first is the master at first.
+    pub(crate) servers: Vec<RedisServer>,
+    pub(crate) sentinels: Vec<RedisServer>,
+}
+
+impl Watched {
+    /// Each of them with these options, and the sentinels with these lines, which may speak of the service `mymaster`.
+    pub(crate) fn start(options: &[&str], lines: &[&str]) -> Self {
+        let mut all = vec!["--repl-diskless-sync-delay", "0"];
+        all.extend(options);
+        let master = RedisServer::start(&all);
+        let of_master = format!("127.0.0.1 {}", master.port());
+        all.extend(["--replicaof", &of_master]);
+        let mut servers = vec![master];
+        servers.extend((0..2).map(|_| RedisServer::start(&all)));
+        let file = format!(
+            "sentinel monitor mymaster {of_master} 2\n\
+             sentinel down-after-milliseconds mymaster 1000\n\
+             sentinel failover-timeout mymaster 5000\n\
+             {}\n",
+            lines.join("\n")
+        );
+        let sentinels = (0..3)
+            .map(|_| RedisServer::start_sentinel(&file, &[]))
+            .collect();
+        let watched = Self { servers, sentinels };
+        watched.until_complete();
+        watched
+    }
+
+    /// Until the replicas have all, and each sentinel knows all others.
+    pub(crate) fn until_complete(&self) {
+        for sentinel in &self.sentinels {
+            // Redis 7 can do sooner what all do in the end.
+            for period in ["INFO-PERIOD", "PUBLISH-PERIOD"] {
+                let _set = try_ask(sentinel, &["SENTINEL", "DEBUG", period, "500"]);
+            }
+        }
+        for sentinel in &self.sentinels {
+            until("the sentinel knows all", || {
+                let master = ask(sentinel, &["SENTINEL", "MASTER", "mymaster"]);
+                let others = field(&master, "num-other-sentinels");
+                let replicas = ask(sentinel, &["SENTINEL", "REPLICAS", "mymaster"]);
+                let Value::Array(replicas) = replicas else {
+                    return false;
+                };
+                let up = replicas.iter().filter(|replica| {
+                    field(replica, "master-link-status").as_deref() == Some("ok")
+                        && field(replica, "flags").as_deref() == Some("slave")
+                });
+                others.as_deref() == Some("2") && up.count() == 2
+            });
+        }
+    }
+
+    /// The arguments for it.
+    pub(crate) fn arguments(&self) -> Json {
+        let [one, two, three] = [0, 1, 2].map(|at: usize| self.sentinels[at].port());
+        json!({
+            "sentinels": [
+                format!("127.0.0.1:{one}"),
+                ["127.0.0.1", two],
+                { "host": "127.0.0.1", "port": three },
+            ],
+            "read_from_replicas": false,
+        })
+    }
+
+    /// Which server is the master, as the sentinels see it.
+    pub(crate) fn master(&self) -> usize {
+        let told = ask(
+            &self.sentinels[0],
+            &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"],
+        );
+        let (_, port): (String, u16) = redis::from_redis_value(told).unwrap();
+        let mut servers = self.servers.iter();
+        servers.position(|server| server.port() == port).unwrap()
+    }
+
+    /// Until another than that is the master, by its own word too. Gives which.
+    pub(crate) fn until_replaced(&self, before: usize) -> usize {
+        until("another is the master", || {
+            let master = self.master();
+            master != before && role(&self.servers[master]) == "master"
+        });
+        self.master()
+    }
+}
+
+/// What a server says of itself.
+pub(crate) fn role(server: &RedisServer) -> String {
+    match try_ask(server, &["ROLE"]) {
+        Ok(Value::Array(parts)) => redis::from_redis_value(parts[0].clone()).unwrap(),
+        other => format!("none: {other:?}"),
+    }
+}
+
+/// How often a server was called so.
+pub(crate) fn calls(server: &RedisServer, command: &str) -> u64 {
+    let info: redis::InfoDict =
+        redis::from_redis_value(ask(server, &["INFO", "commandstats"])).unwrap();
+    let stats: Option<String> = info.get(&format!("cmdstat_{command}"));
+    let calls = stats.and_then(|stats| {
+        let calls = stats.split(',').next()?.strip_prefix("calls=")?;
+        calls.parse().ok()
+    });
+    calls.unwrap_or(0)
+}
+
+pub(crate) fn ask(server: &RedisServer, command: &[&str]) -> Value {
+    try_ask(server, command).unwrap()
+}
+
+/// A server that becomes a replica closes its connections.
+pub(crate) fn try_ask(server: &RedisServer, command: &[&str]) -> RedisResult<Value> {
+    let mut command_line = redis::cmd(command[0]);
+    command_line.arg(&command[1..]);
+    command_line.query(&mut try_client(server)?)
+}
+
+fn field(fields: &Value, name: &str) -> Option<String> {
+    let fields: Vec<String> = redis::from_redis_value(fields.clone()).ok()?;
+    let mut pairs = fields.chunks_exact(2);
+    pairs.find_map(|pair| (pair[0] == name).then(|| pair[1].clone()))
+}
