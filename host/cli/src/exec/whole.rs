@@ -60,7 +60,7 @@ pub(super) fn run(line: Line, key: Key, options: Options, manifest: &Path, aroun
         warn(format_args!("the cache is not used: {error}"));
         ending::uncached(&job.line);
     }
-    match outcome(&job, &heard) {
+    match outcome(&job, &heard, ANSWER) {
         (Some(ran), fetched) => after_run(*ran, fetched),
         (None, fetched) => without_run(&job, fetched),
     }
@@ -75,9 +75,13 @@ fn wait_of(options: &Options, is_nested: bool) -> Option<Duration> {
 struct Late;
 
 /// What is known when the cache is done, or has had its time.
-fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
+fn outcome(
+    job: &Job,
+    heard: &Receiver<News>,
+    answer: Duration,
+) -> (Option<Box<Ran>>, Result<Fetched, Late>) {
     let mut ran = None;
-    let mut limit = Some(ANSWER);
+    let mut limit = Some(answer);
     let mut deadline = limit.map(|limit| Instant::now() + limit);
     loop {
         let next = match deadline {
@@ -88,13 +92,13 @@ fn outcome(job: &Job, heard: &Receiver<News>) -> (Option<Box<Ran>>, Result<Fetch
         };
         match next {
             // The region ends the wait in time, if it still answers then.
-            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(ANSWER)),
+            Ok(News::Opened) => limit = job.timeout.map(|time| time.saturating_add(answer)),
             Ok(News::Lost(what)) => {
                 warn(format_args!("{what}"));
                 continue;
             }
             Ok(News::Ran(news)) => {
-                limit = Some(ANSWER + time_to_write(news.length));
+                limit = Some(answer + time_to_write(news.length));
                 ran = Some(news);
             }
             Ok(News::Ended(fetched)) => return (ran, Ok(fetched)),
