@@ -409,7 +409,8 @@ fn the_status_tells_of_invalidations() {
 fn no_tags_are_no_call() {
     let board = Board::new("no tags");
     let (host, users, _) = host(users(&board, SELDOM));
-    board.calls();
+    // When it was opened, and by the first poll.
+    until_polled(&board, 2);
     users.invalidate_tags([""; 0], Invalidation::Hard).unwrap();
     users.invalidate_tags([""; 0], Invalidation::Soft).unwrap();
     Blocking::new()
