@@ -16,6 +16,7 @@ use super::mangle::BackendKey;
 use super::passage::Waiting;
 use super::store::{object, stored_form};
 use super::together::set_multi;
+use super::wanted::Wanted;
 use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
@@ -443,7 +444,8 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let created = creator(keys);
             async { Ok(created.await) }
         };
-        Box::pin(self.fetch(create, waiting)).await
+        let wanted = Wanted::any(self.region);
+        Box::pin(self.fetch(create, waiting, wanted)).await
     }
 
     /// See [`Region::try_get_or_create_multi_async`].
@@ -473,7 +475,8 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             let created = creator(keys);
             async { created.await.map_err(creator_failed) }
         };
-        Box::pin(self.fetch(create, waiting)).await
+        let wanted = Wanted::any(self.region);
+        Box::pin(self.fetch(create, waiting, wanted)).await
     }
 
     fn block<T, C, F, I>(self, creator: C) -> Result<Vec<Option<Cached<T>>>>
@@ -491,7 +494,8 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
             way: Way::Here,
             timer: |wait| blocking.deadline(wait),
         };
-        blocking.on(self.fetch(creator, waiting))
+        let wanted = Wanted::any(self.region);
+        blocking.on(self.fetch(creator, waiting, wanted))
     }
 }
 

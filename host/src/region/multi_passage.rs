@@ -93,49 +93,9 @@ impl<T: Send + Sync + 'static> Progress<T> {
 }
 
 impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
-    /// The values that are there, or are created.
-    pub(super) async fn fetch<T, C, F, I, Timer, S>(
-        self,
-        creator: C,
-        waiting: Waiting<Timer>,
-    ) -> Result<Vec<Option<Cached<T>>>>
-    where
-        T: Cacheable,
-        C: FnMut(Vec<K>) -> F,
-        F: Future<Output = Result<I>>,
-        I: IntoIterator<Item = (K, T)>,
-        P: ShouldCache<T>,
-        X: OwnExpiration<T>,
-        S: Future<Output = ()>,
-        Timer: Fn(Duration) -> S,
-    {
-        let wanted = Wanted::any(self.region);
-        self.pass(creator, waiting, wanted).await
-    }
-
-    /// The values created from now on, whatever is there.
-    pub(super) async fn renew<T, C, F, I, Timer, S>(
-        self,
-        creator: C,
-        waiting: Waiting<Timer>,
-    ) -> Result<Vec<Option<Cached<T>>>>
-    where
-        T: Cacheable,
-        C: FnMut(Vec<K>) -> F,
-        F: Future<Output = Result<I>>,
-        I: IntoIterator<Item = (K, T)>,
-        P: ShouldCache<T>,
-        X: OwnExpiration<T>,
-        S: Future<Output = ()>,
-        Timer: Fn(Duration) -> S,
-    {
-        let wanted = Wanted::begun_from_now(self.region);
-        self.pass(creator, waiting, wanted).await
-    }
-
     /// The whole passage. It begins again, with what it has not got yet, if the region was given another instance
     /// meanwhile, or if what was waited for is not wanted or of another type.
-    async fn pass<T, C, F, I, Timer, S>(
+    pub(super) async fn fetch<T, C, F, I, Timer, S>(
         self,
         mut creator: C,
         waiting: Waiting<Timer>,

@@ -7,6 +7,7 @@ use dogpile_lock::Blocking;
 
 use super::keep::{OwnExpiration, ShouldCache};
 use super::passage::Waiting;
+use super::wanted::Wanted;
 use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Entries, creator_failed};
 use crate::Result;
@@ -34,7 +35,8 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
             timer: |wait| blocking.deadline(wait),
         };
         let create = |keys: Vec<K>| ready(creator(&keys).map_err(creator_failed));
-        blocking.on(self.renew(create, waiting))
+        let wanted = Wanted::begun_from_now(self.region);
+        blocking.on(self.fetch(create, waiting, wanted))
     }
 
     /// As [`Entries::try_refresh`], without blocking the thread.
@@ -63,6 +65,7 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
             let created = creator(keys);
             async { created.await.map_err(creator_failed) }
         };
-        Box::pin(self.renew(create, waiting)).await
+        let wanted = Wanted::begun_from_now(self.region);
+        Box::pin(self.fetch(create, waiting, wanted)).await
     }
 }
