@@ -61,6 +61,26 @@ pub fn created(worker: &mut Process) -> u64 {
     count.and_then(|count| count.parse().ok()).expect(&line)
 }
 
+/// Lets eight threads of each worker call for one key at each of so many expiries. The workers have a region whose values
+/// expire after a minute, and are served for another.
+///
+/// # Panics
+///
+/// If not exactly one of them created it.
+pub fn create_once_at_each(expiries: u64, workers: &mut [Process]) {
+    let mut seconds = 0;
+    for expiry in 0..expiries {
+        // By turns a value that may be served meanwhile, and none.
+        seconds += if expiry % 2 == 0 { 61 } else { 121 };
+        set_time(&mut *workers, seconds);
+        for worker in &mut *workers {
+            worker.tell(&format!("call 8 {expiry} key"));
+        }
+        let created: u64 = workers.iter_mut().map(created).sum();
+        assert_eq!(created, 1, "{expiry}");
+    }
+}
+
 fn do_one(users: &Region, hand: &ManualClock, holding: &Holding, words: &[String]) {
     let rest = words[1..].to_vec();
     let users = users.clone();

@@ -15,18 +15,34 @@ pub(super) type Store = (
     Option<Lent<KeyMutex>>,
 );
 
-/// Reads with one call, after the locks of the keys were taken. If that fails, each by itself: one that cannot be read
-/// hides none of the others.
+/// With one call of the backend. If that fails, each by itself: one that cannot be read or stored keeps none of the others
+/// away.
+fn together<I, O>(
+    items: &[I],
+    all: impl FnOnce(&[I]) -> Result<Vec<O>>,
+    each: impl FnMut(&I) -> Result<O>,
+) -> Vec<Result<O>> {
+    if items.is_empty() {
+        return Vec::new();
+    }
+    match all(items) {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+        Err(error) if items.len() == 1 => vec![Err(error)],
+        Err(_) => items.iter().map(each).collect(),
+    }
+}
+
+/// Reads, after the locks of the keys were taken.
 pub(super) fn get_all_fresh(
     instance: &Arc<Instance>,
     keys: &[Key<'_>],
 ) -> Vec<Result<Option<Value>>> {
     let backend = &instance.backend;
-    match backend.get_multi_fresh(keys) {
-        Ok(values) => values.into_iter().map(Ok).collect(),
-        Err(error) if keys.len() == 1 => vec![Err(error)],
-        Err(_) => keys.iter().map(|key| backend.get_fresh(key)).collect(),
-    }
+    together(
+        keys,
+        |keys| backend.get_multi_fresh(keys),
+        |key| backend.get_fresh(key),
+    )
 }
 
 /// Stores created values: those under a lease with one call, and the others with another. `None` for those whose keys
@@ -67,40 +83,25 @@ pub(super) fn set_all(
     outcomes.collect()
 }
 
-/// With one call. If that fails, each by itself: one that cannot be stored keeps none of the others away.
 fn set_free(instance: &Instance, entries: &[(Key<'_>, Value)]) -> Vec<Stored> {
     let backend = &instance.backend;
-    let stored = match entries {
-        [] => return Vec::new(),
-        [(key, value)] => vec![backend.set(key, value)],
-        entries => match backend.set_multi(entries) {
-            Ok(()) => entries.iter().map(|_| Ok(())).collect(),
-            Err(_) => entries
-                .iter()
-                .map(|(key, value)| backend.set(key, value))
-                .collect(),
+    together(
+        entries,
+        |entries| {
+            backend.set_multi(entries)?;
+            Ok(vec![Guarded::Stored; entries.len()])
         },
-    };
-    let stored = stored.into_iter();
-    stored
-        .map(|stored| stored.map(|()| Guarded::Stored))
-        .collect()
+        |(key, value)| backend.set(key, value).map(|()| Guarded::Stored),
+    )
 }
 
-/// As [`set_free`], of those under a lease.
 fn set_guarded(instance: &Instance, entries: &[(Key<'_>, Value, Lease)]) -> Vec<Stored> {
     let backend = &instance.backend;
-    if entries.is_empty() {
-        return Vec::new();
-    }
-    match backend.set_guarded_multi(entries) {
-        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(error) if entries.len() == 1 => vec![Err(error)],
-        Err(_) => entries
-            .iter()
-            .map(|(key, value, lease)| backend.set_guarded(key, value, lease))
-            .collect(),
-    }
+    together(
+        entries,
+        |entries| backend.set_guarded_multi(entries),
+        |(key, value, lease)| backend.set_guarded(key, value, lease),
+    )
 }
 
 /// Stores several values, under no lock.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
-use dogpile_tests::worker::{created, set_time};
+use dogpile_tests::worker::{create_once_at_each, created, set_time};
 
 use crate::processes::worker;
 
@@ -26,18 +26,7 @@ fn crowd(server: &RedisServer) -> Vec<Process> {
 #[test]
 fn eight_threads_of_eight_processes_create_once_at_each_expiry() {
     let server = RedisServer::start(&[]);
-    let mut workers = crowd(&server);
-    let mut seconds = 0;
-    for expiry in 0..expiries() {
-        // By turns a value that may be served meanwhile, and none.
-        seconds += if expiry % 2 == 0 { 61 } else { 121 };
-        set_time(&mut workers, seconds);
-        for worker in &mut workers {
-            worker.tell(&format!("call 8 {expiry} key"));
-        }
-        let created: u64 = workers.iter_mut().map(created).sum();
-        assert_eq!(created, 1, "{expiry}");
-    }
+    create_once_at_each(expiries(), &mut crowd(&server));
 }
 
 #[test]
