@@ -30,6 +30,8 @@ pub(super) struct Watched<M: RemoteMutex, V, E> {
     lease: Duration,
     /// None once it is handed on.
     turn: Option<Turn<V, E, Held<M>>>,
+    /// Whether the last wait did, sooner than after [`SHORTEST_WAIT`].
+    came_back_early: bool,
 }
 
 /// A [`Watched`] of any types.
@@ -53,6 +55,7 @@ impl<M: RemoteMutex, V, E> Watched<M, V, E> {
             mutex,
             lease,
             turn: Some(turn),
+            came_back_early: false,
         }
     }
 
@@ -80,13 +83,18 @@ where
     E: Send + Sync + 'static,
 {
     fn wait(&mut self) {
-        let began = Instant::now();
-        let waited = caught(|| self.mutex.wait(LONGEST_WAIT));
-        if began.elapsed() < SHORTEST_WAIT {
+        // After a look by which it was not free. Before that look the mutex may have been got for us, and kept from others.
+        if self.came_back_early {
             thread::sleep(SHORTEST_WAIT);
         }
-        // Not before: who has the turn then may be back at once.
+        let began = Instant::now();
+        let waited = caught(|| self.mutex.wait(LONGEST_WAIT));
+        self.came_back_early = began.elapsed() < SHORTEST_WAIT;
         if let Err(error) = waited {
+            // Not before: who has the turn then may be back at once.
+            if self.came_back_early {
+                thread::sleep(SHORTEST_WAIT);
+            }
             self.unreachable(&error);
         }
     }
