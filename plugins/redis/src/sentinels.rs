@@ -208,8 +208,8 @@ impl Sentinels {
                     "the server {target} is a replica"
                 ))))
             }
-            Err(failure) if failure.is_about_server() => Err(unfit(failure.on(&server.target))),
-            Err(failure) => Err(failure.on(&server.target)),
+            Err(failure) if failure.is_about_server() => Err(unfit(server.told(failure))),
+            Err(failure) => Err(server.told(failure)),
         }
     }
 
@@ -257,7 +257,7 @@ impl Sentinels {
     ) -> Arc<Server> {
         match servers.find(|server| server.target.place == *place) {
             Some(server) => Arc::clone(server),
-            None => Arc::new(Server::new(
+            None => Arc::new(Server::watched(
                 self.server.at(place.clone()),
                 self.max_connections,
             )),
