@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dogpile::{Clock, Host, HostBuilder, Invalidation, ManualClock, Region, RegionConfig};
 
@@ -12,6 +12,9 @@ use crate::process::{Process, end_with_input, say};
 
 /// Where the workers' clocks begin: later than the system's, in seconds since 1970.
 pub const START: u64 = 4_000_000_000;
+
+/// How long a storage may take to be there again.
+const SOON: Duration = Duration::from_secs(20);
 
 type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 
@@ -24,6 +27,7 @@ type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 /// | `hold VALUE KEY` | `creating KEY`, and creates until it is told `go KEY`; `got VALUE SOURCE` |
 /// | `nest OUTER INNER` | the same, but its value is one more than that of the inner key; `got VALUE` or `error TEXT` |
 /// | `delete KEYS`, `clear`, `invalidate` | it; `done` |
+/// | `answers` | stores something until that succeeds; `done` |
 ///
 /// # Panics
 ///
@@ -44,6 +48,14 @@ pub fn obey(host: HostBuilder, users: RegionConfig) -> ! {
 pub fn set_time<'p>(workers: impl IntoIterator<Item = &'p mut Process>, seconds: u64) {
     for worker in workers {
         worker.tell(&format!("time {seconds}"));
+        worker.expect("done");
+    }
+}
+
+/// Until the storage answers every process.
+pub fn until_answered(workers: &mut [Process]) {
+    for worker in workers {
+        worker.tell("answers");
         worker.expect("done");
     }
 }
@@ -141,6 +153,14 @@ fn do_one(users: &Region, hand: &ManualClock, holding: &Holding, words: &[String
         }
         "invalidate" => {
             users.invalidate(Invalidation::Hard).unwrap();
+            say("done");
+        }
+        "answers" => {
+            let deadline = Instant::now() + SOON;
+            while let Err(error) = users.set("answered", 1_u32) {
+                assert!(Instant::now() < deadline, "{error}");
+                thread::yield_now();
+            }
             say("done");
         }
         other => panic!("{other}"),

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{BackendInstance, Guarded, Result, Value};
+use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::{RedisServer, free_port};
-use dogpile_tests::worker::{created, set_time};
+use dogpile_tests::worker::{created, set_time, until_answered};
 use redis::Value as Reply;
 use serde_json::json;
 
@@ -191,19 +192,19 @@ fn after_a_failover_processes_create_once_at_each_expiry() {
         .map(|_| worker_watched(&watched, Duration::from_secs(30)))
         .collect();
     let mut seconds = 0;
-    let mut expire = |times: u64| {
-        for expiry in 0..times {
+    let mut expire = |workers: &mut [Process]| {
+        for expiry in 0..10 {
             // By turns a value that may be served meanwhile, and none.
             seconds += if expiry % 2 == 0 { 61 } else { 121 };
-            set_time(&mut workers, seconds);
-            for worker in &mut workers {
+            set_time(&mut *workers, seconds);
+            for worker in &mut *workers {
                 worker.tell(&format!("call 4 {expiry} key"));
             }
             let created: u64 = workers.iter_mut().map(created).sum();
             assert_eq!(created, 1, "{expiry}");
         }
     };
-    expire(10);
+    expire(&mut workers);
     watched.servers[0].kill();
     watched.until_replaced(0);
     until("all sentinels know", || {
@@ -212,9 +213,8 @@ fn after_a_failover_processes_create_once_at_each_expiry() {
             ask(sentinel, &addr) == ask(&watched.sentinels[0], &addr)
         })
     });
-    // A call that found no master is gone by for so long.
-    thread::sleep(Duration::from_millis(150));
-    expire(10);
+    until_answered(&mut workers);
+    expire(&mut workers);
 }
 
 /// A sentinel leads to that server from now on.
@@ -256,8 +256,6 @@ fn a_call_that_finds_its_master_replaced_is_made_of_the_next_one_without_an_erro
         set(&backend, "key", b"value").unwrap();
         // There is a connection for those who wait.
         mutex.wait(Duration::from_secs(1)).unwrap();
-        // It is not asked so soon after it answered.
-        thread::sleep(Duration::from_millis(150));
         let nobody = free_port().to_string();
         watch(&sentinel, &servers[1]);
         ask(&servers[0], &["REPLICAOF", "127.0.0.1", &nobody]);

@@ -18,6 +18,7 @@ mod processes;
 mod proxy;
 mod python_page;
 mod python_shared;
+mod replicas;
 mod sentinels;
 mod storing;
 mod support;

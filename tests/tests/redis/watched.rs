@@ -39,25 +39,14 @@ impl Watched {
 
     /// Until the replicas have all, and each sentinel knows all others.
     pub(crate) fn until_complete(&self) {
-        for sentinel in &self.sentinels {
-            // Redis 7 can do sooner what all do in the end.
-            for period in ["INFO-PERIOD", "PUBLISH-PERIOD"] {
-                let _set = try_ask(sentinel, &["SENTINEL", "DEBUG", period, "500"]);
-            }
-        }
+        self.sentinels.iter().for_each(hurry);
         for sentinel in &self.sentinels {
             until("the sentinel knows all", || {
                 let master = ask(sentinel, &["SENTINEL", "MASTER", "mymaster"]);
                 let others = field(&master, "num-other-sentinels");
-                let replicas = ask(sentinel, &["SENTINEL", "REPLICAS", "mymaster"]);
-                let Value::Array(replicas) = replicas else {
-                    return false;
-                };
-                let up = replicas.iter().filter(|replica| {
-                    field(replica, "master-link-status").as_deref() == Some("ok")
-                        && field(replica, "flags").as_deref() == Some("slave")
-                });
-                others.as_deref() == Some("2") && up.count() == 2
+                others.as_deref() == Some("2")
+                    && of_replicas(sentinel, "master-link-status") == ["ok", "ok"]
+                    && of_replicas(sentinel, "flags") == ["slave", "slave"]
             });
         }
     }
@@ -96,6 +85,19 @@ impl Watched {
     }
 }
 
+/// Redis 7 can do sooner what all do in the end.
+pub(crate) fn hurry(sentinel: &RedisServer) {
+    for period in ["INFO-PERIOD", "PUBLISH-PERIOD"] {
+        let _set = try_ask(sentinel, &["SENTINEL", "DEBUG", period, "500"]);
+    }
+}
+
+/// A sentinel of its own for the server on that port. Alone it elects nobody.
+pub(crate) fn lone_sentinel(port: u16, lines: &str) -> RedisServer {
+    let monitor = format!("sentinel monitor mymaster 127.0.0.1 {port} 2\n{lines}\n");
+    RedisServer::start_sentinel(&monitor, &[])
+}
+
 /// What a server says of itself.
 pub(crate) fn role(server: &RedisServer) -> String {
     match try_ask(server, &["ROLE"]) {
@@ -125,6 +127,17 @@ pub(crate) fn try_ask(server: &RedisServer, command: &[&str]) -> RedisResult<Val
     let mut command_line = redis::cmd(command[0]);
     command_line.arg(&command[1..]);
     command_line.query(&mut try_client(server)?)
+}
+
+/// What a sentinel says of the replicas: their fields by that name.
+pub(crate) fn of_replicas(sentinel: &RedisServer, name: &str) -> Vec<String> {
+    match ask(sentinel, &["SENTINEL", "REPLICAS", "mymaster"]) {
+        Value::Array(replicas) => {
+            let fields = replicas.iter().filter_map(|replica| field(replica, name));
+            fields.collect()
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn field(fields: &Value, name: &str) -> Option<String> {
