@@ -11,7 +11,7 @@ use dogpile_tests::worker::{created, set_time, until_answered};
 use redis::Value as Reply;
 use serde_json::json;
 
-use crate::processes::worker_watched;
+use crate::processes::Part;
 use crate::support::{get, key, open_watched, set, until};
 use crate::watched::{Watched, ask, role, try_ask};
 
@@ -76,7 +76,7 @@ fn was_stored_in_by_clients(watched: &Watched, at: usize) -> bool {
 
 #[test]
 fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
-    let mut watched = Watched::start(&[], &[]);
+    let mut watched = Watched::start();
     let mut arguments = watched.arguments();
     arguments["socket_timeout"] = json!(1);
     let backend = open_watched(&arguments);
@@ -146,7 +146,7 @@ impl Drop for Ends<'_> {
 
 #[test]
 fn who_waits_for_a_lock_of_a_master_that_steps_down_waits_at_the_next() {
-    let watched = Watched::start(&[], &[]);
+    let watched = Watched::start();
     let backend = open_watched(&watched.arguments());
     let mutex = || backend.mutex(&key("key").as_key()).unwrap().unwrap();
     let lease = mutex()
@@ -187,10 +187,18 @@ fn who_waits_for_a_lock_of_a_master_that_steps_down_waits_at_the_next() {
 
 #[test]
 fn after_a_failover_processes_create_once_at_each_expiry() {
-    let mut watched = Watched::start(&[], &[]);
-    let mut workers: Vec<_> = (0..4)
-        .map(|_| worker_watched(&watched, Duration::from_secs(30)))
-        .collect();
+    create_once_at_each("redis_sentinel", Watched::start());
+}
+
+#[test]
+fn after_a_failover_of_valkey_processes_create_once_at_each_expiry() {
+    create_once_at_each("valkey_sentinel", Watched::start_valkey());
+}
+
+fn create_once_at_each(backend: &str, mut watched: Watched) {
+    let lease = Duration::from_secs(30);
+    let part = Part::of(backend, watched.arguments_alone(), lease);
+    let mut workers: Vec<_> = (0..4).map(|_| part.start()).collect();
     let mut seconds = 0;
     let mut expire = |workers: &mut [Process]| {
         for expiry in 0..10 {
@@ -207,12 +215,7 @@ fn after_a_failover_processes_create_once_at_each_expiry() {
     expire(&mut workers);
     watched.servers[0].kill();
     watched.until_replaced(0);
-    until("all sentinels know", || {
-        watched.sentinels.iter().all(|sentinel| {
-            let addr = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"];
-            ask(sentinel, &addr) == ask(&watched.sentinels[0], &addr)
-        })
-    });
+    watched.until_agreed();
     until_answered(&mut workers);
     expire(&mut workers);
 }

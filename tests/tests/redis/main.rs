@@ -10,6 +10,7 @@ mod crowds;
 mod failover;
 mod failures;
 mod interop;
+mod interop_watched;
 mod locks;
 mod manifest;
 mod owners;

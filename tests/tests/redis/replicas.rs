@@ -12,7 +12,7 @@ use crate::watched::{Watched, calls, hurry, lone_sentinel, of_replicas};
 
 #[test]
 fn replicas_read_and_the_master_does_where_it_must_or_none_is_left() {
-    let mut watched = Watched::start(&[], &[]);
+    let mut watched = Watched::start();
     let mut arguments = watched.arguments();
     arguments
         .as_object_mut()
