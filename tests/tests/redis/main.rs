@@ -13,6 +13,7 @@ mod interop;
 mod interop_watched;
 mod locks;
 mod manifest;
+mod outages;
 mod owners;
 mod peer;
 mod processes;
