@@ -314,3 +314,26 @@ fn a_server_that_was_gone_for_long_is_used_within_a_second_of_its_return() {
     setup.proxy.set(Fault::None);
     setup.recovers();
 }
+
+/// Locks are given up, and values stored under them, by scripts.
+#[test]
+fn a_user_who_may_run_no_scripts_leaves_no_lock_behind() {
+    let setup = Setup::start();
+    setup.ask(&["ACL", "SETUSER", "app", "-@scripting"]);
+    setup.fails.set("there", 1_u32).unwrap();
+    for number in 0..20_u32 {
+        assert_eq!(*setup.fails.get::<u32>("there").unwrap().unwrap(), 1);
+        let key = number.to_string();
+        let error = setup.fails.get_or_create(&key, || number).unwrap_err();
+        assert!(error.to_string().contains("change its ACL"), "{error}");
+        let since = Instant::now();
+        for _ in 0..2 {
+            let created = setup.bypasses.get_or_create(&key, || number);
+            assert_eq!(*created.unwrap(), number);
+        }
+        assert!(since.elapsed() < LOADED, "{:?}", since.elapsed());
+        assert!(!setup.bypasses.key_is_locked(&key).unwrap());
+    }
+    setup.ask(&["ACL", "SETUSER", "app", "+@all"]);
+    setup.recovers();
+}
