@@ -1,6 +1,7 @@
 //! One cache for Python and Rust: values, and locks.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
@@ -63,6 +64,25 @@ fn who_waits_gets_the_value_that_the_other_language_creates() {
     assert_eq!(*got.unwrap(), 2);
     python.expect("created 0 got [2]");
     python.ask("locked b", "false");
+}
+
+#[test]
+fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_passed() {
+    let server = RedisServer::start(&[]);
+    let mut arguments = at(&server);
+    arguments["lock_timeout"] = json!(1);
+    let (mut python, rust) = (Python::start_on("redis", arguments, None), rust(&server));
+    python.ask("hold key 1", "creating key");
+    let held = Instant::now();
+    drop(python);
+    assert_eq!(*rust.get_or_create("key", || 2_u32).unwrap(), 2);
+    let followed = held.elapsed();
+    let loaded = Duration::from_secs(3);
+    assert!(followed >= Duration::from_millis(500), "{followed:?}");
+    assert!(
+        followed < Duration::from_millis(1250) + loaded,
+        "{followed:?}"
+    );
 }
 
 /// The processes of both languages want the key, each with two threads, when the server has dropped it.
