@@ -2,12 +2,14 @@
 
 use std::thread;
 
-use dogpile::{Cached, Region};
+use dogpile::{Cached, Invalidation, Region};
 use redis::Value as Reply;
 use serde_json::json;
 
 use crate::peer::{LEASE, Python, get, rust_on};
 use crate::processes::Part;
+use crate::proxy::Fault;
+use crate::replicas::Linked;
 use crate::support::until;
 use crate::watched::{Watched, ask};
 
@@ -85,4 +87,19 @@ fn values_and_locks_are_shared_behind_sentinels_and_after_a_failover() {
     watched.until_complete();
     share_values(&mut python, &rust, 3);
     share_locks(&watched, &mut python, &rust, 3);
+}
+
+#[test]
+fn python_sees_an_invalidation_that_its_replica_has_not_heard_of() {
+    let linked = Linked::start();
+    let place = json!({ "sentinels": [["127.0.0.1", linked.sentinel.port()]] });
+    let mut python = Python::start_on("redis_sentinel", place.clone(), Some(0.0));
+    let rust = rust_on(Part::of("redis_sentinel", place, LEASE).region());
+    rust.set("a", 1_u32).unwrap();
+    until("the replica has it", || python.answer("get a") == "1");
+    python.ask("judge a", "fresh, last never");
+    linked.link.set(Fault::Silence);
+    rust.invalidate(Invalidation::Hard).unwrap();
+    python.ask("judge a", "hard, last hard");
+    python.ask("get a", "none");
 }

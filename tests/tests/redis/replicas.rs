@@ -58,15 +58,15 @@ fn replicas_read_and_the_master_does_where_it_must_or_none_is_left() {
 }
 
 /// A master, its replica, and between them a proxy, through which the replica hears from the master.
-struct Linked {
-    link: Proxy,
+pub(crate) struct Linked {
+    pub(crate) link: Proxy,
     replica: RedisServer,
     master: RedisServer,
-    sentinel: RedisServer,
+    pub(crate) sentinel: RedisServer,
 }
 
 impl Linked {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let master = RedisServer::start(&["--repl-diskless-sync-delay", "0"]);
         let link = Proxy::to(master.port());
         let of_master = format!("127.0.0.1 {}", link.port());
