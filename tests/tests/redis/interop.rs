@@ -71,7 +71,7 @@ fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_
     let server = RedisServer::start(&[]);
     let mut arguments = at(&server);
     arguments["lock_timeout"] = json!(1);
-    let (mut python, rust) = (Python::start_on("redis", arguments, None), rust(&server));
+    let (mut python, rust) = (Python::start_on("redis", &arguments, None), rust(&server));
     python.ask("hold key 1", "creating key");
     let held = Instant::now();
     drop(python);
@@ -91,7 +91,7 @@ fn create_once_at_each(expiries: u32, lock_sleep: f64) {
     let mut arguments = at(&server);
     arguments["lock_sleep"] = json!(lock_sleep);
     let mut pythons: Vec<Python> = (0..4)
-        .map(|_| Python::start_on("redis", arguments.clone(), None))
+        .map(|_| Python::start_on("redis", &arguments, None))
         .collect();
     let mut part = Part::of("redis", at(&server), LEASE);
     part.has_system_clock = true;
@@ -100,9 +100,13 @@ fn create_once_at_each(expiries: u32, lock_sleep: f64) {
     let mut by_python = 0;
     for expiry in 1..=expiries {
         let call = format!("call 2 key {expiry}");
-        pythons.iter_mut().for_each(|python| python.tell(&call));
+        for python in &mut pythons {
+            python.tell(&call);
+        }
         let call = format!("call 2 {expiry} key");
-        rusts.iter_mut().for_each(|rust| rust.tell(&call));
+        for rust in &mut rusts {
+            rust.tell(&call);
+        }
         let lines = pythons.iter_mut().map(Python::hear);
         let python: u32 = lines.map(|line| created(&line, expiry)).sum();
         let lines = rusts.iter_mut().map(Process::hear);

@@ -71,7 +71,7 @@ fn values_and_locks_are_shared_behind_sentinels_and_after_a_failover() {
     let mut watched = Watched::start();
     let mut arguments = watched.arguments_alone();
     arguments["socket_timeout"] = json!(2);
-    let mut python = Python::start_on("redis_sentinel", arguments.clone(), None);
+    let mut python = Python::start_on("redis_sentinel", &arguments, None);
     let rust = rust_on(Part::of("redis_sentinel", arguments, LEASE).region());
     share_values(&mut python, &rust, 1);
     // By default Python looks at a replica again when it has the lock, which may not have the value yet.
@@ -93,7 +93,7 @@ fn values_and_locks_are_shared_behind_sentinels_and_after_a_failover() {
 fn python_sees_an_invalidation_that_its_replica_has_not_heard_of() {
     let linked = Linked::start();
     let place = json!({ "sentinels": [["127.0.0.1", linked.sentinel.port()]] });
-    let mut python = Python::start_on("redis_sentinel", place.clone(), Some(0.0));
+    let mut python = Python::start_on("redis_sentinel", &place, Some(0.0));
     let rust = rust_on(Part::of("redis_sentinel", place, LEASE).region());
     rust.set("a", 1_u32).unwrap();
     until("the replica has it", || python.answer("get a") == "1");

@@ -29,16 +29,16 @@ pub(crate) struct Python {
 
 impl Python {
     pub(crate) fn start(server: &RedisServer) -> Self {
-        Self::start_on("redis", at(server), None)
+        Self::start_on("redis", &at(server), None)
     }
 
     /// With this interval for invalidations, in seconds.
     pub(crate) fn start_with(server: &RedisServer, interval: f64) -> Self {
-        Self::start_on("redis", at(server), Some(interval))
+        Self::start_on("redis", &at(server), Some(interval))
     }
 
     /// With a region on that backend of dogpile.cache.
-    pub(crate) fn start_on(backend: &str, arguments: Json, interval: Option<f64>) -> Self {
+    pub(crate) fn start_on(backend: &str, arguments: &Json, interval: Option<f64>) -> Self {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
         let part = json!({
             "backend": format!("dogpile.cache.{backend}"), "arguments": arguments, "interval": interval,

@@ -34,7 +34,7 @@ impl Part {
     /// In a worker: its part.
     pub(crate) fn mine() -> Option<Self> {
         let part: Json = serde_json::from_str(&std::env::var(PART).ok()?).unwrap();
-        let lease = Duration::from_millis(part["lease"].as_u64().unwrap());
+        let lease = Duration::from_secs_f64(part["lease"].as_f64().unwrap());
         let backend = part["backend"].as_str().unwrap();
         Some(Self {
             has_system_clock: part["has_system_clock"].as_bool().unwrap(),
@@ -54,7 +54,7 @@ impl Part {
     /// A process that plays it.
     pub(crate) fn start(&self) -> Process {
         let part = json!({
-            "backend": self.backend, "arguments": self.arguments, "lease": self.lease.as_millis() as u64,
+            "backend": self.backend, "arguments": self.arguments, "lease": self.lease.as_secs_f64(),
             "has_system_clock": self.has_system_clock,
         });
         Process::start("worker::a_worker", &[(PART, part.to_string().into())])

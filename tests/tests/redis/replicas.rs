@@ -96,15 +96,15 @@ impl Linked {
     fn until_replica(&self, field: &str, says: &str) {
         until(says, || of_replicas(&self.sentinel, field) == [says]);
     }
+}
 
-    /// Reads until that server does.
-    fn until_reads(&self, backend: &BackendInstance, server: &RedisServer) {
-        let before = calls(server, "get");
-        until("it reads", || {
-            get(backend, "key").unwrap();
-            calls(server, "get") > before
-        });
-    }
+/// Reads until that server does.
+fn until_reads(backend: &BackendInstance, server: &RedisServer) {
+    let before = calls(server, "get");
+    until("it reads", || {
+        get(backend, "key").unwrap();
+        calls(server, "get") > before
+    });
 }
 
 #[test]
@@ -112,12 +112,12 @@ fn a_replica_that_does_not_hear_from_its_master_is_not_read_until_it_does_again(
     let linked = Linked::start();
     let backend = linked.open();
     set(&backend, "key", b"old").unwrap();
-    linked.until_reads(&backend, &linked.replica);
+    until_reads(&backend, &linked.replica);
     linked.link.set(Fault::Refuse);
     linked.link.cut();
     linked.until_replica("master-link-status", "err");
     set(&backend, "key", b"new").unwrap();
-    linked.until_reads(&backend, &linked.master);
+    until_reads(&backend, &linked.master);
     let before = calls(&linked.replica, "get");
     // Longer than what the sentinels said is relied on.
     let since = Instant::now();
@@ -127,7 +127,7 @@ fn a_replica_that_does_not_hear_from_its_master_is_not_read_until_it_does_again(
     assert_eq!(calls(&linked.replica, "get"), before);
     linked.link.set(Fault::None);
     linked.until_replica("master-link-status", "ok");
-    linked.until_reads(&backend, &linked.replica);
+    until_reads(&backend, &linked.replica);
     assert_eq!(get(&backend, "key").unwrap().unwrap(), b"new");
 }
 
@@ -136,7 +136,7 @@ fn a_replica_that_hangs_is_not_read_once_the_sentinels_see_it() {
     let linked = Linked::start();
     let backend = linked.open();
     set(&backend, "key", b"value").unwrap();
-    linked.until_reads(&backend, &linked.replica);
+    until_reads(&backend, &linked.replica);
     linked.replica.stop();
     linked.until_replica("flags", "s_down,slave");
     let before = calls(&linked.master, "get");
@@ -152,5 +152,5 @@ fn a_replica_that_hangs_is_not_read_once_the_sentinels_see_it() {
     }
     linked.replica.go_on();
     linked.until_replica("flags", "slave");
-    linked.until_reads(&backend, &linked.replica);
+    until_reads(&backend, &linked.replica);
 }
