@@ -191,8 +191,11 @@ class SharedInvalidation(RegionInvalidationStrategy):
 
     def _load(self) -> Optional[Dict[str, Any]]:
         """The record; ``None`` if there is none, or it cannot be read."""
-        found = self.region.actual_backend.get_serialized(self.key)
-        if found is NO_VALUE:
+        backend = self.region.actual_backend
+        # Behind sentinels the backend reads replicas, which may not have the last record yet.
+        master = getattr(backend, "writer_client", None)
+        found = backend.get_serialized(self.key) if master is None else master.get(self.key)
+        if found is None or found is NO_VALUE:
             return None
         try:
             record = json.loads(found)

@@ -20,6 +20,10 @@ const WINDOW: u64 = 30_000_000_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The longest pause after a ping that was not answered: a storage that was down is used within a second of its return,
+/// however long it was gone.
+const UNANSWERED: Duration = Duration::from_millis(400);
+
 const RETIRED: u8 = 1;
 const TRIPPED: u8 = 2;
 
@@ -204,6 +208,11 @@ impl Backoff {
         pause
     }
 
+    /// The attempt was a ping that failed.
+    pub(crate) fn unanswered(&mut self) {
+        self.pause = self.pause.min(UNANSWERED);
+    }
+
     /// An attempt succeeded.
     pub(crate) fn mended(&mut self, now: Instant) {
         self.mended = Some(now);
@@ -285,6 +294,27 @@ mod tests {
             100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000,
         ];
         assert_eq!(pauses, expected);
+    }
+
+    #[test]
+    fn what_answers_no_ping_is_pinged_within_a_second_however_long_it_was_down() {
+        let (mut backoff, start) = (Backoff::default(), Instant::now());
+        let pauses: Vec<_> = (0..6)
+            .map(|_| {
+                let pause = backoff.next(start).as_millis();
+                backoff.unanswered();
+                pause
+            })
+            .collect();
+        assert_eq!(pauses, [100, 200, 400, 400, 400, 400]);
+        // One that answers pings and fails again is left alone for longer and longer.
+        let pauses: Vec<_> = (0..4)
+            .map(|_| {
+                backoff.mended(start);
+                backoff.next(start).as_millis()
+            })
+            .collect();
+        assert_eq!(pauses, [400, 800, 1600, 3200]);
     }
 
     #[test]

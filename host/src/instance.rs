@@ -250,6 +250,11 @@ impl Instance {
         self.backoff.lock().next(Instant::now())
     }
 
+    /// It does not answer yet.
+    pub(crate) fn unanswered(&self) {
+        self.backoff.lock().unanswered();
+    }
+
     /// It is well again, or has a successor that is.
     pub(crate) fn mended(&self) {
         self.backoff.lock().mended(Instant::now());

@@ -30,8 +30,9 @@
 //! - An invalidation holds in this process when its call returns. Where other processes see what a region's backend
 //!   stores, they see it within the region's `invalidation_interval`: see [`Region::invalidate`].
 //! - A backend that panics is reopened, and one that fails 5 times in a row within 30 seconds (its *breaker* opens) is
-//!   left alone until it answers a ping: after 100 ms, and then after pauses twice as long each, up to 30 s. Until then
-//!   no call waits for it: see [`OnBackendError`].
+//!   left alone until it answers a ping: after 100 ms, 200 ms, and then every 400 ms. Until then no call waits for it: see
+//!   [`OnBackendError`]. Pauses before a panicked one is reopened double up to 30 s, and so does the first one for a
+//!   backend that answers pings and soon fails again.
 //! - A reload changes all regions at once or none. Calls under way finish on what they began with.
 //!
 //! # What is not

@@ -265,6 +265,7 @@ fn answers(instance: &Instance) -> bool {
         }
         Err(error) => {
             tracing::debug!(target: "dogpile.cache", %error, "{} does not answer yet", instance.title());
+            instance.unanswered();
             false
         }
     }

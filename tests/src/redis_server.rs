@@ -46,13 +46,22 @@ impl RedisServer {
 
     /// Starts a sentinel with these lines in its file and these options, and waits until it answers.
     pub fn start_sentinel(lines: &str, options: &[&str]) -> Self {
+        Self::start_sentinel_program("redis-server", lines, options)
+    }
+
+    /// As `start_sentinel`, of another program of that kind.
+    pub fn start_sentinel_program(
+        program: impl Into<PathBuf>,
+        lines: &str,
+        options: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sentinel.conf");
         fs::write(&file, lines).unwrap();
         let mut all = vec![file.to_str().unwrap(), "--sentinel"];
         all.extend(options);
         let all = all.into_iter().map(String::from).collect();
-        Self::start_in(folder, PathBuf::from("redis-server"), all)
+        Self::start_in(folder, program.into(), all)
     }
 
     /// As `start`, of another program of that kind.

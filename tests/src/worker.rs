@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dogpile::{Clock, Host, HostBuilder, Invalidation, ManualClock, Region, RegionConfig};
 
@@ -12,6 +12,9 @@ use crate::process::{Process, end_with_input, say};
 
 /// Where the workers' clocks begin: later than the system's, in seconds since 1970.
 pub const START: u64 = 4_000_000_000;
+
+/// How long a storage may take to be there again.
+const SOON: Duration = Duration::from_secs(20);
 
 type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 
@@ -24,19 +27,33 @@ type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 /// | `hold VALUE KEY` | `creating KEY`, and creates until it is told `go KEY`; `got VALUE SOURCE` |
 /// | `nest OUTER INNER` | the same, but its value is one more than that of the inner key; `got VALUE` or `error TEXT` |
 /// | `delete KEYS`, `clear`, `invalidate` | it; `done` |
+/// | `answers` | stores something until that succeeds; `done` |
 ///
 /// # Panics
 ///
 /// If anything fails that is not part of the test.
 pub fn obey(host: HostBuilder, users: RegionConfig) -> ! {
     let (clock, hand) = Clock::manual(START * 1_000_000_000);
+    obey_with(host.clock(clock), users, Some(&hand))
+}
+
+/// The same, but for `time`: its clock is the system's.
+///
+/// # Panics
+///
+/// As above.
+pub fn obey_by_system_clock(host: HostBuilder, users: RegionConfig) -> ! {
+    obey_with(host, users, None)
+}
+
+fn obey_with(host: HostBuilder, users: RegionConfig, hand: Option<&ManualClock>) -> ! {
     let config = users.expiration_time(Duration::from_mins(1));
-    let host: Host = host.clock(clock).region(config).build().unwrap();
+    let host: Host = host.region(config).build().unwrap();
     let users = host.region("users").unwrap();
     let holding = Holding::default();
     end_with_input(|line| {
         let words: Vec<String> = line.split(' ').map(String::from).collect();
-        do_one(&users, &hand, &holding, &words);
+        do_one(&users, hand, &holding, &words);
     })
 }
 
@@ -44,6 +61,14 @@ pub fn obey(host: HostBuilder, users: RegionConfig) -> ! {
 pub fn set_time<'p>(workers: impl IntoIterator<Item = &'p mut Process>, seconds: u64) {
     for worker in workers {
         worker.tell(&format!("time {seconds}"));
+        worker.expect("done");
+    }
+}
+
+/// Until the storage answers every process.
+pub fn until_answered(workers: &mut [Process]) {
+    for worker in workers {
+        worker.tell("answers");
         worker.expect("done");
     }
 }
@@ -81,13 +106,14 @@ pub fn create_once_at_each(expiries: u64, workers: &mut [Process]) {
     }
 }
 
-fn do_one(users: &Region, hand: &ManualClock, holding: &Holding, words: &[String]) {
+fn do_one(users: &Region, hand: Option<&ManualClock>, holding: &Holding, words: &[String]) {
     let rest = words[1..].to_vec();
     let users = users.clone();
     match &*words[0] {
         "time" => {
             let seconds: u64 = rest[0].parse().unwrap();
-            hand.set((START + seconds) * 1_000_000_000);
+            hand.expect("its clock can be set")
+                .set((START + seconds) * 1_000_000_000);
             say("done");
         }
         "call" => {
@@ -141,6 +167,14 @@ fn do_one(users: &Region, hand: &ManualClock, holding: &Holding, words: &[String
         }
         "invalidate" => {
             users.invalidate(Invalidation::Hard).unwrap();
+            say("done");
+        }
+        "answers" => {
+            let deadline = Instant::now() + SOON;
+            while let Err(error) = users.set("answered", 1_u32) {
+                assert!(Instant::now() < deadline, "{error}");
+                thread::yield_now();
+            }
             say("done");
         }
         other => panic!("{other}"),

@@ -1,5 +1,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{
@@ -63,6 +64,7 @@ impl<K: Kind> Backend for Backed<K> {
                 prefix: arguments.lock_prefix,
                 sleep: arguments.lock_sleep.duration(),
                 doubtful: Doubtful::default(),
+                can_release: AtomicBool::new(false),
             }),
             servers,
             host: *host,

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Tokens that a call without a reply may have put into a lock, until that passes.
+/// Tokens that may be in a lock until it passes: of calls that took it or gave it up, and had no reply.
 #[derive(Default)]
 pub(crate) struct Doubtful(Mutex<HashMap<String, Vec<Token>>>);
 

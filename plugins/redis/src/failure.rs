@@ -39,7 +39,7 @@ impl Failure {
 
     /// Whether the server answered with this code.
     pub(crate) fn is_code(&self, code: &str) -> bool {
-        matches!(self, Self::Refused(error) if error.code() == code)
+        self.said().is_some_and(|(said, _)| said == code)
     }
 
     /// Whether it says something of the server: that it is down, or no master any more.
@@ -51,11 +51,17 @@ impl Failure {
     pub(crate) fn did_nothing(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Closed => true,
-            Self::Refused(error) => {
-                matches!(error.code(), "READONLY" | "MASTERDOWN" | "LOADING")
-                    || is_readonly_script(error)
-            }
-            _ => false,
+            _ => self.said().is_some_and(|(code, _)| {
+                ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS"].contains(&code)
+            }),
+        }
+    }
+
+    /// What the server answered: a code, and what follows it.
+    fn said(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Refused(error) => Some(said(error)),
+            _ => None,
         }
     }
 
@@ -68,13 +74,17 @@ impl Failure {
     }
 
     /// The error for the host, which names the server.
-    pub(crate) fn on(self, server: &Target) -> Error {
-        let kind = match &self {
+    pub(crate) fn on(self, server: &Target, party: &Party) -> Error {
+        let kind = if self.is_code("OOM") {
             // The breaker is to stay closed: the server reads and deletes.
-            Self::Refused(error) if error.code() == "OOM" => ErrorKind::Refused,
-            _ => ErrorKind::Unavailable,
+            ErrorKind::Refused
+        } else {
+            ErrorKind::Unavailable
         };
-        Error::new(kind, format_args!("the server {server} {self}"))
+        Error::new(
+            kind,
+            format_args!("the server {server} {}", Phrased(&self, party)),
+        )
     }
 }
 
@@ -86,20 +96,31 @@ impl fmt::Display for Failure {
 }
 
 /// What whoever failed is, and the arguments that say how it is spoken to.
-struct Party {
+pub(crate) struct Party {
     what: &'static str,
     username: &'static str,
     password: &'static str,
     ssl: &'static str,
     times: &'static str,
+    /// What to do about one that is no master.
+    replaced: &'static str,
 }
 
-const SERVER: Party = Party {
+/// A server that the arguments name.
+pub(crate) const SERVER: Party = Party {
     what: "a Redis or Valkey server",
     username: "username",
     password: "password",
     ssl: "ssl",
     times: "`socket_timeout` or `socket_connect_timeout`",
+    replaced: "name the primary",
+};
+
+/// A server that sentinels name.
+pub(crate) const WATCHED: Party = Party {
+    replaced: "a failover may be under way, and the next master is used as soon as the sentinels name it; if they do \
+               not, see what `SENTINEL MASTER` says",
+    ..SERVER
 };
 
 const SENTINEL: Party = Party {
@@ -108,6 +129,7 @@ const SENTINEL: Party = Party {
     password: "sentinel_password",
     ssl: "sentinel_ssl",
     times: "`sentinel_timeout`",
+    replaced: "name a sentinel",
 };
 
 struct Phrased<'a>(&'a Failure, &'a Party);
@@ -163,10 +185,11 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
         what,
         username,
         password,
+        replaced,
         ..
     } = party;
-    let said = error.details().unwrap_or("no more");
-    match error.code() {
+    let (code, said) = said(error);
+    match code {
         "NOAUTH" => write!(
             f,
             "wants a password: give `{password}`, and `{username}` if it has users"
@@ -183,9 +206,14 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
             f,
             "has no memory left: raise its `maxmemory`, or let it evict by `maxmemory-policy`"
         ),
-        "READONLY" => write!(f, "is a replica, which stores nothing: name the primary"),
+        "READONLY" => write!(f, "is a replica, which stores nothing: {replaced}"),
         "LOADING" => write!(f, "is still reading its data from disk"),
-        "MASTERDOWN" => write!(f, "is a replica without its primary: name the primary"),
+        "MASTERDOWN" => write!(f, "is a replica without its primary: {replaced}"),
+        "NOREPLICAS" => write!(
+            f,
+            "stores nothing while it has fewer replicas than its `min-replicas-to-write`: see that they are up, or \
+             lower it"
+        ),
         "BUSY" => write!(f, "is held up by somebody's script. It says: {said}"),
         "MISCONF" => write!(
             f,
@@ -197,6 +225,10 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
         "ERR" if said.contains("without any password configured") => {
             write!(f, "has no password: leave `{password}` out, or give it one")
         }
+        "ERR" if said.contains("The user executing the script can't run") => write!(
+            f,
+            "does not let this user do in a script what it does: change its ACL. It says: {said}"
+        ),
         "ERR" if said.starts_with("unknown command") => {
             write!(
                 f,
@@ -209,9 +241,99 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
     }
 }
 
-/// Redis 6 tells of a script on a replica so.
-fn is_readonly_script(error: &ServerError) -> bool {
-    error
-        .details()
-        .is_some_and(|said| said.contains("-READONLY "))
+/// The code, and what follows it. Redis 6 wraps what a command in a script came to.
+fn said(error: &ServerError) -> (&str, &str) {
+    let details = error.details().unwrap_or("no more");
+    let is_wrapped = error.code() == "ERR" && details.starts_with("Error running script");
+    let within = details.split_once(": -").filter(|_| is_wrapped);
+    match within.and_then(|(_, said)| said.split_once(' ')) {
+        Some(said) => said,
+        None => (error.code(), details),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, parse_redis_value};
+
+    use super::*;
+    use crate::connection::accepted;
+    use crate::target::Place;
+
+    const SCRIPT: &str = "Error running script (call to f_6b6163a06c1a7cf1d690fee5224d07e3171b7239): @user_script:2: \
+                          @user_script: 2: ";
+
+    fn answered(line: &str) -> Failure {
+        let reply: Value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        accepted(reply).unwrap_err()
+    }
+
+    fn told(failure: Failure, party: &Party) -> Error {
+        failure.on(&target(), party)
+    }
+
+    fn target() -> Target {
+        let arguments = serde_json::from_str("{}").unwrap();
+        Target::new(&arguments)
+            .unwrap()
+            .at(Place::Tcp(String::from("cache"), 6379))
+    }
+
+    #[test]
+    fn what_a_script_came_to_is_the_same_for_redis_6_and_7() {
+        let seven = " script: 6b6163a06c1a7cf1d690fee5224d07e3171b7239, on @user_script:2.";
+        for (said, did_nothing, kind, words) in [
+            (
+                "READONLY You can't write against a read only replica.",
+                true,
+                ErrorKind::Unavailable,
+                "is a replica, which stores nothing",
+            ),
+            (
+                "NOREPLICAS Not enough good replicas to write.",
+                true,
+                ErrorKind::Unavailable,
+                "`min-replicas-to-write`",
+            ),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                false,
+                ErrorKind::Refused,
+                "raise its `maxmemory`",
+            ),
+        ] {
+            for line in [
+                said.to_owned(),
+                format!("{said}{seven}"),
+                format!("ERR {SCRIPT}-{said}"),
+            ] {
+                let failure = answered(&line);
+                assert_eq!(failure.did_nothing(), did_nothing, "{line}");
+                assert!(failure.keeps_connection());
+                let error = told(failure, &SERVER);
+                assert_eq!(error.kind(), kind, "{line}");
+                assert!(error.message().contains(words), "{error}");
+            }
+        }
+        let refused = "The user executing the script can't run this command or subcommand";
+        for line in [
+            format!("ERR {refused}{seven}"),
+            format!("ERR {SCRIPT}{refused}"),
+        ] {
+            let error = told(answered(&line), &SERVER);
+            assert!(error.message().contains("change its ACL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_a_replica_the_remedy_is_what_its_finder_can_do() {
+        for line in ["READONLY You can't", "MASTERDOWN Link with MASTER is down"] {
+            let named = told(answered(line), &SERVER);
+            assert!(named.message().ends_with("name the primary"), "{named}");
+            let watched = told(answered(line), &WATCHED);
+            let message = watched.message();
+            assert!(!message.contains("name the primary"), "{message}");
+            assert!(message.contains("a failover may be under way"), "{message}");
+        }
+    }
 }

@@ -105,8 +105,10 @@
 //! - Python does not know of the notes of deletions: what it creates while somebody deletes is stored.
 //! - A server without memory (`OOM`) reads and deletes; stores and new locks are refused, so that each process creates for
 //!   itself. Let a cache evict: `maxmemory-policy allkeys-lru`. A lock that is evicted is lost.
-//! - A lock that was taken by a call whose reply never came is given up by this process's next call for that key, or
-//!   passes.
+//! - A lock that was taken, or given up, by a call whose reply never came is given up by this process's next call for that
+//!   key, or passes.
+//! - A user whose ACL lets him run no scripts (`+evalsha`, `+script|load`) reads and sets, and takes no locks: creations and
+//!   deletions are errors that say so.
 //! - `clear` looks at all keys of the database, a thousand at a time, and is not one step: what is stored meanwhile without
 //!   a lock may stay.
 //!

@@ -1,5 +1,6 @@
 use std::process;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dogpile_plugin_api::{Error, HostContext, Lease, Mutex, Result};
@@ -19,6 +20,8 @@ pub(crate) struct Locks {
     pub(crate) sleep: Duration,
     /// Tokens that may have a lock, and are nobody's.
     pub(crate) doubtful: Doubtful,
+    /// Whether a lock is known to be given up when it is to be: a user who may run no scripts must take none.
+    pub(crate) can_release: AtomicBool,
 }
 
 /// The creation lock of a key.
@@ -51,7 +54,7 @@ impl KeyMutex {
         servers.write(|on| RELEASE.run(on, &call)).map(drop)
     }
 
-    /// Gives the lock up if a call took it whose reply did not come: nobody holds it then.
+    /// Gives the lock up if a call took it whose reply did not come, or gave it up in vain: nobody holds it then.
     fn give_up_doubtful(&self) -> Result<()> {
         while let Some(token) = self.locks.doubtful.first(&self.lock) {
             self.give_up(&token)?;
@@ -85,6 +88,10 @@ fn tag(milliseconds: u32) -> u64 {
     (u64::from(process::id()) << 32) | u64::from(milliseconds)
 }
 
+fn tagged_milliseconds(lease: &Lease) -> u64 {
+    lease.tag & u64::from(u32::MAX)
+}
+
 /// A lease's token as the server has it. A child has none of its parent's leases: what it gets is no lock's.
 pub(crate) fn token(lease: &Lease) -> String {
     if lease.tag >> 32 == u64::from(process::id()) {
@@ -104,6 +111,10 @@ impl Mutex for KeyMutex {
         self.give_up_doubtful()?;
         let token = new_token()?;
         let (text, milliseconds) = (text(&token), milliseconds(lease));
+        if !self.locks.can_release.load(Ordering::Relaxed) {
+            self.give_up(&text)?;
+            self.locks.can_release.store(true, Ordering::Relaxed);
+        }
         let now = self.locks.host.now();
         let mut command = redis::cmd("SET");
         command
@@ -141,7 +152,7 @@ impl Mutex for KeyMutex {
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
         let now = self.locks.host.now();
-        let milliseconds = lease.tag & u64::from(u32::MAX);
+        let milliseconds = tagged_milliseconds(lease);
         let (token, length) = (token(lease), milliseconds.to_string());
         let call = RENEW.call(&self.keys(), &[token.as_bytes(), length.as_bytes()]);
         let servers = &self.locks.servers;
@@ -153,7 +164,14 @@ impl Mutex for KeyMutex {
     }
 
     fn release(&self, lease: Lease) -> Result<()> {
-        self.give_up(&token(&lease))
+        let token = token(&lease);
+        self.give_up(&token).inspect_err(|_| {
+            self.locks.can_release.store(false, Ordering::Relaxed);
+            if !token.is_empty() {
+                let length = Duration::from_millis(tagged_milliseconds(&lease));
+                self.locks.doubtful.add(&self.lock, token.clone(), length);
+            }
+        })
     }
 
     fn is_locked(&self) -> Result<bool> {

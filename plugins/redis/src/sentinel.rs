@@ -105,3 +105,38 @@ pub(crate) fn all_failed(service: &str, errors: &[Error]) -> Error {
         told.join("; ")
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replica(flags: &str, link: &str) -> Value {
+        let fields = [
+            ("ip", "127.0.0.1"),
+            ("port", "7000"),
+            ("flags", flags),
+            ("master-link-status", link),
+        ];
+        let texts = fields.into_iter().flat_map(|(name, value)| [name, value]);
+        let texts = texts.map(|text| Value::BulkString(text.as_bytes().to_owned()));
+        Value::Array(texts.collect())
+    }
+
+    #[test]
+    fn replicas_that_are_down_or_hear_nothing_are_left_out() {
+        let place = Place::Tcp(String::from("127.0.0.1"), 7000);
+        assert_eq!(usable(&replica("slave", "ok")), Some(place));
+        for (flags, link) in [
+            ("s_down,slave", "ok"),
+            ("s_down,o_down,slave", "ok"),
+            ("slave,o_down", "ok"),
+            ("slave,disconnected", "ok"),
+            ("slave", "err"),
+            ("slave", ""),
+        ] {
+            assert_eq!(usable(&replica(flags, link)), None, "{flags} {link}");
+        }
+        assert_eq!(usable(&Value::Array(Vec::new())), None);
+        assert_eq!(usable(&Value::Nil), None);
+    }
+}

@@ -48,7 +48,8 @@ struct Asking {
     is_closed: bool,
 }
 
-/// How long callers rely on an answer, be it a failure: the sentinels are asked no more often.
+/// How long nobody asks the sentinels again, however many callers want to. Where they led to no master, callers get that
+/// error meanwhile, and nobody waits; where they did, and a call failed since, callers wait for the next question.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Sentinels {
@@ -100,9 +101,11 @@ impl Sentinels {
                 && when.elapsed() < PAUSE
             {
                 outcome.clone()?;
-                if let Some(known) = known {
-                    return Ok(known);
+                let next = (*when + PAUSE).min(deadline);
+                if !live.asked.wait_until(&mut asking, next).timed_out() || next < deadline {
+                    continue;
                 }
+                return known.ok_or_else(|| closed(&self.service));
             }
             if asking.is_under_way {
                 if live.asked.wait_until(&mut asking, deadline).timed_out() {
@@ -208,8 +211,8 @@ impl Sentinels {
                     "the server {target} is a replica"
                 ))))
             }
-            Err(failure) if failure.is_about_server() => Err(unfit(failure.on(&server.target))),
-            Err(failure) => Err(failure.on(&server.target)),
+            Err(failure) if failure.is_about_server() => Err(unfit(server.told(failure))),
+            Err(failure) => Err(server.told(failure)),
         }
     }
 
@@ -257,7 +260,7 @@ impl Sentinels {
     ) -> Arc<Server> {
         match servers.find(|server| server.target.place == *place) {
             Some(server) => Arc::clone(server),
-            None => Arc::new(Server::new(
+            None => Arc::new(Server::watched(
                 self.server.at(place.clone()),
                 self.max_connections,
             )),

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dogpile_plugin_api::Result;
+use dogpile_plugin_api::{Error, Result};
 
 use crate::connection::Connection;
-use crate::failure::{Answer, Failure};
+use crate::failure::{Answer, Failure, Party, SERVER, WATCHED};
 use crate::per_process::PerProcess;
 use crate::pool::Pool;
 use crate::target::Target;
@@ -74,15 +74,15 @@ impl dyn Servers {
             Err(failure) => failure,
         };
         if !self.failed(&server, &failure) || !may_repeat(&failure) || Instant::now() >= deadline {
-            return Err(failure.on(&server.target));
+            return Err(server.told(failure));
         }
         let other = find(deadline)?;
         if Arc::ptr_eq(&other, &server) {
-            return Err(failure.on(&server.target));
+            return Err(server.told(failure));
         }
         call(&other, deadline).map_err(|failure| {
             self.failed(&other, &failure);
-            failure.on(&other.target)
+            other.told(failure)
         })
     }
 }
@@ -126,6 +126,7 @@ impl Servers for Single {
 pub(crate) struct Server {
     pub(crate) target: Arc<Target>,
     max_connections: usize,
+    party: &'static Party,
     live: PerProcess<Live>,
 }
 
@@ -135,12 +136,23 @@ struct Live {
 }
 
 impl Server {
+    /// One that the arguments name.
     pub(crate) fn new(target: Target, max_connections: usize) -> Self {
+        Self::of(&SERVER, target, max_connections)
+    }
+
+    /// One that sentinels name.
+    pub(crate) fn watched(target: Target, max_connections: usize) -> Self {
+        Self::of(&WATCHED, target, max_connections)
+    }
+
+    fn of(party: &'static Party, target: Target, max_connections: usize) -> Self {
         let target = Arc::new(target);
         let live = PerProcess::new(Live::new(&target, max_connections));
         Self {
             target,
             max_connections,
+            party,
             live,
         }
     }
@@ -157,7 +169,12 @@ impl Server {
     /// Makes a call, at most for the time that it may take. The error names the server.
     pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Answer<T>) -> Result<T> {
         self.call(Instant::now() + self.target.timeout, call)
-            .map_err(|failure| failure.on(&self.target))
+            .map_err(|failure| self.told(failure))
+    }
+
+    /// The error for the host, which names the server.
+    pub(crate) fn told(&self, failure: Failure) -> Error {
+        failure.on(&self.target, self.party)
     }
 
     pub(crate) fn close(&self) {

@@ -9,7 +9,8 @@ use dogpile_tests::redis_server::RedisServer;
 use serde_json::json;
 
 use crate::proxy::{Fault, Proxy};
-use crate::support::{get, key, open, set, until};
+use crate::support::{at, get, key, open, open_watched, set, until};
+use crate::watched::lone_sentinel;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -52,7 +53,7 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
         )
         .unwrap();
     }
-    let mut late = 0;
+    let mut clock = Clock::default();
     for fault in FATAL {
         for number in 0..4 {
             let name = format!("key {number}");
@@ -64,20 +65,103 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
                 "{fault:?}"
             );
             proxy.set(fault);
-            let since = Instant::now();
-            let failed = match number {
+            let failed = clock.times(fault, || match number {
                 0 => get(&backend, &name).unwrap_err(),
                 1 => backend.get_multi(&[key(&name).as_key()]).unwrap_err(),
                 2 => backend.ping().unwrap_err(),
                 _ => set(&backend, &name, &expected).unwrap_err(),
-            };
+            });
             assert_eq!(failed.kind(), ErrorKind::Unavailable, "{fault:?}: {failed}");
-            let took = since.elapsed();
-            assert!(took < TIMEOUT + LATE + LOADED, "{fault:?}: {took:?}");
-            late += u32::from(took > TIMEOUT + LATE);
         }
     }
-    assert!(late <= 6, "{late} calls were late");
+    clock.was_kept();
+}
+
+/// How many calls took longer than they may.
+#[derive(Default)]
+struct Clock {
+    late: u32,
+}
+
+impl Clock {
+    #[track_caller]
+    fn times<T>(&mut self, fault: Fault, call: impl FnOnce() -> T) -> T {
+        let since = Instant::now();
+        let made = call();
+        let took = since.elapsed();
+        assert!(took < TIMEOUT + LATE + LOADED, "{fault:?}: {took:?}");
+        self.late += u32::from(took > TIMEOUT + LATE);
+        made
+    }
+
+    #[track_caller]
+    fn was_kept(&self) {
+        assert!(self.late <= 6, "{} calls were late", self.late);
+    }
+}
+
+/// Where that sentinel says.
+fn watched_by(port: u16) -> BackendInstance {
+    open_watched(&json!({ "sentinels": [["127.0.0.1", port]], "socket_timeout": "300ms" }))
+}
+
+#[test]
+fn a_master_that_sentinels_name_gives_no_call_the_value_of_another_whatever_happens_to_replies() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port());
+    let sentinel = lone_sentinel(proxy.port(), "");
+    let backend = watched_by(sentinel.port());
+    let mut clock = Clock::default();
+    for fault in FATAL {
+        for number in 0..2 {
+            let name = format!("key {number}");
+            let expected = format!("value {number} {fault:?}").into_bytes();
+            proxy.set(Fault::None);
+            until("it stores", || set(&backend, &name, &expected).is_ok());
+            assert_eq!(get(&backend, &name).unwrap().unwrap(), expected);
+            proxy.set(fault);
+            let failed = clock.times(fault, || match number {
+                0 => get(&backend, &name).unwrap_err(),
+                _ => set(&backend, &name, &expected).unwrap_err(),
+            });
+            assert_eq!(failed.kind(), ErrorKind::Unavailable, "{fault:?}: {failed}");
+        }
+    }
+    clock.was_kept();
+}
+
+#[test]
+fn whatever_happens_to_what_a_sentinel_says_calls_fail_in_time_or_go_to_the_master() {
+    let server = RedisServer::start(&[]);
+    let sentinel = lone_sentinel(server.port(), "");
+    let proxy = Proxy::to(sentinel.port());
+    let place = format!("the sentinel 127.0.0.1:{}", proxy.port());
+    set(&open(&at(&server)), "key", b"value").unwrap();
+    let mut clock = Clock::default();
+    for fault in FATAL {
+        let backend = watched_by(proxy.port());
+        proxy.set(fault);
+        let failed = clock.times(fault, || get(&backend, "key").unwrap_err());
+        let shown = failed.to_string();
+        assert!(shown.contains(&place), "{fault:?}: {shown}");
+        assert_eq!(failed.kind(), ErrorKind::Unavailable, "{fault:?}: {failed}");
+        proxy.set(Fault::Slices);
+        until("the master is found", || get(&backend, "key").is_ok());
+        if !matches!(
+            fault,
+            Fault::Silence | Fault::HalfThenEnd | Fault::Garbage(b":7\r\n")
+        ) {
+            continue;
+        }
+        proxy.set(fault);
+        let before = proxy.accepted();
+        until("it is asked again", || {
+            let found = clock.times(fault, || get(&backend, "key").unwrap());
+            assert_eq!(found.unwrap(), b"value");
+            proxy.accepted() > before
+        });
+    }
+    clock.was_kept();
 }
 
 #[test]
@@ -131,6 +215,9 @@ fn a_lock_that_was_taken_without_the_reply_is_not_left_behind() {
     let proxy = Proxy::to(server.port());
     let backend = behind(&proxy);
     let mutex = backend.mutex(&key("key").as_key()).unwrap().unwrap();
+    // The first call asks more.
+    let lease = mutex.try_acquire(Duration::from_mins(1)).unwrap();
+    mutex.release(lease.expect("nobody has it")).unwrap();
     for fault in [Fault::Reset, Fault::HalfThenEnd, Fault::Silence] {
         proxy.set(fault);
         mutex.try_acquire(Duration::from_mins(1)).unwrap_err();
@@ -139,6 +226,22 @@ fn a_lock_that_was_taken_without_the_reply_is_not_left_behind() {
         let lease = mutex.try_acquire(Duration::from_mins(1)).unwrap();
         mutex.release(lease.expect("nobody has it")).unwrap();
         assert!(!mutex.is_locked().unwrap());
+    }
+}
+
+#[test]
+fn a_lock_that_could_not_be_given_up_is_given_up_by_the_next_call_for_it() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port());
+    let backend = behind(&proxy);
+    let mutex = backend.mutex(&key("key").as_key()).unwrap().unwrap();
+    for _ in 0..3 {
+        let lease = mutex.try_acquire(Duration::from_mins(1)).unwrap();
+        proxy.set(Fault::Refuse);
+        proxy.cut();
+        mutex.release(lease.expect("nobody has it")).unwrap_err();
+        proxy.set(Fault::None);
+        assert!(mutex.is_locked().unwrap());
     }
 }
 

@@ -63,12 +63,18 @@ fn valkey_conforms_on_a_server_of_valkey() {
 
 #[test]
 fn redis_sentinel_conforms_on_servers_that_sentinels_watch() {
-    let watched = Watched::start(&[], &[]);
+    watched_conforms("redis_sentinel", &Watched::start());
+}
+
+#[test]
+fn valkey_sentinel_conforms_on_servers_of_valkey_that_its_sentinels_watch() {
+    watched_conforms("valkey_sentinel", &Watched::start_valkey());
+}
+
+fn watched_conforms(backend: &str, watched: &Watched) {
     let mut arguments = watched.arguments();
     arguments["clear_empties_db"] = json!(true);
-    for backend in ["redis_sentinel", "valkey_sentinel"] {
-        conforms(backend, &arguments);
-    }
+    conforms(backend, &arguments);
 }
 
 #[test]

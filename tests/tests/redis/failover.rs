@@ -5,12 +5,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{BackendInstance, Guarded, Result, Value};
+use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::{RedisServer, free_port};
-use dogpile_tests::worker::{created, set_time};
+use dogpile_tests::worker::{created, set_time, until_answered};
 use redis::Value as Reply;
 use serde_json::json;
 
-use crate::processes::worker_watched;
+use crate::processes::Part;
 use crate::support::{get, key, open_watched, set, until};
 use crate::watched::{Watched, ask, role, try_ask};
 
@@ -75,7 +76,7 @@ fn was_stored_in_by_clients(watched: &Watched, at: usize) -> bool {
 
 #[test]
 fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
-    let mut watched = Watched::start(&[], &[]);
+    let mut watched = Watched::start();
     let mut arguments = watched.arguments();
     arguments["socket_timeout"] = json!(1);
     let backend = open_watched(&arguments);
@@ -145,7 +146,7 @@ impl Drop for Ends<'_> {
 
 #[test]
 fn who_waits_for_a_lock_of_a_master_that_steps_down_waits_at_the_next() {
-    let watched = Watched::start(&[], &[]);
+    let watched = Watched::start();
     let backend = open_watched(&watched.arguments());
     let mutex = || backend.mutex(&key("key").as_key()).unwrap().unwrap();
     let lease = mutex()
@@ -186,35 +187,37 @@ fn who_waits_for_a_lock_of_a_master_that_steps_down_waits_at_the_next() {
 
 #[test]
 fn after_a_failover_processes_create_once_at_each_expiry() {
-    let mut watched = Watched::start(&[], &[]);
-    let mut workers: Vec<_> = (0..4)
-        .map(|_| worker_watched(&watched, Duration::from_secs(30)))
-        .collect();
+    create_once_at_each("redis_sentinel", Watched::start());
+}
+
+#[test]
+fn after_a_failover_of_valkey_processes_create_once_at_each_expiry() {
+    create_once_at_each("valkey_sentinel", Watched::start_valkey());
+}
+
+fn create_once_at_each(backend: &str, mut watched: Watched) {
+    let lease = Duration::from_secs(30);
+    let part = Part::of(backend, watched.arguments_alone(), lease);
+    let mut workers: Vec<_> = (0..4).map(|_| part.start()).collect();
     let mut seconds = 0;
-    let mut expire = |times: u64| {
-        for expiry in 0..times {
+    let mut expire = |workers: &mut [Process]| {
+        for expiry in 0..10 {
             // By turns a value that may be served meanwhile, and none.
             seconds += if expiry % 2 == 0 { 61 } else { 121 };
-            set_time(&mut workers, seconds);
-            for worker in &mut workers {
+            set_time(&mut *workers, seconds);
+            for worker in &mut *workers {
                 worker.tell(&format!("call 4 {expiry} key"));
             }
             let created: u64 = workers.iter_mut().map(created).sum();
             assert_eq!(created, 1, "{expiry}");
         }
     };
-    expire(10);
+    expire(&mut workers);
     watched.servers[0].kill();
     watched.until_replaced(0);
-    until("all sentinels know", || {
-        watched.sentinels.iter().all(|sentinel| {
-            let addr = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"];
-            ask(sentinel, &addr) == ask(&watched.sentinels[0], &addr)
-        })
-    });
-    // A call that found no master is gone by for so long.
-    thread::sleep(Duration::from_millis(150));
-    expire(10);
+    watched.until_agreed();
+    until_answered(&mut workers);
+    expire(&mut workers);
 }
 
 /// A sentinel leads to that server from now on.
@@ -256,8 +259,6 @@ fn a_call_that_finds_its_master_replaced_is_made_of_the_next_one_without_an_erro
         set(&backend, "key", b"value").unwrap();
         // There is a connection for those who wait.
         mutex.wait(Duration::from_secs(1)).unwrap();
-        // It is not asked so soon after it answered.
-        thread::sleep(Duration::from_millis(150));
         let nobody = free_port().to_string();
         watch(&sentinel, &servers[1]);
         ask(&servers[0], &["REPLICAOF", "127.0.0.1", &nobody]);

@@ -1,5 +1,6 @@
 """The part that Python plays: a region of dogpile.cache, which does what it is told, line by line."""
 
+import json
 import sys
 import threading
 
@@ -11,23 +12,23 @@ def say(text):
     print(text, flush=True)
 
 
+part = json.loads(sys.argv[1])
 arguments = {
-    "host": "127.0.0.1",
-    "port": int(sys.argv[1]),
     "distributed_lock": True,
     "thread_local_lock": False,
     "lock_timeout": 30,
+    **part["arguments"],
 }
-interval = {"interval": float(sys.argv[2])} if sys.argv[2:] else {}
+interval = {} if part["interval"] is None else {"interval": part["interval"]}
 region = make_region("users", serializer=to_json, deserializer=from_json_or_pickle)
 region.configure(
-    "dogpile.cache.redis",
+    part["backend"],
     expiration_time=60,
     arguments=arguments,
     region_invalidator=SharedInvalidation(region, **interval),
 )
 # As a program has it that knows nothing of Rust.
-defaults = make_region().configure("dogpile.cache.redis", expiration_time=60, arguments=arguments)
+defaults = make_region().configure(part["backend"], expiration_time=60, arguments=arguments)
 go = threading.Event()
 
 
@@ -40,14 +41,22 @@ def call(threads, key, value):
         return value
 
     def one():
-        got.append(region.get_or_create(key, create))
+        got.append(attempt(lambda: region.get_or_create(key, create)))
 
     calls = [threading.Thread(target=one) for _ in range(threads)]
     for thread in calls:
         thread.start()
     for thread in calls:
         thread.join()
-    say(f"created {len(created)} got {sorted(set(got))}")
+    say(f"created {len(created)} got [{', '.join(sorted(set(got)))}]")
+
+
+def attempt(call):
+    """What comes of it, or the name of what it raises."""
+    try:
+        return str(call())
+    except Exception as error:
+        return type(error).__name__
 
 
 def hold(key, value):
@@ -58,7 +67,7 @@ def hold(key, value):
         go.wait()
         return value
 
-    say(f"got {region.get_or_create(key, create)}")
+    say(f"got {attempt(lambda: region.get_or_create(key, create))}")
 
 
 def last():
@@ -76,13 +85,6 @@ def judge(key):
     return f"{'hard' if hard else 'soft' if soft else 'fresh'}, last {last()}"
 
 
-def attempt(call):
-    try:
-        return str(call())
-    except Exception as error:
-        return type(error).__name__
-
-
 def do(word, *rest):
     if word == "set":
         region.set(rest[0], int(rest[1]))
@@ -97,23 +99,29 @@ def do(word, *rest):
         defaults.set(rest[0], int(rest[1]))
         say("done")
     elif word == "get_default":
-        say(attempt(lambda: defaults.get(rest[0])))
+        say(str(defaults.get(rest[0])))
     elif word == "invalidate":
-        say(attempt(lambda: region.invalidate(hard=rest[0] == "hard") or "done"))
+        region.invalidate(hard=rest[0] == "hard")
+        say("done")
     elif word == "judge":
         say(judge(rest[0]))
     elif word == "last":
-        say(attempt(last))
+        say(last())
     elif word == "interval":
         region.region_invalidator.interval = float(rest[0])
         say("done")
     elif word == "set_python":
-        say(attempt(lambda: region.set(rest[0], eval(rest[1])) or "done"))
+        region.set(rest[0], eval(rest[1]))
+        say("done")
     elif word == "endless":
         region.expiration_time = None
         say("done")
     elif word == "delete":
         region.delete(rest[0])
+        say("done")
+    elif word == "from_master":
+        backend = region.actual_backend
+        backend.reader_client = backend.writer_client
         say("done")
     elif word == "locked":
         say(str(region.key_is_locked(rest[0])).lower())
@@ -130,4 +138,7 @@ def do(word, *rest):
 
 say("ready")
 for line in sys.stdin:
-    do(*line.split())
+    try:
+        do(*line.split())
+    except Exception as error:
+        say(type(error).__name__)

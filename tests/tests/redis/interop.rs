@@ -1,13 +1,16 @@
 //! One cache for Python and Rust: values, and locks.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use dogpile::Region;
+use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
+use redis::Commands;
+use serde_json::json;
 
-use crate::peer::{Python, get, rust};
-use crate::support::{client, until};
+use crate::peer::{LEASE, Python, get, rust};
+use crate::processes::Part;
+use crate::support::{at, client, until};
 
 #[test]
 fn what_one_language_stores_the_other_reads_and_deletes() {
@@ -64,43 +67,71 @@ fn who_waits_gets_the_value_that_the_other_language_creates() {
 }
 
 #[test]
-fn four_of_each_language_create_once_at_each_expiry() {
-    let rounds = if std::env::var_os("DOGPILE_TEST_FULL").is_some() {
-        100
-    } else {
-        20
-    };
+fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_passed() {
     let server = RedisServer::start(&[]);
-    let mut pythons: Vec<Python> = (0..4).map(|_| Python::start(&server)).collect();
-    let rusts: Vec<Region> = (0..4).map(|_| rust(&server)).collect();
+    let mut arguments = at(&server);
+    arguments["lock_timeout"] = json!(1);
+    let (mut python, rust) = (Python::start_on("redis", &arguments, None), rust(&server));
+    python.ask("hold key 1", "creating key");
+    let held = Instant::now();
+    drop(python);
+    assert_eq!(*rust.get_or_create("key", || 2_u32).unwrap(), 2);
+    let followed = held.elapsed();
+    let loaded = Duration::from_secs(3);
+    assert!(followed >= Duration::from_millis(500), "{followed:?}");
+    assert!(
+        followed < Duration::from_millis(1250) + loaded,
+        "{followed:?}"
+    );
+}
+
+/// The processes of both languages want the key, each with two threads, when the server has dropped it.
+fn create_once_at_each(expiries: u32, lock_sleep: f64) {
+    let server = RedisServer::start(&[]);
+    let mut arguments = at(&server);
+    arguments["lock_sleep"] = json!(lock_sleep);
+    let mut pythons: Vec<Python> = (0..4)
+        .map(|_| Python::start_on("redis", &arguments, None))
+        .collect();
+    let mut part = Part::of("redis", at(&server), LEASE);
+    part.has_system_clock = true;
+    let mut rusts: Vec<Process> = (0..4).map(|_| part.start()).collect();
     let mut client = client(&server);
-    for round in 1..=rounds {
-        redis::cmd("DEL").arg("key").exec(&mut client).unwrap();
+    let mut by_python = 0;
+    for expiry in 1..=expiries {
+        let call = format!("call 2 key {expiry}");
         for python in &mut pythons {
-            python.tell(&format!("call 2 key {round}"));
+            python.tell(&call);
         }
-        let created = AtomicU32::new(0);
-        thread::scope(|scope| {
-            for region in rusts.iter().chain(&rusts) {
-                scope.spawn(|| {
-                    let got = region.get_or_create("key", || {
-                        created.fetch_add(1, Ordering::SeqCst);
-                        round
-                    });
-                    assert_eq!(*got.unwrap(), round);
-                });
-            }
+        let call = format!("call 2 {expiry} key");
+        for rust in &mut rusts {
+            rust.tell(&call);
+        }
+        let lines = pythons.iter_mut().map(Python::hear);
+        let python: u32 = lines.map(|line| created(&line, expiry)).sum();
+        let lines = rusts.iter_mut().map(Process::hear);
+        let rust: u32 = lines.map(|line| created(&line, expiry)).sum();
+        assert_eq!(python + rust, 1, "{expiry}");
+        by_python += python;
+        let () = client.pexpire("key", 1).unwrap();
+        until("the server drops it", || {
+            !client.exists::<_, bool>("key").unwrap()
         });
-        let mut created = created.into_inner();
-        for python in &mut pythons {
-            let line = python.hear();
-            let count = line
-                .strip_prefix("created ")
-                .and_then(|line| line.strip_suffix(&format!(" got [{round}]")));
-            created += count
-                .and_then(|count| count.parse::<u32>().ok())
-                .expect(&line);
-        }
-        assert_eq!(created, 1, "{round}");
     }
+    println!("Python created {by_python} of {expiries}");
+}
+
+/// How many values a process created, all of whose threads got this.
+fn created(line: &str, got: u32) -> u32 {
+    let count = line
+        .strip_prefix("created ")
+        .and_then(|line| line.strip_suffix(&format!(" got [{got}]")));
+    count.and_then(|count| count.parse().ok()).expect(line)
+}
+
+#[test]
+fn four_processes_of_each_language_create_once_at_each_of_a_hundred_expiries() {
+    // By default Python looks every 0.1 s.
+    let is_soak = std::env::var_os("DOGPILE_TEST_FULL").is_some();
+    create_once_at_each(100, if is_soak { 0.1 } else { 0.02 });
 }

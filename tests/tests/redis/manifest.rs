@@ -140,3 +140,23 @@ fn a_region_whose_server_is_full_serves_what_is_there_and_stores_again_at_once_w
     assert_eq!(*users.get_or_create("new", || 4_u32).unwrap(), 3);
     assert!(users.get::<u32>("old").unwrap().is_none());
 }
+
+#[test]
+fn a_region_that_must_be_healthy_does_not_open_before_its_server_is_up() {
+    let mut server = RedisServer::start(&["--requirepass", "hunter2"]);
+    let folder = manifest(&server);
+    let file = folder.path().join("dogpile.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let must = "expiration_time = \"5m\"\nrequire_healthy = true";
+    fs::write(&file, text.replacen("expiration_time = \"5m\"", must, 1)).unwrap();
+    server.kill();
+    let error = Host::open(&file).err().expect("its server is down");
+    let place = format!("127.0.0.1:{}", server.port());
+    let shown = format!("{error} {error:?}");
+    for words in ["require_healthy = true", &place, "is it running there?"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+    server.restart();
+    open(&folder).1.set("key", 1_u32).unwrap();
+}

@@ -8,6 +8,10 @@ use std::time::Duration;
 use dogpile::{Host, OnBackendError, Region, RegionConfig};
 use dogpile_tests::python::python;
 use dogpile_tests::redis_server::RedisServer;
+use serde_json::{Value as Json, json};
+
+use crate::processes::Part;
+use crate::support::at;
 
 /// The folder of what Python programs copy.
 pub(crate) const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
@@ -25,15 +29,22 @@ pub(crate) struct Python {
 
 impl Python {
     pub(crate) fn start(server: &RedisServer) -> Self {
-        Self::start_with(server, &[])
+        Self::start_on("redis", &at(server), None)
     }
 
     /// With this interval for invalidations, in seconds.
-    pub(crate) fn start_with(server: &RedisServer, interval: &[&str]) -> Self {
+    pub(crate) fn start_with(server: &RedisServer, interval: f64) -> Self {
+        Self::start_on("redis", &at(server), Some(interval))
+    }
+
+    /// With a region on that backend of dogpile.cache.
+    pub(crate) fn start_on(backend: &str, arguments: &Json, interval: Option<f64>) -> Self {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
+        let part = json!({
+            "backend": format!("dogpile.cache.{backend}"), "arguments": arguments, "interval": interval,
+        });
         let mut child = Command::new(interpreter())
-            .args(["-B", program, &server.port().to_string()])
-            .args(interval)
+            .args(["-B", program, &part.to_string()])
             .env("PYTHONPATH", DOCS)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -87,15 +98,20 @@ pub(crate) fn rust_with(
     server: &RedisServer,
     change: impl FnOnce(RegionConfig) -> RegionConfig,
 ) -> Region {
-    let config = RegionConfig::on("users", "redis")
-        .argument("host", "127.0.0.1")
-        .argument("port", server.port())
+    rust_on(change(Part::of("redis", at(server), LEASE).region()))
+}
+
+/// The lease of Rust's locks.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+pub(crate) fn rust_on(users: RegionConfig) -> Region {
+    let users = users
         .on_backend_error(OnBackendError::Fail)
         .expiration_time(Duration::from_mins(1))
         .invalidation_interval(Duration::from_millis(10));
     let host = Host::builder()
         .plugin(dogpile_plugin_redis::plugin())
-        .region(change(config));
+        .region(users);
     host.build().unwrap().region("users").unwrap()
 }
 

@@ -2,52 +2,68 @@
 
 use std::time::Duration;
 
+use dogpile::RegionConfig;
 use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
+use serde_json::{Value as Json, json};
 
-use crate::watched::Watched;
+use crate::support::at;
 
-const PORT: &str = "DOGPILE_TEST_REDIS_PORT";
-const SENTINELS: &str = "DOGPILE_TEST_REDIS_SENTINELS";
-const LEASE: &str = "DOGPILE_TEST_LEASE";
+const PART: &str = "DOGPILE_TEST_PART";
 
-/// In a worker: where the server is, and the lease of its locks.
-pub(crate) fn part() -> Option<(Place, Duration)> {
-    let port = |text: &str| text.parse().unwrap();
-    let place = match (std::env::var(PORT), std::env::var(SENTINELS)) {
-        (Ok(text), _) => Place::Port(port(&text)),
-        (_, Ok(text)) => Place::Sentinels(text.split(' ').map(port).collect()),
-        _ => return None,
-    };
-    let lease = std::env::var(LEASE).ok()?.parse().unwrap();
-    Some((place, Duration::from_millis(lease)))
+/// The part of a worker.
+pub(crate) struct Part {
+    backend: String,
+    arguments: Json,
+    pub(crate) lease: Duration,
+    /// Its clock is the system's, as that of Python, and cannot be set.
+    pub(crate) has_system_clock: bool,
 }
 
-/// Where a server is.
-pub(crate) enum Place {
-    Port(u16),
-    /// Where they say, on these ports.
-    Sentinels(Vec<u16>),
-}
+impl Part {
+    /// A region on that backend.
+    pub(crate) fn of(backend: &str, arguments: Json, lease: Duration) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            arguments,
+            lease,
+            has_system_clock: false,
+        }
+    }
 
-/// A process with a region where those sentinels say.
-pub(crate) fn worker_watched(watched: &Watched, lease: Duration) -> Process {
-    let sentinels = watched.sentinels.iter();
-    let ports: Vec<String> = sentinels
-        .map(|sentinel| sentinel.port().to_string())
-        .collect();
-    let variables = [
-        (SENTINELS, ports.join(" ").into()),
-        (LEASE, lease.as_millis().to_string().into()),
-    ];
-    Process::start("worker::a_worker", &variables)
+    /// In a worker: its part.
+    pub(crate) fn mine() -> Option<Self> {
+        let part: Json = serde_json::from_str(&std::env::var(PART).ok()?).unwrap();
+        let lease = Duration::from_secs_f64(part["lease"].as_f64().unwrap());
+        let backend = part["backend"].as_str().unwrap();
+        Some(Self {
+            has_system_clock: part["has_system_clock"].as_bool().unwrap(),
+            ..Self::of(backend, part["arguments"].clone(), lease)
+        })
+    }
+
+    /// The region `users`.
+    pub(crate) fn region(&self) -> RegionConfig {
+        let arguments = self.arguments.as_object().unwrap();
+        let users = RegionConfig::on("users", &self.backend).lock_timeout(self.lease);
+        arguments.iter().fold(users, |users, (name, value)| {
+            users.argument(name, value.clone())
+        })
+    }
+
+    /// A process that plays it.
+    pub(crate) fn start(&self) -> Process {
+        let part = json!({
+            "backend": self.backend, "arguments": self.arguments, "lease": self.lease.as_secs_f64(),
+            "has_system_clock": self.has_system_clock,
+        });
+        Process::start("worker::a_worker", &[(PART, part.to_string().into())])
+    }
 }
 
 /// A process with a region on that server.
 pub(crate) fn worker(server: &RedisServer, lease: Duration) -> Process {
-    let variables = [
-        (PORT, server.port().to_string().into()),
-        (LEASE, lease.as_millis().to_string().into()),
-    ];
-    Process::start("worker::a_worker", &variables)
+    let mut arguments = at(server);
+    arguments["clear_empties_db"] = json!(true);
+    Part::of("redis", arguments, lease).start()
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -43,7 +43,8 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    server: u16,
+    server: AtomicU16,
+    accepted: AtomicUsize,
     fault: Mutex<Fault>,
     ended: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
@@ -55,7 +56,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            server,
+            server: AtomicU16::new(server),
+            accepted: AtomicUsize::new(0),
             fault: Mutex::new(Fault::None),
             ended: AtomicBool::new(false),
             streams: Mutex::default(),
@@ -76,6 +78,16 @@ impl Proxy {
     /// From now on, on connections that stand too.
     pub(crate) fn set(&self, fault: Fault) {
         *self.shared.fault.lock().unwrap() = fault;
+    }
+
+    /// New connections lead to the server on that port from now on.
+    pub(crate) fn lead(&self, server: u16) {
+        self.shared.server.store(server, Ordering::SeqCst);
+    }
+
+    /// How many connections there were, with those that were refused.
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
     }
 
     /// Ends all connections.
@@ -103,10 +115,12 @@ impl Shared {
             if self.ended.load(Ordering::SeqCst) {
                 return;
             }
+            self.accepted.fetch_add(1, Ordering::SeqCst);
             if self.fault() == Fault::Refuse {
                 continue;
             }
-            let Ok(server) = TcpStream::connect(("127.0.0.1", self.server)) else {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", self.server.load(Ordering::SeqCst)))
+            else {
                 continue;
             };
             let mut streams = self.streams.lock().unwrap();

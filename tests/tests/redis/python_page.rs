@@ -13,25 +13,46 @@ use tempfile::TempDir;
 use crate::peer::{DOCS, interpreter};
 use crate::support::{client, until};
 use crate::users::{User, load};
+use crate::watched::lone_sentinel;
 
 const PAGE: &str = include_str!("../../../docs/python.md");
 
 /// Where the page has its server.
 const URL: &str = "redis://localhost:6379/0";
 
-/// The page's programs, beside a server of the test's own.
+/// Where it has a sentinel: in Python, and in a manifest.
+const SENTINEL: [&str; 2] = ["[\"localhost\", 26379]", "\"localhost:26379\""];
+
+/// The page's programs, beside a server and a sentinel of the test's own.
 struct Page {
     server: RedisServer,
+    sentinel: RedisServer,
     folder: TempDir,
 }
 
 impl Page {
+    fn new() -> Self {
+        let server = RedisServer::start(&[]);
+        Self {
+            sentinel: lone_sentinel(server.port(), ""),
+            server,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// The fenced blocks of that language.
     fn blocks(&self, language: &str) -> Vec<String> {
         let url = format!("redis://127.0.0.1:{}/0", self.server.port());
         let blocks = PAGE.split("```").skip(1).step_by(2);
         let blocks = blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n")));
-        blocks.map(|block| block.replace(URL, &url)).collect()
+        let port = self.sentinel.port();
+        let blocks = blocks.map(|block| {
+            block
+                .replace(URL, &url)
+                .replace(SENTINEL[0], &format!("[\"127.0.0.1\", {port}]"))
+                .replace(SENTINEL[1], &format!("\"127.0.0.1:{port}\""))
+        });
+        blocks.collect()
     }
 
     /// A Python program whose `myapp/users.py` is that block.
@@ -81,6 +102,11 @@ fn loads(program: &PathBuf, id: u64) {
     );
 }
 
+/// Where the page's function is cached.
+fn key(id: u64) -> String {
+    format!("myapp.users:load|{id}")
+}
+
 fn stored(client: &mut Connection, key: &str) -> Vec<u8> {
     let stored: Option<Vec<u8>> = client.get(key).unwrap();
     stored.unwrap_or_default()
@@ -92,27 +118,20 @@ fn is_pickled(stored: &[u8]) -> bool {
 
 #[test]
 fn the_rust_of_the_page_is_what_runs_here() {
-    let page = Page {
-        server: RedisServer::start(&[]),
-        folder: tempfile::tempdir().unwrap(),
-    };
+    let page = Page::new();
     assert_eq!(page.blocks("rust"), [include_str!("users.rs")]);
 }
 
 #[test]
 fn a_region_moves_as_the_page_tells() {
-    let page = Page {
-        server: RedisServer::start(&[]),
-        folder: tempfile::tempdir().unwrap(),
-    };
+    let page = Page::new();
     let mut client = client(&page.server);
     let (python, toml) = (page.blocks("python"), page.blocks("toml"));
-    let [before, reads, writes, calls, prefixed] = &python[..] else {
+    let [before, reads, writes, calls, ..] = &python[..] else {
         panic!("there are other blocks: {python:#?}");
     };
     let before = page.program("before", before);
     let (reads, writes) = (page.program("reads", reads), page.program("writes", writes));
-    let key = |id: u64| format!("myapp.users:load|{id}");
 
     // Before, and step 1: pickles, which both read.
     for (id, writer, reader) in [(1, &before, &reads), (2, &reads, &before)] {
@@ -163,8 +182,14 @@ fn a_region_moves_as_the_page_tells() {
     assert_eq!(run(&writes, get), "True");
     users.invalidate(Invalidation::Hard).unwrap();
     assert_eq!(run(&writes, get), "False");
+}
 
-    // With a prefix, and a mangler.
+#[test]
+fn a_prefix_and_a_mangler_are_shared_as_the_page_tells() {
+    let page = Page::new();
+    let mut client = client(&page.server);
+    let (python, toml) = (page.blocks("python"), page.blocks("toml"));
+    let (calls, prefixed) = (&python[3], &python[4]);
     let prefixed = page.program("prefixed", prefixed);
     let host = page.host("prefixed.toml", &toml[1]);
     let users = host.region("users").unwrap();
@@ -174,4 +199,24 @@ fn a_region_moves_as_the_page_tells() {
     run(&prefixed, calls);
     assert!(!stored(&mut client, "myapp:_dogpile_inv:users").is_empty());
     until("Rust sees it", || get().is_none());
+}
+
+#[test]
+fn a_region_behind_sentinels_is_shared_as_the_page_tells() {
+    let page = Page::new();
+    let mut client = client(&page.server);
+    let (python, toml) = (page.blocks("python"), page.blocks("toml"));
+    let (calls, watched) = (&python[3], &python[5]);
+    let watched = page.program("watched", watched);
+    let host = page.host("watched.toml", &toml[2]);
+    let users = host.region("users").unwrap();
+    loads(&watched, 7);
+    let get = || users.get::<User>(&*key(7)).unwrap();
+    assert_eq!(*get().unwrap(), load::original(7));
+    run(&watched, calls);
+    until("Rust sees it", || get().is_none());
+    users.set(&*key(7), load::original(7)).unwrap();
+    let by_rust = stored(&mut client, &key(7));
+    loads(&watched, 7);
+    assert_eq!(stored(&mut client, &key(7)), by_rust);
 }

@@ -15,10 +15,10 @@ use crate::peer::{Python, get, rust, rust_with};
 use crate::support::{client, until};
 
 /// Python's region reads the record at each call.
-const AT_ONCE: &[&str] = &["0"];
+const AT_ONCE: f64 = 0.0;
 
 /// Python's region reads the record once.
-const NEVER_AGAIN: &[&str] = &["3600"];
+const NEVER_AGAIN: f64 = 3600.0;
 
 /// Where the record lies.
 const RECORD: &str = "_dogpile_inv:users";

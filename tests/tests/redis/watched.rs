@@ -1,9 +1,13 @@
 //! A master and two replicas that three sentinels watch.
 
+use std::path::Path;
+
+use dogpile_tests::python::valkey_server;
 use dogpile_tests::redis_server::RedisServer;
 use redis::{RedisResult, Value};
 use serde_json::{Value as Json, json};
 
+use crate::peer::interpreter;
 use crate::support::{try_client, until};
 
 pub(crate) struct Watched {
@@ -13,24 +17,29 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Each of them with these options, and the sentinels with these lines, which may speak of the service `mymaster`.
-    pub(crate) fn start(options: &[&str], lines: &[&str]) -> Self {
-        let mut all = vec!["--repl-diskless-sync-delay", "0"];
-        all.extend(options);
-        let master = RedisServer::start(&all);
+    pub(crate) fn start() -> Self {
+        Self::start_program(Path::new("redis-server"))
+    }
+
+    /// Of Valkey.
+    pub(crate) fn start_valkey() -> Self {
+        Self::start_program(&valkey_server(&interpreter()))
+    }
+
+    fn start_program(program: &Path) -> Self {
+        let mut options = vec!["--repl-diskless-sync-delay", "0"];
+        let master = RedisServer::start_program(program, &options);
         let of_master = format!("127.0.0.1 {}", master.port());
-        all.extend(["--replicaof", &of_master]);
+        options.extend(["--replicaof", &of_master]);
         let mut servers = vec![master];
-        servers.extend((0..2).map(|_| RedisServer::start(&all)));
+        servers.extend((0..2).map(|_| RedisServer::start_program(program, &options)));
         let file = format!(
             "sentinel monitor mymaster {of_master} 2\n\
              sentinel down-after-milliseconds mymaster 1000\n\
-             sentinel failover-timeout mymaster 5000\n\
-             {}\n",
-            lines.join("\n")
+             sentinel failover-timeout mymaster 5000\n"
         );
         let sentinels = (0..3)
-            .map(|_| RedisServer::start_sentinel(&file, &[]))
+            .map(|_| RedisServer::start_sentinel_program(program, &file, &[]))
             .collect();
         let watched = Self { servers, sentinels };
         watched.until_complete();
@@ -39,40 +48,46 @@ impl Watched {
 
     /// Until the replicas have all, and each sentinel knows all others.
     pub(crate) fn until_complete(&self) {
-        for sentinel in &self.sentinels {
-            // Redis 7 can do sooner what all do in the end.
-            for period in ["INFO-PERIOD", "PUBLISH-PERIOD"] {
-                let _set = try_ask(sentinel, &["SENTINEL", "DEBUG", period, "500"]);
-            }
-        }
+        self.sentinels.iter().for_each(hurry);
         for sentinel in &self.sentinels {
             until("the sentinel knows all", || {
                 let master = ask(sentinel, &["SENTINEL", "MASTER", "mymaster"]);
                 let others = field(&master, "num-other-sentinels");
-                let replicas = ask(sentinel, &["SENTINEL", "REPLICAS", "mymaster"]);
-                let Value::Array(replicas) = replicas else {
-                    return false;
-                };
-                let up = replicas.iter().filter(|replica| {
-                    field(replica, "master-link-status").as_deref() == Some("ok")
-                        && field(replica, "flags").as_deref() == Some("slave")
-                });
-                others.as_deref() == Some("2") && up.count() == 2
+                others.as_deref() == Some("2")
+                    && of_replicas(sentinel, "master-link-status") == ["ok", "ok"]
+                    && of_replicas(sentinel, "flags") == ["slave", "slave"]
             });
         }
     }
 
-    /// The arguments for it.
+    /// The arguments for it, with all reads from the master.
     pub(crate) fn arguments(&self) -> Json {
-        let [one, two, three] = [0, 1, 2].map(|at: usize| self.sentinels[at].port());
-        json!({
-            "sentinels": [
-                format!("127.0.0.1:{one}"),
-                ["127.0.0.1", two],
-                { "host": "127.0.0.1", "port": three },
-            ],
-            "read_from_replicas": false,
-        })
+        let mut arguments = self.arguments_alone();
+        arguments["read_from_replicas"] = json!(false);
+        arguments
+    }
+
+    /// The arguments that there must be.
+    pub(crate) fn arguments_alone(&self) -> Json {
+        let places = self.sentinels.iter();
+        let places = places.map(|sentinel| json!(["127.0.0.1", sentinel.port()]));
+        json!({ "sentinels": places.collect::<Vec<_>>() })
+    }
+
+    /// Until all sentinels name the same master.
+    pub(crate) fn until_agreed(&self) {
+        until("all sentinels know", || {
+            let named = |sentinel| {
+                ask(
+                    sentinel,
+                    &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"],
+                )
+            };
+            let first = named(&self.sentinels[0]);
+            self.sentinels
+                .iter()
+                .all(|sentinel| named(sentinel) == first)
+        });
     }
 
     /// Which server is the master, as the sentinels see it.
@@ -94,6 +109,19 @@ impl Watched {
         });
         self.master()
     }
+}
+
+/// Redis 7 can do sooner what all do in the end.
+pub(crate) fn hurry(sentinel: &RedisServer) {
+    for period in ["INFO-PERIOD", "PUBLISH-PERIOD"] {
+        let _set = try_ask(sentinel, &["SENTINEL", "DEBUG", period, "500"]);
+    }
+}
+
+/// A sentinel of its own for the server on that port. Alone it elects nobody.
+pub(crate) fn lone_sentinel(port: u16, lines: &str) -> RedisServer {
+    let monitor = format!("sentinel monitor mymaster 127.0.0.1 {port} 2\n{lines}\n");
+    RedisServer::start_sentinel(&monitor, &[])
 }
 
 /// What a server says of itself.
@@ -125,6 +153,17 @@ pub(crate) fn try_ask(server: &RedisServer, command: &[&str]) -> RedisResult<Val
     let mut command_line = redis::cmd(command[0]);
     command_line.arg(&command[1..]);
     command_line.query(&mut try_client(server)?)
+}
+
+/// What a sentinel says of the replicas: their fields by that name.
+pub(crate) fn of_replicas(sentinel: &RedisServer, name: &str) -> Vec<String> {
+    match ask(sentinel, &["SENTINEL", "REPLICAS", "mymaster"]) {
+        Value::Array(replicas) => {
+            let fields = replicas.iter().filter_map(|replica| field(replica, name));
+            fields.collect()
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn field(fields: &Value, name: &str) -> Option<String> {

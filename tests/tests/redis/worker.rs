@@ -1,31 +1,19 @@
 //! The part that a process plays.
 
-use dogpile::{Host, OnBackendError, RegionConfig};
-use dogpile_tests::worker::obey;
+use dogpile::{Host, OnBackendError};
+use dogpile_tests::worker::{obey, obey_by_system_clock};
 
-use crate::processes::{Place, part};
+use crate::processes::Part;
 
 #[test]
 fn a_worker() {
-    let Some((place, lease)) = part() else {
+    let Some(part) = Part::mine() else {
         return;
     };
-    let config = match place {
-        Place::Port(port) => RegionConfig::on("users", "redis")
-            .argument("host", "127.0.0.1")
-            .argument("port", port),
-        Place::Sentinels(ports) => {
-            let sentinels = ports.iter().map(|port| format!("127.0.0.1:{port}"));
-            RegionConfig::on("users", "redis_sentinel")
-                .argument("sentinels", sentinels.collect::<Vec<_>>())
-        }
-    };
-    let config = config
-        .argument("clear_empties_db", true)
-        .on_backend_error(OnBackendError::Fail)
-        .lock_timeout(lease);
-    obey(
-        Host::builder().plugin(dogpile_plugin_redis::plugin()),
-        config,
-    );
+    let host = Host::builder().plugin(dogpile_plugin_redis::plugin());
+    let users = part.region().on_backend_error(OnBackendError::Fail);
+    if part.has_system_clock {
+        obey_by_system_clock(host, users);
+    }
+    obey(host, users);
 }
