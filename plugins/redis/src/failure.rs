@@ -52,7 +52,10 @@ impl Failure {
         match self {
             Self::Connect(_) | Self::Closed => true,
             Self::Refused(error) => {
-                matches!(error.code(), "READONLY" | "MASTERDOWN" | "LOADING")
+                matches!(
+                    error.code(),
+                    "READONLY" | "MASTERDOWN" | "LOADING" | "CLUSTERDOWN"
+                )
                     || is_readonly_script(error)
             }
             _ => false,
@@ -191,8 +194,22 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
             f,
             "cannot write to its disk, and stores nothing until it can. It says: {said}"
         ),
-        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => {
-            write!(f, "is part of a cluster, which this backend cannot use")
+        "CLUSTERDOWN" => write!(
+            f,
+            "cannot do that while its cluster is down: see `CLUSTER INFO` and `CLUSTER NODES` there. It says: {said}"
+        ),
+        "TRYAGAIN" => write!(
+            f,
+            "has some of these keys, and another the rest, while their slot moves: it did not end within \
+             `socket_timeout`"
+        ),
+        code @ ("MOVED" | "ASK" | "CROSSSLOT") => write!(
+            f,
+            "is part of a cluster: use the backend `redis_cluster` or `valkey_cluster`; there, its nodes do not agree who \
+             has these keys. It says: {code} {said}"
+        ),
+        "ERR" if said.contains("cluster support disabled") => {
+            write!(f, "is in no cluster: use the backend `redis` or `valkey`")
         }
         "ERR" if said.contains("without any password configured") => {
             write!(f, "has no password: leave `{password}` out, or give it one")

@@ -117,33 +117,42 @@
 mod arguments;
 mod backend;
 mod clear;
+mod cluster;
 mod connection;
 mod doubtful;
 mod failure;
+mod guard;
+mod inquiry;
 mod kinds;
 mod known;
 mod locks;
+mod many;
 mod names;
 mod node;
 mod per_process;
 mod pool;
+mod redirect;
 mod script;
 mod seconds;
 mod secret;
 mod sentinel;
 mod sentinels;
 mod server;
+mod servers;
+mod slot_map;
+mod slots;
 mod stream;
 mod target;
 mod tls;
+mod topology;
 mod waiters;
 mod watch;
 
 use dogpile_plugin_api::export_plugin;
 
-pub use self::arguments::RedisArguments;
-pub use self::backend::{Backed, Redis, RedisSentinel};
-pub use self::kinds::{BySentinels, OneServer};
+pub use self::arguments::{ClusterLock, RedisArguments};
+pub use self::backend::{Backed, Redis, RedisCluster, RedisSentinel};
+pub use self::kinds::{BySentinels, InCluster, OneServer};
 pub use self::node::Node;
 pub use self::seconds::Seconds;
 pub use self::secret::Secret;
@@ -151,8 +160,10 @@ pub use self::secret::Secret;
 export_plugin! {
     backends: {
         "redis" => Redis,
+        "redis_cluster" => RedisCluster,
         "redis_sentinel" => RedisSentinel,
         "valkey" => Redis,
+        "valkey_cluster" => RedisCluster,
         "valkey_sentinel" => RedisSentinel,
     }
 }
