@@ -39,7 +39,8 @@ const SOON: Duration = Duration::from_secs(20);
 /// A test wants a server that works: anything else is the end of the test.
 #[expect(clippy::missing_panics_doc, reason = "said once, above")]
 impl RedisServer {
-    /// Starts one with these options beside those that every test wants, and waits until it answers.
+    /// Starts one with these options beside those that every test wants, and waits until it answers. In an option `{port}`
+    /// is where it listens, and `{free}` another port.
     pub fn start(options: &[&str]) -> Self {
         Self::start_program("redis-server", options)
     }
@@ -69,6 +70,9 @@ impl RedisServer {
         // Another program may take the port first.
         for _ in 0..10 {
             let port = free_port();
+            let other = free_port().to_string();
+            let options = options.iter().map(|option| option.replace("{free}", &other));
+            let options: Vec<String> = options.collect();
             if let Some(running) = spawn(&program, &folder, port, &options) {
                 return Self {
                     running,

@@ -5,6 +5,8 @@
 mod arguments;
 mod certificates;
 mod chaos;
+mod cluster;
+mod clustered;
 mod conformance;
 mod crowds;
 mod failover;
