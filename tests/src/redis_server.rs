@@ -71,7 +71,9 @@ impl RedisServer {
         for _ in 0..10 {
             let port = free_port();
             let other = free_port().to_string();
-            let options = options.iter().map(|option| option.replace("{free}", &other));
+            let options = options
+                .iter()
+                .map(|option| option.replace("{free}", &other));
             let options: Vec<String> = options.collect();
             if let Some(running) = spawn(&program, &folder, port, &options) {
                 return Self {

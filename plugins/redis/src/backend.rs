@@ -15,7 +15,7 @@ use crate::failure::{Answer, Failure};
 use crate::guard::{Entry, found, get, is_no_value, set, stored};
 use crate::kinds::{BySentinels, InCluster, Kind, OneServer};
 use crate::locks::{KeyMutex, Locks, token};
-use crate::many::Request;
+use crate::many::{Request, unless_split};
 use crate::names::Names;
 use crate::servers::Servers;
 
@@ -82,13 +82,17 @@ impl<K: Kind> Backend for Backed<K> {
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         let command = get(key);
-        let bytes = self.servers.read(key.as_bytes(), |on| get_one(on, &command))?;
+        let bytes = self
+            .servers
+            .read(key.as_bytes(), |on| get_one(on, &command))?;
         Ok(bytes.map(|bytes| value(key, bytes)))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
         let command = get(key);
-        let bytes = self.servers.write(key.as_bytes(), |on| get_one(on, &command))?;
+        let bytes = self
+            .servers
+            .write(key.as_bytes(), |on| get_one(on, &command))?;
         Ok(bytes.map(|bytes| value(key, bytes)))
     }
 
@@ -132,7 +136,7 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn delete_multi(&self, keys: &[Key]) -> Result<()> {
-        let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
         if self.distributed_lock {
             self.locks.delete(&keys)
         } else {
@@ -198,12 +202,8 @@ impl<K> Backed<K> {
         });
         let requests: Vec<Request> = requests.collect();
         let replies = self.servers.read_all(&requests, |part, reply| {
-            let replies = match accepted(reply) {
-                // Some of these keys are on their way to another server.
-                Err(failure) if failure.is_code("TRYAGAIN") => return Ok(None),
-                reply => all_found(reply?, parts[part].1.len())?,
-            };
-            Ok(Some(replies))
+            let count = parts[part].1.len();
+            unless_split(accepted(reply).and_then(|reply| all_found(reply, count)))
         })?;
         let mut values: Vec<Option<Value>> = keys.iter().map(|_| None).collect();
         let mut alone = Vec::new();
@@ -225,12 +225,7 @@ impl<K> Backed<K> {
         Ok(values)
     }
 
-    fn entry<'e>(
-        &self,
-        key: &'e Key<'_>,
-        value: &'e Value,
-        lease: &Lease,
-    ) -> Result<Entry<'e>> {
+    fn entry<'e>(&self, key: &'e Key<'_>, value: &'e Value, lease: &Lease) -> Result<Entry<'e>> {
         Ok(Entry {
             key,
             bytes: bytes(value)?,

@@ -1,7 +1,6 @@
 use dogpile_plugin_api::Result;
 use redis::{Cmd, Value};
 
-use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
 use crate::guard::found;
 use crate::locks::Locks;
@@ -25,9 +24,9 @@ pub(crate) fn clear(locks: &Locks) -> Result<()> {
         each(server, Some(&pattern), |names| {
             let gets = names.iter().map(|name| request(locks, "GET", name));
             let gets: Vec<Request> = gets.collect();
-            let held = locks
-                .servers
-                .read_all(&gets, |_, reply| Ok(found(reply)?.is_some_and(|found| is_token(&found))))?;
+            let held = locks.servers.read_all(&gets, |_, reply| {
+                Ok(found(reply)?.is_some_and(|found| is_token(&found)))
+            })?;
             note(locks, names, &held)
         })?;
     }
@@ -40,16 +39,16 @@ pub(crate) fn clear(locks: &Locks) -> Result<()> {
                 names.iter().cloned().partition(is_beside);
             let unlinks = values.iter().map(|name| request(locks, "UNLINK", name));
             let unlinks: Vec<Request> = unlinks.collect();
-            locks.servers.write_all(&unlinks, None, |_, reply| {
-                number(accepted(reply)?).map(drop)
-            })?;
-            let looks = beside
+            locks
+                .servers
+                .write_all(&unlinks, None, |_, reply| number(reply).map(drop))?;
+            let calls = beside
                 .iter()
                 .map(|name| locks.servers.request(name, CLEAR.call(&[name], &[])));
-            let looks: Vec<Request> = looks.collect();
-            let held = locks.servers.write_all(&looks, Some(&CLEAR), |_, reply| {
-                Ok(number(accepted(reply)?)? == 1)
-            })?;
+            let calls: Vec<Request> = calls.collect();
+            let held = locks
+                .servers
+                .write_all(&calls, Some(&CLEAR), |_, reply| Ok(number(reply)? == 1))?;
             note(locks, &beside, &held)
         })?;
     }

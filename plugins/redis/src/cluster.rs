@@ -64,7 +64,10 @@ impl Cluster {
                 places.push(place.clone());
             }
         }
-        places.into_iter().map(|place| self.node.at(place)).collect()
+        places
+            .into_iter()
+            .map(|place| self.node.at(place))
+            .collect()
     }
 
     /// This is the cluster from now on.
@@ -78,7 +81,10 @@ impl Cluster {
             return debug!("the cluster of {} is known", self.node);
         };
         for server in before.servers().filter(|server| !is_known(server)) {
-            info!("the node {} of the cluster has no slots any more", server.target);
+            info!(
+                "the node {} of the cluster has no slots any more",
+                server.target
+            );
             // Who waits for a lock there waits where it is now.
             server.close();
         }
@@ -137,7 +143,10 @@ impl Informants<SlotMap> for Cluster {
                 }
                 Ok(topology) => {
                     let rank = |topology: &Topology| (topology.is_ok, topology.epoch);
-                    if best.as_ref().is_none_or(|best| rank(best) < rank(&topology)) {
+                    if best
+                        .as_ref()
+                        .is_none_or(|best| rank(best) < rank(&topology))
+                    {
                         best = Some(topology);
                     }
                 }
@@ -201,7 +210,10 @@ impl Servers for Cluster {
                 "the cluster is down, as its nodes see it: see `CLUSTER INFO` and `CLUSTER NODES`",
             ));
         }
-        Ok(map.masters().map(|(server, _)| Arc::clone(server)).collect())
+        Ok(map
+            .masters()
+            .map(|(server, _)| Arc::clone(server))
+            .collect())
     }
 
     fn failed(&self, server: &Arc<Server>, slot: Option<u16>, failure: &Failure) -> Next {
@@ -210,7 +222,9 @@ impl Servers for Cluster {
             (Some(Redirect::Moved(place)), Some(slot)) => {
                 let told = self.told(&place, |map, owner| {
                     map.outdate();
-                    let is_known = map.server(slot).is_some_and(|known| Arc::ptr_eq(known, owner));
+                    let is_known = map
+                        .server(slot)
+                        .is_some_and(|known| Arc::ptr_eq(known, owner));
                     (!is_known).then(|| map.moved(slot, owner))
                 });
                 told.map_or(Next::Fail, Next::Owner)
@@ -223,7 +237,6 @@ impl Servers for Cluster {
                 });
                 told.map_or(Next::Fail, Next::Ask)
             }
-            (Some(Redirect::TryAgain), _) => Next::Later,
             _ => self.gone(server, failure),
         }
     }

@@ -55,8 +55,7 @@ impl Failure {
                 matches!(
                     error.code(),
                     "READONLY" | "MASTERDOWN" | "LOADING" | "CLUSTERDOWN"
-                )
-                    || is_readonly_script(error)
+                ) || is_readonly_script(error)
             }
             _ => false,
         }
@@ -197,11 +196,6 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
         "CLUSTERDOWN" => write!(
             f,
             "cannot do that while its cluster is down: see `CLUSTER INFO` and `CLUSTER NODES` there. It says: {said}"
-        ),
-        "TRYAGAIN" => write!(
-            f,
-            "has some of these keys, and another the rest, while their slot moves: it did not end within \
-             `socket_timeout`"
         ),
         code @ ("MOVED" | "ASK" | "CROSSSLOT") => write!(
             f,

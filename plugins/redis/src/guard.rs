@@ -1,7 +1,7 @@
 //! Stores and deletions that heed creation locks.
 //!
-//! Where a lock and the note of a deletion are on the value's server for sure, each is one step, by a script. Where they are
-//! in slots of their own, neither can be:
+//! Where a lock and the note of a deletion are on the value's server, each is one step, by a script. Where they are in slots
+//! of their own, or on their way to another node, neither can be:
 //!
 //! - A deletion leaves its note first, and then deletes.
 //! - A store looks at lock and note, stores, and looks again; if the lock was lost meanwhile, or the deletion noted, it takes
@@ -9,13 +9,13 @@
 //!
 //! What is stored in vain can be read until it is taken back.
 
-use dogpile_plugin_api::{Guarded, Result};
+use dogpile_plugin_api::{Error, Guarded, Result};
 use redis::{Cmd, Value};
 
 use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
 use crate::locks::Locks;
-use crate::many::Request;
+use crate::many::{Request, unless_split};
 use crate::script::{DELETE, STORE, UNDO, number};
 
 /// What is to be stored under a lease.
@@ -56,145 +56,135 @@ impl Locks {
     /// Stores those whose locks are still held, and whose keys nobody deleted meanwhile.
     pub(crate) fn store(&self, entries: &[Entry<'_>]) -> Result<Vec<Guarded>> {
         let is_together = |entry: &Entry<'_>| self.names.are_together(entry.key);
-        if entries.iter().all(is_together) {
-            return self.store_together(entries.iter());
-        }
-        let (together, apart): (Vec<usize>, Vec<usize>) =
-            (0..entries.len()).partition(|place| is_together(&entries[*place]));
-        let mut outcomes = vec![Guarded::LeaseLost; entries.len()];
+        let together: Vec<usize> = (0..entries.len())
+            .filter(|place| is_together(&entries[*place]))
+            .collect();
         let done = self.store_together(together.iter().map(|place| &entries[*place]))?;
+        let mut outcomes: Vec<Option<Guarded>> = vec![None; entries.len()];
         for (place, outcome) in together.into_iter().zip(done) {
             outcomes[place] = outcome;
         }
-        self.store_apart(entries, apart, &mut outcomes)?;
-        Ok(outcomes)
+        let apart = (0..entries.len()).filter(|place| outcomes[*place].is_none());
+        let apart: Vec<&Entry<'_>> = apart.map(|place| &entries[place]).collect();
+        let mut done = self.store_apart(&apart)?.into_iter();
+        let outcomes: Option<Vec<Guarded>> = outcomes
+            .into_iter()
+            .map(|outcome| outcome.or_else(|| done.next()))
+            .collect();
+        outcomes.ok_or_else(|| Error::unavailable("a store has no outcome"))
     }
 
+    /// In one step each; `None` where that cannot be.
     fn store_together<'e>(
         &self,
         entries: impl Iterator<Item = &'e Entry<'e>>,
-    ) -> Result<Vec<Guarded>> {
+    ) -> Result<Vec<Option<Guarded>>> {
         let calls = entries.map(|entry| {
             let (lock, note) = (self.names.lock(entry.key), self.names.tombstone(entry.key));
             let milliseconds = entry.milliseconds.to_string();
             let call = STORE.call(
                 &[entry.key.as_bytes(), lock.as_bytes(), note.as_bytes()],
-                &[
-                    entry.token.as_bytes(),
-                    entry.bytes,
-                    milliseconds.as_bytes(),
-                ],
+                &[entry.token.as_bytes(), entry.bytes, milliseconds.as_bytes()],
             );
             self.servers.request(entry.key.as_bytes(), call)
         });
         let calls: Vec<Request> = calls.collect();
-        self.servers
-            .write_all(&calls, Some(&STORE), |_, reply| {
-                match number(accepted(reply)?)? {
-                    0 => Ok(Guarded::LeaseLost),
-                    1 => Ok(Guarded::Stored),
-                    2 => Ok(Guarded::Deleted),
-                    _ => Err(Failure::Nonsense),
-                }
-            })
+        let outcome = |reply| match number(reply)? {
+            0 => Ok(Guarded::LeaseLost),
+            1 => Ok(Guarded::Stored),
+            2 => Ok(Guarded::Deleted),
+            _ => Err(Failure::Nonsense),
+        };
+        self.servers.write_all(&calls, Some(&STORE), |_, reply| {
+            unless_split(outcome(reply))
+        })
     }
 
-    fn store_apart(
-        &self,
-        entries: &[Entry<'_>],
-        mut places: Vec<usize>,
-        outcomes: &mut [Guarded],
-    ) -> Result<()> {
-        self.look(entries, &places, outcomes)?;
-        places.retain(|place| outcomes[*place] == Guarded::Stored);
-        let sets = places.iter().map(|place| {
-            let Entry {
-                key,
-                bytes,
-                milliseconds,
-                ..
-            } = entries[*place];
-            self.servers
-                .request(key.as_bytes(), set(key, bytes, milliseconds))
+    fn store_apart(&self, entries: &[&Entry<'_>]) -> Result<Vec<Guarded>> {
+        let mut outcomes = self.look(entries.iter().copied())?;
+        let held: Vec<usize> = (0..entries.len())
+            .filter(|place| outcomes[*place] == Guarded::Stored)
+            .collect();
+        let held_entries = || held.iter().map(|place| entries[*place]);
+        let sets = held_entries().map(|entry| {
+            let set = set(entry.key, entry.bytes, entry.milliseconds);
+            self.servers.request(entry.key.as_bytes(), set)
         });
         let sets: Vec<Request> = sets.collect();
         let set = self
             .servers
             .write_all(&sets, None, |_, reply| stored(reply));
-        let looked = set.and_then(|_| self.look(entries, &places, outcomes));
-        if looked.is_ok() {
-            places.retain(|place| outcomes[*place] != Guarded::Stored);
+        match set.and_then(|_| self.look(held_entries())) {
+            Ok(looked) => {
+                for (place, outcome) in held.iter().zip(looked) {
+                    outcomes[*place] = outcome;
+                }
+                let lost = held
+                    .iter()
+                    .filter(|place| outcomes[**place] != Guarded::Stored);
+                self.take_back(lost.map(|place| entries[*place]))?;
+                Ok(outcomes)
+            }
+            // It is not known which.
+            Err(error) => self.take_back(held_entries()).and(Err(error)),
         }
-        // All of them, if it is not known which.
-        let undone = self.take_back(entries, &places);
-        looked.and(undone)
     }
 
     /// How it is with the locks of those.
-    fn look(
-        &self,
-        entries: &[Entry<'_>],
-        places: &[usize],
-        outcomes: &mut [Guarded],
-    ) -> Result<()> {
-        let names = places.iter().flat_map(|place| {
-            let key = entries[*place].key;
-            [self.names.lock(key), self.names.tombstone(key)]
-        });
-        let gets = names.map(|name| self.get(&name));
-        let gets: Vec<Request> = gets.collect();
-        let found = self.servers.read_all(&gets, |at, reply| {
-            let token = &entries[places[at / 2]].token;
-            Ok(found(reply)?.is_some_and(|found| found == token.as_bytes()))
-        })?;
-        for (place, of_place) in places.iter().zip(found.chunks_exact(2)) {
-            outcomes[*place] = match of_place {
-                [true, false] => Guarded::Stored,
-                [true, true] => Guarded::Deleted,
-                _ => Guarded::LeaseLost,
-            };
+    fn look<'e>(&self, entries: impl Iterator<Item = &'e Entry<'e>>) -> Result<Vec<Guarded>> {
+        let (mut gets, mut tokens) = (Vec::new(), Vec::new());
+        for entry in entries {
+            gets.push(self.get(&self.names.lock(entry.key)));
+            gets.push(self.get(&self.names.tombstone(entry.key)));
+            tokens.push(entry.token.as_bytes());
         }
-        Ok(())
+        let found = self.servers.read_all(&gets, |at, reply| {
+            Ok(found(reply)?.is_some_and(|found| found == tokens[at / 2]))
+        })?;
+        let looked = found.chunks_exact(2).map(|found| match found {
+            [true, false] => Guarded::Stored,
+            [true, true] => Guarded::Deleted,
+            _ => Guarded::LeaseLost,
+        });
+        Ok(looked.collect())
     }
 
-    fn take_back(&self, entries: &[Entry<'_>], places: &[usize]) -> Result<()> {
-        let calls = places.iter().map(|place| {
-            let Entry { key, bytes, .. } = entries[*place];
-            let call = UNDO.call(&[key.as_bytes()], &[bytes]);
-            self.servers.request(key.as_bytes(), call)
+    fn take_back<'e>(&self, entries: impl Iterator<Item = &'e Entry<'e>>) -> Result<()> {
+        let calls = entries.map(|entry| {
+            let call = UNDO.call(&[entry.key.as_bytes()], &[entry.bytes]);
+            self.servers.request(entry.key.as_bytes(), call)
         });
         let calls: Vec<Request> = calls.collect();
-        let done = self.servers.write_all(&calls, Some(&UNDO), |_, reply| {
-            number(accepted(reply)?).map(drop)
-        });
+        let done = self
+            .servers
+            .write_all(&calls, Some(&UNDO), |_, reply| number(reply).map(drop));
         done.map(drop)
     }
 
     /// Deletes, and notes it for those who create these keys.
     pub(crate) fn delete(&self, keys: &[&str]) -> Result<()> {
-        if keys.iter().all(|key| self.names.are_together(key)) {
-            return self.delete_together(keys);
-        }
-        let (together, apart): (Vec<&str>, Vec<&str>) =
+        let (together, mut apart): (Vec<&str>, Vec<&str>) =
             keys.iter().partition(|key| self.names.are_together(key));
-        self.delete_together(&together)?;
+        let done = self.delete_together(&together)?;
+        let split = together.iter().zip(done).filter(|(_, done)| done.is_none());
+        apart.extend(split.map(|(key, _)| *key));
         let noted = self.note(&apart);
         // A server without memory deletes all the same.
         let deleted = self.remove(&apart);
         noted.and(deleted)
     }
 
-    fn delete_together(&self, keys: &[&str]) -> Result<()> {
+    /// In one step each; `None` where that cannot be.
+    fn delete_together(&self, keys: &[&str]) -> Result<Vec<Option<i64>>> {
         let calls = keys.iter().map(|key| {
             let (lock, note) = (self.names.lock(key), self.names.tombstone(key));
             let call = DELETE.call(&[key.as_bytes(), lock.as_bytes(), note.as_bytes()], &[]);
             self.servers.request(key.as_bytes(), call)
         });
         let calls: Vec<Request> = calls.collect();
-        let done = self.servers.write_all(&calls, Some(&DELETE), |_, reply| {
-            number(accepted(reply)?).map(drop)
-        });
-        done.map(drop)
+        self.servers.write_all(&calls, Some(&DELETE), |_, reply| {
+            unless_split(number(reply))
+        })
     }
 
     /// Deletes, whoever creates these keys.
@@ -205,12 +195,14 @@ impl Locks {
             self.servers.request(keys[0].as_bytes(), command)
         };
         // Where keys are parted, each for itself: some may be on their way.
-        let is_parted = keys.first().is_some_and(|key| self.servers.slot(key.as_bytes()).is_some());
+        let is_parted = keys
+            .first()
+            .is_some_and(|key| self.servers.slot(key.as_bytes()).is_some());
         let at_once = if is_parted { 1 } else { keys.len().max(1) };
         let deletes: Vec<Request> = keys.chunks(at_once).map(delete).collect();
-        let done = self.servers.write_all(&deletes, None, |_, reply| {
-            number(accepted(reply)?).map(drop)
-        });
+        let done = self
+            .servers
+            .write_all(&deletes, None, |_, reply| number(reply).map(drop));
         done.map(drop)
     }
 
@@ -226,7 +218,7 @@ impl Locks {
         let asked: Vec<Request> = asked.collect();
         let held = self.servers.read_all(&asked, |at, reply| match at % 2 {
             0 => Ok((found(reply)?, 0)),
-            _ => Ok((None, number(accepted(reply)?)?)),
+            _ => Ok((None, number(reply)?)),
         })?;
         let mut notes = Vec::new();
         for (key, held) in keys.iter().zip(held.chunks_exact(2)) {

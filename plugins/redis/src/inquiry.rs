@@ -5,7 +5,6 @@ use arc_swap::ArcSwapOption;
 use dogpile_plugin_api::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 
-
 /// What others say of the servers. It is used until it is old or a call fails. Then one caller asks them, and the others go
 /// on with what is known, or wait for him where that does not do.
 pub(crate) struct Inquiry<K> {

@@ -5,10 +5,9 @@ use std::time::Duration;
 use dogpile_plugin_api::{Error, HostContext, Lease, Mutex, Result};
 use redis::Value;
 
-use crate::connection::accepted;
 use crate::doubtful::Doubtful;
 use crate::failure::Failure;
-use crate::names::Names;
+use crate::names::{Layout, Names};
 use crate::script::{RELEASE, RENEW, Script, number};
 use crate::servers::Servers;
 
@@ -27,7 +26,6 @@ pub(crate) struct KeyMutex {
     locks: Arc<Locks>,
     lock: String,
     tombstone: String,
-    are_together: bool,
 }
 
 impl KeyMutex {
@@ -36,7 +34,6 @@ impl KeyMutex {
         Self {
             lock: names.lock(key),
             tombstone: names.tombstone(key),
-            are_together: names.are_together(key),
             locks,
         }
     }
@@ -47,12 +44,14 @@ impl KeyMutex {
         let (lock, note) = (self.lock.as_bytes(), self.tombstone.as_bytes());
         let mut arguments = vec![token.as_bytes()];
         arguments.extend(rest);
-        if self.are_together {
+        if self.locks.names.layout == Layout::OneServer {
             let call = script.call(&[lock, note], &arguments);
             return servers.write(lock, |on| Ok(script.run(on, &call)? == 1));
         }
-        let calls = [lock, note].map(|name| servers.request(name, script.call(&[name], &arguments)));
-        let done = servers.write_all(&calls, Some(script), |_, reply| number(accepted(reply)?))?;
+        // Each by itself: in a cluster one may be on its way to another node.
+        let calls =
+            [lock, note].map(|name| servers.request(name, script.call(&[name], &arguments)));
+        let done = servers.write_all(&calls, Some(script), |_, reply| number(reply))?;
         Ok(done.first() == Some(&1))
     }
 

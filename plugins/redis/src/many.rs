@@ -149,7 +149,7 @@ impl dyn Servers {
             return Ok(Vec::new());
         }
         if job.requests.iter().all(|request| request.slot.is_none()) {
-            return self.done_in(None, job, places);
+            return self.done_in(None, job, &places);
         }
         let mut answers: Vec<Option<T>> = places.clone().map(|_| None).collect();
         let mut left: Vec<usize> = places.collect();
@@ -159,7 +159,7 @@ impl dyn Servers {
         }
         for place in left {
             let slot = job.requests[place].slot;
-            answers[place] = self.done_in(slot, job, place..=place)?.pop();
+            answers[place] = self.done_in(slot, job, &(place..=place))?.pop();
         }
         let answers: Option<Vec<T>> = answers.into_iter().collect();
         answers.ok_or_else(|| Error::unavailable("a command has no reply"))
@@ -170,7 +170,7 @@ impl dyn Servers {
         &self,
         slot: Option<u16>,
         job: &Job<'_, R>,
-        places: impl Iterator<Item = usize> + Clone,
+        places: &(impl Iterator<Item = usize> + Clone),
     ) -> Result<Vec<T>>
     where
         R: Fn(usize, Value) -> Answer<T>,
@@ -258,12 +258,20 @@ impl dyn Servers {
         let may = match self.failed(&share.server, slot, &failure) {
             Next::Fail => false,
             Next::Another => (job.may_repeat)(&failure),
-            Next::Owner(_) | Next::Ask(_) | Next::Later => true,
+            Next::Owner(_) | Next::Ask(_) => true,
         };
         if may && Instant::now() < job.deadline {
             return Ok(());
         }
         Err(failure.on(&share.server.target))
+    }
+}
+
+/// `None`: some of the command's keys are on their way to another server, so that it is to be done otherwise.
+pub(crate) fn unless_split<T>(answer: Answer<T>) -> Answer<Option<T>> {
+    match answer {
+        Err(failure) if failure.is_code("TRYAGAIN") => Ok(None),
+        answer => answer.map(Some),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The names of what is stored beside a value.
 
-use crate::slots::{hashtag, slot};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use crate::slots::{SLOTS, hashtag, slot};
 
 /// What the name of the note of a deletion begins with, before the key's.
 pub(crate) const TOMBSTONE: &str = "_dogpile_del";
@@ -33,7 +36,7 @@ impl Names {
         self.of(TOMBSTONE, key)
     }
 
-    /// Whether a script can have the value, the lock and the note at once.
+    /// Whether a script can have the value, the lock and the note at once, unless some are on their way to another node.
     pub(crate) fn are_together(&self, key: &str) -> bool {
         self.layout != Layout::Apart || hashtag(key.as_bytes()).is_some()
     }
@@ -57,20 +60,32 @@ impl Names {
 }
 
 /// What has the slot of `key` when it is in braces. It holds none that closes, so that no two keys have a name in common.
-fn tag(key: &str) -> String {
-    let tag = hashtag(key.as_bytes()).map_or(Ok(key), str::from_utf8);
-    match tag {
-        Ok(tag) if !tag.is_empty() && !tag.contains('}') => tag.to_owned(),
-        // One in 16384 numbers has it.
+fn tag(key: &str) -> Cow<'_, str> {
+    match hashtag(key.as_bytes()).map_or(Ok(key), str::from_utf8) {
+        Ok(tag) if !tag.is_empty() && !tag.contains('}') => tag.into(),
         _ => {
-            let wanted = slot(key.as_bytes());
-            let mut numbers = (0_u32..).map(|number| number.to_string());
-            numbers
-                .find(|number| slot(number.as_bytes()) == wanted)
-                .unwrap_or_default()
+            let slot = usize::from(slot(key.as_bytes()));
+            NUMBERS[slot].to_string().into()
         }
     }
 }
+
+/// For each slot the first number that has it.
+static NUMBERS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let mut numbers = vec![None; SLOTS.into()];
+    let mut left = numbers.len();
+    for number in 0_u32.. {
+        let of_slot = &mut numbers[usize::from(slot(number.to_string().as_bytes()))];
+        if of_slot.is_none() {
+            *of_slot = Some(number);
+            left -= 1;
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    numbers.into_iter().flatten().collect()
+});
 
 #[cfg(test)]
 mod tests {

@@ -73,7 +73,9 @@ fn parse(text: &str) -> Result<Node, String> {
         Some(port) => match port.parse() {
             Ok(port) => Some(port),
             Err(_) => {
-                return Err(format!("the port of \"{text}\" is no number from 1 to 65535"));
+                return Err(format!(
+                    "the port of \"{text}\" is no number from 1 to 65535"
+                ));
             }
         },
         None => None,

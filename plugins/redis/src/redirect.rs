@@ -1,15 +1,13 @@
 use crate::failure::Failure;
 use crate::target::Place;
 
-/// What a node of a cluster says that does not have the keys, or not all of them.
+/// What a node of a cluster says that does not have the keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Redirect {
     /// They are there.
     Moved(Place),
     /// They are on their way to that one, as all of this slot.
     Ask(Place),
-    /// Some are here and some are there.
-    TryAgain,
 }
 
 impl Redirect {
@@ -21,7 +19,6 @@ impl Redirect {
         let make = match error.code() {
             "MOVED" => Self::Moved,
             "ASK" => Self::Ask,
-            "TRYAGAIN" => return Some(Self::TryAgain),
             _ => return None,
         };
         let (_slot, address) = error.details()?.split_once(' ')?;
@@ -73,7 +70,10 @@ mod tests {
         let read = |line: &str| Redirect::of(&refused(line), &by);
         for (line, place) in [
             ("MOVED 3999 10.0.0.1:6381", at("10.0.0.1", 6381)),
-            ("MOVED 3999 two.example.com:6381", at("two.example.com", 6381)),
+            (
+                "MOVED 3999 two.example.com:6381",
+                at("two.example.com", 6381),
+            ),
             ("MOVED 3999 ::1:6381", at("::1", 6381)),
             ("MOVED 3999 :6381", at("one", 6381)),
             ("MOVED 3999 ?:6381", at("one", 6381)),
@@ -82,10 +82,6 @@ mod tests {
             let ask = line.replace("MOVED", "ASK");
             assert_eq!(read(&ask), Some(Redirect::Ask(place)), "{ask}");
         }
-        assert_eq!(
-            read("TRYAGAIN Multiple keys request during rehashing of slot"),
-            Some(Redirect::TryAgain)
-        );
         for other in ["MOVED 3999", "MOVED 3999 one", "ASK 1 one:x", "ERR MOVED"] {
             assert_eq!(read(other), None, "{other}");
         }

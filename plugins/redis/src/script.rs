@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Value};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, accepted};
 use crate::failure::{Answer, Failure};
 
 /// A script, which the server keeps under its hash once it was loaded.
@@ -53,7 +53,9 @@ return 1",
 
 /// Keys: value. Arguments: value. Deletes it, if it is still that one.
 pub(crate) static UNDO: LazyLock<Script> = LazyLock::new(|| {
-    script("if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DEL', KEYS[1])")
+    script(
+        "if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DEL', KEYS[1])",
+    )
 });
 
 /// Keys: value, lock, tombstone. Deletes, and notes it for the one who has the lock, for as long as that is his. A
@@ -131,7 +133,7 @@ impl Script {
 
 /// What a script returned.
 pub(crate) fn number(reply: Value) -> Answer<i64> {
-    match reply {
+    match accepted(reply)? {
         Value::Int(number) => Ok(number),
         _ => Err(Failure::Nonsense),
     }

@@ -46,8 +46,6 @@ pub(crate) enum Next {
     Owner(Arc<Server>),
     /// The same call of that one, this once: it is to have the keys soon.
     Ask(Arc<Server>),
-    /// The same call a little later.
-    Later,
 }
 
 /// What finds a server for a call.
@@ -158,17 +156,13 @@ impl dyn Servers {
                     asks = true;
                     other
                 }
-                Next::Later => {
-                    thread::sleep(pause(deadline));
-                    find(self, slot, deadline)?
-                }
                 Next::Another | Next::Fail => return Err(failure.on(&before.target)),
             };
         }
     }
 }
 
-/// Short beside how long keys are on their way from one server to another.
+/// Short beside how long nodes take to agree.
 fn pause(deadline: Instant) -> Duration {
     const PAUSE: Duration = Duration::from_millis(5);
     PAUSE.min(deadline.saturating_duration_since(Instant::now()))

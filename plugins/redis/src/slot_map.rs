@@ -117,7 +117,8 @@ impl SlotMap {
 
     /// Whether somebody has it whose last call did not fail.
     pub(crate) fn has(&self, slot: u16) -> bool {
-        self.owner_of(slot).is_some_and(|owner| !owner.is_doubtful())
+        self.owner_of(slot)
+            .is_some_and(|owner| !owner.is_doubtful())
     }
 
     fn owner_of(&self, slot: u16) -> Option<&Owner> {

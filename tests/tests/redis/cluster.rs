@@ -51,14 +51,19 @@ fn found(backend: &BackendInstance, keys: &[OwnedKey]) -> Vec<Option<Vec<u8>>> {
 fn keys_of_all_slots_are_stored_read_and_deleted_where_they_belong() {
     let cluster = Clustered::start();
     let backend = open_clustered(&cluster.arguments());
-    let many: Vec<OwnedKey> = (0..300).map(|number| key(&format!("key {number}"))).collect();
+    let many: Vec<OwnedKey> = (0..300)
+        .map(|number| key(&format!("key {number}")))
+        .collect();
     let bytes = |number: usize| format!("value {number}").into_bytes();
     // Every third one is missing.
     let entries: Vec<_> = (0..300)
         .filter(|number| number % 3 != 2)
         .map(|number| {
             let key = many[number].as_key();
-            (key, Value::copied(&Metadata::default(), key, &bytes(number)))
+            (
+                key,
+                Value::copied(&Metadata::default(), key, &bytes(number)),
+            )
         })
         .collect();
     backend.set_multi(&entries).unwrap();
@@ -87,7 +92,10 @@ fn keys_of_all_slots_are_stored_read_and_deleted_where_they_belong() {
     open_clustered(&arguments).delete_multi(&keys).unwrap();
     assert!(names(&cluster).is_empty());
     // What another program stored is a miss, among others too.
-    let list = ask(&cluster.nodes[cluster.owner("{a}list")], &["RPUSH", "{a}list", "x"]);
+    let list = ask(
+        &cluster.nodes[cluster.owner("{a}list")],
+        &["RPUSH", "{a}list", "x"],
+    );
     assert_eq!(list, Reply::Int(1));
     set(&backend, "{a}value", b"value").unwrap();
     let keys = ["{a}list", "{a}value", "elsewhere"].map(key);
@@ -119,7 +127,9 @@ fn many_keys_take_one_exchange_with_each_master_and_all_are_asked_at_once() {
     let cluster = Clustered::start();
     let arguments = with(cluster.arguments(), "socket_timeout", 20);
     let backend = open_clustered(&arguments);
-    let many: Vec<OwnedKey> = (0..60).map(|number| key(&format!("key {number}"))).collect();
+    let many: Vec<OwnedKey> = (0..60)
+        .map(|number| key(&format!("key {number}")))
+        .collect();
     let keys: Vec<_> = many.iter().map(OwnedKey::as_key).collect();
     let entries: Vec<_> = keys
         .iter()
@@ -129,7 +139,11 @@ fn many_keys_take_one_exchange_with_each_master_and_all_are_asked_at_once() {
         .iter()
         .map(|(key, value)| {
             let mutex = backend.mutex(key).unwrap().unwrap();
-            (*key, value.clone(), mutex.try_acquire(LONG).unwrap().unwrap())
+            (
+                *key,
+                value.clone(),
+                mutex.try_acquire(LONG).unwrap().unwrap(),
+            )
         })
         .collect();
     backend.delete_multi(&keys).unwrap();
@@ -140,7 +154,10 @@ fn many_keys_take_one_exchange_with_each_master_and_all_are_asked_at_once() {
         let before = reads(clients);
         call();
         let after = reads(clients);
-        let read = after.iter().zip(&before).map(|(after, before)| after - before);
+        let read = after
+            .iter()
+            .zip(&before)
+            .map(|(after, before)| after - before);
         // Each look is one by itself.
         read.map(|read| read - 1).collect::<Vec<_>>()
     };
@@ -186,7 +203,18 @@ fn many_keys_take_one_exchange_with_each_master_and_all_are_asked_at_once() {
 
 /// Keys with braces of all kinds, and without.
 const KEYS: [&str; 12] = [
-    "key", "", "{", "}", "{}", "{}key", "key}", "key{", "}{key", "{key}", "a{b}c{d}e", "{{key}}",
+    "key",
+    "",
+    "{",
+    "}",
+    "{}",
+    "{}key",
+    "key}",
+    "key{",
+    "}{key",
+    "{key}",
+    "a{b}c{d}e",
+    "{{key}}",
 ];
 
 #[test]
@@ -208,14 +236,25 @@ fn locks_have_the_names_of_dogpile_or_lie_beside_their_values() {
             assert_eq!(get(&other, name).unwrap().unwrap(), b"value");
             other.delete(&key(name).as_key()).unwrap();
             let all = names(&cluster);
-            let note = all.keys().find(|name| name.starts_with("_dogpile_del")).unwrap();
+            let note = all
+                .keys()
+                .find(|name| name.starts_with("_dogpile_del"))
+                .unwrap();
             let at = cluster.owner(note);
             let left = || ask(&cluster.nodes[at], &["PTTL", note]);
-            assert!(matches!(left(), Reply::Int(50_000..=60_000)), "{:?}", left());
+            assert!(
+                matches!(left(), Reply::Int(50_000..=60_000)),
+                "{:?}",
+                left()
+            );
             // It lasts as long as the lock, and goes with it.
             ask(&cluster.nodes[at], &["PEXPIRE", note, "20000"]);
             assert!(mutex.renew(&mut lease).unwrap());
-            assert!(matches!(left(), Reply::Int(50_000..=60_000)), "{:?}", left());
+            assert!(
+                matches!(left(), Reply::Int(50_000..=60_000)),
+                "{:?}",
+                left()
+            );
             assert_eq!(store(&owner, name, &lease), Guarded::Deleted);
             mutex.release(lease).unwrap();
             assert_eq!(names(&cluster), BTreeMap::new(), "{layout} {name}");
@@ -279,7 +318,9 @@ fn clear_empties_all_masters_but_for_locks() {
         let error = open_clustered(&arguments).clear().unwrap_err();
         assert!(error.to_string().contains("clear_empties_db"), "{error}");
         let backend = open_clustered(&with(arguments, "clear_empties_db", true));
-        let many: Vec<OwnedKey> = (0..5000).map(|number| key(&format!("key {number}"))).collect();
+        let many: Vec<OwnedKey> = (0..5000)
+            .map(|number| key(&format!("key {number}")))
+            .collect();
         let entries: Vec<_> = many
             .iter()
             .map(OwnedKey::as_key)
@@ -300,7 +341,11 @@ fn clear_empties_all_masters_but_for_locks() {
         backend.clear().unwrap();
         let left = names(&cluster);
         let is_beside = |name: &&String| name.starts_with("_lock") || name.starts_with("_dogpile");
-        assert_eq!((left.len(), left.keys().filter(is_beside).count()), (6, 6), "{left:?}");
+        assert_eq!(
+            (left.len(), left.keys().filter(is_beside).count()),
+            (6, 6),
+            "{left:?}"
+        );
         for (name, lease, mutex) in held {
             assert_eq!(store(&backend, name, &lease), Guarded::Deleted);
             mutex.release(lease).unwrap();

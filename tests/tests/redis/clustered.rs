@@ -60,7 +60,11 @@ impl Clustered {
             line.arg(&command[1..]);
             line.query::<Value>(&mut setup.client(&nodes[at])).unwrap()
         };
-        for (at, range) in [(0, ["0", "5460"]), (1, ["5461", "10922"]), (2, ["10923", "16383"])] {
+        for (at, range) in [
+            (0, ["0", "5460"]),
+            (1, ["5461", "10922"]),
+            (2, ["10923", "16383"]),
+        ] {
             ask(at, &["CLUSTER", "ADDSLOTSRANGE", range[0], range[1]]);
         }
         for at in 0..count {
