@@ -19,6 +19,9 @@ fn a_worker() {
             RegionConfig::on("users", "redis_sentinel")
                 .argument("sentinels", sentinels.collect::<Vec<_>>())
         }
+        Place::Cluster(port, layout) => RegionConfig::on("users", "redis_cluster")
+            .argument("startup_nodes", vec![format!("127.0.0.1:{port}")])
+            .argument("cluster_lock", layout),
     };
     let config = config
         .argument("clear_empties_db", true)
