@@ -11,23 +11,27 @@ def say(text):
     print(text, flush=True)
 
 
-arguments = {
-    "host": "127.0.0.1",
-    "port": int(sys.argv[1]),
-    "distributed_lock": True,
-    "thread_local_lock": False,
-    "lock_timeout": 30,
-}
+# A server's port, or that of a node of a cluster.
+kind, _, port = sys.argv[1].rpartition(":")
+arguments = {"distributed_lock": True, "thread_local_lock": False, "lock_timeout": 30}
+if kind == "cluster":
+    from redis.cluster import ClusterNode
+
+    backend = "dogpile.cache.redis_cluster"
+    arguments["startup_nodes"] = [ClusterNode("127.0.0.1", int(port))]
+else:
+    backend = "dogpile.cache.redis"
+    arguments.update(host="127.0.0.1", port=int(port))
 interval = {"interval": float(sys.argv[2])} if sys.argv[2:] else {}
 region = make_region("users", serializer=to_json, deserializer=from_json_or_pickle)
 region.configure(
-    "dogpile.cache.redis",
+    backend,
     expiration_time=60,
     arguments=arguments,
     region_invalidator=SharedInvalidation(region, **interval),
 )
 # As a program has it that knows nothing of Rust.
-defaults = make_region().configure("dogpile.cache.redis", expiration_time=60, arguments=arguments)
+defaults = make_region().configure(backend, expiration_time=60, arguments=arguments)
 go = threading.Event()
 
 
@@ -93,6 +97,8 @@ def do(word, *rest):
     elif word == "get":
         found = region.get_multi(rest)
         say(" ".join(str(value) if value else "none" for value in found))
+    elif word == "try_get":
+        say(attempt(lambda: region.get_multi(rest)))
     elif word == "set_default":
         defaults.set(rest[0], int(rest[1]))
         say("done")

@@ -9,6 +9,8 @@ use dogpile::{Host, OnBackendError, Region, RegionConfig};
 use dogpile_tests::python::python;
 use dogpile_tests::redis_server::RedisServer;
 
+use crate::clustered::Clustered;
+
 /// The folder of what Python programs copy.
 pub(crate) const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
@@ -30,9 +32,18 @@ impl Python {
 
     /// With this interval for invalidations, in seconds.
     pub(crate) fn start_with(server: &RedisServer, interval: &[&str]) -> Self {
+        Self::start_at(&server.port().to_string(), interval)
+    }
+
+    /// In that cluster, reading invalidations each time.
+    pub(crate) fn start_in(cluster: &Clustered) -> Self {
+        Self::start_at(&format!("cluster:{}", cluster.nodes[2].port()), &["0"])
+    }
+
+    fn start_at(place: &str, interval: &[&str]) -> Self {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
         let mut child = Command::new(interpreter())
-            .args(["-B", program, &server.port().to_string()])
+            .args(["-B", program, place])
             .args(interval)
             .env("PYTHONPATH", DOCS)
             .stdin(Stdio::piped())
@@ -87,15 +98,27 @@ pub(crate) fn rust_with(
     server: &RedisServer,
     change: impl FnOnce(RegionConfig) -> RegionConfig,
 ) -> Region {
-    let config = RegionConfig::on("users", "redis")
-        .argument("host", "127.0.0.1")
-        .argument("port", server.port())
+    region(change(
+        RegionConfig::on("users", "redis")
+            .argument("host", "127.0.0.1")
+            .argument("port", server.port()),
+    ))
+}
+
+/// As `rust`, in that cluster.
+pub(crate) fn rust_in(cluster: &Clustered) -> Region {
+    let nodes = vec![format!("127.0.0.1:{}", cluster.nodes[1].port())];
+    region(RegionConfig::on("users", "redis_cluster").argument("startup_nodes", nodes))
+}
+
+fn region(config: RegionConfig) -> Region {
+    let config = config
         .on_backend_error(OnBackendError::Fail)
         .expiration_time(Duration::from_mins(1))
         .invalidation_interval(Duration::from_millis(10));
     let host = Host::builder()
         .plugin(dogpile_plugin_redis::plugin())
-        .region(change(config));
+        .region(config);
     host.build().unwrap().region("users").unwrap()
 }
 
