@@ -1,22 +1,25 @@
 //! A child that goes on with the backend `redis` of its parent.
 
+use std::thread;
+use std::time::Instant;
+
 use dogpile_plugin_api::testing::{TestHost, host};
 use dogpile_plugin_api::{Backend, Guarded, Metadata, Mutex, Value};
-use dogpile_plugin_redis::Redis;
+use dogpile_plugin_redis::{Redis, RedisArguments, RedisCluster};
 use dogpile_tests::redis_server::RedisServer;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::c_library::in_a_child;
 use crate::children::{LONG, Step, alone, ended};
 
 const CALLS: u32 = 300;
 
-fn mutex(on: &Redis, host: &TestHost, key: &str) -> Box<dyn Mutex> {
+fn mutex(on: &impl Backend, host: &TestHost, key: &str) -> Box<dyn Mutex> {
     on.mutex(&host.key(key).as_key()).unwrap()
 }
 
 /// Stores and reads values that nobody else has.
-fn use_it(on: &Redis, host: &TestHost, whose: &str) {
+fn use_it(on: &impl Backend, host: &TestHost, whose: &str) {
     for number in 0..CALLS {
         let key = host.key(format!("{whose} {number}"));
         let bytes = format!("value of {whose} {number}");
@@ -31,16 +34,43 @@ fn use_it(on: &Redis, host: &TestHost, whose: &str) {
 fn a_child_has_connections_of_its_own_and_none_of_the_leases_of_its_parent() {
     alone(
         "redis_forks::a_child_has_connections_of_its_own_and_none_of_the_leases_of_its_parent",
-        both_use_it,
+        || {
+            let server = RedisServer::start(&[]);
+            both_use_it::<Redis>(&json!({ "host": "127.0.0.1", "port": server.port() }));
+        },
     );
 }
 
-fn both_use_it() {
-    let server = RedisServer::start(&[]);
+#[test]
+fn a_child_finds_the_nodes_of_a_cluster_for_itself() {
+    alone(
+        "redis_forks::a_child_finds_the_nodes_of_a_cluster_for_itself",
+        || {
+            let options = ["--cluster-enabled", "yes", "--cluster-port", "{free}"];
+            let server = RedisServer::start(&options);
+            let url = format!("redis://127.0.0.1:{}", server.port());
+            let mut client = redis::Client::open(&*url)
+                .unwrap()
+                .get_connection()
+                .unwrap();
+            let mut slots = redis::cmd("CLUSTER");
+            slots.arg(&["ADDSLOTSRANGE", "0", "16383"]);
+            slots.exec(&mut client).unwrap();
+            // It takes a moment until it sees that it has all.
+            let deadline = Instant::now() + LONG;
+            while redis::cmd("GET").arg("key").exec(&mut client).is_err() {
+                assert!(Instant::now() < deadline);
+                thread::yield_now();
+            }
+            both_use_it::<RedisCluster>(&json!({ "url": url }));
+        },
+    );
+}
+
+fn both_use_it<B: Backend<Arguments = RedisArguments>>(arguments: &Json) {
     let host = host();
-    let arguments = json!({ "host": "127.0.0.1", "port": server.port() });
-    let arguments = serde_json::from_value(arguments).unwrap();
-    let on = Redis::open(arguments, &host.context()).unwrap();
+    let arguments = serde_json::from_value(arguments.clone()).unwrap();
+    let on = B::open(arguments, &host.context()).unwrap();
     let key = host.key("key");
     let value = Value::copied(&Metadata::default(), key.as_key(), b"value");
     let mut lease = mutex(&on, &host, "key").try_acquire(LONG).unwrap().unwrap();

@@ -78,9 +78,9 @@ impl Clustered {
             let info: String = redis::from_redis_value(ask(at, &["CLUSTER", "INFO"])).unwrap();
             info.lines().any(|found| found == line)
         };
-        let known = format!("cluster_known_nodes:{count}");
+        let all = format!("cluster_known_nodes:{count}");
         until("all nodes know each other", || {
-            (0..count).all(|at| knows(at, &known) && knows(at, "cluster_state:ok"))
+            (0..count).all(|at| knows(at, &all) && knows(at, "cluster_state:ok"))
         });
         for at in 3..count {
             let master = ask(at - 3, &["CLUSTER", "MYID"]);
