@@ -268,3 +268,103 @@ fn all_failed(errors: &[Error]) -> Error {
         told.join("; ")
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener};
+    use std::thread;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// A node that says what it is told to say.
+    struct Node {
+        place: Place,
+        says: Arc<Mutex<Option<String>>>,
+    }
+
+    impl Node {
+        fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let says = Arc::new(Mutex::new(None));
+            let node = Self {
+                place: Place::Tcp(String::from("127.0.0.1"), port),
+                says: Arc::clone(&says),
+            };
+            thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let mut stream = stream.unwrap();
+                    let said: Option<String> = says.lock().clone();
+                    let _read = stream.read(&mut [0; 1000]);
+                    if let Some(said) = said {
+                        stream.write_all(said.as_bytes()).unwrap();
+                    }
+                    let _ended = stream.shutdown(Shutdown::Both);
+                }
+            });
+            node
+        }
+
+        /// All slots are that node's, by what this one has heard.
+        fn says(&self, epoch: u64, state: &str, master: &Self) {
+            let Place::Tcp(host, port) = &master.place else {
+                panic!("it has no port");
+            };
+            let info = format!("cluster_state:{state}\r\ncluster_current_epoch:{epoch}\r\n");
+            *self.says.lock() = Some(format!(
+                "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n${}\r\n{host}\r\n:{port}\r\n$1\r\nx\r\n${}\r\n{info}\r\n",
+                host.len(),
+                info.len()
+            ));
+        }
+
+        fn is_silent(&self) {
+            *self.says.lock() = None;
+        }
+    }
+
+    #[test]
+    fn who_has_heard_of_less_or_sees_it_as_down_is_believed_only_alone() {
+        let [one, two, three] = [(); 3].map(|()| Node::new());
+        let target = Target {
+            place: one.place.clone(),
+            tls: None,
+            username: None,
+            password: None,
+            database: 0,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(20),
+            keepalive: false,
+        };
+        let places = vec![one.place.clone(), two.place.clone()];
+        let cluster = Cluster::new(places, target, 1);
+        let is_master = |node: &Node| {
+            let server = cluster
+                .writing(Some(1), Instant::now() + cluster.timeout())
+                .unwrap();
+            assert_eq!(server.target.place, node.place);
+        };
+        let again = || {
+            let inquiry = cluster.inquiry();
+            inquiry.known.load().as_ref().unwrap().outdate();
+            thread::sleep(Duration::from_millis(150));
+        };
+        one.says(9, "fail", &three);
+        two.says(7, "ok", &one);
+        is_master(&one);
+        // From now on the first is asked first.
+        again();
+        one.says(6, "ok", &three);
+        is_master(&one);
+        again();
+        two.says(8, "ok", &two);
+        is_master(&two);
+        again();
+        two.is_silent();
+        one.says(5, "fail", &three);
+        is_master(&three);
+    }
+}

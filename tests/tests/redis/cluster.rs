@@ -201,6 +201,38 @@ fn many_keys_take_one_exchange_with_each_master_and_all_are_asked_at_once() {
     }
 }
 
+#[test]
+fn callers_that_want_connections_to_all_masters_do_not_keep_them_from_each_other() {
+    let cluster = Clustered::start();
+    let arguments = with(cluster.arguments(), "max_connections", 1);
+    let backend = open_clustered(&arguments);
+    // One of each master, in all orders.
+    let mut names = (0..).map(|number| format!("key {number}"));
+    let of_masters = [0, 1, 2].map(|at| {
+        let name = names.find(|name| cluster.owner(name) == at);
+        key(&name.unwrap())
+    });
+    let orders = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    thread::scope(|scope| {
+        for order in orders {
+            let keys = order.map(|at: usize| of_masters[at].as_key());
+            let backend = &backend;
+            scope.spawn(move || {
+                for _ in 0..200 {
+                    backend.get_multi(&keys).unwrap();
+                }
+            });
+        }
+    });
+}
+
 /// Keys with braces of all kinds, and without.
 const KEYS: [&str; 12] = [
     "key",

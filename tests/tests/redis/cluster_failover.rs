@@ -43,8 +43,9 @@ fn until_replaced(cluster: &Clustered, master: usize) {
 #[test]
 fn masters_that_die_or_hang_under_load_are_replaced_with_no_wrong_value() {
     let mut cluster = with_replicas();
-    let mut arguments = cluster.arguments();
-    arguments["socket_timeout"] = json!(1);
+    // All but the one that dies first are found by it.
+    let dies = format!("127.0.0.1:{}", cluster.nodes[0].port());
+    let arguments = json!({ "startup_nodes": [dies], "socket_timeout": 1 });
     let backend = open_clustered(&arguments);
     // Each on a master of its own, and one more.
     let mut names = (0..).map(|number| format!("client {number}:"));
@@ -81,7 +82,18 @@ fn masters_that_die_or_hang_under_load_are_replaced_with_no_wrong_value() {
         cluster.nodes[1].go_on();
         until("it is a replica", || role(&cluster.nodes[1]) == "slave");
         Client::go_on(&clients);
+        for replaced in [0, 1] {
+            until("it is left alone", || is_left_alone(&cluster, replaced));
+        }
     });
+}
+
+/// Whether no client is connected but who asks this.
+fn is_left_alone(cluster: &Clustered, at: usize) -> bool {
+    let clients = ["CLIENT", "LIST", "TYPE", "normal"];
+    let clients = try_ask(&cluster.nodes[at], &clients).unwrap();
+    let clients: String = redis::from_redis_value(clients).unwrap();
+    clients.lines().count() == 1
 }
 
 #[test]
