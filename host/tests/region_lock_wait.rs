@@ -104,9 +104,11 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
         let users = host.region("users").unwrap();
         thread::scope(|scope| {
             let (go_on, may_go_on) = mpsc::channel::<()>();
+            let (begins, has_begun) = mpsc::channel();
             let users = &users;
             let creator = scope.spawn(move || {
                 let create = || {
+                    begins.send(()).unwrap();
                     let _told = may_go_on.recv();
                     1
                 };
@@ -116,7 +118,7 @@ fn a_value_created_for_a_backend_that_is_gone_goes_to_who_waits_and_is_stored_no
                 let made = users.get_or_create_multi(&[key], |_| [(key, create())]);
                 made.unwrap().remove(0).unwrap()
             });
-            until(|| users.key_is_locked(key).unwrap());
+            has_begun.recv().unwrap();
             let waiter = scope.spawn(|| users.get_or_create(key, || -> i32 { unreachable!() }));
             until_waiting(key, 1);
             configure(&folder, &new);

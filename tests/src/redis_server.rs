@@ -39,7 +39,8 @@ const SOON: Duration = Duration::from_secs(20);
 /// A test wants a server that works: anything else is the end of the test.
 #[expect(clippy::missing_panics_doc, reason = "said once, above")]
 impl RedisServer {
-    /// Starts one with these options beside those that every test wants, and waits until it answers.
+    /// Starts one with these options beside those that every test wants, and waits until it answers. In an option `{port}`
+    /// is where it listens, and `{free}` another port.
     pub fn start(options: &[&str]) -> Self {
         Self::start_program("redis-server", options)
     }
@@ -60,24 +61,24 @@ impl RedisServer {
         fs::write(&file, lines).unwrap();
         let mut all = vec![file.to_str().unwrap(), "--sentinel"];
         all.extend(options);
-        let all = all.into_iter().map(String::from).collect();
-        Self::start_in(folder, program.into(), all)
+        let all: Vec<String> = all.into_iter().map(String::from).collect();
+        Self::start_in(folder, program.into(), &all)
     }
 
     /// As `start`, of another program of that kind.
     pub fn start_program(program: impl Into<PathBuf>, options: &[&str]) -> Self {
         let options = options.iter().map(|option| (*option).to_owned());
-        Self::start_in(
-            tempfile::tempdir().unwrap(),
-            program.into(),
-            options.collect(),
-        )
+        let options: Vec<String> = options.collect();
+        Self::start_in(tempfile::tempdir().unwrap(), program.into(), &options)
     }
 
-    fn start_in(folder: TempDir, program: PathBuf, options: Vec<String>) -> Self {
+    fn start_in(folder: TempDir, program: PathBuf, wanted: &[String]) -> Self {
         // Another program may take the port first.
         for _ in 0..10 {
             let port = free_port();
+            let other = free_port().to_string();
+            let options = wanted.iter().map(|option| option.replace("{free}", &other));
+            let options: Vec<String> = options.collect();
             if let Some(running) = spawn(&program, &folder, port, &options) {
                 return Self {
                     running,

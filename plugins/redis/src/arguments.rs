@@ -36,6 +36,10 @@ pub struct RedisArguments {
     pub sentinel_timeout: Option<Seconds>,
     /// `redis_sentinel`: whether replicas read, which may not have heard of the last stores yet. Default: yes.
     pub read_from_replicas: Option<bool>,
+    /// `redis_cluster`: some nodes of the cluster, by which the others are found, each as a sentinel is written.
+    pub startup_nodes: Option<Vec<Node>>,
+    /// `redis_cluster`: where locks lie. Default: `"dogpile"`.
+    pub cluster_lock: Option<ClusterLock>,
     /// The number of the database. Default: 0.
     pub db: Option<u32>,
     /// The user, where the server has others than its default one.
@@ -79,6 +83,17 @@ pub struct RedisArguments {
     /// Whether `clear` may remove everything in the database, whoever stored it. `false`: it is refused.
     #[serde(default)]
     pub clear_empties_db: bool,
+}
+
+/// Where the locks of a cluster lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "serde", rename_all = "lowercase")]
+#[schemars(crate = "schemars")]
+pub enum ClusterLock {
+    /// Under dogpile.cache's names, which are in other slots than the values: Python respects them.
+    Dogpile,
+    /// In the value's slot, by a hashtag: Python does not know them.
+    Hashtag,
 }
 
 const fn default_socket_timeout() -> Seconds {

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dogpile_plugin_api::{
     Backend, Error, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, Mutex, Result, Value,
@@ -13,17 +13,21 @@ use crate::clear::clear;
 use crate::connection::{Connection, accepted};
 use crate::doubtful::Doubtful;
 use crate::failure::{Answer, Failure};
-use crate::kinds::{BySentinels, Kind, OneServer};
+use crate::guard::{Entry, found, get, is_no_value, set, stored};
+use crate::kinds::{BySentinels, InCluster, Kind, OneServer};
 use crate::locks::{KeyMutex, Locks, token};
-use crate::names::tombstone;
-use crate::script::{DELETE, STORE};
-use crate::server::Servers;
+use crate::many::{Request, unless_split};
+use crate::names::Names;
+use crate::servers::Servers;
 
 /// The backends `redis` and `valkey`: a single server.
 pub type Redis = Backed<OneServer>;
 
 /// The backends `redis_sentinel` and `valkey_sentinel`: a master and its replicas, which sentinels watch.
 pub type RedisSentinel = Backed<BySentinels>;
+
+/// The backends `redis_cluster` and `valkey_cluster`: the nodes of a cluster, each of which has some of the keys.
+pub type RedisCluster = Backed<InCluster>;
 
 /// All backends here, which differ in how they find the servers. Its methods block for the server, at most for
 /// `socket_timeout`.
@@ -61,7 +65,10 @@ impl<K: Kind> Backend for Backed<K> {
             locks: Arc::new(Locks {
                 servers: Arc::clone(&servers),
                 host: *host,
-                prefix: arguments.lock_prefix,
+                names: Names {
+                    layout: K::layout(&arguments),
+                    prefix: arguments.lock_prefix,
+                },
                 sleep: arguments.lock_sleep.duration(),
                 doubtful: Doubtful::default(),
                 can_release: AtomicBool::new(false),
@@ -76,51 +83,54 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
-        let mut command = redis::cmd("GET");
-        command.arg(key.as_str());
-        let bytes = self.servers.read(|on| get(on, &command))?;
+        let command = get(key);
+        let bytes = self
+            .servers
+            .read(key.as_bytes(), |on| get_one(on, &command))?;
         Ok(bytes.map(|bytes| value(key, bytes)))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
-        let mut command = redis::cmd("GET");
-        command.arg(key.as_str());
-        let bytes = self.servers.write(|on| get(on, &command))?;
+        let command = get(key);
+        let bytes = self
+            .servers
+            .write(key.as_bytes(), |on| get_one(on, &command))?;
         Ok(bytes.map(|bytes| value(key, bytes)))
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        match self.one_part(keys) {
+            None => self.get_parted(keys),
+            Some(key) => self.servers.read(key, |on| get_multi(on, keys)),
         }
-        self.servers.read(|on| get_multi(on, keys))
     }
 
     fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        match self.one_part(keys) {
+            None => self.get_parted(keys),
+            Some(key) => self.servers.write(key, |on| get_multi(on, keys)),
         }
-        self.servers.write(|on| get_multi(on, keys))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
-        let command = self.set_command(key, value)?;
-        self.servers.write(|on| stored(&on.call(&command)?))
+        let command = set(key, bytes(value)?, self.milliseconds(value));
+        self.servers
+            .write(key.as_bytes(), |on| stored(on.call(&command)?))
     }
 
     /// All at once. Some may be stored where others are refused.
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
-        let commands: Result<Vec<Cmd>> = entries
+        let sets: Result<Vec<Request>> = entries
             .iter()
-            .map(|(key, value)| self.set_command(key, value))
+            .map(|(key, value)| {
+                let set = set(key, bytes(value)?, self.milliseconds(value));
+                Ok(self.servers.request(key.as_bytes(), set))
+            })
             .collect();
-        let commands = commands?;
-        self.servers.write(|on| {
-            let replies = on.pipeline(&commands)?;
-            replies
-                .into_iter()
-                .try_for_each(|reply| stored(&accepted(reply)?))
-        })
+        let done = self
+            .servers
+            .write_all(&sets?, None, |_, reply| stored(reply));
+        done.map(drop)
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
@@ -128,20 +138,12 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn delete_multi(&self, keys: &[Key]) -> Result<()> {
-        if keys.is_empty() {
-            return Ok(());
-        }
+        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
         if self.distributed_lock {
-            return self.delete_noted(keys);
+            self.locks.delete(&keys)
+        } else {
+            self.locks.remove(&keys)
         }
-        let mut command = redis::cmd("DEL");
-        for key in keys {
-            command.arg(key.as_str());
-        }
-        self.servers.write(|on| match on.call(&command)? {
-            redis::Value::Int(_) => Ok(()),
-            _ => Err(Failure::Nonsense),
-        })
     }
 
     fn clear(&self) -> Result<()> {
@@ -151,18 +153,12 @@ impl<K: Kind> Backend for Backed<K> {
                  if all of it may go, or invalidate the region",
             ));
         }
-        let servers = self.servers.all(Instant::now() + self.servers.timeout())?;
-        servers
-            .iter()
-            .try_for_each(|server| clear(server, &self.locks))
+        clear(&self.locks)
     }
 
+    /// Of several servers one is enough: the others fail for themselves.
     fn ping(&self) -> Result<()> {
-        let command = redis::cmd("PING");
-        self.servers.write(|on| match on.call(&command)? {
-            redis::Value::SimpleString(pong) if pong == "PONG" => Ok(()),
-            _ => Err(Failure::Nonsense),
-        })
+        self.servers.ping()
     }
 
     fn close(&self) -> Result<()> {
@@ -176,34 +172,68 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
-        let call = self.store_call(key, value, lease)?;
-        self.servers.write(|on| outcome(STORE.run(on, &call)?))
+        let outcomes = self.locks.store(&[self.entry(key, value, lease)?])?;
+        outcomes
+            .first()
+            .copied()
+            .ok_or_else(|| Error::unavailable("a store has no outcome"))
     }
 
     fn set_guarded_multi(&self, entries: &[(Key, Value, Lease)]) -> Result<Vec<Guarded>> {
-        let calls: Result<Vec<Cmd>> = entries
+        let entries: Result<Vec<Entry<'_>>> = entries
             .iter()
-            .map(|(key, value, lease)| self.store_call(key, value, lease))
+            .map(|(key, value, lease)| self.entry(key, value, lease))
             .collect();
-        let calls = calls?;
-        self.servers.write(|on| {
-            let numbers = STORE.run_all(on, &calls)?;
-            numbers.into_iter().map(outcome).collect()
-        })
+        self.locks.store(&entries?)
     }
 }
 
 impl<K> Backed<K> {
-    fn set_command(&self, key: &Key<'_>, value: &Value) -> Result<Cmd> {
-        let mut command = redis::cmd("SET");
-        command.arg(key.as_str()).arg(bytes(value)?);
-        match self.milliseconds(value) {
-            0 => {}
-            milliseconds => {
-                command.arg("PX").arg(milliseconds);
+    /// One of the keys, if they are all on one server.
+    fn one_part<'k>(&self, keys: &'k [Key<'_>]) -> Option<&'k [u8]> {
+        let key = keys.first()?.as_bytes();
+        self.servers.slot(key).is_none().then_some(key)
+    }
+
+    /// Each part for itself.
+    fn get_parted(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
+        let parts = self.servers.by_slot(keys.iter().map(|key| key.as_bytes()));
+        let requests = parts.iter().map(|(slot, places)| Request {
+            slot: *slot,
+            command: mget(places.iter().map(|place| &keys[*place])),
+        });
+        let requests: Vec<Request> = requests.collect();
+        let replies = self.servers.read_all(&requests, |part, reply| {
+            let count = parts[part].1.len();
+            unless_split(accepted(reply).and_then(|reply| all_found(reply, count)))
+        })?;
+        let mut values: Vec<Option<Value>> = keys.iter().map(|_| None).collect();
+        let mut alone = Vec::new();
+        for ((_, places), replies) in parts.into_iter().zip(replies) {
+            let Some(replies) = replies else {
+                alone.extend(places);
+                continue;
+            };
+            for (place, bytes) in places.into_iter().zip(replies) {
+                values[place] = bytes.map(|bytes| value(&keys[place], bytes));
             }
         }
-        Ok(command)
+        let gets = alone.iter().map(|place| self.locks.get(&keys[*place]));
+        let gets: Vec<Request> = gets.collect();
+        let replies = self.servers.read_all(&gets, |_, reply| found(reply))?;
+        for (place, bytes) in alone.into_iter().zip(replies) {
+            values[place] = bytes.map(|bytes| value(&keys[place], bytes));
+        }
+        Ok(values)
+    }
+
+    fn entry<'e>(&self, key: &'e Key<'_>, value: &'e Value, lease: &Lease) -> Result<Entry<'e>> {
+        Ok(Entry {
+            key,
+            bytes: bytes(value)?,
+            milliseconds: self.milliseconds(value),
+            token: token(lease),
+        })
     }
 
     /// For how long the server is to keep it; 0: for ever.
@@ -217,37 +247,6 @@ impl<K> Backed<K> {
                 .div_ceil(MILLISECOND)
                 .max(1),
         }
-    }
-
-    /// Deletes, and notes it for those who create these keys.
-    fn delete_noted(&self, keys: &[Key]) -> Result<()> {
-        let calls: Vec<Cmd> = keys
-            .iter()
-            .map(|key| {
-                let (lock, note) = (self.locks.name(key), tombstone(key));
-                DELETE.call(&[key.as_bytes(), lock.as_bytes(), note.as_bytes()], &[])
-            })
-            .collect();
-        let servers = &self.servers;
-        servers.write(|on| DELETE.run_all(on, &calls)).map(drop)
-    }
-
-    fn store_call(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Cmd> {
-        let (lock, note) = (self.locks.name(key), tombstone(key));
-        let (token, milliseconds) = (token(lease), self.milliseconds(value).to_string());
-        Ok(STORE.call(
-            &[key.as_bytes(), lock.as_bytes(), note.as_bytes()],
-            &[token.as_bytes(), bytes(value)?, milliseconds.as_bytes()],
-        ))
-    }
-}
-
-fn outcome(number: i64) -> Answer<Guarded> {
-    match number {
-        0 => Ok(Guarded::LeaseLost),
-        1 => Ok(Guarded::Stored),
-        2 => Ok(Guarded::Deleted),
-        _ => Err(Failure::Nonsense),
     }
 }
 
@@ -264,41 +263,34 @@ fn bytes(value: &Value) -> Result<&[u8]> {
     })
 }
 
-fn get(on: &mut Connection, command: &Cmd) -> Answer<Option<Vec<u8>>> {
+fn get_one(on: &mut Connection, command: &Cmd) -> Answer<Option<Vec<u8>>> {
     match on.call(command) {
-        Ok(reply) => found(reply),
-        // A list or the like, which another program stored: no value of ours, as MGET says too.
-        Err(failure) if failure.is_code("WRONGTYPE") => Ok(None),
-        Err(failure) => Err(failure),
+        Err(failure) if is_no_value(&failure) => Ok(None),
+        reply => found(reply?),
     }
 }
 
 fn get_multi(on: &mut Connection, keys: &[Key]) -> Answer<Vec<Option<Value>>> {
+    let replies = all_found(on.call(&mget(keys.iter()))?, keys.len())?;
+    let replies = keys.iter().zip(replies);
+    Ok(replies
+        .map(|(key, bytes)| bytes.map(|bytes| value(key, bytes)))
+        .collect())
+}
+
+fn mget<'k>(keys: impl Iterator<Item = &'k Key<'k>>) -> Cmd {
     let mut command = redis::cmd("MGET");
     for key in keys {
         command.arg(key.as_str());
     }
-    match on.call(&command)? {
-        redis::Value::Array(replies) if replies.len() == keys.len() => keys
-            .iter()
-            .zip(replies)
-            .map(|(key, reply)| Ok(found(reply)?.map(|bytes| value(key, bytes))))
-            .collect(),
-        _ => Err(Failure::Nonsense),
-    }
+    command
 }
 
-fn found(reply: redis::Value) -> Answer<Option<Vec<u8>>> {
+fn all_found(reply: redis::Value, count: usize) -> Answer<Vec<Option<Vec<u8>>>> {
     match reply {
-        redis::Value::Nil => Ok(None),
-        redis::Value::BulkString(bytes) => Ok(Some(bytes)),
-        _ => Err(Failure::Nonsense),
-    }
-}
-
-fn stored(reply: &redis::Value) -> Answer<()> {
-    match reply {
-        redis::Value::Okay => Ok(()),
+        redis::Value::Array(replies) if replies.len() == count => {
+            replies.into_iter().map(found).collect()
+        }
         _ => Err(Failure::Nonsense),
     }
 }

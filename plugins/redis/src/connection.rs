@@ -14,6 +14,8 @@ pub(crate) struct Connection {
     parser: Parser,
     packed: Vec<u8>,
     used: Instant,
+    /// Each command is preceded by one that asks for keys which are on their way to this server.
+    asks: bool,
     /// To which connection, by the server's number, the server tells what becomes of keys that were asked for here.
     pub(crate) tracks_to: Option<i64>,
 }
@@ -35,6 +37,7 @@ impl Connection {
             parser: Parser::new(),
             packed: Vec::new(),
             used: now,
+            asks: false,
             tracks_to: None,
         };
         connection.begin(deadline);
@@ -84,25 +87,51 @@ impl Connection {
         self.stream.closer().map_err(Failure::Broken)
     }
 
+    /// Makes a call, each of whose commands may `ask` for keys that are on their way to this server.
+    pub(crate) fn asking<T>(
+        &mut self,
+        asks: bool,
+        call: impl FnOnce(&mut Self) -> Answer<T>,
+    ) -> Answer<T> {
+        self.asks = asks;
+        let answer = call(self);
+        self.asks = false;
+        answer
+    }
+
     /// One command, and the reply to it, which is no error.
     pub(crate) fn call(&mut self, command: &Cmd) -> Answer<Value> {
         self.packed.clear();
-        command.write_packed_command(&mut self.packed);
+        self.pack(command);
         self.send()?;
         accepted(self.reply()?)
     }
 
     /// All commands at once, and the replies to them, each of which may be an error of the server's.
-    pub(crate) fn pipeline(&mut self, commands: &[Cmd]) -> Answer<Vec<Value>> {
-        if commands.is_empty() {
-            return Ok(Vec::new());
-        }
+    pub(crate) fn pipeline<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+    ) -> Answer<Vec<Value>> {
+        self.pipeline_around(commands, || {})
+    }
+
+    /// As `pipeline`. What is to happen `meanwhile` does once the commands are sent, before the replies are read.
+    pub(crate) fn pipeline_around<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+        meanwhile: impl FnOnce(),
+    ) -> Answer<Vec<Value>> {
         self.packed.clear();
+        let mut count = 0_usize;
         for command in commands {
-            command.write_packed_command(&mut self.packed);
+            self.pack(command);
+            count += 1;
         }
-        self.send()?;
-        commands.iter().map(|_| self.reply()).collect()
+        if count > 0 {
+            self.send()?;
+        }
+        meanwhile();
+        (0..count).map(|_| self.reply()).collect()
     }
 
     /// What the server sends next. A time-out does not spoil it: the rest may be read later.
@@ -126,6 +155,13 @@ impl Connection {
         self.send()
     }
 
+    fn pack(&mut self, command: &Cmd) {
+        if self.asks {
+            redis::cmd("ASKING").write_packed_command(&mut self.packed);
+        }
+        command.write_packed_command(&mut self.packed);
+    }
+
     fn send(&mut self) -> Answer<()> {
         let sent = self.stream.write_all(&self.packed);
         sent.and_then(|()| self.stream.flush())
@@ -133,6 +169,18 @@ impl Connection {
     }
 
     fn reply(&mut self) -> Answer<Value> {
+        if !self.asks {
+            return self.next_reply();
+        }
+        let asked = self.next_reply()?;
+        let reply = self.next_reply()?;
+        Ok(match asked {
+            Value::ServerError(_) => asked,
+            _ => reply,
+        })
+    }
+
+    fn next_reply(&mut self) -> Answer<Value> {
         loop {
             match self.read()? {
                 Value::Push { .. } => {}

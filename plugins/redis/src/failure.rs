@@ -52,7 +52,14 @@ impl Failure {
         match self {
             Self::Connect(_) | Self::Closed => true,
             _ => self.said().is_some_and(|(code, _)| {
-                ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS"].contains(&code)
+                [
+                    "READONLY",
+                    "MASTERDOWN",
+                    "LOADING",
+                    "NOREPLICAS",
+                    "CLUSTERDOWN",
+                ]
+                .contains(&code)
             }),
         }
     }
@@ -120,6 +127,13 @@ pub(crate) const SERVER: Party = Party {
 pub(crate) const WATCHED: Party = Party {
     replaced: "a failover may be under way, and the next master is used as soon as the sentinels name it; if they do \
                not, see what `SENTINEL MASTER` says",
+    ..SERVER
+};
+
+/// A node of a cluster.
+pub(crate) const CLUSTERED: Party = Party {
+    replaced: "a failover may be under way, and the next master is used as soon as the nodes name it; if they do not, \
+               see what `CLUSTER NODES` says",
     ..SERVER
 };
 
@@ -219,8 +233,17 @@ fn refused(f: &mut fmt::Formatter<'_>, error: &ServerError, party: &Party) -> fm
             f,
             "cannot write to its disk, and stores nothing until it can. It says: {said}"
         ),
-        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => {
-            write!(f, "is part of a cluster, which this backend cannot use")
+        "CLUSTERDOWN" => write!(
+            f,
+            "cannot do that while its cluster is down: see `CLUSTER INFO` and `CLUSTER NODES` there. It says: {said}"
+        ),
+        code @ ("MOVED" | "ASK" | "CROSSSLOT") => write!(
+            f,
+            "is part of a cluster: use the backend `redis_cluster` or `valkey_cluster`; there, its nodes do not agree who \
+             has these keys. It says: {code} {said}"
+        ),
+        "ERR" if said.contains("cluster support disabled") => {
+            write!(f, "is in no cluster: use the backend `redis` or `valkey`")
         }
         "ERR" if said.contains("without any password configured") => {
             write!(f, "has no password: leave `{password}` out, or give it one")

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::inquiry::Knowledge;
 use crate::server::Server;
 
 /// The servers, and until when that is relied on.
@@ -36,10 +37,6 @@ impl Known {
             until: Instant::now() + YOUNG,
             is_doubtful: AtomicBool::new(false),
         }
-    }
-
-    pub(crate) fn is_young(&self) -> bool {
-        Instant::now() < self.until
     }
 
     pub(crate) fn has(&self, wanted: Wanted) -> bool {
@@ -84,8 +81,14 @@ impl Known {
     fn is_doubtful(&self) -> bool {
         self.is_doubtful.load(Ordering::Relaxed)
     }
+}
 
-    pub(crate) fn close(&self) {
+impl Knowledge for Known {
+    fn is_young(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    fn close(&self) {
         self.servers().for_each(|server| server.close());
     }
 }

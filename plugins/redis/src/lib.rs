@@ -1,6 +1,7 @@
 //! The backends `redis` and `valkey`: a server that processes and machines share, with a creation lock for each key. Both
 //! names mean the same: whatever speaks the protocol of Redis 6 or later is spoken to alike. `redis_sentinel` and
-//! `valkey_sentinel` are the same on a master and its replicas, which sentinels watch.
+//! `valkey_sentinel` are the same on a master and its replicas, which sentinels watch; `redis_cluster` and `valkey_cluster`
+//! in a cluster, over all its masters.
 //!
 //! ```toml
 //! [plugins.redis]
@@ -44,6 +45,15 @@
 //! | `sentinel_timeout` | 0.5 s | how long a sentinel may take to answer before the next is asked, within `socket_timeout` |
 //! | `read_from_replicas` | `true` | whether `get` and `get_multi` ask replicas, by turns, where there are some, as dogpile.cache does |
 //!
+//! `redis_cluster` and `valkey_cluster` have no `host` and `port`, no `db` but 0, and none of the sentinels', but these,
+//! which the others refuse:
+//!
+//! | argument | default | meaning |
+//! |---|---|---|
+//! | `startup_nodes` | none: it must be given, or `url` | some nodes, each written as a sentinel is; without a port it is 6379. The others are found by them |
+//! | `url` | none | one node, with who logs in |
+//! | `cluster_lock` | `"dogpile"` | where locks are: `"dogpile"`, under dogpile.cache's names, for fleets with Python; `"hashtag"`, beside the value, for those without |
+//!
 //! All others are the servers', each of which has `max_connections` of its own. dogpile.cache's `sentinel_kwargs` are
 //! the arguments that begin with `sentinel_`.
 //!
@@ -61,7 +71,7 @@
 //! - A value is stored as the bytes that it is, under the key itself: what dogpile.cache reads and writes. Unless
 //!   `redis_expiration_time` is given, the server drops it when nobody may want it any more. A list or the like, which
 //!   another program has under that key, is a miss, and is replaced by the next store.
-//! - `get_multi` is one `MGET`; several stores, and several deletions, are one exchange. Each of those is done or not for
+//! - `get_multi` is one `MGET` on one server; several stores, and several deletions, are one exchange. Each of those is done or not for
 //!   itself: where the connection breaks in the middle, some may be.
 //! - Of all processes one creates a key at a time. The lock is redis-py's: the key `_lock` and the value's, with a token
 //!   of 32 digits and an end, which only who has the token moves or removes. It is renewed while a creation goes on, and
@@ -83,6 +93,20 @@
 //!   for it where the master is gone. What the old master did not do is asked of the next one, once, and within the
 //!   call's time. Who waits for a lock goes on waiting there. While no sentinel answers, the servers that were known are
 //!   used. A replica that is down, or does not hear from the master, is not read.
+//! - In a cluster, a key is asked for at the master that has its slot (CRC16, with hashtags). Which that is, any node says,
+//!   by the name or address that the nodes announce (`CLUSTER SLOTS`): at the first call, when a call fails, and when a node
+//!   says that a slot has moved. One call asks at a time, at most ten times a second; the others go on, or wait for it where
+//!   their own master is gone. A node that has heard of less than is known already is believed only if no other answers.
+//!   While a slot moves (`ASK`), its keys are read and stored on both sides. All nodes are spoken to with the same login, and
+//!   with TLS or without. Masters alone read.
+//! - Many keys are one exchange with each master, and all masters are asked at the same time, within the time of one call:
+//!   `MGET` for the keys of a slot, and stores and deletions each for itself. What was not done because its slot has moved is
+//!   asked for again by itself.
+//! - Waiters are told of a lock by the master that has it: each master has a connection and a thread of its own for that, once
+//!   somebody waits for a lock there. A server tells only of its own keys, and to poll costs each waiter 50 ms. When the lock
+//!   moves to another master, its waiters go on there within a second.
+//! - A master of a cluster that dies or hangs costs its callers an error each, within the call's time, until a replica is in
+//!   its place; what that is, the next call finds.
 //! - Passwords are shown nowhere.
 //!
 //! # What is not
@@ -97,7 +121,18 @@
 //! - A replica may not have heard of the last stores and deletions yet: even who deleted a value may read it once more.
 //!   What a creation finds after it got the lock is read from the master. `read_from_replicas = false` reads all of it
 //!   there.
-//! - With TLS, a server's certificate must hold the name or address that the sentinels give.
+//! - With TLS, a server's certificate must hold the name or address that the sentinels give, or the nodes announce.
+//! - In a cluster, dogpile.cache's name of a lock is in another slot than the value, unless the key has a hashtag. So a store
+//!   under a lock looks at the lock and at the note of a deletion, stores, and looks again, and takes back what it should not
+//!   have stored; a deletion leaves its note first. What is stored in vain can be read for that moment, in which it may have
+//!   replaced a newer value, which is created once more then; it stays if the storing process dies just there, or the second
+//!   look fails and the value's master with it. With `cluster_lock = "hashtag"` there is no such moment, unless the key's slot
+//!   is just on its way to another node, and stores and deletions are one exchange instead of three and two. The names are
+//!   then `_lock{TAG}KEY` and `_dogpile_del{TAG}KEY`, which Python does not know: all programs that share the keys must say
+//!   the same.
+//! - A failover within a cluster loses what the old master had not told its replica, as with sentinels. While a slot has no
+//!   master, and all of the cluster unless `cluster-require-full-coverage no`, calls fail. A ping wants one master to answer.
+//! - In a cluster, `clear` may miss keys of slots that move meanwhile.
 //! - `lock_timeout` is finite, 30 s unless the region says otherwise, where that of dogpile.cache is endless by default: a
 //!   Python process that dies while it holds such a lock keeps all others, these too, from creating that key until
 //!   somebody deletes the lock. Give Python a `lock_timeout`. Python does not renew: what takes it longer is created
@@ -109,8 +144,8 @@
 //!   key, or passes.
 //! - A user whose ACL lets him run no scripts (`+evalsha`, `+script|load`) reads and sets, and takes no locks: creations and
 //!   deletions are errors that say so.
-//! - `clear` looks at all keys of the database, a thousand at a time, and is not one step: what is stored meanwhile without
-//!   a lock may stay.
+//! - `clear` looks at all keys of the database, or of all masters, a thousand at a time, and is not one step: what is
+//!   stored meanwhile without a lock may stay.
 //!
 //! After `fork`, a child makes connections of its own.
 
@@ -119,33 +154,42 @@
 mod arguments;
 mod backend;
 mod clear;
+mod cluster;
 mod connection;
 mod doubtful;
 mod failure;
+mod guard;
+mod inquiry;
 mod kinds;
 mod known;
 mod locks;
+mod many;
 mod names;
 mod node;
 mod per_process;
 mod pool;
+mod redirect;
 mod script;
 mod seconds;
 mod secret;
 mod sentinel;
 mod sentinels;
 mod server;
+mod servers;
+mod slot_map;
+mod slots;
 mod stream;
 mod target;
 mod tls;
+mod topology;
 mod waiters;
 mod watch;
 
 use dogpile_plugin_api::export_plugin;
 
-pub use self::arguments::RedisArguments;
-pub use self::backend::{Backed, Redis, RedisSentinel};
-pub use self::kinds::{BySentinels, OneServer};
+pub use self::arguments::{ClusterLock, RedisArguments};
+pub use self::backend::{Backed, Redis, RedisCluster, RedisSentinel};
+pub use self::kinds::{BySentinels, InCluster, OneServer};
 pub use self::node::Node;
 pub use self::seconds::Seconds;
 pub use self::secret::Secret;
@@ -153,8 +197,10 @@ pub use self::secret::Secret;
 export_plugin! {
     backends: {
         "redis" => Redis,
+        "redis_cluster" => RedisCluster,
         "redis_sentinel" => RedisSentinel,
         "valkey" => Redis,
+        "valkey_cluster" => RedisCluster,
         "valkey_sentinel" => RedisSentinel,
     }
 }

@@ -8,15 +8,15 @@ use redis::Value;
 
 use crate::doubtful::Doubtful;
 use crate::failure::Failure;
-use crate::names::tombstone;
-use crate::script::{RELEASE, RENEW};
-use crate::server::Servers;
+use crate::names::{Layout, Names};
+use crate::script::{RELEASE, RENEW, Script, number};
+use crate::servers::Servers;
 
-/// The creation locks: one for each key, which all processes respect, Python's too.
+/// The creation locks: one for each key, which all processes respect; Python's too, unless they have hashtags.
 pub(crate) struct Locks {
     pub(crate) servers: Arc<dyn Servers>,
     pub(crate) host: HostContext,
-    pub(crate) prefix: String,
+    pub(crate) names: Names,
     pub(crate) sleep: Duration,
     /// Tokens that may have a lock, and are nobody's.
     pub(crate) doubtful: Doubtful,
@@ -31,27 +31,36 @@ pub(crate) struct KeyMutex {
     tombstone: String,
 }
 
-impl Locks {
-    /// The name of the lock of `key`.
-    pub(crate) fn name(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
-    }
-}
-
 impl KeyMutex {
     pub(crate) fn new(locks: Arc<Locks>, key: &str) -> Self {
+        let names = &locks.names;
         Self {
-            lock: locks.name(key),
-            tombstone: tombstone(key),
+            lock: names.lock(key),
+            tombstone: names.tombstone(key),
             locks,
         }
     }
 
+    /// Does that to the lock and to the note of a deletion, where they are that token's. Whether the lock was.
+    fn with_token(&self, script: &Script, token: &str, rest: &[&[u8]]) -> Result<bool> {
+        let servers = &self.locks.servers;
+        let (lock, note) = (self.lock.as_bytes(), self.tombstone.as_bytes());
+        let mut arguments = vec![token.as_bytes()];
+        arguments.extend(rest);
+        if self.locks.names.layout == Layout::OneServer {
+            let call = script.call(&[lock, note], &arguments);
+            return servers.write(lock, |on| Ok(script.run(on, &call)? == 1));
+        }
+        // Each by itself: in a cluster one may be on its way to another node.
+        let calls =
+            [lock, note].map(|name| servers.request(name, script.call(&[name], &arguments)));
+        let done = servers.write_all(&calls, Some(script), |_, reply| number(reply))?;
+        Ok(done.first() == Some(&1))
+    }
+
     /// Gives the lock up, if it is that token's.
     fn give_up(&self, token: &str) -> Result<()> {
-        let call = RELEASE.call(&self.keys(), &[token.as_bytes()]);
-        let servers = &self.locks.servers;
-        servers.write(|on| RELEASE.run(on, &call)).map(drop)
+        self.with_token(&RELEASE, token, &[]).map(drop)
     }
 
     /// Gives the lock up if a call took it whose reply did not come, or gave it up in vain: nobody holds it then.
@@ -61,10 +70,6 @@ impl KeyMutex {
             self.locks.doubtful.remove(&self.lock, &token);
         }
         Ok(())
-    }
-
-    fn keys(&self) -> [&[u8]; 2] {
-        [self.lock.as_bytes(), self.tombstone.as_bytes()]
     }
 }
 
@@ -124,7 +129,7 @@ impl Mutex for KeyMutex {
             .arg("PX")
             .arg(milliseconds);
         let mut in_doubt = false;
-        let asked = self.locks.servers.write(|on| {
+        let asked = self.locks.servers.write(self.lock.as_bytes(), |on| {
             let answer = on.call(&command);
             in_doubt = answer
                 .as_ref()
@@ -147,16 +152,16 @@ impl Mutex for KeyMutex {
 
     fn wait(&self, timeout: Duration) -> Result<()> {
         let servers = &self.locks.servers;
-        servers.watch(|watch| watch.wait(&self.lock, timeout, self.locks.sleep))
+        servers.watch(self.lock.as_bytes(), |watch, can_tell| {
+            watch.wait(&self.lock, timeout, self.locks.sleep, can_tell)
+        })
     }
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
         let now = self.locks.host.now();
         let milliseconds = tagged_milliseconds(lease);
         let (token, length) = (token(lease), milliseconds.to_string());
-        let call = RENEW.call(&self.keys(), &[token.as_bytes(), length.as_bytes()]);
-        let servers = &self.locks.servers;
-        let held = servers.write(|on| RENEW.run(on, &call))? == 1;
+        let held = self.with_token(&RENEW, &token, &[length.as_bytes()])?;
         if held {
             lease.expires = passes(now, milliseconds);
         }
@@ -177,9 +182,9 @@ impl Mutex for KeyMutex {
     fn is_locked(&self) -> Result<bool> {
         let mut command = redis::cmd("EXISTS");
         command.arg(&self.lock);
-        self.locks.servers.write(|on| match on.call(&command)? {
-            Value::Int(count) => Ok(count > 0),
-            _ => Err(Failure::Nonsense),
+        let servers = &self.locks.servers;
+        servers.write(self.lock.as_bytes(), |on| {
+            Ok(number(on.call(&command)?)? > 0)
         })
     }
 }

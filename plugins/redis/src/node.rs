@@ -4,26 +4,25 @@ use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};
 
-/// Where a sentinel is: `"HOST:PORT"`, `["HOST", PORT]` or `{ host = "HOST", port = PORT }`.
+use crate::target::Place;
+
+/// Where a sentinel or a node of a cluster is: `"HOST:PORT"`, `["HOST", PORT]` or `{ host = "HOST", port = PORT }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(crate = "serde", try_from = "Written")]
 pub struct Node {
     pub(crate) host: String,
-    pub(crate) port: u16,
+    port: Option<u16>,
 }
-
-/// The port of sentinels that have no other.
-const PORT: u16 = 26379;
 
 #[derive(Deserialize)]
 #[serde(
     crate = "serde",
     untagged,
-    expecting = "a sentinel is written as \"HOST:PORT\", [\"HOST\", PORT] or { host = \"HOST\", port = PORT }"
+    expecting = "a place is written as \"HOST:PORT\", [\"HOST\", PORT] or { host = \"HOST\", port = PORT }"
 )]
 enum Written {
     Text(String),
-    Pair(String, u16),
+    Pair(String, Option<u16>),
     Table(Table),
 }
 
@@ -31,12 +30,15 @@ enum Written {
 #[serde(crate = "serde", deny_unknown_fields)]
 struct Table {
     host: String,
-    #[serde(default = "port")]
-    port: u16,
+    #[serde(default)]
+    port: Option<u16>,
 }
 
-const fn port() -> u16 {
-    PORT
+impl Node {
+    /// Its place; with that port if none is written.
+    pub(crate) fn place(&self, port: u16) -> Place {
+        Place::Tcp(self.host.clone(), self.port.unwrap_or(port))
+    }
 }
 
 impl TryFrom<Written> for Node {
@@ -47,9 +49,9 @@ impl TryFrom<Written> for Node {
             Written::Text(text) => parse(&text)?,
             Written::Pair(host, port) | Written::Table(Table { host, port }) => Self { host, port },
         };
-        if node.host.is_empty() || node.port == 0 {
+        if node.host.is_empty() || node.port == Some(0) {
             return Err(String::from(
-                "a sentinel has a host, and a port from 1 to 65535",
+                "a place has a host, and a port from 1 to 65535",
             ));
         }
         Ok(node)
@@ -68,10 +70,15 @@ fn parse(text: &str) -> Result<Node, String> {
         },
     };
     let port = match port {
-        Some(port) => port
-            .parse()
-            .map_err(|_| format!("the port of \"{text}\" is no number from 1 to 65535"))?,
-        None => PORT,
+        Some(port) => match port.parse() {
+            Ok(port) => Some(port),
+            Err(_) => {
+                return Err(format!(
+                    "the port of \"{text}\" is no number from 1 to 65535"
+                ));
+            }
+        },
+        None => None,
     };
     Ok(Node {
         host: host.to_owned(),
@@ -110,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sentinels_are_read_as_texts_pairs_and_tables() {
+    fn places_are_read_as_texts_pairs_and_tables() {
         for (written, host, port) in [
             (json!("cache:5000"), "cache", 5000),
             (json!("cache"), "cache", 26379),
@@ -123,7 +130,8 @@ mod tests {
             (json!({ "host": "cache" }), "cache", 26379),
         ] {
             let node: Node = serde_json::from_value(written.clone()).unwrap();
-            assert_eq!((&*node.host, node.port), (host, port), "{written}");
+            let place = Place::Tcp(host.to_owned(), port);
+            assert_eq!(node.place(26379), place, "{written}");
         }
         for wrong in [
             json!(""),

@@ -1,6 +1,5 @@
 //! What is to be done in one step, by scripts that the server runs.
 
-use std::slice;
 use std::sync::LazyLock;
 
 use redis::{Cmd, Value};
@@ -19,22 +18,23 @@ fn script(text: &'static str) -> Script {
     Script { text, hash }
 }
 
-/// Keys: lock, tombstone. Arguments: token. Gives a lock up, if it is the token's. 1: it was.
+/// Keys: lock, or lock and tombstone, or tombstone. Arguments: token. Removes what is that token's. 1: the first was.
 pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     script(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
-if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+if KEYS[2] and redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 1",
     )
 });
 
-/// Keys: lock, tombstone. Arguments: token, milliseconds. Begins a lease anew, if the lock is the token's. 1: it was.
+/// Keys: lock, or lock and tombstone, or tombstone. Arguments: token, milliseconds. Begins the time anew of what is that
+/// token's. 1: the first was.
 pub(crate) static RENEW: LazyLock<Script> = LazyLock::new(|| {
     script(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+if KEYS[2] and redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
 return 1",
     )
 });
@@ -51,6 +51,13 @@ return 1",
     )
 });
 
+/// Keys: value. Arguments: value. Deletes it, if it is still that one.
+pub(crate) static UNDO: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        "if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DEL', KEYS[1])",
+    )
+});
+
 /// Keys: value, lock, tombstone. Deletes, and notes it for the one who has the lock, for as long as that is his. A
 /// server without memory lets a script store once it has deleted: so the note comes second.
 pub(crate) static DELETE: LazyLock<Script> = LazyLock::new(|| {
@@ -62,26 +69,14 @@ return deleted",
     )
 });
 
-/// Keys: any. Arguments: what locks begin with, what tombstones begin with, `locks` or `all`. Deletes all keys, or only
-/// those that are locked; keeps the locks, with a note for who has them, and such notes. A lock is told from a value of a
-/// like name by what is in it: the 32 digits of a token. The note comes second, as above.
+/// Keys: any one. Deletes it, unless it holds the 32 digits of a token: by these a lock, or a note for who has it, is told
+/// from a value of a like name. 1: it does.
 pub(crate) static CLEAR: LazyLock<Script> = LazyLock::new(|| {
     script(
-        "local function is_token(name)
-  local found = redis.pcall('GET', name)
-  return type(found) == 'string' and #found == 32 and not found:find('%X') and found
-end
-for _, name in ipairs(KEYS) do
-  local token = name:sub(1, #ARGV[1]) == ARGV[1] and is_token(name)
-  if token then
-    local key, left = name:sub(#ARGV[1] + 1), redis.call('PTTL', name)
-    redis.call('UNLINK', key)
-    if left > 0 then redis.call('SET', ARGV[2] .. key, token, 'PX', left) end
-  elseif ARGV[3] == 'all' and not (name:sub(1, #ARGV[2]) == ARGV[2] and is_token(name)) then
-    redis.call('UNLINK', name)
-  end
-end
-return #KEYS",
+        "local found = redis.pcall('GET', KEYS[1])
+if type(found) == 'string' and #found == 32 and not found:find('%X') then return 1 end
+redis.call('UNLINK', KEYS[1])
+return 0",
     )
 });
 
@@ -98,31 +93,54 @@ impl Script {
 
     /// What a call of it returns. It is loaded if the server does not have it.
     pub(crate) fn run(&self, on: &mut Connection, call: &Cmd) -> Answer<i64> {
-        let mut numbers = self.run_all(on, slice::from_ref(call))?;
-        numbers.pop().ok_or(Failure::Nonsense)
+        match on.call(call) {
+            Err(failure) if failure.is_code(UNKNOWN) => {
+                self.load(on)?;
+                number(on.call(call)?)
+            }
+            reply => number(reply?),
+        }
     }
 
-    /// What calls of it return, which are made at once.
-    pub(crate) fn run_all(&self, on: &mut Connection, calls: &[Cmd]) -> Answer<Vec<i64>> {
-        let mut replies = on.pipeline(calls)?;
-        let unknown: Vec<usize> = (0..replies.len())
-            .filter(|place| is_unknown(&replies[*place]))
-            .collect();
-        if !unknown.is_empty() {
-            on.call(redis::cmd("SCRIPT").arg("LOAD").arg(self.text))?;
-            let again: Vec<Cmd> = unknown.iter().map(|place| calls[*place].clone()).collect();
-            for (place, reply) in unknown.into_iter().zip(on.pipeline(&again)?) {
-                replies[place] = reply;
+    /// The replies to calls of it, which are made at once, as `Connection::pipeline_around` makes them.
+    pub(crate) fn pipeline_around<'c>(
+        &self,
+        on: &mut Connection,
+        calls: impl Iterator<Item = &'c Cmd> + Clone,
+        meanwhile: impl FnOnce(),
+    ) -> Answer<Vec<Value>> {
+        let mut replies = on.pipeline_around(calls.clone(), meanwhile)?;
+        if replies.iter().any(is_unknown) {
+            self.load(on)?;
+            let unknown = calls
+                .zip(&replies)
+                .filter_map(|(call, reply)| is_unknown(reply).then_some(call));
+            let again: Vec<&Cmd> = unknown.collect();
+            let again = on.pipeline(again)?;
+            let unknown = replies.iter_mut().filter(|reply| is_unknown(reply));
+            for (reply, new) in unknown.zip(again) {
+                *reply = new;
             }
         }
-        let numbers = replies.into_iter().map(|reply| match accepted(reply)? {
-            Value::Int(number) => Ok(number),
-            _ => Err(Failure::Nonsense),
-        });
-        numbers.collect()
+        Ok(replies)
+    }
+
+    fn load(&self, on: &mut Connection) -> Answer<()> {
+        on.call(redis::cmd("SCRIPT").arg("LOAD").arg(self.text))
+            .map(drop)
     }
 }
 
+/// What a script returned.
+pub(crate) fn number(reply: Value) -> Answer<i64> {
+    match accepted(reply)? {
+        Value::Int(number) => Ok(number),
+        _ => Err(Failure::Nonsense),
+    }
+}
+
+const UNKNOWN: &str = "NOSCRIPT";
+
 fn is_unknown(reply: &Value) -> bool {
-    matches!(reply, Value::ServerError(error) if error.code() == "NOSCRIPT")
+    matches!(reply, Value::ServerError(error) if error.code() == UNKNOWN)
 }

@@ -1,126 +1,14 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dogpile_plugin_api::{Error, Result};
 
 use crate::connection::Connection;
-use crate::failure::{Answer, Failure, Party, SERVER, WATCHED};
+use crate::failure::{Answer, Failure, Party};
 use crate::per_process::PerProcess;
 use crate::pool::Pool;
 use crate::target::Target;
 use crate::watch::Watch;
-
-/// The servers that hold the entries.
-pub(crate) trait Servers: Send + Sync {
-    /// How long a call may take.
-    fn timeout(&self) -> Duration;
-
-    /// The one that stores, and has the locks; found by the deadline.
-    fn writing(&self, deadline: Instant) -> Result<Arc<Server>>;
-
-    /// One that reads, and may not have heard of the last stores yet; found by the deadline.
-    fn reading(&self, deadline: Instant) -> Result<Arc<Server>>;
-
-    /// All that store; found by the deadline.
-    fn all(&self, deadline: Instant) -> Result<Vec<Arc<Server>>>;
-
-    /// Hears that a call of `server` failed. Whether another may be in its place.
-    fn failed(&self, server: &Arc<Server>, failure: &Failure) -> bool;
-
-    /// Closes the connections to all, and ends their threads.
-    fn close(&self);
-}
-
-/// Each makes a call, within the time that it may take. Where the server has changed, and has not done it, the call is
-/// made again, once, of the one in its place.
-impl dyn Servers {
-    /// Of the server that stores.
-    pub(crate) fn write<T>(&self, mut call: impl FnMut(&mut Connection) -> Answer<T>) -> Result<T> {
-        self.call(
-            |deadline| self.writing(deadline),
-            |server, deadline| server.call(deadline, &mut call),
-            Failure::did_nothing,
-        )
-    }
-
-    /// Of one that reads. The call changes nothing.
-    pub(crate) fn read<T>(&self, mut call: impl FnMut(&mut Connection) -> Answer<T>) -> Result<T> {
-        self.call(
-            |deadline| self.reading(deadline),
-            |server, deadline| server.call(deadline, &mut call),
-            |_| true,
-        )
-    }
-
-    /// Of what tells of locks.
-    pub(crate) fn watch<T>(&self, mut call: impl FnMut(&Watch) -> Answer<T>) -> Result<T> {
-        self.call(
-            |deadline| self.writing(deadline),
-            |server, _| call(&server.live().watch),
-            Failure::did_nothing,
-        )
-    }
-
-    fn call<T>(
-        &self,
-        find: impl Fn(Instant) -> Result<Arc<Server>>,
-        mut call: impl FnMut(&Server, Instant) -> Answer<T>,
-        may_repeat: impl Fn(&Failure) -> bool,
-    ) -> Result<T> {
-        let deadline = Instant::now() + self.timeout();
-        let server = find(deadline)?;
-        let failure = match call(&server, deadline) {
-            Ok(answer) => return Ok(answer),
-            Err(failure) => failure,
-        };
-        if !self.failed(&server, &failure) || !may_repeat(&failure) || Instant::now() >= deadline {
-            return Err(server.told(failure));
-        }
-        let other = find(deadline)?;
-        if Arc::ptr_eq(&other, &server) {
-            return Err(server.told(failure));
-        }
-        call(&other, deadline).map_err(|failure| {
-            self.failed(&other, &failure);
-            other.told(failure)
-        })
-    }
-}
-
-/// A single server.
-pub(crate) struct Single(Arc<Server>);
-
-impl Single {
-    pub(crate) fn new(target: Target, max_connections: usize) -> Self {
-        Self(Arc::new(Server::new(target, max_connections)))
-    }
-}
-
-impl Servers for Single {
-    fn timeout(&self) -> Duration {
-        self.0.target.timeout
-    }
-
-    fn writing(&self, _: Instant) -> Result<Arc<Server>> {
-        Ok(Arc::clone(&self.0))
-    }
-
-    fn reading(&self, _: Instant) -> Result<Arc<Server>> {
-        Ok(Arc::clone(&self.0))
-    }
-
-    fn all(&self, _: Instant) -> Result<Vec<Arc<Server>>> {
-        Ok(vec![Arc::clone(&self.0)])
-    }
-
-    fn failed(&self, _: &Arc<Server>, _: &Failure) -> bool {
-        false
-    }
-
-    fn close(&self) {
-        self.0.close();
-    }
-}
 
 /// A server, with the connections to it.
 pub(crate) struct Server {
@@ -136,17 +24,8 @@ struct Live {
 }
 
 impl Server {
-    /// One that the arguments name.
-    pub(crate) fn new(target: Target, max_connections: usize) -> Self {
-        Self::of(&SERVER, target, max_connections)
-    }
-
-    /// One that sentinels name.
-    pub(crate) fn watched(target: Target, max_connections: usize) -> Self {
-        Self::of(&WATCHED, target, max_connections)
-    }
-
-    fn of(party: &'static Party, target: Target, max_connections: usize) -> Self {
+    /// `party`: what it is to whoever reads its errors.
+    pub(crate) fn new(party: &'static Party, target: Target, max_connections: usize) -> Self {
         let target = Arc::new(target);
         let live = PerProcess::new(Live::new(&target, max_connections));
         Self {
@@ -175,6 +54,11 @@ impl Server {
     /// The error for the host, which names the server.
     pub(crate) fn told(&self, failure: Failure) -> Error {
         failure.on(&self.target, self.party)
+    }
+
+    /// Makes a call of what tells of locks.
+    pub(crate) fn watching<T>(&self, call: impl FnOnce(&Watch) -> Answer<T>) -> Answer<T> {
+        call(&self.live().watch)
     }
 
     pub(crate) fn close(&self) {

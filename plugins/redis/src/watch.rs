@@ -68,11 +68,19 @@ impl Watch {
         Self { shared, pool }
     }
 
-    /// Waits until the lock may be free, at most for that time. `sleep`: how often to look where the server cannot tell.
-    pub(crate) fn wait(&self, lock: &str, timeout: Duration, sleep: Duration) -> Answer<()> {
+    /// Waits until the lock may be free, at most for that time. `sleep`: how often to look where the server cannot tell,
+    /// or not of that lock.
+    pub(crate) fn wait(
+        &self,
+        lock: &str,
+        timeout: Duration,
+        sleep: Duration,
+        can_tell: bool,
+    ) -> Answer<()> {
         let deadline = Instant::now() + timeout.min(LONGEST);
         let waiter = self.shared.waiters.register(lock);
-        let left = match self.link()? {
+        let link = if can_tell { self.link()? } else { None };
+        let left = match link {
             Some(id) => self.ask(lock, id)?,
             None => Some(jittered(sleep)),
         };

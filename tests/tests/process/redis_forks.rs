@@ -1,8 +1,11 @@
-//! A child that goes on with its parent's backend `redis`, or `redis_sentinel`.
+//! A child that goes on with its parent's backend: of one server, of those that sentinels watch, or of a cluster.
+
+use std::thread;
+use std::time::Instant;
 
 use dogpile_plugin_api::testing::{TestHost, host};
 use dogpile_plugin_api::{Backend, Guarded, Metadata, Mutex, Value};
-use dogpile_plugin_redis::{Redis, RedisSentinel};
+use dogpile_plugin_redis::{Redis, RedisCluster, RedisSentinel};
 use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
@@ -48,6 +51,32 @@ fn a_child_finds_the_servers_that_sentinels_watch_for_itself() {
             let sentinel = RedisServer::start_sentinel(&lines, &[]);
             let place = ["127.0.0.1".into(), json!(sentinel.port())];
             both_use_it::<RedisSentinel>(&json!({ "sentinels": [place] }));
+        },
+    );
+}
+
+#[test]
+fn a_child_finds_the_nodes_of_a_cluster_for_itself() {
+    alone(
+        "redis_forks::a_child_finds_the_nodes_of_a_cluster_for_itself",
+        || {
+            let options = ["--cluster-enabled", "yes", "--cluster-port", "{free}"];
+            let server = RedisServer::start(&options);
+            let url = format!("redis://127.0.0.1:{}", server.port());
+            let mut client = redis::Client::open(&*url)
+                .unwrap()
+                .get_connection()
+                .unwrap();
+            let mut slots = redis::cmd("CLUSTER");
+            slots.arg(&["ADDSLOTSRANGE", "0", "16383"]);
+            slots.exec(&mut client).unwrap();
+            // It takes a moment until it sees that it has all.
+            let deadline = Instant::now() + LONG;
+            while redis::cmd("GET").arg("key").exec(&mut client).is_err() {
+                assert!(Instant::now() < deadline);
+                thread::yield_now();
+            }
+            both_use_it::<RedisCluster>(&json!({ "url": url }));
         },
     );
 }

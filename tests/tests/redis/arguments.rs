@@ -80,7 +80,7 @@ fn what_is_for_another_backend_is_refused_with_the_one_that_has_it() {
         ("sentinel_timeout", json!(1)),
         ("read_from_replicas", json!(true)),
     ] {
-        for backend in ["redis", "valkey"] {
+        for backend in ["redis", "valkey", "redis_cluster", "valkey_cluster"] {
             refused_by(
                 backend,
                 &json!({ argument: value }),
@@ -98,6 +98,73 @@ fn what_is_for_another_backend_is_refused_with_the_one_that_has_it() {
         for backend in ["redis_sentinel", "valkey_sentinel"] {
             refused_by(backend, &arguments, argument, "the backend `redis`");
         }
+    }
+}
+
+#[test]
+fn what_is_for_a_cluster_is_refused_by_the_others() {
+    for (argument, value) in [
+        ("startup_nodes", json!(["cache:1"])),
+        ("cluster_lock", json!("hashtag")),
+    ] {
+        for backend in ["redis", "valkey", "redis_sentinel", "valkey_sentinel"] {
+            let mut arguments = json!({ argument: value });
+            if backend.ends_with("sentinel") {
+                arguments["sentinels"] = json!(["cache"]);
+            }
+            refused_by(backend, &arguments, argument, "`redis_cluster`");
+        }
+    }
+}
+
+#[test]
+fn nodes_that_cannot_be_are_refused() {
+    let with = |argument: &str, value: Json| {
+        let mut arguments = json!({ "startup_nodes": ["cache"] });
+        arguments[argument] = value;
+        arguments
+    };
+    for backend in ["redis_cluster", "valkey_cluster"] {
+        let refused = |arguments: &Json, place: &str, words: &str| {
+            refused_by(backend, arguments, place, words);
+        };
+        refused(&json!({}), "startup_nodes", "name some nodes");
+        refused(
+            &with("startup_nodes", json!([])),
+            "startup_nodes",
+            "name some nodes",
+        );
+        refused(
+            &with("startup_nodes", json!(["a:x"])),
+            "startup_nodes[0]",
+            "a:x",
+        );
+        refused(
+            &with("startup_nodes", json!([1])),
+            "startup_nodes[0]",
+            "HOST:PORT",
+        );
+        refused(&with("host", json!("cache")), "host", "`startup_nodes`");
+        refused(&with("port", json!(1)), "port", "`startup_nodes`");
+        let url = "redis://:hunter2@cache";
+        refused(
+            &with("url", json!(url)),
+            "startup_nodes",
+            "leave one of them out",
+        );
+        refused(&with("db", json!(1)), "db", "`key_prefix`");
+        refused(&json!({ "url": format!("{url}/1") }), "url", "`key_prefix`");
+        refused(
+            &json!({ "url": "unix:///socket" }),
+            "url",
+            "redis://HOST:PORT",
+        );
+        refused(
+            &with("cluster_lock", json!("tag")),
+            "cluster_lock",
+            "hashtag",
+        );
+        refused(&with("username", json!("app")), "password", "no password");
     }
 }
 

@@ -61,7 +61,8 @@ impl Certificates {
         RedisServer::start_sentinel(&monitor, &options)
     }
 
-    fn options(&self) -> Vec<String> {
+    /// The options of such a server.
+    pub(crate) fn options(&self) -> Vec<String> {
         let file = |name| self.file(name).to_str().unwrap().to_owned();
         let options = ["--bind", "127.0.0.1", "127.0.0.2", "--port", "0"];
         let mut options: Vec<String> = options.map(String::from).into();

@@ -22,6 +22,18 @@ fn behind(proxy: &Proxy) -> BackendInstance {
     open(&json!({ "host": "127.0.0.1", "port": proxy.port(), "socket_timeout": "300ms" }))
 }
 
+/// What is found where nothing keeps a reply, in the time that a call may take or, on a loaded machine, the next.
+fn found(backend: &BackendInstance, name: &str) -> Option<Vec<u8>> {
+    let mut found = None;
+    until("it answers", || {
+        let answer = get(backend, name);
+        let is_there = answer.is_ok();
+        found = answer.ok().flatten();
+        is_there
+    });
+    found
+}
+
 /// The faults that keep a reply from arriving whole and in time.
 const FATAL: [Fault; 14] = [
     Fault::Silence,
@@ -45,13 +57,11 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
     let server = RedisServer::start(&[]);
     let proxy = Proxy::to(server.port());
     let backend = behind(&proxy);
-    for number in 0..8 {
-        set(
-            &backend,
-            &format!("key {number}"),
-            format!("value {number}").as_bytes(),
-        )
-        .unwrap();
+    for number in 0..4 {
+        let (name, value) = (format!("key {number}"), format!("value {number}"));
+        until("it stores", || {
+            set(&backend, &name, value.as_bytes()).is_ok()
+        });
     }
     let mut clock = Clock::default();
     for fault in FATAL {
@@ -59,11 +69,7 @@ fn no_call_gets_the_value_of_another_whatever_happens_to_replies() {
             let name = format!("key {number}");
             proxy.set(Fault::None);
             let expected = format!("value {number}").into_bytes();
-            assert_eq!(
-                get(&backend, &name).unwrap(),
-                Some(expected.clone()),
-                "{fault:?}"
-            );
+            assert_eq!(found(&backend, &name), Some(expected.clone()), "{fault:?}");
             proxy.set(fault);
             let failed = clock.times(fault, || match number {
                 0 => get(&backend, &name).unwrap_err(),
@@ -118,7 +124,7 @@ fn a_master_that_sentinels_name_gives_no_call_the_value_of_another_whatever_happ
             let expected = format!("value {number} {fault:?}").into_bytes();
             proxy.set(Fault::None);
             until("it stores", || set(&backend, &name, &expected).is_ok());
-            assert_eq!(get(&backend, &name).unwrap().unwrap(), expected);
+            assert_eq!(found(&backend, &name).unwrap(), expected);
             proxy.set(fault);
             let failed = clock.times(fault, || match number {
                 0 => get(&backend, &name).unwrap_err(),
@@ -156,8 +162,10 @@ fn whatever_happens_to_what_a_sentinel_says_calls_fail_in_time_or_go_to_the_mast
         proxy.set(fault);
         let before = proxy.accepted();
         until("it is asked again", || {
-            let found = clock.times(fault, || get(&backend, "key").unwrap());
-            assert_eq!(found.unwrap(), b"value");
+            // On a machine that has more to do than it can, the master may be late too.
+            if let Ok(found) = clock.times(fault, || get(&backend, "key")) {
+                assert_eq!(found.unwrap(), b"value");
+            }
             proxy.accepted() > before
         });
     }

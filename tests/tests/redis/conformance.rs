@@ -1,6 +1,7 @@
 //! The conformance suite, on every way to a server.
 
 use std::path::Path;
+use std::thread;
 
 use dogpile_plugin_api::testing::{backend_suite, mutex_suite, serializer_suite};
 use dogpile_plugin_redis::plugin;
@@ -9,6 +10,7 @@ use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;
+use crate::clustered::{Clustered, Setup};
 use crate::support::at;
 use crate::watched::Watched;
 
@@ -75,6 +77,40 @@ fn watched_conforms(backend: &str, watched: &Watched) {
     let mut arguments = watched.arguments();
     arguments["clear_empties_db"] = json!(true);
     conforms(backend, &arguments);
+}
+
+#[test]
+fn redis_cluster_conforms_with_locks_apart_and_by_hashtag_and_without() {
+    let cluster = Clustered::with(&Setup {
+        replicas: true,
+        ..Setup::default()
+    });
+    let mut arguments = cluster.arguments();
+    arguments["cluster_lock"] = json!("hashtag");
+    arguments["clear_empties_db"] = json!(true);
+    conforms("redis_cluster", &arguments);
+    // By a replica.
+    let port = cluster.nodes[5].port();
+    let by_url = json!({ "url": format!("redis://127.0.0.1:{port}/0") });
+    let mut without = by_url.clone();
+    without["distributed_lock"] = json!(false);
+    thread::scope(|scope| {
+        for arguments in [&by_url, &without] {
+            scope.spawn(|| conforms("redis_cluster", arguments));
+        }
+    });
+}
+
+#[test]
+fn valkey_cluster_conforms_on_servers_of_valkey() {
+    let python = python(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let cluster = Clustered::with(&Setup {
+        program: &valkey_server(&python),
+        ..Setup::default()
+    });
+    let mut arguments = cluster.arguments();
+    arguments["clear_empties_db"] = json!(true);
+    conforms("valkey_cluster", &arguments);
 }
 
 #[test]

@@ -4,65 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dogpile_plugin_api::{BackendInstance, Guarded, Result, Value};
+use dogpile_plugin_api::{Guarded, Result, Value};
 use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::{RedisServer, free_port};
 use dogpile_tests::worker::{created, set_time, until_answered};
 use redis::Value as Reply;
 use serde_json::json;
 
+use crate::clients::{Client, Ends};
 use crate::processes::Part;
 use crate::support::{get, key, open_watched, set, until};
 use crate::watched::{Watched, ask, role, try_ask};
-
-/// One that stores a number that rises, under a key of its own, and reads it.
-struct Client {
-    name: String,
-    /// How often it stored and read what it had stored.
-    rounds: AtomicU64,
-}
-
-impl Client {
-    fn run(&self, backend: &BackendInstance, ends: &AtomicBool) {
-        let mut number = 0_u64;
-        while !ends.load(Ordering::SeqCst) {
-            number += 1;
-            let since = Instant::now();
-            let stored = set(
-                backend,
-                &self.name,
-                format!("{} {number}", self.name).as_bytes(),
-            );
-            let found = backend.get_fresh(&key(&self.name).as_key());
-            // Two calls, each within its time.
-            assert!(
-                since.elapsed() < Duration::from_secs(4),
-                "{:?}",
-                since.elapsed()
-            );
-            let read = get(backend, &self.name);
-            let fresh = found.map(|found| found.map(|value| value.as_bytes().unwrap().to_owned()));
-            for found in [fresh.as_ref(), read.as_ref()] {
-                if let Ok(Some(found)) = found {
-                    self.check(found, number);
-                }
-            }
-            if let (Ok(()), Ok(Some(found))) = (stored, fresh)
-                && found.ends_with(format!(" {number}").as_bytes())
-            {
-                self.rounds.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-    }
-
-    /// It is this client's, and nothing that was not stored yet.
-    fn check(&self, found: &[u8], last: u64) {
-        let found = std::str::from_utf8(found).unwrap();
-        let number = found.strip_prefix(&*self.name).unwrap();
-        let number: u64 = number.trim().parse().unwrap();
-        assert!(number <= last, "{found}, {last}");
-    }
-}
 
 /// Whether anybody but replication has stored in it.
 fn was_stored_in_by_clients(watched: &Watched, at: usize) -> bool {
@@ -83,21 +35,10 @@ fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
     let idle = open_watched(&arguments);
     set(&idle, "idle", b"value").unwrap();
     let clients: Vec<Client> = (0..4)
-        .map(|client| Client {
-            name: format!("client {client}:"),
-            rounds: AtomicU64::new(0),
-        })
+        .map(|client| Client::new(format!("client {client}:")))
         .collect();
     let ends = AtomicBool::new(false);
-    let go_on = || {
-        let rounds = |client: &Client| client.rounds.load(Ordering::SeqCst);
-        let before: Vec<u64> = clients.iter().map(rounds).collect();
-        until("all clients store and read", || {
-            let all = clients.iter().zip(&before);
-            all.into_iter()
-                .all(|(client, before)| rounds(client) >= before + 100)
-        });
-    };
+    let go_on = || Client::go_on(&clients);
     thread::scope(|scope| {
         for client in &clients {
             scope.spawn(|| client.run(&backend, &ends));
@@ -133,15 +74,6 @@ fn a_master_that_is_killed_under_load_is_replaced_with_no_wrong_value() {
         go_on();
     });
     assert_eq!(get(&idle, "idle").unwrap().unwrap(), b"another");
-}
-
-/// The clients end, however the test does.
-struct Ends<'e>(&'e AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 #[test]

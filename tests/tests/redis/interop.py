@@ -5,6 +5,8 @@ import sys
 import threading
 
 from dogpile.cache import make_region
+from redis.cluster import ClusterNode
+
 from dogpile_shared import SharedInvalidation, from_json_or_pickle, to_json
 
 
@@ -19,6 +21,9 @@ arguments = {
     "lock_timeout": 30,
     **part["arguments"],
 }
+if "startup_nodes" in arguments:
+    nodes = (place.split(":") for place in arguments["startup_nodes"])
+    arguments["startup_nodes"] = [ClusterNode(host, int(port)) for host, port in nodes]
 interval = {} if part["interval"] is None else {"interval": part["interval"]}
 region = make_region("users", serializer=to_json, deserializer=from_json_or_pickle)
 region.configure(
@@ -95,6 +100,8 @@ def do(word, *rest):
     elif word == "get":
         found = region.get_multi(rest)
         say(" ".join(str(value) if value else "none" for value in found))
+    elif word == "try_get":
+        say(attempt(lambda: region.get_multi(rest)))
     elif word == "set_default":
         defaults.set(rest[0], int(rest[1]))
         say("done")

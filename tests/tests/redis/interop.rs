@@ -3,12 +3,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dogpile::Invalidation;
 use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
 use redis::Commands;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use crate::peer::{LEASE, Python, get, rust};
+use crate::clustered::Clustered;
+use crate::peer::{LEASE, Python, get, rust, rust_in};
 use crate::processes::Part;
 use crate::support::{at, client, until};
 
@@ -85,26 +87,22 @@ fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_
     );
 }
 
-/// The processes of both languages want the key, each with two threads, when the server has dropped it.
-fn create_once_at_each(expiries: u32, lock_sleep: f64) {
-    let server = RedisServer::start(&[]);
-    let mut arguments = at(&server);
-    arguments["lock_sleep"] = json!(lock_sleep);
-    let mut pythons: Vec<Python> = (0..4)
-        .map(|_| Python::start_on("redis", &arguments, None))
-        .collect();
-    let mut part = Part::of("redis", at(&server), LEASE);
-    part.has_system_clock = true;
-    let mut rusts: Vec<Process> = (0..4).map(|_| part.start()).collect();
-    let mut client = client(&server);
+/// The processes of both languages want the key, each with two threads, whenever its server has dropped it.
+fn create_once_at_each(
+    expiries: u32,
+    pythons: &mut [Python],
+    rusts: &mut [Process],
+    server: &RedisServer,
+) {
+    let mut client = client(server);
     let mut by_python = 0;
     for expiry in 1..=expiries {
         let call = format!("call 2 key {expiry}");
-        for python in &mut pythons {
+        for python in &mut *pythons {
             python.tell(&call);
         }
         let call = format!("call 2 {expiry} key");
-        for rust in &mut rusts {
+        for rust in &mut *rusts {
             rust.tell(&call);
         }
         let lines = pythons.iter_mut().map(Python::hear);
@@ -133,5 +131,76 @@ fn created(line: &str, got: u32) -> u32 {
 fn four_processes_of_each_language_create_once_at_each_of_a_hundred_expiries() {
     // By default Python looks every 0.1 s.
     let is_soak = std::env::var_os("DOGPILE_TEST_FULL").is_some();
-    create_once_at_each(100, if is_soak { 0.1 } else { 0.02 });
+    let server = RedisServer::start(&[]);
+    let mut arguments = at(&server);
+    arguments["lock_sleep"] = json!(if is_soak { 0.1 } else { 0.02 });
+    let pythons = (0..4).map(|_| Python::start_on("redis", &arguments, None));
+    let mut pythons: Vec<Python> = pythons.collect();
+    let mut rusts = rust_processes("redis", at(&server), 4);
+    create_once_at_each(100, &mut pythons, &mut rusts, &server);
+}
+
+fn rust_processes(backend: &str, arguments: Json, count: usize) -> Vec<Process> {
+    let mut part = Part::of(backend, arguments, LEASE);
+    part.has_system_clock = true;
+    (0..count).map(|_| part.start()).collect()
+}
+
+#[test]
+fn in_a_cluster_both_languages_share_values_locks_and_invalidations() {
+    let cluster = Clustered::start();
+    let (mut python, rust) = (Python::start_in(&cluster), rust_in(&cluster));
+    for (key, value) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        python.ask(&format!("set {key} {value}"), "done");
+        assert_eq!(get(&rust, key), Some(value));
+        rust.set(key, value + 10).unwrap();
+        python.ask(&format!("get {key}"), &(value + 10).to_string());
+    }
+    rust.delete_multi(&["a", "b"]).unwrap();
+    python.ask("get a", "none");
+    python.ask("delete c", "done");
+    assert_eq!((get(&rust, "c"), get(&rust, "d")), (None, Some(14)));
+    // Python's calls for many keys want them in one slot.
+    python.ask("try_get a b c d", "RedisClusterException");
+    python.ask("set_multi {x}a 1 {x}b 2", "done");
+    let all = rust.get_multi::<u32, _>(&["{x}b", "d", "{x}a"]).unwrap();
+    let all: Vec<u32> = all.into_iter().map(|value| *value.unwrap()).collect();
+    assert_eq!(all, [2, 14, 1]);
+    rust.set_multi([("{x}a", 3_u32), ("d", 4)]).unwrap();
+    python.ask("get {x}a {x}b {x}c", "3 2 none");
+    // Whoever creates, the other waits for it.
+    python.ask("hold a 5", "creating a");
+    assert!(rust.key_is_locked("a").unwrap());
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let got = rust.get_or_create("a", || -> u32 { panic!("Python creates it") });
+            *got.unwrap()
+        });
+        let at = cluster.owner("_locka");
+        let mut client = client(&cluster.nodes[at]);
+        until("the master knows of the wait", || {
+            let info: redis::InfoDict = redis::cmd("INFO").arg("stats").query(&mut client).unwrap();
+            info.get::<u64>("tracking_total_keys").unwrap() > 0
+        });
+        python.ask("go", "got 5");
+        assert_eq!(waits.join().unwrap(), 5);
+    });
+    let got = rust.get_or_create("b", || {
+        python.ask("locked b", "true");
+        python.tell("call 4 b 3");
+        6_u32
+    });
+    assert_eq!(*got.unwrap(), 6);
+    python.expect("created 0 got [6]");
+    python.ask("locked b", "false");
+    rust.invalidate(Invalidation::Hard).unwrap();
+    python.ask("get b", "none");
+    python.ask("set b 7", "done");
+    assert_eq!(get(&rust, "b"), Some(7));
+    python.ask("invalidate hard", "done");
+    until("Rust sees it", || get(&rust, "b").is_none());
+    let mut pythons = [python, Python::start_in(&cluster)];
+    let mut rusts = rust_processes("redis_cluster", cluster.place(1), 2);
+    let owner = &cluster.nodes[cluster.owner("key")];
+    create_once_at_each(10, &mut pythons, &mut rusts, owner);
 }

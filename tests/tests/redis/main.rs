@@ -5,6 +5,12 @@
 mod arguments;
 mod certificates;
 mod chaos;
+mod clients;
+mod cluster;
+mod cluster_failover;
+mod cluster_moves;
+mod cluster_nodes;
+mod clustered;
 mod conformance;
 mod crowds;
 mod failover;

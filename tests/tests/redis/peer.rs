@@ -13,6 +13,8 @@ use serde_json::{Value as Json, json};
 use crate::processes::Part;
 use crate::support::at;
 
+use crate::clustered::Clustered;
+
 /// The folder of what Python programs copy.
 pub(crate) const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
@@ -35,6 +37,11 @@ impl Python {
     /// With this interval for invalidations, in seconds.
     pub(crate) fn start_with(server: &RedisServer, interval: f64) -> Self {
         Self::start_on("redis", &at(server), Some(interval))
+    }
+
+    /// In that cluster, reading invalidations each time.
+    pub(crate) fn start_in(cluster: &Clustered) -> Self {
+        Self::start_on("redis_cluster", &cluster.place(2), Some(0.0))
     }
 
     /// With a region on that backend of dogpile.cache.
@@ -99,6 +106,11 @@ pub(crate) fn rust_with(
     change: impl FnOnce(RegionConfig) -> RegionConfig,
 ) -> Region {
     rust_on(change(Part::of("redis", at(server), LEASE).region()))
+}
+
+/// As `rust`, in that cluster.
+pub(crate) fn rust_in(cluster: &Clustered) -> Region {
+    rust_on(Part::of("redis_cluster", cluster.place(1), LEASE).region())
 }
 
 /// The lease of Rust's locks.

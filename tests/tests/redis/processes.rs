@@ -7,6 +7,7 @@ use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
+use crate::clustered::Clustered;
 use crate::support::at;
 
 const PART: &str = "DOGPILE_TEST_PART";
@@ -59,6 +60,14 @@ impl Part {
         });
         Process::start("worker::a_worker", &[(PART, part.to_string().into())])
     }
+}
+
+/// A process with a region in that cluster, whose locks are so.
+pub(crate) fn worker_clustered(cluster: &Clustered, layout: &str, lease: Duration) -> Process {
+    let mut arguments = cluster.place(1);
+    arguments["cluster_lock"] = json!(layout);
+    arguments["clear_empties_db"] = json!(true);
+    Part::of("redis_cluster", arguments, lease).start()
 }
 
 /// A process with a region on that server.

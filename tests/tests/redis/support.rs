@@ -47,6 +47,11 @@ pub(crate) fn open_watched(arguments: &Json) -> BackendInstance {
     try_open_named(&host(), "redis_sentinel", arguments).unwrap()
 }
 
+/// As `redis_cluster`.
+pub(crate) fn open_clustered(arguments: &Json) -> BackendInstance {
+    try_open_named(&host(), "redis_cluster", arguments).unwrap()
+}
+
 pub(crate) fn key(text: &str) -> OwnedKey {
     host().key(text)
 }
