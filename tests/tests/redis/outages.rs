@@ -44,7 +44,10 @@ impl Setup {
         let region = |how| {
             let part = Part::of("redis", arguments.clone(), Duration::from_secs(30));
             let users = part.region().on_backend_error(how);
-            let users = users.expiration_time(Duration::from_mins(5));
+            // Only calls and pings connect.
+            let users = users
+                .expiration_time(Duration::from_mins(5))
+                .invalidation_interval(Duration::from_hours(1));
             let plugin = dogpile_plugin_redis::plugin();
             let host = Host::builder().plugin(plugin).region(users);
             host.build().unwrap().region("users").unwrap()
