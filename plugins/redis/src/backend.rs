@@ -76,15 +76,13 @@ impl<K: Kind> Backend for Backed<K> {
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         let mut command = redis::cmd("GET");
         command.arg(key.as_str());
-        let bytes = self.servers.read(|on| get(on, &command))?;
-        Ok(bytes.map(|bytes| value(key, bytes)))
+        self.servers.read(|on| get(on, key, &command))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
         let mut command = redis::cmd("GET");
         command.arg(key.as_str());
-        let bytes = self.servers.write(|on| get(on, &command))?;
-        Ok(bytes.map(|bytes| value(key, bytes)))
+        self.servers.write(|on| get(on, key, &command))
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
@@ -249,8 +247,8 @@ fn outcome(number: i64) -> Answer<Guarded> {
     }
 }
 
-fn value(key: &Key<'_>, bytes: Vec<u8>) -> Value {
-    Value::with(&Metadata::default(), *key, bytes)
+fn value(key: &Key<'_>, bytes: &[u8]) -> Value {
+    Value::copied(&Metadata::default(), *key, bytes)
 }
 
 fn bytes(value: &Value) -> Result<&[u8]> {
@@ -262,12 +260,11 @@ fn bytes(value: &Value) -> Result<&[u8]> {
     })
 }
 
-fn get(on: &mut Connection, command: &Cmd) -> Answer<Option<Vec<u8>>> {
-    match on.call(command) {
-        Ok(reply) => found(reply),
+fn get(on: &mut Connection, key: &Key<'_>, command: &Cmd) -> Answer<Option<Value>> {
+    match on.text(command, |bytes| bytes.map(|bytes| value(key, bytes))) {
         // A list or the like, which another program stored: no value of ours, as MGET says too.
         Err(failure) if failure.is_code("WRONGTYPE") => Ok(None),
-        Err(failure) => Err(failure),
+        answer => answer,
     }
 }
 
@@ -276,22 +273,12 @@ fn get_multi(on: &mut Connection, keys: &[Key]) -> Answer<Vec<Option<Value>>> {
     for key in keys {
         command.arg(key.as_str());
     }
-    match on.call(&command)? {
-        redis::Value::Array(replies) if replies.len() == keys.len() => keys
-            .iter()
-            .zip(replies)
-            .map(|(key, reply)| Ok(found(reply)?.map(|bytes| value(key, bytes))))
-            .collect(),
-        _ => Err(Failure::Nonsense),
-    }
-}
-
-fn found(reply: redis::Value) -> Answer<Option<Vec<u8>>> {
-    match reply {
-        redis::Value::Nil => Ok(None),
-        redis::Value::BulkString(bytes) => Ok(Some(bytes)),
-        _ => Err(Failure::Nonsense),
-    }
+    let mut found = Vec::with_capacity(keys.len());
+    on.texts(&command, keys.len(), |bytes| {
+        let key = &keys[found.len()];
+        found.push(bytes.map(|bytes| value(key, bytes)));
+    })?;
+    Ok(found)
 }
 
 fn stored(reply: &redis::Value) -> Answer<()> {

@@ -37,7 +37,7 @@ impl Kind for OneServer {
              out",
         )?;
         let target = Target::new(arguments)?;
-        let most = arguments.max_connections.get();
+        let most = arguments.max_connections();
         Ok(Arc::new(Single::new(target, most)))
     }
 }
@@ -72,7 +72,7 @@ impl Kind for BySentinels {
                 .clone()
                 .unwrap_or_else(|| String::from("mymaster")),
             server,
-            arguments.max_connections.get(),
+            arguments.max_connections(),
             arguments.read_from_replicas.unwrap_or(true),
         )))
     }

@@ -116,28 +116,36 @@
 
 mod arguments;
 mod backend;
+mod calls;
 mod clear;
 mod connection;
 mod doubtful;
 mod failure;
+mod halves;
 mod kinds;
 mod known;
 mod locks;
+mod multiplexed;
+mod multiplexer;
 mod names;
 mod node;
 mod per_process;
 mod pool;
+mod replies;
 mod script;
 mod seconds;
 mod secret;
 mod sentinel;
 mod sentinels;
 mod server;
+mod shared_call;
+mod socket;
 mod stream;
 mod target;
 mod tls;
 mod waiters;
 mod watch;
+mod wire;
 
 use dogpile_plugin_api::export_plugin;
 
