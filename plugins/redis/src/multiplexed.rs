@@ -251,7 +251,7 @@ impl Multiplexed {
     }
 
     /// All calls have failed.
-    fn end(&self, failure: &Failure) {
+    pub(crate) fn end(&self, failure: &Failure) {
         let calls = {
             let mut state = self.state.lock();
             state.is_retired = true;

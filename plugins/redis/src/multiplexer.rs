@@ -58,7 +58,12 @@ impl Multiplexer {
             packed: Vec::new(),
             on: None,
         };
-        call(&mut Connection::on(&mut share))
+        let ended = call(&mut Connection::on(&mut share));
+        if let (Err(failure @ Failure::Nonsense), Some(on)) = (&ended, &share.on) {
+            // Whose replies the next ones are is not known any more.
+            on.end(failure);
+        }
+        ended
     }
 
     /// Takes no call any more. The connection is closed when the last one that is under way has ended.

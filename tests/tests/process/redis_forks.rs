@@ -31,14 +31,22 @@ fn use_it(on: &Redis, host: &TestHost, whose: &str) {
 fn a_child_has_connections_of_its_own_and_none_of_the_leases_of_its_parent() {
     alone(
         "redis_forks::a_child_has_connections_of_its_own_and_none_of_the_leases_of_its_parent",
-        both_use_it,
+        || both_use_it(false),
     );
 }
 
-fn both_use_it() {
+#[test]
+fn a_child_has_a_connection_of_its_own_for_all_its_calls() {
+    alone(
+        "redis_forks::a_child_has_a_connection_of_its_own_for_all_its_calls",
+        || both_use_it(true),
+    );
+}
+
+fn both_use_it(multiplex: bool) {
     let server = RedisServer::start(&[]);
     let host = host();
-    let arguments = json!({ "host": "127.0.0.1", "port": server.port() });
+    let arguments = json!({ "host": "127.0.0.1", "port": server.port(), "multiplex": multiplex });
     let arguments = serde_json::from_value(arguments).unwrap();
     let on = Redis::open(arguments, &host.context()).unwrap();
     let key = host.key("key");

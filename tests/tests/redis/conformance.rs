@@ -9,7 +9,7 @@ use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;
-use crate::support::at;
+use crate::support::{at, both_ways};
 use crate::watched::Watched;
 
 fn conforms(backend: &str, arguments: &Json) {
@@ -34,6 +34,21 @@ fn redis_conforms_on_a_server_of_its_own() {
 }
 
 #[test]
+fn redis_conforms_with_one_connection_for_all_calls() {
+    let server = RedisServer::start(&["--requirepass", "secret"]);
+    let mut arguments = at(&server);
+    for (name, value) in [
+        ("clear_empties_db", json!(true)),
+        ("password", json!("secret")),
+        ("db", json!(2)),
+        ("multiplex", json!(true)),
+    ] {
+        arguments[name] = value;
+    }
+    conforms("redis", &arguments);
+}
+
+#[test]
 fn redis_conforms_with_a_password_and_another_database() {
     let server = RedisServer::start(&["--requirepass", "secret"]);
     let url = format!("redis://:secret@127.0.0.1:{}/3", server.port());
@@ -44,7 +59,9 @@ fn redis_conforms_with_a_password_and_another_database() {
 fn redis_conforms_over_tls_with_a_certificate_of_its_own() {
     let certificates = Certificates::new();
     let server = certificates.server();
-    conforms("redis", &certificates.arguments(&server));
+    for arguments in both_ways(&certificates.arguments(&server)) {
+        conforms("redis", &arguments);
+    }
 }
 
 #[test]
@@ -52,6 +69,7 @@ fn valkey_conforms_on_a_unix_socket() {
     let server = RedisServer::start(&[]);
     let url = format!("unix://{}?db=1", server.socket().display());
     conforms("valkey", &json!({ "url": url, "max_connections": 8 }));
+    conforms("valkey", &json!({ "url": url, "multiplex": true }));
 }
 
 #[test]
@@ -66,7 +84,8 @@ fn redis_sentinel_conforms_on_servers_that_sentinels_watch() {
     let watched = Watched::start(&[], &[]);
     let mut arguments = watched.arguments();
     arguments["clear_empties_db"] = json!(true);
-    for backend in ["redis_sentinel", "valkey_sentinel"] {
+    let backends = ["redis_sentinel", "valkey_sentinel"];
+    for (backend, arguments) in backends.into_iter().zip(both_ways(&arguments)) {
         conforms(backend, &arguments);
     }
 }

@@ -12,6 +12,7 @@ mod failures;
 mod interop;
 mod locks;
 mod manifest;
+mod multiplexed;
 mod owners;
 mod peer;
 mod processes;

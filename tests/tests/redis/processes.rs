@@ -9,6 +9,7 @@ use crate::watched::Watched;
 
 const PORT: &str = "DOGPILE_TEST_REDIS_PORT";
 const SENTINELS: &str = "DOGPILE_TEST_REDIS_SENTINELS";
+const MULTIPLEX: &str = "DOGPILE_TEST_MULTIPLEX";
 const LEASE: &str = "DOGPILE_TEST_LEASE";
 
 /// In a worker: where the server is, and the lease of its locks.
@@ -43,11 +44,22 @@ pub(crate) fn worker_watched(watched: &Watched, lease: Duration) -> Process {
     Process::start("worker::a_worker", &variables)
 }
 
+/// Whether there is to be one connection for all calls.
+pub(crate) fn multiplexes() -> bool {
+    std::env::var_os(MULTIPLEX).is_some_and(|is| is == "true")
+}
+
 /// A process with a region on that server.
 pub(crate) fn worker(server: &RedisServer, lease: Duration) -> Process {
+    worker_that(server, lease, false)
+}
+
+/// As `worker`, perhaps with one connection for all calls.
+pub(crate) fn worker_that(server: &RedisServer, lease: Duration, multiplexes: bool) -> Process {
     let variables = [
         (PORT, server.port().to_string().into()),
         (LEASE, lease.as_millis().to_string().into()),
+        (MULTIPLEX, multiplexes.to_string().into()),
     ];
     Process::start("worker::a_worker", &variables)
 }

@@ -3,7 +3,7 @@
 use dogpile::{Host, OnBackendError, RegionConfig};
 use dogpile_tests::worker::obey;
 
-use crate::processes::{Place, part};
+use crate::processes::{Place, multiplexes, part};
 
 #[test]
 fn a_worker() {
@@ -22,6 +22,7 @@ fn a_worker() {
     };
     let config = config
         .argument("clear_empties_db", true)
+        .argument("multiplex", multiplexes())
         .on_backend_error(OnBackendError::Fail)
         .lock_timeout(lease);
     obey(
