@@ -124,7 +124,7 @@ fn race(
 
 /// By a short turn, and another of a tenth, which warm up.
 fn calls_of_a_turn(contender: &dyn Contender, what: What, callers: usize) -> usize {
-    let mut calls = 20;
+    let mut calls = 5;
     for part in [10.0, 1.0] {
         let took = contender.turn(what, callers, calls);
         #[expect(
@@ -133,7 +133,7 @@ fn calls_of_a_turn(contender: &dyn Contender, what: What, callers: usize) -> usi
             reason = "it is small"
         )]
         let fitting = (TURN / part / took * number(calls)) as usize;
-        calls = fitting.max(20);
+        calls = fitting.max(5);
     }
     calls
 }

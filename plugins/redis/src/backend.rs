@@ -9,7 +9,7 @@ use redis::Cmd;
 
 use crate::arguments::RedisArguments;
 use crate::clear::clear;
-use crate::connection::{Connection, accepted};
+use crate::connection::Connection;
 use crate::doubtful::Doubtful;
 use crate::failure::{Answer, Failure};
 use crate::kinds::{BySentinels, Kind, OneServer};
@@ -111,12 +111,8 @@ impl<K: Kind> Backend for Backed<K> {
             .map(|(key, value)| self.set_command(key, value))
             .collect();
         let commands = commands?;
-        self.servers.write(|on| {
-            let replies = on.pipeline(&commands)?;
-            replies
-                .into_iter()
-                .try_for_each(|reply| stored(&accepted(reply)?))
-        })
+        // Each of them is answered with no more than that it is done.
+        self.servers.write(|on| on.all_accepted(&commands))
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
@@ -191,8 +187,9 @@ impl<K: Kind> Backend for Backed<K> {
 
 impl<K> Backed<K> {
     fn set_command(&self, key: &Key<'_>, value: &Value) -> Result<Cmd> {
-        let mut command = redis::cmd("SET");
-        command.arg(key.as_str()).arg(bytes(value)?);
+        let bytes = bytes(value)?;
+        let mut command = Cmd::with_capacity(5, key.len() + bytes.len() + 32);
+        command.arg("SET").arg(key.as_str()).arg(bytes);
         match self.milliseconds(value) {
             0 => {}
             milliseconds => {

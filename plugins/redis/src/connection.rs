@@ -11,9 +11,14 @@ pub(crate) trait Exchange {
     /// Where commands are packed.
     fn packed(&mut self) -> &mut Vec<u8>;
 
-    /// Sends what is packed, together; hands over each of so many replies, whole, and in their order. The first error of
+    /// Sends what is packed, together; does what is to happen `meanwhile`; hands over each of so many replies, whole, and in their order. The first error of
     /// `each` is the outcome, after all.
-    fn exchange(&mut self, count: usize, each: &mut dyn FnMut(&[u8]) -> Answer<()>) -> Answer<()>;
+    fn exchange(
+        &mut self,
+        count: usize,
+        meanwhile: &mut dyn FnMut(),
+        each: &mut dyn FnMut(&[u8]) -> Answer<()>,
+    ) -> Answer<()>;
 
     /// To which connection, by the server's number, the server tells what becomes of keys that were asked for here.
     fn tracks_to(&mut self) -> Option<i64>;
@@ -30,17 +35,33 @@ impl<'e> Connection<'e> {
     /// One command, and the reply to it, which is no error.
     pub(crate) fn call(&mut self, command: &Cmd) -> Answer<Value> {
         let mut reply = Value::Nil;
-        self.exchange([command], |read| {
-            reply = accepted(value(read)?)?;
-            Ok(())
-        })?;
+        self.exchange(
+            [command],
+            || {},
+            |read| {
+                reply = accepted(value(read)?)?;
+                Ok(())
+            },
+        )?;
         Ok(reply)
     }
 
     /// All commands at once, and the replies to them, each of which may be an error of the server's.
-    pub(crate) fn pipeline(&mut self, commands: &[Cmd]) -> Answer<Vec<Value>> {
-        let mut replies = Vec::with_capacity(commands.len());
-        self.exchange(commands, |read| {
+    pub(crate) fn pipeline<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+    ) -> Answer<Vec<Value>> {
+        self.pipeline_around(commands, || {})
+    }
+
+    /// As `pipeline`. What is to happen `meanwhile` does once the commands are sent, before the replies are waited for.
+    pub(crate) fn pipeline_around<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+        meanwhile: impl FnOnce(),
+    ) -> Answer<Vec<Value>> {
+        let mut replies = Vec::new();
+        self.exchange(commands, meanwhile, |read| {
             replies.push(value(read)?);
             Ok(())
         })?;
@@ -48,8 +69,11 @@ impl<'e> Connection<'e> {
     }
 
     /// All commands at once. None of the replies is an error.
-    pub(crate) fn all_accepted(&mut self, commands: &[Cmd]) -> Answer<()> {
-        self.exchange(commands, |read| accepted(value(read)?).map(drop))
+    pub(crate) fn all_accepted<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+    ) -> Answer<()> {
+        self.exchange(commands, || {}, |read| accepted(value(read)?).map(drop))
     }
 
     /// One command that asks for a text, of which `found` is told.
@@ -59,11 +83,15 @@ impl<'e> Connection<'e> {
         found: impl FnOnce(Option<&[u8]>) -> T,
     ) -> Answer<T> {
         let (mut found, mut given) = (Some(found), None);
-        self.exchange([command], |read| {
-            let text = text(read)?;
-            given = found.take().map(|found| found(text));
-            Ok(())
-        })?;
+        self.exchange(
+            [command],
+            || {},
+            |read| {
+                let text = text(read)?;
+                given = found.take().map(|found| found(text));
+                Ok(())
+            },
+        )?;
         given.ok_or(Failure::Nonsense)
     }
 
@@ -74,16 +102,20 @@ impl<'e> Connection<'e> {
         count: usize,
         mut found: impl FnMut(Option<&[u8]>),
     ) -> Answer<()> {
-        self.exchange([command], |read| {
-            let mut texts = texts(read)?;
-            if texts.left() != count {
-                return Err(Failure::Nonsense);
-            }
-            texts.try_for_each(|text| {
-                found(text?);
-                Ok(())
-            })
-        })
+        self.exchange(
+            [command],
+            || {},
+            |read| {
+                let mut texts = texts(read)?;
+                if texts.left() != count {
+                    return Err(Failure::Nonsense);
+                }
+                texts.try_for_each(|text| {
+                    found(text?);
+                    Ok(())
+                })
+            },
+        )
     }
 
     /// To which connection, by the server's number, the server tells what becomes of keys that were asked for here.
@@ -99,6 +131,7 @@ impl<'e> Connection<'e> {
     fn exchange<'c>(
         &mut self,
         commands: impl IntoIterator<Item = &'c Cmd>,
+        meanwhile: impl FnOnce(),
         mut each: impl FnMut(&[u8]) -> Answer<()>,
     ) -> Answer<()> {
         let packed = self.0.packed();
@@ -109,9 +142,16 @@ impl<'e> Connection<'e> {
             count += 1;
         }
         if count == 0 {
+            meanwhile();
             return Ok(());
         }
-        self.0.exchange(count, &mut each)
+        let mut meanwhile = Some(meanwhile);
+        let mut once = || {
+            if let Some(meanwhile) = meanwhile.take() {
+                meanwhile();
+            }
+        };
+        self.0.exchange(count, &mut once, &mut each)
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -30,6 +30,7 @@ pub(crate) struct Multiplexed {
     tracks_to: Mutex<Option<i64>>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is of its own")]
 struct State {
     /// The calls to which replies are to come, and how many to each.
     calls: VecDeque<(Arc<SharedCall>, usize)>,
@@ -38,6 +39,8 @@ struct State {
     /// Somebody has the duty.
     is_read: bool,
     is_written: bool,
+    /// Who reads is busy with replies, and writes what there is when he is done: until then the commands of many gather.
+    is_flushed: bool,
     /// It takes no calls any more.
     is_retired: bool,
     used: Instant,
@@ -60,8 +63,11 @@ pub(crate) struct Gone;
 /// How often who writes looks for more, before one of those whose it is takes over.
 const BATCHES: usize = 16;
 
+/// How long who has no time left may write for others.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// What is kept for commands, in bytes.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = 256 * 1024;
 
 impl Multiplexed {
     pub(crate) fn new(wire: Wire) -> Self {
@@ -73,6 +79,7 @@ impl Multiplexed {
                 unsent: Vec::new(),
                 is_read: false,
                 is_written: false,
+                is_flushed: false,
                 is_retired: false,
                 used: Instant::now(),
             }),
@@ -108,15 +115,15 @@ impl Multiplexed {
         *self.tracks_to.lock() = Some(link);
     }
 
-    /// Sends these commands together. Gives the replies to them, which are so many.
-    pub(crate) fn exchange(
+    /// Sends these commands together, to which so many replies are to come.
+    pub(crate) fn send(
         &self,
         commands: &[u8],
         count: usize,
         deadline: Instant,
-    ) -> Result<Answer<Replies>, Gone> {
+    ) -> Result<Arc<SharedCall>, Gone> {
         let call = Arc::new(SharedCall::default());
-        let (reads, writes) = {
+        let writes = {
             let mut state = self.state.lock();
             if state.is_retired {
                 return Err(Gone);
@@ -124,23 +131,33 @@ impl Multiplexed {
             state.calls.push_back((Arc::clone(&call), count));
             state.unsent.extend_from_slice(commands);
             state.used = Instant::now();
-            let reads = !mem::replace(&mut state.is_read, true);
-            (reads, !mem::replace(&mut state.is_written, true))
+            !state.is_flushed && !mem::replace(&mut state.is_written, true)
         };
         if writes {
             self.write(deadline);
         }
-        if reads {
-            self.read(&call, deadline);
-        }
-        Ok(loop {
-            match call.wait(deadline) {
-                Turned::Answered(answer) => break answer.map(Replies::of),
-                Turned::Duty(Duty::Read) => self.read(&call, deadline),
-                Turned::Duty(Duty::Write) => self.write(deadline),
-                Turned::TimedOut => self.time_out(&call),
+        Ok(call)
+    }
+
+    /// Waits for the replies to a call.
+    pub(crate) fn replies(&self, call: &SharedCall, deadline: Instant) -> Answer<Replies> {
+        loop {
+            if self.reads_or_waits(call) {
+                self.read(call, deadline);
             }
-        })
+            match call.wait(deadline) {
+                Turned::Answered(answer) => return answer.map(Replies::of),
+                Turned::Duty(Duty::Read) => self.read(call, deadline),
+                Turned::Duty(Duty::Write) => self.write(deadline),
+                Turned::TimedOut => self.time_out(call),
+            }
+        }
+    }
+
+    /// Whether the caller has to read, as nobody does. Else he can be given a duty from now on.
+    fn reads_or_waits(&self, call: &SharedCall) -> bool {
+        let mut state = self.state.lock();
+        call.waits(state.is_read) && !mem::replace(&mut state.is_read, true)
     }
 
     /// Writes what there is, also for others.
@@ -181,7 +198,9 @@ impl Multiplexed {
             if let Err(failure) = self.hand_over(replies) {
                 break Some(failure);
             }
-            if own.is_answered() {
+            let is_answered = own.is_answered();
+            self.flush(deadline);
+            if is_answered {
                 break None;
             }
             match from.read(replies.room(), deadline) {
@@ -202,6 +221,22 @@ impl Multiplexed {
         }
     }
 
+    /// Writes what gathered meanwhile. From then on who sends writes by himself.
+    fn flush(&self, deadline: Instant) {
+        loop {
+            {
+                let mut state = self.state.lock();
+                if state.unsent.is_empty() || state.is_written {
+                    state.is_flushed = false;
+                    return;
+                }
+                state.is_written = true;
+            }
+            // It is for others, whose time is not over.
+            self.write(deadline.max(Instant::now() + GRACE));
+        }
+    }
+
     /// All replies that have come.
     fn hand_over(&self, replies: &mut Replies) -> Answer<()> {
         while let Some(next) = replies.next()? {
@@ -211,6 +246,7 @@ impl Multiplexed {
             }
             let (call, is_last) = {
                 let mut state = self.state.lock();
+                state.is_flushed = true;
                 // Nobody asked for it.
                 let (call, missing) = state.calls.front_mut().ok_or(Failure::Nonsense)?;
                 *missing -= 1;
@@ -265,13 +301,9 @@ impl Multiplexed {
 }
 
 impl State {
-    /// To the last of those who wait, who has it for longest. One who still writes for others reads after that; who reads
-    /// is not to be asked to write.
+    /// To the last of those who wait, who has it for longest.
     fn give(&self, duty: Duty) -> bool {
-        let give = |at_once| {
-            let mut calls = self.calls.iter().rev();
-            calls.any(|(call, _)| call.give(duty, at_once))
-        };
-        give(true) || duty == Duty::Read && give(false)
+        let mut calls = self.calls.iter().rev();
+        calls.any(|(call, _)| call.give(duty))
     }
 }

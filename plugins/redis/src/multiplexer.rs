@@ -145,17 +145,24 @@ impl Exchange for Share<'_> {
         &mut self.packed
     }
 
-    fn exchange(&mut self, count: usize, each: &mut dyn FnMut(&[u8]) -> Answer<()>) -> Answer<()> {
-        let mut replies = loop {
+    fn exchange(
+        &mut self,
+        count: usize,
+        meanwhile: &mut dyn FnMut(),
+        each: &mut dyn FnMut(&[u8]) -> Answer<()>,
+    ) -> Answer<()> {
+        let (on, call) = loop {
             let is_first = self.on.is_none();
             let on = Arc::clone(self.on()?);
-            match on.exchange(&self.packed, count, self.deadline) {
-                Ok(replies) => break replies?,
+            match on.send(&self.packed, count, self.deadline) {
+                Ok(call) => break (on, call),
                 // Another caller's time was over, or the connection has ended: nothing was sent.
                 Err(Gone) if is_first => self.on = None,
                 Err(Gone) => return Err(Failure::Broken(ErrorKind::ConnectionAborted.into())),
             }
         };
+        meanwhile();
+        let mut replies = on.replies(&call, self.deadline)?;
         let mut outcome = Ok(());
         for _ in 0..count {
             let next = replies.next()?.ok_or(Failure::Nonsense)?;

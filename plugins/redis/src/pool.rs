@@ -87,14 +87,14 @@ impl Pool {
             if state.closed {
                 return Err(Failure::Closed);
             }
-            let wire = state.idle.pop();
+            let mut wire = state.idle.pop();
             if wire.is_some() || state.open < self.most {
                 state.open += usize::from(wire.is_none());
                 drop(state);
                 // One that is not usable is replaced by who takes the loan.
                 return Ok(Loan {
                     pool: self,
-                    wire: wire.filter(Wire::is_usable),
+                    wire: wire.take_if(Wire::is_usable),
                 });
             }
             if Instant::now() >= deadline {

@@ -39,6 +39,13 @@ pub(crate) enum Turned {
 }
 
 impl SharedCall {
+    /// Whether there is still something to wait for. If `for_others`, its caller waits from now on, and takes duties.
+    pub(crate) fn waits(&self, for_others: bool) -> bool {
+        let mut state = self.state.lock();
+        state.is_waiting = for_others;
+        state.answer.is_none()
+    }
+
     pub(crate) fn wait(&self, deadline: Instant) -> Turned {
         let mut state = self.state.lock();
         let mut is_over = false;
@@ -53,18 +60,17 @@ impl SharedCall {
             if is_over {
                 return Turned::TimedOut;
             }
-            state.is_waiting = true;
             is_over = self.changed.wait_until(&mut state, deadline).timed_out();
-            state.is_waiting = false;
         }
     }
 
-    /// Whether its caller takes a duty, which he has then. Without `at_once` it may be one who does something else yet.
-    pub(crate) fn give(&self, duty: Duty, at_once: bool) -> bool {
+    /// Whether its caller takes a duty, which he has then.
+    pub(crate) fn give(&self, duty: Duty) -> bool {
         let mut state = self.state.lock();
-        if state.answer.is_some() || state.duty.is_some() || at_once && !state.is_waiting {
+        if state.answer.is_some() || !state.is_waiting {
             return false;
         }
+        state.is_waiting = false;
         state.duty = Some(duty);
         self.changed.notify_one();
         true

@@ -1,4 +1,5 @@
 use std::io::{ErrorKind, Read, Write};
+use std::mem;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,11 @@ pub(crate) struct Wire {
     tracks_to: Option<i64>,
 }
 
-/// A connection that was idle for longer is looked at before it is used: the server may have closed it.
+/// A connection whose last call began longer ago is looked at before it is used: the server may have closed it.
 pub(crate) const IDLE: Duration = Duration::from_millis(50);
 
 /// What is kept for packing commands, in bytes.
-const PACKED: usize = 64 * 1024;
+const PACKED: usize = 256 * 1024;
 
 impl Wire {
     /// Connects and logs in; within the time to connect, and by the deadline.
@@ -72,15 +73,16 @@ impl Wire {
 
     /// The last call has ended.
     pub(crate) fn rest(&mut self) {
-        self.used = Instant::now();
         self.packed.clear();
         self.packed.shrink_to(PACKED);
         self.replies.rest();
     }
 
     /// Whether it can be used after it rested.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.used.elapsed() < IDLE || self.is_quiet()
+    pub(crate) fn is_usable(&mut self) -> bool {
+        let now = Instant::now();
+        let since = now.duration_since(mem::replace(&mut self.used, now));
+        since < IDLE || self.is_quiet()
     }
 
     /// Whether it stands, with no reply that nobody waits for.
@@ -136,8 +138,14 @@ impl Exchange for Wire {
         &mut self.packed
     }
 
-    fn exchange(&mut self, count: usize, each: &mut dyn FnMut(&[u8]) -> Answer<()>) -> Answer<()> {
+    fn exchange(
+        &mut self,
+        count: usize,
+        meanwhile: &mut dyn FnMut(),
+        each: &mut dyn FnMut(&[u8]) -> Answer<()>,
+    ) -> Answer<()> {
         self.send()?;
+        meanwhile();
         let mut outcome = Ok(());
         for _ in 0..count {
             let mut next = self.next()?;
