@@ -8,6 +8,7 @@ mod exec;
 mod heap;
 mod hits;
 mod peers;
+mod redis;
 mod report;
 mod rounds;
 mod stale;
@@ -28,6 +29,7 @@ usage: cargo xtask bench [OPTION...]
   --stampede             many callers of one missing key, threads and tasks
   --stale                callers at a steady pace while a value expires and is created again
   --dbm                  reads and writes of a file that processes share
+  --redis                calls to a Redis server, and how fast waiters are woken
   --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--heap-of", peer] => return heap::child(peer),
         ["--dbm-of", name, ref arguments @ ..] => return dbm::child(name, arguments),
+        ["--redis-of", ref arguments @ ..] => return redis::child(arguments),
         ["--hits-of", peer, calls] => return callgrind::child(peer, calls),
         _ => {}
     }
@@ -59,17 +62,19 @@ enum Measured {
     Stampede,
     Stale,
     Dbm,
+    Redis,
     Exec,
     Instructions,
 }
 
-const ALL: [Measured; 8] = [
+const ALL: [Measured; 9] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
     Measured::Stampede,
     Measured::Stale,
     Measured::Dbm,
+    Measured::Redis,
     Measured::Exec,
     Measured::Instructions,
 ];
@@ -94,6 +99,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--stampede" => wanted.push(Measured::Stampede),
             "--stale" => wanted.push(Measured::Stale),
             "--dbm" => wanted.push(Measured::Dbm),
+            "--redis" => wanted.push(Measured::Redis),
             "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
@@ -121,6 +127,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Stampede => stampede::run(rounds),
             Measured::Stale => stale::run(),
             Measured::Dbm => dbm::run(rounds.min(9)),
+            Measured::Redis => redis::run(rounds),
             Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }

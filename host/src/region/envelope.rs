@@ -22,11 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use super::foreign::begins_as_pickle;
 use super::notes::Notes;
+use super::usual_envelope::split_usual;
 use crate::slot::{MissReason, Tags};
 use crate::wire_time::{nanoseconds, seconds};
 
 /// The version of the format, the only one that there is.
-const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 2;
 
 /// An expiration time of never.
 const NEVER: f64 = -1.0;
@@ -117,6 +118,14 @@ impl<'a> Envelope<'a> {
 
     /// Splits what is stored into envelope and payload.
     pub(crate) fn split(stored: &'a [u8]) -> Result<(Self, &'a [u8]), Unreadable> {
+        match split_usual(stored) {
+            Some(parts) => Ok(parts),
+            None => Self::parse(stored),
+        }
+    }
+
+    /// As `split`, of every envelope that is one.
+    pub(super) fn parse(stored: &'a [u8]) -> Result<(Self, &'a [u8]), Unreadable> {
         let damaged = |cause: &dyn Display| Unreadable {
             reason: MissReason::Damaged,
             cause: cause.to_string(),

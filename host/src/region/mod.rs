@@ -34,6 +34,7 @@ mod reserved;
 mod store;
 mod together;
 mod told;
+mod usual_envelope;
 mod wanted;
 mod way;
 

@@ -48,20 +48,19 @@ pub(super) struct OwnKey<'a, K> {
 
 impl<'a, K: CacheKey> Keys<'a, K> {
     pub(super) fn of(keys: &'a [K]) -> Self {
-        let mut all: Vec<OwnKey<'a, K>> = keys
-            .iter()
-            .map(|key| OwnKey {
-                key,
-                text: key.cache_key(),
-            })
-            .collect();
-        all.sort_by(|one, other| one.text.cmp(&other.text));
-        all.dedup_by(|one, other| one.text == other.text);
-        let mut places = Vec::with_capacity(keys.len());
-        for key in keys {
-            let text = key.cache_key();
-            let place = all.binary_search_by(|other| other.text.cmp(&text));
-            places.push(place.expect("every key is among all keys"));
+        let own = keys.iter().map(|key| OwnKey {
+            key,
+            text: key.cache_key(),
+        });
+        let mut sorted: Vec<(usize, OwnKey<'a, K>)> = own.enumerate().collect();
+        sorted.sort_by(|(_, one), (_, other)| one.text.cmp(&other.text));
+        let mut all: Vec<OwnKey<'a, K>> = Vec::with_capacity(keys.len());
+        let mut places = vec![0; keys.len()];
+        for (place, key) in sorted {
+            if all.last().is_none_or(|last| last.text != key.text) {
+                all.push(key);
+            }
+            places[place] = all.len() - 1;
         }
         Self { all, places }
     }

@@ -46,7 +46,7 @@ impl Codec {
     }
 
     /// Appends a value to `payload`.
-    pub(crate) fn encode<T: Serialize>(
+    pub(crate) fn encode<T: Serialize + 'static>(
         &self,
         value: &T,
         payload: &mut Vec<u8>,
@@ -60,7 +60,10 @@ impl Codec {
     }
 
     /// The payload as a value, if it is one as a whole.
-    pub(crate) fn decode<T: DeserializeOwned>(&self, payload: &[u8]) -> Result<T, SerializerError> {
+    pub(crate) fn decode<T: DeserializeOwned + 'static>(
+        &self,
+        payload: &[u8],
+    ) -> Result<T, SerializerError> {
         match (self.own(), self.kind) {
             (Some(own), _) => {
                 let mut place = None;

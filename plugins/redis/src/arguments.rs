@@ -13,6 +13,10 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(crate = "serde", deny_unknown_fields)]
 #[schemars(crate = "schemars")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an argument of its own"
+)]
 pub struct RedisArguments {
     /// The server: `redis://USER:PASSWORD@HOST:PORT/DB`, `rediss://…` for TLS, or `unix:///PATH?db=DB`; `valkey` and
     /// `valkeys` mean the same.
@@ -77,9 +81,12 @@ pub struct RedisArguments {
     /// What the name of a lock begins with, before the key's: 2 to 10 letters, digits, and `_-.:`.
     #[serde(default = "default_lock_prefix")]
     pub lock_prefix: String,
-    /// How many connections there may be, beside one on which the server tells of locks.
-    #[serde(default = "default_max_connections")]
-    pub max_connections: NonZeroUsize,
+    /// How many connections there may be to a server, beside one on which it tells of locks. Default: 64.
+    pub max_connections: Option<NonZeroUsize>,
+    /// Whether all calls of a server share one connection, and are under way on it at once. `false`: each has a connection of
+    /// its own while it lasts.
+    #[serde(default)]
+    pub multiplex: bool,
     /// Whether `clear` may remove everything in the database, whoever stored it. `false`: it is refused.
     #[serde(default)]
     pub clear_empties_db: bool,
@@ -116,13 +123,13 @@ fn default_lock_prefix() -> String {
     String::from("_lock")
 }
 
-const fn default_max_connections() -> NonZeroUsize {
-    NonZeroUsize::new(64).expect("it is not 0")
-}
-
 impl RedisArguments {
     pub(crate) fn sentinel_timeout(&self) -> Seconds {
         self.sentinel_timeout.unwrap_or(Seconds::from_millis(500))
+    }
+
+    pub(crate) fn max_connections(&self) -> usize {
+        self.max_connections.map_or(64, NonZeroUsize::get)
     }
 
     /// Refuses what cannot be, with the argument that is wrong. The place of the servers is checked where it is read.
@@ -136,6 +143,12 @@ impl RedisArguments {
             if time.duration().is_zero() {
                 return Err(Error::argument(argument, "0 is no time: write seconds"));
             }
+        }
+        if self.multiplex && self.max_connections.is_some() {
+            return Err(Error::argument(
+                "max_connections",
+                "with `multiplex` there is one connection to a server: leave one of them out",
+            ));
         }
         if self.lock_blocking == Some(false) {
             return Err(Error::argument(

@@ -84,18 +84,14 @@ impl<K: Kind> Backend for Backed<K> {
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         let command = get(key);
-        let bytes = self
-            .servers
-            .read(key.as_bytes(), |on| get_one(on, &command))?;
-        Ok(bytes.map(|bytes| value(key, bytes)))
+        self.servers
+            .read(key.as_bytes(), |on| get_one(on, key, &command))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
         let command = get(key);
-        let bytes = self
-            .servers
-            .write(key.as_bytes(), |on| get_one(on, &command))?;
-        Ok(bytes.map(|bytes| value(key, bytes)))
+        self.servers
+            .write(key.as_bytes(), |on| get_one(on, key, &command))
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
@@ -215,14 +211,14 @@ impl<K> Backed<K> {
                 continue;
             };
             for (place, bytes) in places.into_iter().zip(replies) {
-                values[place] = bytes.map(|bytes| value(&keys[place], bytes));
+                values[place] = bytes.map(|bytes| value(&keys[place], &bytes));
             }
         }
         let gets = alone.iter().map(|place| self.locks.get(&keys[*place]));
         let gets: Vec<Request> = gets.collect();
         let replies = self.servers.read_all(&gets, |_, reply| found(reply))?;
         for (place, bytes) in alone.into_iter().zip(replies) {
-            values[place] = bytes.map(|bytes| value(&keys[place], bytes));
+            values[place] = bytes.map(|bytes| value(&keys[place], &bytes));
         }
         Ok(values)
     }
@@ -250,8 +246,8 @@ impl<K> Backed<K> {
     }
 }
 
-fn value(key: &Key<'_>, bytes: Vec<u8>) -> Value {
-    Value::with(&Metadata::default(), *key, bytes)
+fn value(key: &Key<'_>, bytes: &[u8]) -> Value {
+    Value::copied(&Metadata::default(), *key, bytes)
 }
 
 fn bytes(value: &Value) -> Result<&[u8]> {
@@ -263,19 +259,20 @@ fn bytes(value: &Value) -> Result<&[u8]> {
     })
 }
 
-fn get_one(on: &mut Connection, command: &Cmd) -> Answer<Option<Vec<u8>>> {
-    match on.call(command) {
+fn get_one(on: &mut Connection, key: &Key<'_>, command: &Cmd) -> Answer<Option<Value>> {
+    match on.text(command, |bytes| bytes.map(|bytes| value(key, bytes))) {
         Err(failure) if is_no_value(&failure) => Ok(None),
-        reply => found(reply?),
+        answer => answer,
     }
 }
 
 fn get_multi(on: &mut Connection, keys: &[Key]) -> Answer<Vec<Option<Value>>> {
-    let replies = all_found(on.call(&mget(keys.iter()))?, keys.len())?;
-    let replies = keys.iter().zip(replies);
-    Ok(replies
-        .map(|(key, bytes)| bytes.map(|bytes| value(key, bytes)))
-        .collect())
+    let mut found = Vec::with_capacity(keys.len());
+    on.texts(&mget(keys.iter()), keys.len(), |bytes| {
+        let key = &keys[found.len()];
+        found.push(bytes.map(|bytes| value(key, bytes)));
+    })?;
+    Ok(found)
 }
 
 fn mget<'k>(keys: impl Iterator<Item = &'k Key<'k>>) -> Cmd {

@@ -339,6 +339,7 @@ mod tests {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(20),
             keepalive: false,
+            multiplex: false,
         };
         let places = vec![one.place.clone(), two.place.clone()];
         let cluster = Cluster::new(places, target, 1);

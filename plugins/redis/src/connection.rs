@@ -1,90 +1,42 @@
-use std::io::{self, ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
-
-use redis::{Cmd, Parser, Value};
+use redis::{Cmd, Value};
 
 use crate::failure::{Answer, Failure};
-use crate::stream::{Closer, Stream};
-use crate::target::Target;
+use crate::replies::{text, texts, value};
 
-/// A connection, on which one call is made after the other. After a failure that does not keep it, it is not used again:
-/// a reply that comes late would be taken for that of another call.
-pub(crate) struct Connection {
-    stream: Stream,
-    parser: Parser,
-    packed: Vec<u8>,
-    used: Instant,
+/// What calls of a server are made on, for one caller: a connection of its own, or a share in one.
+pub(crate) struct Connection<'e> {
+    exchange: &'e mut dyn Exchange,
     /// Each command is preceded by one that asks for keys which are on their way to this server.
     asks: bool,
-    /// To which connection, by the server's number, the server tells what becomes of keys that were asked for here.
-    pub(crate) tracks_to: Option<i64>,
 }
 
-/// A connection that was idle for longer is looked at before it is used: the server may have closed it.
-const IDLE: Duration = Duration::from_millis(50);
+/// How commands get to the server, and replies back.
+pub(crate) trait Exchange {
+    /// Where commands are packed.
+    fn packed(&mut self) -> &mut Vec<u8>;
 
-/// What is kept for packing commands, in bytes.
-const PACKED: usize = 64 * 1024;
+    /// Sends what is packed, together; does what is to happen `meanwhile`; hands over each of so many replies, whole, and
+    /// in their order. The first error of `each` is the outcome, after all.
+    fn exchange(
+        &mut self,
+        count: usize,
+        meanwhile: &mut dyn FnMut(),
+        each: &mut dyn FnMut(&[u8]) -> Answer<()>,
+    ) -> Answer<()>;
 
-impl Connection {
-    /// Connects and logs in; within the time to connect, and by the deadline.
-    pub(crate) fn open(target: &Target, deadline: Instant) -> Answer<Self> {
-        let now = Instant::now();
-        let connected = deadline.min(now + target.connect_timeout);
-        let stream = Stream::connect(target, connected).map_err(Failure::Connect)?;
-        let mut connection = Self {
-            stream,
-            parser: Parser::new(),
-            packed: Vec::new(),
-            used: now,
+    /// To which connection, by the server's number, the server tells what becomes of keys that were asked for here.
+    fn tracks_to(&mut self) -> Option<i64>;
+
+    /// It was told to.
+    fn track_to(&mut self, link: i64);
+}
+
+impl<'e> Connection<'e> {
+    pub(crate) fn on(exchange: &'e mut dyn Exchange) -> Self {
+        Self {
+            exchange,
             asks: false,
-            tracks_to: None,
-        };
-        connection.begin(deadline);
-        let mut commands = Vec::new();
-        if let Some(password) = &target.password {
-            let mut login = redis::cmd("AUTH");
-            if let Some(user) = &target.username {
-                login.arg(user);
-            }
-            login.arg(password.reveal());
-            commands.push(login);
         }
-        if target.database != 0 {
-            let mut select = redis::cmd("SELECT");
-            select.arg(target.database);
-            commands.push(select);
-        }
-        for reply in connection.pipeline(&commands)? {
-            accepted(reply)?;
-        }
-        Ok(connection)
-    }
-
-    /// The next calls end by then.
-    pub(crate) fn begin(&mut self, deadline: Instant) {
-        self.stream.set_deadline(deadline);
-    }
-
-    /// The last call has ended.
-    pub(crate) fn rest(&mut self) {
-        self.used = Instant::now();
-        self.packed.shrink_to(PACKED);
-    }
-
-    /// Whether it can be used after it rested.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.used.elapsed() < IDLE || self.is_quiet()
-    }
-
-    /// Whether it stands, with no reply that nobody waits for.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.stream.is_quiet()
-    }
-
-    /// What ends it from another thread.
-    pub(crate) fn closer(&self) -> Answer<Closer> {
-        self.stream.closer().map_err(Failure::Broken)
     }
 
     /// Makes a call, each of whose commands may `ask` for keys that are on their way to this server.
@@ -101,10 +53,16 @@ impl Connection {
 
     /// One command, and the reply to it, which is no error.
     pub(crate) fn call(&mut self, command: &Cmd) -> Answer<Value> {
-        self.packed.clear();
-        self.pack(command);
-        self.send()?;
-        accepted(self.reply()?)
+        let mut reply = Value::Nil;
+        self.exchange(
+            [command],
+            || {},
+            |read| {
+                reply = accepted(value(read)?)?;
+                Ok(())
+            },
+        )?;
+        Ok(reply)
     }
 
     /// All commands at once, and the replies to them, each of which may be an error of the server's.
@@ -115,94 +73,120 @@ impl Connection {
         self.pipeline_around(commands, || {})
     }
 
-    /// As `pipeline`. What is to happen `meanwhile` does once the commands are sent, before the replies are read.
+    /// As `pipeline`. What is to happen `meanwhile` does once the commands are sent, before the replies are waited for.
     pub(crate) fn pipeline_around<'c>(
         &mut self,
         commands: impl IntoIterator<Item = &'c Cmd>,
         meanwhile: impl FnOnce(),
     ) -> Answer<Vec<Value>> {
-        self.packed.clear();
-        let mut count = 0_usize;
+        let mut replies = Vec::new();
+        self.exchange(commands, meanwhile, |read| {
+            replies.push(value(read)?);
+            Ok(())
+        })?;
+        Ok(replies)
+    }
+
+    /// All commands at once. None of the replies is an error.
+    pub(crate) fn all_accepted<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+    ) -> Answer<()> {
+        self.exchange(commands, || {}, |read| accepted(value(read)?).map(drop))
+    }
+
+    /// One command that asks for a text, of which `found` is told.
+    pub(crate) fn text<T>(
+        &mut self,
+        command: &Cmd,
+        found: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> Answer<T> {
+        let (mut found, mut given) = (Some(found), None);
+        self.exchange(
+            [command],
+            || {},
+            |read| {
+                let text = text(read)?;
+                given = found.take().map(|found| found(text));
+                Ok(())
+            },
+        )?;
+        given.ok_or(Failure::Nonsense)
+    }
+
+    /// One command that asks for so many texts, of each of which `found` is told.
+    pub(crate) fn texts(
+        &mut self,
+        command: &Cmd,
+        count: usize,
+        mut found: impl FnMut(Option<&[u8]>),
+    ) -> Answer<()> {
+        self.exchange(
+            [command],
+            || {},
+            |read| {
+                let mut texts = texts(read)?;
+                if texts.left() != count {
+                    return Err(Failure::Nonsense);
+                }
+                texts.try_for_each(|text| {
+                    found(text?);
+                    Ok(())
+                })
+            },
+        )
+    }
+
+    /// To which connection, by the server's number, the server tells what becomes of keys that were asked for here.
+    pub(crate) fn tracks_to(&mut self) -> Option<i64> {
+        self.exchange.tracks_to()
+    }
+
+    /// It was told to.
+    pub(crate) fn track_to(&mut self, link: i64) {
+        self.exchange.track_to(link);
+    }
+
+    fn exchange<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'c Cmd>,
+        meanwhile: impl FnOnce(),
+        mut each: impl FnMut(&[u8]) -> Answer<()>,
+    ) -> Answer<()> {
+        let packed = self.exchange.packed();
+        packed.clear();
+        let mut count = 0;
         for command in commands {
-            self.pack(command);
+            if self.asks {
+                redis::cmd("ASKING").write_packed_command(packed);
+                count += 1;
+            }
+            command.write_packed_command(packed);
             count += 1;
         }
-        if count > 0 {
-            self.send()?;
+        if count == 0 {
+            meanwhile();
+            return Ok(());
         }
-        meanwhile();
-        (0..count).map(|_| self.reply()).collect()
-    }
-
-    /// What the server sends next. A time-out does not spoil it: the rest may be read later.
-    pub(crate) fn read(&mut self) -> Answer<Value> {
-        let mut reader = Reader {
-            stream: &mut self.stream,
-            error: None,
-        };
-        let parsed = self.parser.parse_value(&mut reader);
-        parsed.map_err(|error| match reader.error.take() {
-            Some(error) => Failure::Broken(error),
-            None if error.is_io_error() => Failure::Broken(ErrorKind::UnexpectedEof.into()),
-            None => Failure::Nonsense,
-        })
-    }
-
-    /// Asks for a reply, which `read` gives.
-    pub(crate) fn ping(&mut self) -> Answer<()> {
-        self.packed.clear();
-        redis::cmd("PING").write_packed_command(&mut self.packed);
-        self.send()
-    }
-
-    fn pack(&mut self, command: &Cmd) {
-        if self.asks {
-            redis::cmd("ASKING").write_packed_command(&mut self.packed);
-        }
-        command.write_packed_command(&mut self.packed);
-    }
-
-    fn send(&mut self) -> Answer<()> {
-        let sent = self.stream.write_all(&self.packed);
-        sent.and_then(|()| self.stream.flush())
-            .map_err(Failure::Broken)
-    }
-
-    fn reply(&mut self) -> Answer<Value> {
-        if !self.asks {
-            return self.next_reply();
-        }
-        let asked = self.next_reply()?;
-        let reply = self.next_reply()?;
-        Ok(match asked {
-            Value::ServerError(_) => asked,
-            _ => reply,
-        })
-    }
-
-    fn next_reply(&mut self) -> Answer<Value> {
-        loop {
-            match self.read()? {
-                Value::Push { .. } => {}
-                reply => return Ok(reply),
+        let mut meanwhile = Some(meanwhile);
+        let mut once = || {
+            if let Some(meanwhile) = meanwhile.take() {
+                meanwhile();
             }
+        };
+        if !self.asks {
+            return self.exchange.exchange(count, &mut once, &mut each);
         }
-    }
-}
-
-/// The stream, whose error is kept: the parser shows its own alone.
-struct Reader<'s> {
-    stream: &'s mut Stream,
-    error: Option<io::Error>,
-}
-
-impl Read for Reader<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(bytes).map_err(|error| {
-            let kind = error.kind();
-            self.error = Some(error);
-            kind.into()
-        })
+        let (mut is_asking, mut refused) = (false, None);
+        let mut each = |read: &[u8]| {
+            is_asking = !is_asking;
+            if is_asking {
+                refused = read.starts_with(b"-").then(|| read.to_vec());
+                return Ok(());
+            }
+            each(refused.as_deref().unwrap_or(read))
+        };
+        self.exchange.exchange(count, &mut once, &mut each)
     }
 }
 

@@ -27,9 +27,29 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The same, for another whom it concerns.
+    pub(crate) fn shared(&self) -> Self {
+        let same = |error: &io::Error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        };
+        match self {
+            Self::Connect(error) => Self::Connect(same(error)),
+            Self::Broken(error) => Self::Broken(same(error)),
+            Self::Nonsense => Self::Nonsense,
+            Self::Refused(error) => Self::Refused(error.clone()),
+            Self::Busy(most) => Self::Busy(*most),
+            Self::Closed => Self::Closed,
+        }
+    }
+
     /// Whether the connection can be used for another call.
     pub(crate) fn keeps_connection(&self) -> bool {
         matches!(self, Self::Refused(_))
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        Self::Broken(io::ErrorKind::TimedOut.into())
     }
 
     /// Whether the time was over.

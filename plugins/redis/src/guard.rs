@@ -36,8 +36,8 @@ pub(crate) fn get(name: &str) -> Cmd {
 
 /// A command that stores.
 pub(crate) fn set(key: &str, bytes: &[u8], milliseconds: u64) -> Cmd {
-    let mut command = redis::cmd("SET");
-    command.arg(key).arg(bytes);
+    let mut command = Cmd::with_capacity(5, key.len() + bytes.len() + 32);
+    command.arg("SET").arg(key).arg(bytes);
     if milliseconds != 0 {
         command.arg("PX").arg(milliseconds);
     }

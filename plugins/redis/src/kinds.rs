@@ -40,7 +40,7 @@ impl Kind for OneServer {
         refuse_sentinels(arguments)?;
         refuse_cluster(arguments)?;
         let target = Target::new(arguments)?;
-        let most = arguments.max_connections.get();
+        let most = arguments.max_connections();
         Ok(Arc::new(Single::new(target, most)))
     }
 }
@@ -76,7 +76,7 @@ impl Kind for BySentinels {
                 .clone()
                 .unwrap_or_else(|| String::from("mymaster")),
             server,
-            arguments.max_connections.get(),
+            arguments.max_connections(),
             arguments.read_from_replicas.unwrap_or(true),
         )))
     }
@@ -123,7 +123,7 @@ impl Kind for InCluster {
                 "name some nodes of the cluster, such as [\"one:6379\", \"two:6379\"]; the others are found by them",
             ));
         }
-        let most = arguments.max_connections.get();
+        let most = arguments.max_connections();
         Ok(Arc::new(Cluster::new(places, node, most)))
     }
 

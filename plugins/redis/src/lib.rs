@@ -28,6 +28,7 @@
 //! | `socket_connect_timeout` | 1 s | how long connecting may take of that |
 //! | `socket_keepalive` | `false` | whether the kernel looks now and then whether an idle connection still stands |
 //! | `max_connections` | 64 | how many connections there may be, beside the one on which the server tells of locks |
+//! | `multiplex` | `false` | whether all calls share one connection instead, and are under way on it at once: see below |
 //! | `redis_expiration_time` | as long as anybody may want it | how long the server keeps what is stored; 0: for ever |
 //! | `distributed_lock` | `true` | whether creations are locked for other processes; `false`: within the process alone |
 //! | `lock_prefix` | `_lock` | what the name of a lock begins with, before the key's: 2 to 10 letters, digits, and `_-.:` |
@@ -65,6 +66,19 @@
 //!
 //! Programs in Python with dogpile.cache share values, locks and invalidations: `docs/python.md` in the repository tells
 //! how a region moves from one language to the other.
+//!
+//! # One connection for all calls
+//!
+//! With `multiplex = true` a process has two connections to a server, whatever it does: one for all calls, those of locks
+//! too, and the one on which the server tells of them. While many calls are under way at once, each of its packets holds
+//! several, which costs both ends less; it has no thread of its own, and a caller who is alone has the connection to
+//! himself. All that is promised below holds: a call's time is its own, and where it is over the call leaves its place
+//! for the reply that may come late, ends no other that is under way, and calls from then on have a new connection. Where
+//! the connection breaks, all calls that are under way on it fail.
+//!
+//! Choose it for many threads, or for many processes on a server that is short of connections. Do not where values are
+//! large, since a reply of megabytes holds up those behind it, nor for a few threads, for whom it gains nothing.
+//! `benches/README.md` in the repository says what was measured.
 //!
 //! # What is promised
 //!
@@ -153,22 +167,27 @@
 
 mod arguments;
 mod backend;
+mod calls;
 mod clear;
 mod cluster;
 mod connection;
 mod doubtful;
 mod failure;
 mod guard;
+mod halves;
 mod inquiry;
 mod kinds;
 mod known;
 mod locks;
 mod many;
+mod multiplexed;
+mod multiplexer;
 mod names;
 mod node;
 mod per_process;
 mod pool;
 mod redirect;
+mod replies;
 mod script;
 mod seconds;
 mod secret;
@@ -176,14 +195,17 @@ mod sentinel;
 mod sentinels;
 mod server;
 mod servers;
+mod shared_call;
 mod slot_map;
 mod slots;
+mod socket;
 mod stream;
 mod target;
 mod tls;
 mod topology;
 mod waiters;
 mod watch;
+mod wire;
 
 use dogpile_plugin_api::export_plugin;
 

@@ -6,6 +6,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::connection::Connection;
 use crate::failure::{Answer, Failure};
 use crate::target::Target;
+use crate::wire::Wire;
 
 /// The connections to a server. The one that was used last is used next, so that no more are open than were ever needed
 /// at once.
@@ -18,7 +19,7 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    idle: Vec<Connection>,
+    idle: Vec<Wire>,
     /// Those in use too.
     open: usize,
     closed: bool,
@@ -28,7 +29,7 @@ struct State {
 /// back, also by a panic.
 struct Loan<'p> {
     pool: &'p Pool,
-    connection: Option<Connection>,
+    wire: Option<Wire>,
 }
 
 impl Pool {
@@ -48,22 +49,22 @@ impl Pool {
         call: impl FnOnce(&mut Connection) -> Answer<T>,
     ) -> Answer<T> {
         let mut loan = self.take(deadline)?;
-        let mut connection = match loan.connection.take() {
-            Some(mut connection) => {
-                connection.begin(deadline);
-                connection
+        let mut wire = match loan.wire.take() {
+            Some(mut wire) => {
+                wire.begin(deadline);
+                wire
             }
-            None => Connection::open(&self.target, deadline)?,
+            None => Wire::open(&self.target, deadline)?,
         };
-        let ended = call(&mut connection);
+        let ended = call(&mut wire.calls());
         match &ended {
             Err(failure) if !failure.keeps_connection() => {
                 // What ended it may have ended others: the server was restarted.
                 self.state.lock().drop_unusable();
             }
             _ => {
-                connection.rest();
-                loan.connection = Some(connection);
+                wire.rest();
+                loan.wire = Some(wire);
             }
         }
         ended
@@ -86,14 +87,14 @@ impl Pool {
             if state.closed {
                 return Err(Failure::Closed);
             }
-            let connection = state.idle.pop();
-            if connection.is_some() || state.open < self.most {
-                state.open += usize::from(connection.is_none());
+            let mut wire = state.idle.pop();
+            if wire.is_some() || state.open < self.most {
+                state.open += usize::from(wire.is_none());
                 drop(state);
                 // One that is not usable is replaced by who takes the loan.
                 return Ok(Loan {
                     pool: self,
-                    connection: connection.filter(Connection::is_usable),
+                    wire: wire.take_if(Wire::is_usable),
                 });
             }
             if Instant::now() >= deadline {
@@ -107,7 +108,7 @@ impl Pool {
 impl State {
     fn drop_unusable(&mut self) {
         let before = self.idle.len();
-        self.idle.retain(Connection::is_quiet);
+        self.idle.retain(Wire::is_quiet);
         self.open -= before - self.idle.len();
     }
 }
@@ -115,8 +116,8 @@ impl State {
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.state.lock();
-        match self.connection.take() {
-            Some(connection) if !state.closed => state.idle.push(connection),
+        match self.wire.take() {
+            Some(wire) if !state.closed => state.idle.push(wire),
             _ => state.open -= 1,
         }
         drop(state);
@@ -151,6 +152,7 @@ mod tests {
             connect_timeout: Duration::from_secs(5),
             timeout: TIMEOUT,
             keepalive: false,
+            multiplex: false,
         };
         Pool::new(Arc::new(target), 1)
     }

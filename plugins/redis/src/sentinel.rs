@@ -8,6 +8,7 @@ use redis::Value;
 use crate::connection::{Connection, accepted};
 use crate::failure::{Answer, Failure};
 use crate::target::{Place, Target};
+use crate::wire::Wire;
 
 /// The servers of a service, as a sentinel sees them.
 pub(crate) struct Report {
@@ -19,7 +20,8 @@ pub(crate) struct Report {
 /// Asks that sentinel, by the deadline. `None`: it does not know the service.
 pub(crate) fn ask(sentinel: &Target, service: &str, deadline: Instant) -> Result<Option<Report>> {
     let deadline = deadline.min(Instant::now() + sentinel.timeout);
-    let asked = Connection::open(sentinel, deadline).and_then(|mut on| report(&mut on, service));
+    let asked =
+        Wire::open(sentinel, deadline).and_then(|mut wire| report(&mut wire.calls(), service));
     asked.map_err(|failure| failure.on_sentinel(sentinel))
 }
 

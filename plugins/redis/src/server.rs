@@ -3,10 +3,10 @@ use std::time::Instant;
 
 use dogpile_plugin_api::{Error, Result};
 
+use crate::calls::Calls;
 use crate::connection::Connection;
 use crate::failure::{Answer, Failure, Party};
 use crate::per_process::PerProcess;
-use crate::pool::Pool;
 use crate::target::Target;
 use crate::watch::Watch;
 
@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 struct Live {
-    pool: Arc<Pool>,
+    calls: Arc<Calls>,
     watch: Watch,
 }
 
@@ -42,7 +42,7 @@ impl Server {
         deadline: Instant,
         call: impl FnOnce(&mut Connection) -> Answer<T>,
     ) -> Answer<T> {
-        self.live().pool.with(deadline, call)
+        self.live().calls.with(deadline, call)
     }
 
     /// Makes a call, at most for the time that it may take. The error names the server.
@@ -63,7 +63,7 @@ impl Server {
 
     pub(crate) fn close(&self) {
         let live = self.live();
-        live.pool.close();
+        live.calls.close();
         live.watch.close();
     }
 
@@ -75,10 +75,10 @@ impl Server {
 
 impl Live {
     fn new(target: &Arc<Target>, max_connections: usize) -> Arc<Self> {
-        let pool = Arc::new(Pool::new(Arc::clone(target), max_connections));
+        let calls = Arc::new(Calls::new(target, max_connections));
         Arc::new(Self {
-            watch: Watch::new(Arc::clone(target), Arc::clone(&pool)),
-            pool,
+            watch: Watch::new(Arc::clone(target), Arc::clone(&calls)),
+            calls,
         })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
     pub(crate) keepalive: bool,
+    /// Whether all callers share one connection.
+    pub(crate) multiplex: bool,
 }
 
 /// Where a server is.
@@ -82,6 +84,7 @@ impl Target {
             connect_timeout: arguments.socket_connect_timeout.duration(),
             timeout: arguments.socket_timeout.duration(),
             keepalive: arguments.socket_keepalive,
+            multiplex: arguments.multiplex,
         })
     }
 
@@ -105,6 +108,7 @@ impl Target {
             connect_timeout: timeout,
             timeout,
             keepalive: false,
+            multiplex: false,
         })
     }
 

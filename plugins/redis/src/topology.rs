@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use redis::Value;
 
-use crate::connection::{Connection, accepted};
+use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
 use crate::redirect::announced;
 use crate::slots::SLOTS;
 use crate::target::{Place, Target};
+use crate::wire::Wire;
 
 /// A cluster, as a node sees it.
 pub(crate) struct Topology {
@@ -29,14 +30,14 @@ pub(crate) struct Range {
 
 /// Asks that node, by the deadline.
 pub(crate) fn ask(node: &Target, deadline: Instant) -> Answer<Topology> {
-    let mut on = Connection::open(node, deadline)?;
+    let mut wire = Wire::open(node, deadline)?;
     let about = |what: &str| {
         let mut command = redis::cmd("CLUSTER");
         command.arg(what);
         command
     };
     // The same in all versions, Valkey's too.
-    let replies = on.pipeline(&[about("SLOTS"), about("INFO")])?;
+    let replies = wire.calls().pipeline(&[about("SLOTS"), about("INFO")])?;
     let [slots, info] = <[Value; 2]>::try_from(replies).map_err(|_| Failure::Nonsense)?;
     let Value::Array(ranges) = accepted(slots)? else {
         return Err(Failure::Nonsense);

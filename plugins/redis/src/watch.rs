@@ -7,12 +7,13 @@ use dogpile_plugin_api::tracing::{debug, info};
 use parking_lot::Mutex;
 use redis::{PushKind, ServerError, Value};
 
-use crate::connection::{Connection, accepted};
+use crate::calls::Calls;
+use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
-use crate::pool::Pool;
-use crate::stream::Closer;
+use crate::socket::Closer;
 use crate::target::Target;
 use crate::waiters::Waiters;
+use crate::wire::Wire;
 
 /// Wakes who waits for a lock.
 ///
@@ -21,7 +22,7 @@ use crate::waiters::Waiters;
 /// the *link*, which a thread reads. When the link ends, all waiters are woken, and the next one to wait makes a new one.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
-    pool: Arc<Pool>,
+    calls: Arc<Calls>,
 }
 
 struct Shared {
@@ -59,13 +60,13 @@ const LONGEST: Duration = Duration::from_secs(1);
 const REFUSED: Duration = Duration::from_mins(1);
 
 impl Watch {
-    pub(crate) fn new(target: Arc<Target>, pool: Arc<Pool>) -> Self {
+    pub(crate) fn new(target: Arc<Target>, calls: Arc<Calls>) -> Self {
         let shared = Arc::new(Shared {
             target,
             waiters: Waiters::default(),
             state: Mutex::default(),
         });
-        Self { shared, pool }
+        Self { shared, calls }
     }
 
     /// Waits until the lock may be free, at most for that time. `sleep`: how often to look where the server cannot tell,
@@ -110,10 +111,10 @@ impl Watch {
     /// How long the lock is still held, if nobody gives it up; `None`: it is free. From now on the server tells.
     fn ask(&self, lock: &str, id: i64) -> Answer<Option<Duration>> {
         let asked = self
-            .pool
+            .calls
             .with(Instant::now() + self.shared.target.timeout, |on| {
                 let mut commands = Vec::new();
-                if on.tracks_to != Some(id) {
+                if on.tracks_to() != Some(id) {
                     let mut command = redis::cmd("CLIENT");
                     command
                         .arg("TRACKING")
@@ -132,7 +133,7 @@ impl Watch {
                 for reply in on.pipeline(&commands)? {
                     last = accepted(reply)?;
                 }
-                on.tracks_to = Some(id);
+                on.track_to(id);
                 Ok(last)
             });
         match asked {
@@ -176,7 +177,7 @@ impl Watch {
         let made = open(&self.shared.target);
         let mut state = self.shared.state.lock();
         state.link = Link::None;
-        let Some((connection, id, closer)) = made? else {
+        let Some((wire, id, closer)) = made? else {
             state.link = Link::Refused {
                 until: Instant::now() + REFUSED,
             };
@@ -187,7 +188,7 @@ impl Watch {
         }
         let shared = Arc::clone(&self.shared);
         let thread = thread::Builder::new().name(String::from("dogpile-redis"));
-        let started = thread.spawn(move || shared.read(connection, id));
+        let started = thread.spawn(move || shared.read(wire, id));
         state.thread = Some(started.map_err(Failure::Connect)?);
         state.link = Link::Up { id, closer };
         Ok(Some(id))
@@ -195,19 +196,18 @@ impl Watch {
 }
 
 /// A connection on which the server can tell, and its number; `None` where the server does not do that.
-fn open(target: &Target) -> Answer<Option<(Connection, i64, Closer)>> {
-    let mut connection = Connection::open(target, Instant::now() + target.timeout)?;
+fn open(target: &Target) -> Answer<Option<(Wire, i64, Closer)>> {
+    let mut wire = Wire::open(target, Instant::now() + target.timeout)?;
     let mut hello = redis::cmd("HELLO");
     hello.arg(3);
     let mut number = redis::cmd("CLIENT");
     number.arg("ID");
-    let asked = connection
-        .call(&hello)
-        .and_then(|_| connection.call(&number));
+    let mut calls = wire.calls();
+    let asked = calls.call(&hello).and_then(|_| calls.call(&number));
     match asked {
         Ok(Value::Int(id)) => {
-            let closer = connection.closer()?;
-            Ok(Some((connection, id, closer)))
+            let closer = wire.closer();
+            Ok(Some((wire, id, closer)))
         }
         Ok(_) => Err(Failure::Nonsense),
         Err(Failure::Refused(error)) => {
@@ -237,7 +237,7 @@ impl Drop for Reading<'_> {
 
 impl Shared {
     /// The link's thread: until the link ends. One that is silent for the time of a call is asked whether it stands.
-    fn read(&self, mut link: Connection, id: i64) {
+    fn read(&self, mut link: Wire, id: i64) {
         let _ends = Reading { shared: self, id };
         let mut asked = false;
         loop {

@@ -42,6 +42,18 @@ fn a_child_has_connections_of_its_own_and_none_of_the_leases_of_its_parent() {
 }
 
 #[test]
+fn a_child_has_a_connection_of_its_own_for_all_its_calls() {
+    alone(
+        "redis_forks::a_child_has_a_connection_of_its_own_for_all_its_calls",
+        || {
+            let server = RedisServer::start(&[]);
+            let port = server.port();
+            both_use_it::<Redis>(&json!({ "host": "127.0.0.1", "port": port, "multiplex": true }));
+        },
+    );
+}
+
+#[test]
 fn a_child_finds_the_servers_that_sentinels_watch_for_itself() {
     alone(
         "redis_forks::a_child_finds_the_servers_that_sentinels_watch_for_itself",

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;
 use crate::clustered::{Clustered, Setup};
-use crate::support::at;
+use crate::support::{at, both_ways};
 use crate::watched::Watched;
 
 fn conforms(backend: &str, arguments: &Json) {
@@ -36,6 +36,21 @@ fn redis_conforms_on_a_server_of_its_own() {
 }
 
 #[test]
+fn redis_conforms_with_one_connection_for_all_calls() {
+    let server = RedisServer::start(&["--requirepass", "secret"]);
+    let mut arguments = at(&server);
+    for (name, value) in [
+        ("clear_empties_db", json!(true)),
+        ("password", json!("secret")),
+        ("db", json!(2)),
+        ("multiplex", json!(true)),
+    ] {
+        arguments[name] = value;
+    }
+    conforms("redis", &arguments);
+}
+
+#[test]
 fn redis_conforms_with_a_password_and_another_database() {
     let server = RedisServer::start(&["--requirepass", "secret"]);
     let url = format!("redis://:secret@127.0.0.1:{}/3", server.port());
@@ -46,7 +61,9 @@ fn redis_conforms_with_a_password_and_another_database() {
 fn redis_conforms_over_tls_with_a_certificate_of_its_own() {
     let certificates = Certificates::new();
     let server = certificates.server();
-    conforms("redis", &certificates.arguments(&server));
+    for arguments in both_ways(&certificates.arguments(&server)) {
+        conforms("redis", &arguments);
+    }
 }
 
 #[test]
@@ -54,6 +71,7 @@ fn valkey_conforms_on_a_unix_socket() {
     let server = RedisServer::start(&[]);
     let url = format!("unix://{}?db=1", server.socket().display());
     conforms("valkey", &json!({ "url": url, "max_connections": 8 }));
+    conforms("valkey", &json!({ "url": url, "multiplex": true }));
 }
 
 #[test]
@@ -65,16 +83,17 @@ fn valkey_conforms_on_a_server_of_valkey() {
 
 #[test]
 fn redis_sentinel_conforms_on_servers_that_sentinels_watch() {
-    watched_conforms("redis_sentinel", &Watched::start());
+    watched_conforms("redis_sentinel", &Watched::start(), false);
 }
 
 #[test]
 fn valkey_sentinel_conforms_on_servers_of_valkey_that_its_sentinels_watch() {
-    watched_conforms("valkey_sentinel", &Watched::start_valkey());
+    watched_conforms("valkey_sentinel", &Watched::start_valkey(), true);
 }
 
-fn watched_conforms(backend: &str, watched: &Watched) {
+fn watched_conforms(backend: &str, watched: &Watched, multiplex: bool) {
     let mut arguments = watched.arguments();
+    arguments["multiplex"] = json!(multiplex);
     arguments["clear_empties_db"] = json!(true);
     conforms(backend, &arguments);
 }
@@ -91,8 +110,9 @@ fn redis_cluster_conforms_with_locks_apart_and_by_hashtag_and_without() {
     conforms("redis_cluster", &arguments);
     // By a replica.
     let port = cluster.nodes[5].port();
-    let by_url = json!({ "url": format!("redis://127.0.0.1:{port}/0") });
+    let mut by_url = json!({ "url": format!("redis://127.0.0.1:{port}/0") });
     let mut without = by_url.clone();
+    by_url["multiplex"] = json!(true);
     without["distributed_lock"] = json!(false);
     thread::scope(|scope| {
         for arguments in [&by_url, &without] {

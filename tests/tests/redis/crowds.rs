@@ -6,7 +6,7 @@ use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
 use dogpile_tests::worker::{create_once_at_each, created, set_time};
 
-use crate::processes::worker;
+use crate::processes::worker_that;
 
 /// So many expiries, or all of them in a soak.
 fn expiries() -> u64 {
@@ -17,9 +17,10 @@ fn expiries() -> u64 {
     }
 }
 
+/// Every other one has one connection for all calls.
 fn crowd(server: &RedisServer) -> Vec<Process> {
     (0..8)
-        .map(|_| worker(server, Duration::from_secs(30)))
+        .map(|number| worker_that(server, Duration::from_secs(30), number % 2 == 1))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use dogpile_tests::redis_server::{RedisServer, free_port};
 use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;
-use crate::support::{at, client, get, key, open, set, until};
+use crate::support::{at, both_ways, client, get, key, open, set, until};
 
 /// All kinds of calls fail, with an error of this kind that has these words, the server's name and no secret.
 #[track_caller]
@@ -52,22 +52,25 @@ fn a_server_that_is_down_at_open_is_used_once_it_is_up() {
 #[test]
 fn a_server_that_was_restarted_is_used_without_a_single_error() {
     let mut server = RedisServer::start(&[]);
-    let backend = open(&at(&server));
-    // Several connections rest.
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| (0..50).for_each(|_| drop(get(&backend, "key").unwrap())));
-        }
-    });
-    for _ in 0..3 {
-        server.kill();
-        server.restart();
-        std::thread::sleep(Duration::from_millis(60)); // A connection rests for longer than that before it is looked at.
+    for arguments in both_ways(&at(&server)) {
+        let backend = open(&arguments);
+        // Several connections rest.
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| get(&backend, "key").unwrap());
+                scope.spawn(|| (0..50).for_each(|_| drop(get(&backend, "key").unwrap())));
             }
         });
+        for _ in 0..3 {
+            server.kill();
+            server.restart();
+            // A connection rests for longer than that before it is looked at.
+            std::thread::sleep(Duration::from_millis(60));
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| get(&backend, "key").unwrap());
+                }
+            });
+        }
     }
 }
 
@@ -76,29 +79,31 @@ fn a_server_that_hangs_costs_a_call_its_time_and_no_more() {
     let server = RedisServer::start(&[]);
     let mut arguments = at(&server);
     arguments["socket_timeout"] = json!("300ms");
-    let backend = open(&arguments);
-    set(&backend, "key", b"value").unwrap();
-    server.stop();
-    for _ in 0..3 {
-        let since = Instant::now();
-        fails(
-            get(&backend, "key").map(drop),
-            ErrorKind::Unavailable,
-            "`socket_timeout`",
-        );
-        assert!(
-            since.elapsed() >= Duration::from_millis(250),
-            "{:?}",
-            since.elapsed()
-        );
-        assert!(
-            since.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            since.elapsed()
-        );
+    for arguments in both_ways(&arguments) {
+        let backend = open(&arguments);
+        set(&backend, "key", b"value").unwrap();
+        server.stop();
+        for _ in 0..3 {
+            let since = Instant::now();
+            fails(
+                get(&backend, "key").map(drop),
+                ErrorKind::Unavailable,
+                "`socket_timeout`",
+            );
+            assert!(
+                since.elapsed() >= Duration::from_millis(250),
+                "{:?}",
+                since.elapsed()
+            );
+            assert!(
+                since.elapsed() < Duration::from_secs(2),
+                "{:?}",
+                since.elapsed()
+            );
+        }
+        server.go_on();
+        assert_eq!(get(&backend, "key").unwrap().unwrap(), b"value");
     }
-    server.go_on();
-    assert_eq!(get(&backend, "key").unwrap().unwrap(), b"value");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod interop;
 mod interop_watched;
 mod locks;
 mod manifest;
+mod multiplexed;
 mod outages;
 mod owners;
 mod peer;

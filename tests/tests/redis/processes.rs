@@ -72,7 +72,13 @@ pub(crate) fn worker_clustered(cluster: &Clustered, layout: &str, lease: Duratio
 
 /// A process with a region on that server.
 pub(crate) fn worker(server: &RedisServer, lease: Duration) -> Process {
+    worker_that(server, lease, false)
+}
+
+/// As `worker`, perhaps with one connection for all calls.
+pub(crate) fn worker_that(server: &RedisServer, lease: Duration, multiplexes: bool) -> Process {
     let mut arguments = at(server);
     arguments["clear_empties_db"] = json!(true);
+    arguments["multiplex"] = json!(multiplexes);
     Part::of("redis", arguments, lease).start()
 }

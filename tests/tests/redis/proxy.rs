@@ -13,6 +13,8 @@ use rustix::net::connect_unspec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
+    /// It arrives once there is another fault, or none.
+    Held,
     /// It does not arrive, and the connection stands.
     Silence,
     /// It arrives byte by byte.
@@ -140,25 +142,36 @@ impl Shared {
 
     fn replies(&self, mut server: TcpStream, mut client: TcpStream) {
         let mut bytes = vec![0; 1 << 16];
+        let mut is_whole = true;
         while let Ok(length @ 1..) = server.read(&mut bytes) {
-            if self.reply(&mut client, &bytes[..length]).is_err() {
-                break;
+            // A stream that has lost something does not go on as if nothing had been.
+            if !is_whole {
+                continue;
+            }
+            match self.reply(&mut client, &bytes[..length]) {
+                Ok(arrived) => is_whole = arrived,
+                Err(_) => break,
             }
         }
         let _ended = client.shutdown(Shutdown::Both);
         let _ended = server.shutdown(Shutdown::Both);
     }
 
-    /// An error ends the connection.
-    fn reply(&self, client: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+    /// Whether it arrived, be it late. An error ends the connection.
+    fn reply(&self, client: &mut TcpStream, bytes: &[u8]) -> std::io::Result<bool> {
         let half = &bytes[..bytes.len() / 2];
         let reset = |client: &TcpStream| {
             // Linux resets a connection whose socket is taken from it.
             connect_unspec(client)?;
             Err(std::io::ErrorKind::ConnectionReset.into())
         };
-        match self.fault() {
-            Fault::None | Fault::Refuse => client.write_all(bytes),
+        let mut fault = self.fault();
+        while fault == Fault::Held {
+            thread::sleep(Duration::from_millis(1));
+            fault = self.fault();
+        }
+        match fault {
+            Fault::None | Fault::Held | Fault::Refuse => client.write_all(bytes),
             Fault::Silence => Ok(()),
             Fault::Slices => bytes.iter().try_for_each(|byte| client.write_all(&[*byte])),
             Fault::Trickle(time) => bytes.iter().try_for_each(|byte| {
@@ -183,7 +196,11 @@ impl Shared {
                 Err(std::io::ErrorKind::UnexpectedEof.into())
             }
             Fault::Garbage(garbage) => client.write_all(garbage),
-        }
+        }?;
+        Ok(!matches!(
+            fault,
+            Fault::Silence | Fault::LateHalf(_) | Fault::Garbage(_)
+        ))
     }
 }
 

@@ -16,6 +16,13 @@ pub(crate) fn at(server: &RedisServer) -> Json {
     json!({ "port": server.port(), "host": "127.0.0.1" })
 }
 
+/// These arguments as they are, and with one connection for all calls.
+pub(crate) fn both_ways(arguments: &Json) -> [Json; 2] {
+    let mut multiplexed = arguments.clone();
+    multiplexed["multiplex"] = json!(true);
+    [arguments.clone(), multiplexed]
+}
+
 pub(crate) fn try_open(arguments: &Json) -> Result<BackendInstance> {
     try_open_on(&host(), arguments)
 }

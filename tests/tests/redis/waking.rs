@@ -8,7 +8,7 @@ use dogpile_tests::redis_server::RedisServer;
 use serde_json::json;
 
 use crate::proxy::{Fault, Proxy};
-use crate::support::{at, client, key, open, until};
+use crate::support::{at, both_ways, client, key, open, until};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -75,32 +75,36 @@ fn hold(client: &mut redis::Connection) {
 #[test]
 fn a_waiter_is_woken_whoever_gives_the_lock_up_and_however() {
     let server = RedisServer::start(&[]);
-    let waiter = open(&at(&server));
-    for free in [
-        "return redis.call('DEL', '_lockkey')",
-        "return redis.call('SET', '_lockkey', 'another')",
-        "return redis.call('PEXPIRE', '_lockkey', 1)",
-        "return redis.call('FLUSHDB')",
-        "return redis.call('FLUSHALL')",
-    ] {
-        let took = shortest(&server, &waiter, hold, |client, ()| {
-            redis::cmd("EVAL").arg(free).arg(0).exec(client).unwrap();
-        });
-        assert!(took < AT_ONCE, "{free}: {took:?}");
+    for arguments in both_ways(&at(&server)) {
+        let waiter = open(&arguments);
+        for free in [
+            "return redis.call('DEL', '_lockkey')",
+            "return redis.call('SET', '_lockkey', 'another')",
+            "return redis.call('PEXPIRE', '_lockkey', 1)",
+            "return redis.call('FLUSHDB')",
+            "return redis.call('FLUSHALL')",
+        ] {
+            let took = shortest(&server, &waiter, hold, |client, ()| {
+                redis::cmd("EVAL").arg(free).arg(0).exec(client).unwrap();
+            });
+            assert!(took < AT_ONCE, "{free}: {took:?}");
+        }
+        waiter.close().unwrap();
     }
-    waiter.close().unwrap();
 }
 
 #[test]
 fn a_waiter_is_woken_when_another_instance_releases() {
     let server = RedisServer::start(&[]);
-    let (waiter, owner) = (open(&at(&server)), open(&at(&server)));
-    let mutex = mutex(&owner, "key");
-    let hold = |_: &mut redis::Connection| mutex.try_acquire(LONG).unwrap().unwrap();
-    let took = shortest(&server, &waiter, hold, |_, lease| {
-        mutex.release(lease).unwrap();
-    });
-    assert!(took < AT_ONCE, "{took:?}");
+    for arguments in both_ways(&at(&server)) {
+        let (waiter, owner) = (open(&arguments), open(&arguments));
+        let mutex = mutex(&owner, "key");
+        let hold = |_: &mut redis::Connection| mutex.try_acquire(LONG).unwrap().unwrap();
+        let took = shortest(&server, &waiter, hold, |_, lease| {
+            mutex.release(lease).unwrap();
+        });
+        assert!(took < AT_ONCE, "{took:?}");
+    }
 }
 
 #[test]
@@ -141,34 +145,36 @@ fn a_free_lock_is_not_waited_for() {
 #[test]
 fn waiters_are_woken_when_the_connection_that_tells_is_lost_and_the_next_wait_has_a_new_one() {
     let server = RedisServer::start(&[]);
-    let waiter = open(&at(&server));
-    for _ in 0..2 {
-        let took = shortest(&server, &waiter, hold, |client, ()| {
-            let [link] = &links(client)[..] else {
-                panic!("there is one: {:?}", links(client));
-            };
-            redis::cmd("CLIENT")
-                .arg("KILL")
-                .arg("ID")
-                .arg(link)
-                .exec(client)
-                .unwrap();
-            // The server forgets whom to tell, so that the next round can see that it is asked again.
-            redis::cmd("DEL").arg("_lockkey").exec(client).unwrap();
+    for arguments in both_ways(&at(&server)) {
+        let waiter = open(&arguments);
+        for _ in 0..2 {
+            let took = shortest(&server, &waiter, hold, |client, ()| {
+                let [link] = &links(client)[..] else {
+                    panic!("there is one: {:?}", links(client));
+                };
+                redis::cmd("CLIENT")
+                    .arg("KILL")
+                    .arg("ID")
+                    .arg(link)
+                    .exec(client)
+                    .unwrap();
+                // The server forgets whom to tell, so that the next round can see that it is asked again.
+                redis::cmd("DEL").arg("_lockkey").exec(client).unwrap();
+            });
+            assert!(took < AT_ONCE, "{took:?}");
+        }
+        let mut client = client(&server);
+        hold(&mut client);
+        mutex(&waiter, "key")
+            .wait(Duration::from_millis(10))
+            .unwrap();
+        assert_eq!(links(&mut client).len(), 1);
+        waiter.close().unwrap();
+        until("no other client is left after close", || {
+            let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut client).unwrap();
+            list.lines().count() == 1
         });
-        assert!(took < AT_ONCE, "{took:?}");
     }
-    let mut client = client(&server);
-    hold(&mut client);
-    mutex(&waiter, "key")
-        .wait(Duration::from_millis(10))
-        .unwrap();
-    assert_eq!(links(&mut client).len(), 1);
-    waiter.close().unwrap();
-    until("no other client is left after close", || {
-        let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut client).unwrap();
-        list.lines().count() == 1
-    });
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod error;
 mod read;
 mod write;
 
+use std::any::Any;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,12 +13,27 @@ use self::error::RawError;
 use self::read::Payload;
 use self::write::Writer;
 
-pub(super) fn encode<T: Serialize>(value: &T, payload: &mut Vec<u8>) -> Result<(), RawError> {
+pub(super) fn encode<T: Serialize + 'static>(
+    value: &T,
+    payload: &mut Vec<u8>,
+) -> Result<(), RawError> {
+    // serde would hand over one byte after the other.
+    if let Some(bytes) = (value as &dyn Any).downcast_ref::<Vec<u8>>() {
+        payload.extend_from_slice(bytes);
+        return Ok(());
+    }
     value.serialize(Writer::new(payload))
 }
 
-pub(super) fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, RawError> {
-    T::deserialize(Payload(payload))
+pub(super) fn decode<T: DeserializeOwned + 'static>(payload: &[u8]) -> Result<T, RawError> {
+    let mut decoded = None::<T>;
+    if let Some(bytes) = (&mut decoded as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+        *bytes = Some(payload.to_vec());
+    }
+    match decoded {
+        Some(bytes) => Ok(bytes),
+        None => T::deserialize(Payload(payload)),
+    }
 }
 
 #[cfg(test)]
@@ -29,14 +46,17 @@ mod tests {
 
     use super::*;
 
-    fn encoded<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
+    fn encoded<T: Serialize + 'static>(value: &T) -> Result<Vec<u8>, String> {
         let mut payload = b"before".to_vec();
-        encode(&value, &mut payload).map_err(|error| error.to_string())?;
+        encode(value, &mut payload).map_err(|error| error.to_string())?;
         Ok(payload.strip_prefix(b"before").unwrap().to_vec())
     }
 
     #[track_caller]
-    fn is_its_bytes<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, bytes: &[u8]) {
+    fn is_its_bytes<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(
+        value: &T,
+        bytes: &[u8],
+    ) {
         assert_eq!(encoded(value).unwrap(), bytes);
         assert_eq!(decode::<T>(bytes).unwrap(), *value);
     }
@@ -83,7 +103,7 @@ mod tests {
         is_its_bytes(&Blob(every.clone()), &every);
         is_its_bytes(&[0_u8, 255], b"\x00\xff");
         is_its_bytes(&serde_json::Value::from("text"), b"text");
-        assert_eq!(encoded("text").unwrap(), b"text");
+        assert_eq!(encoded(&"text").unwrap(), b"text");
     }
 
     #[test]
@@ -110,7 +130,7 @@ mod tests {
         #[derive(Serialize, Deserialize)]
         struct Unit;
         #[track_caller]
-        fn refused<T: Serialize + DeserializeOwned>(value: &T) {
+        fn refused<T: Serialize + DeserializeOwned + 'static>(value: &T) {
             let error = encoded(value).unwrap_err();
             assert!(
                 error.contains("strings and bytes") && error.contains("\"json\""),

@@ -1,0 +1,113 @@
+use std::mem;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::failure::{Answer, Failure};
+
+/// A call on a connection that others share, for whose answer its caller waits.
+#[derive(Default)]
+pub(crate) struct SharedCall {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The replies that have come.
+    replies: Vec<u8>,
+    answer: Option<Answer<()>>,
+    /// What its caller is to do for all.
+    duty: Option<Duty>,
+    is_waiting: bool,
+}
+
+/// What one caller does for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Duty {
+    Read,
+    Write,
+}
+
+/// Why a wait has ended.
+pub(crate) enum Turned {
+    /// There is something to do, whatever else there is.
+    Duty(Duty),
+    /// With all replies, one after the other.
+    Answered(Answer<Vec<u8>>),
+    TimedOut,
+}
+
+impl SharedCall {
+    /// Whether there is still something to wait for. If `for_others`, its caller waits from now on, and takes duties.
+    pub(crate) fn waits(&self, for_others: bool) -> bool {
+        let mut state = self.state.lock();
+        state.is_waiting = for_others;
+        state.answer.is_none()
+    }
+
+    pub(crate) fn wait(&self, deadline: Instant) -> Turned {
+        let mut state = self.state.lock();
+        let mut is_over = false;
+        loop {
+            if let Some(duty) = state.duty.take() {
+                return Turned::Duty(duty);
+            }
+            if let Some(answer) = state.answer.take() {
+                let replies = mem::take(&mut state.replies);
+                return Turned::Answered(answer.map(|()| replies));
+            }
+            if is_over {
+                return Turned::TimedOut;
+            }
+            is_over = self.changed.wait_until(&mut state, deadline).timed_out();
+        }
+    }
+
+    /// Whether its caller takes a duty, which he has then.
+    pub(crate) fn give(&self, duty: Duty) -> bool {
+        let mut state = self.state.lock();
+        if state.answer.is_some() || !state.is_waiting {
+            return false;
+        }
+        state.is_waiting = false;
+        state.duty = Some(duty);
+        self.changed.notify_one();
+        true
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.state.lock().answer.is_some()
+    }
+
+    /// A reply has come.
+    pub(crate) fn came(&self, reply: &[u8], is_last: bool) {
+        let mut state = self.state.lock();
+        if state.answer.is_some() {
+            return;
+        }
+        state.replies.extend_from_slice(reply);
+        if is_last {
+            state.answer = Some(Ok(()));
+            self.changed.notify_one();
+        }
+    }
+
+    /// It has failed, unless it is answered.
+    pub(crate) fn fail(&self, failure: Failure) {
+        let mut state = self.state.lock();
+        state.answer.get_or_insert(Err(failure));
+        self.changed.notify_one();
+    }
+
+    /// Its time is over: it has failed unless it is answered, and takes no duty. Whether it failed, and what duty it had been
+    /// given already.
+    pub(crate) fn time_out(&self) -> (bool, Option<Duty>) {
+        let mut state = self.state.lock();
+        let fails = state.answer.is_none();
+        state
+            .answer
+            .get_or_insert_with(|| Err(Failure::timed_out()));
+        (fails, state.duty.take())
+    }
+}

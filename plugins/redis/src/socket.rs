@@ -1,0 +1,202 @@
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv, sockopt};
+
+use crate::target::{Place, Target};
+
+/// A socket, each read and write of which ends by a deadline. Its clones are of the same socket, of which at most one reads
+/// and one writes at a time.
+pub(crate) struct Socket {
+    raw: Arc<Raw>,
+    deadline: Instant,
+    /// What the kernel was told last.
+    reading: Duration,
+    writing: Duration,
+}
+
+enum Raw {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Ends a socket from another thread.
+pub(crate) struct Closer(Arc<Raw>);
+
+/// How much longer than its deadline a call may take, so that the kernel need not be told a time for each.
+const SLACK: Duration = Duration::from_millis(50);
+
+impl Socket {
+    pub(crate) fn connect(target: &Target, deadline: Instant) -> io::Result<Self> {
+        let raw = match &target.place {
+            Place::Tcp(host, port) => Raw::Tcp(connect(host, *port, deadline)?),
+            Place::Unix(path) => Raw::Unix(UnixStream::connect(path)?),
+        };
+        if let Raw::Tcp(stream) = &raw {
+            stream.set_nodelay(true)?;
+            sockopt::set_socket_keepalive(stream, target.keepalive)?;
+        }
+        Ok(Self {
+            raw: Arc::new(raw),
+            deadline,
+            reading: Duration::ZERO,
+            writing: Duration::ZERO,
+        })
+    }
+
+    /// Whatever is read and written from now on ends by then.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
+    /// What ends it from another thread.
+    pub(crate) fn closer(&self) -> Closer {
+        Closer(Arc::clone(&self.raw))
+    }
+
+    /// Whether it stands, with nothing to be read.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.peek() == Err(Errno::AGAIN)
+    }
+
+    /// Whether it stands.
+    pub(crate) fn stands(&self) -> bool {
+        match self.peek() {
+            Ok(length) => length > 0,
+            Err(error) => error == Errno::AGAIN,
+        }
+    }
+
+    fn peek(&self) -> Result<usize, Errno> {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(&*self.raw, &mut [0][..], flags).map(|(_, length)| length)
+    }
+}
+
+impl Clone for Socket {
+    fn clone(&self) -> Self {
+        Self {
+            raw: Arc::clone(&self.raw),
+            ..*self
+        }
+    }
+}
+
+impl Closer {
+    /// Whoever reads from the socket sees its end.
+    pub(crate) fn close(&self) {
+        // An error says that it has ended by itself.
+        let _ended = match &*self.0 {
+            Raw::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Raw::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+}
+
+/// Tries the host's addresses one after the other.
+fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = None;
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, left(deadline)?) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    Ok(left)
+}
+
+/// What to tell the kernel, if what it was told last is too far off.
+fn retold(told: Duration, deadline: Instant) -> io::Result<Option<Duration>> {
+    let left = left(deadline)?;
+    let is_near = left.abs_diff(told) <= SLACK && !told.is_zero();
+    Ok((!is_near).then_some(left))
+}
+
+/// What came of a transfer: nothing if it was interrupted, and is to be made again.
+fn ended(transfer: io::Result<usize>) -> Option<io::Result<usize>> {
+    match transfer {
+        Err(error) if error.kind() == ErrorKind::Interrupted => None,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Some(Err(ErrorKind::TimedOut.into()))
+        }
+        ended => Some(ended),
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(time) = retold(self.reading, self.deadline)? {
+                self.raw.set_read_timeout(time)?;
+                self.reading = time;
+            }
+            let read = match &*self.raw {
+                Raw::Tcp(stream) => (&*stream).read(bytes),
+                Raw::Unix(stream) => (&*stream).read(bytes),
+            };
+            if let Some(ended) = ended(read) {
+                return ended;
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            if let Some(time) = retold(self.writing, self.deadline)? {
+                self.raw.set_write_timeout(time)?;
+                self.writing = time;
+            }
+            let written = match &*self.raw {
+                Raw::Tcp(stream) => (&*stream).write(bytes),
+                Raw::Unix(stream) => (&*stream).write(bytes),
+            };
+            if let Some(ended) = ended(written) {
+                return ended;
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Raw {
+    fn set_read_timeout(&self, time: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(Some(time)),
+            Self::Unix(stream) => stream.set_read_timeout(Some(time)),
+        }
+    }
+
+    fn set_write_timeout(&self, time: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_write_timeout(Some(time)),
+            Self::Unix(stream) => stream.set_write_timeout(Some(time)),
+        }
+    }
+}
+
+impl AsFd for Raw {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
