@@ -226,3 +226,13 @@ fn is_readonly_script(error: &ServerError) -> bool {
         .details()
         .is_some_and(|said| said.contains("-READONLY "))
 }
+
+/// What a server says in that line.
+#[cfg(test)]
+pub(crate) fn refused_with(line: &str) -> Failure {
+    let line = format!("-{line}\r\n");
+    match redis::Parser::new().parse_value(line.as_bytes()) {
+        Ok(redis::Value::ServerError(error)) => Failure::Refused(error),
+        other => panic!("{other:?}"),
+    }
+}
