@@ -125,7 +125,9 @@ impl<K: Kind> Backend for Backed<K> {
             .collect();
         let done = self
             .servers
-            .write_all(&sets?, None, |_, reply| stored(reply));
+            .write_all(&sets?, None, self.servers.deadline(), |_, reply| {
+                stored(reply)
+            });
         done.map(drop)
     }
 
@@ -138,7 +140,7 @@ impl<K: Kind> Backend for Backed<K> {
         if self.distributed_lock {
             self.locks.delete(&keys)
         } else {
-            self.locks.remove(&keys)
+            self.locks.remove(&keys, self.servers.deadline())
         }
     }
 
@@ -199,7 +201,8 @@ impl<K> Backed<K> {
             command: mget(places.iter().map(|place| &keys[*place])),
         });
         let requests: Vec<Request> = requests.collect();
-        let replies = self.servers.read_all(&requests, |part, reply| {
+        let deadline = self.servers.deadline();
+        let replies = self.servers.read_all(&requests, deadline, |part, reply| {
             let count = parts[part].1.len();
             unless_split(accepted(reply).and_then(|reply| all_found(reply, count)))
         })?;
@@ -216,7 +219,9 @@ impl<K> Backed<K> {
         }
         let gets = alone.iter().map(|place| self.locks.get(&keys[*place]));
         let gets: Vec<Request> = gets.collect();
-        let replies = self.servers.read_all(&gets, |_, reply| found(reply))?;
+        let replies = self
+            .servers
+            .read_all(&gets, deadline, |_, reply| found(reply))?;
         for (place, bytes) in alone.into_iter().zip(replies) {
             values[place] = bytes.map(|bytes| value(&keys[place], &bytes));
         }

@@ -24,9 +24,11 @@ pub(crate) fn clear(locks: &Locks) -> Result<()> {
         each(server, Some(&pattern), |names| {
             let gets = names.iter().map(|name| request(locks, "GET", name));
             let gets: Vec<Request> = gets.collect();
-            let held = locks.servers.read_all(&gets, |_, reply| {
-                Ok(found(reply)?.is_some_and(|found| is_token(&found)))
-            })?;
+            let held = locks
+                .servers
+                .read_all(&gets, locks.servers.deadline(), |_, reply| {
+                    Ok(found(reply)?.is_some_and(|found| is_token(&found)))
+                })?;
             note(locks, names, &held)
         })?;
     }
@@ -41,14 +43,19 @@ pub(crate) fn clear(locks: &Locks) -> Result<()> {
             let unlinks: Vec<Request> = unlinks.collect();
             locks
                 .servers
-                .write_all(&unlinks, None, |_, reply| number(reply).map(drop))?;
+                .write_all(&unlinks, None, locks.servers.deadline(), |_, reply| {
+                    number(reply).map(drop)
+                })?;
             let calls = beside
                 .iter()
                 .map(|name| locks.servers.request(name, CLEAR.call(&[name], &[])));
             let calls: Vec<Request> = calls.collect();
-            let held = locks
-                .servers
-                .write_all(&calls, Some(&CLEAR), |_, reply| Ok(number(reply)? == 1))?;
+            let held = locks.servers.write_all(
+                &calls,
+                Some(&CLEAR),
+                locks.servers.deadline(),
+                |_, reply| Ok(number(reply)? == 1),
+            )?;
             note(locks, &beside, &held)
         })?;
     }

@@ -279,6 +279,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use crate::failure::refused_with;
 
     /// A node that says what it is told to say.
     struct Node {
@@ -327,11 +328,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn who_has_heard_of_less_or_sees_it_as_down_is_believed_only_alone() {
-        let [one, two, three] = [(); 3].map(|()| Node::new());
+    fn cluster(nodes: [&Node; 2]) -> Cluster {
         let target = Target {
-            place: one.place.clone(),
+            place: nodes[0].place.clone(),
             tls: None,
             username: None,
             password: None,
@@ -341,14 +340,39 @@ mod tests {
             keepalive: false,
             multiplex: false,
         };
-        let places = vec![one.place.clone(), two.place.clone()];
-        let cluster = Cluster::new(places, target, 1);
-        let is_master = |node: &Node| {
-            let server = cluster
-                .writing(Some(1), Instant::now() + cluster.timeout())
-                .unwrap();
-            assert_eq!(server.target.place, node.place);
+        let places = nodes.map(|node| node.place.clone());
+        Cluster::new(places.into(), target, 1)
+    }
+
+    /// That of all keys, but those that have moved.
+    #[track_caller]
+    fn master_is(cluster: &Cluster, slot: u16, node: &Node) -> Arc<Server> {
+        let deadline = Instant::now() + cluster.timeout();
+        let server = cluster.writing(Some(slot), deadline).unwrap();
+        assert_eq!(server.target.place, node.place);
+        server
+    }
+
+    #[test]
+    fn a_slot_that_has_moved_is_known_before_anybody_is_asked_again() {
+        let [one, two] = [(); 2].map(|()| Node::new());
+        let cluster = cluster([&one, &two]);
+        one.says(1, "ok", &one);
+        let server = master_is(&cluster, 1, &one);
+        // Whoever is asked late says so too.
+        one.says(2, "ok", &two);
+        let moved = refused_with(&format!("MOVED 1 {}", cluster.node.at(two.place.clone())));
+        let Next::Owner(owner) = cluster.failed(&server, Some(1), &moved) else {
+            panic!("it is not believed");
         };
+        assert!(Arc::ptr_eq(&owner, &master_is(&cluster, 1, &two)));
+    }
+
+    #[test]
+    fn who_has_heard_of_less_or_sees_it_as_down_is_believed_only_alone() {
+        let [one, two, three] = [(); 3].map(|()| Node::new());
+        let cluster = cluster([&one, &two]);
+        let is_master = |node: &Node| drop(master_is(&cluster, 1, node));
         let again = || {
             let inquiry = cluster.inquiry();
             inquiry.known.load().as_ref().unwrap().outdate();

@@ -380,3 +380,13 @@ mod tests {
         }
     }
 }
+
+/// What a server says in that line.
+#[cfg(test)]
+pub(crate) fn refused_with(line: &str) -> Failure {
+    let line = format!("-{line}\r\n");
+    match redis::Parser::new().parse_value(line.as_bytes()) {
+        Ok(redis::Value::ServerError(error)) => Failure::Refused(error),
+        other => panic!("{other:?}"),
+    }
+}

@@ -9,11 +9,14 @@
 //!
 //! What is stored in vain can be read until it is taken back.
 
+use std::time::Instant;
+
 use dogpile_plugin_api::{Error, Guarded, Result};
 use redis::{Cmd, Value};
 
 use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
+use crate::inquiry::left;
 use crate::locks::Locks;
 use crate::many::{Request, unless_split};
 use crate::script::{DELETE, STORE, UNDO, number};
@@ -59,14 +62,15 @@ impl Locks {
         let together: Vec<usize> = (0..entries.len())
             .filter(|place| is_together(&entries[*place]))
             .collect();
-        let done = self.store_together(together.iter().map(|place| &entries[*place]))?;
+        let deadline = self.servers.deadline();
+        let done = self.store_together(together.iter().map(|place| &entries[*place]), deadline)?;
         let mut outcomes: Vec<Option<Guarded>> = vec![None; entries.len()];
         for (place, outcome) in together.into_iter().zip(done) {
             outcomes[place] = outcome;
         }
         let apart = (0..entries.len()).filter(|place| outcomes[*place].is_none());
         let apart: Vec<&Entry<'_>> = apart.map(|place| &entries[place]).collect();
-        let mut done = self.store_apart(&apart)?.into_iter();
+        let mut done = self.store_apart(&apart, deadline)?.into_iter();
         let outcomes: Option<Vec<Guarded>> = outcomes
             .into_iter()
             .map(|outcome| outcome.or_else(|| done.next()))
@@ -78,6 +82,7 @@ impl Locks {
     fn store_together<'e>(
         &self,
         entries: impl Iterator<Item = &'e Entry<'e>>,
+        deadline: Instant,
     ) -> Result<Vec<Option<Guarded>>> {
         let calls = entries.map(|entry| {
             let (lock, note) = (self.names.lock(entry.key), self.names.tombstone(entry.key));
@@ -95,13 +100,17 @@ impl Locks {
             2 => Ok(Guarded::Deleted),
             _ => Err(Failure::Nonsense),
         };
-        self.servers.write_all(&calls, Some(&STORE), |_, reply| {
-            unless_split(outcome(reply))
-        })
+        self.servers
+            .write_all(&calls, Some(&STORE), deadline, |_, reply| {
+                unless_split(outcome(reply))
+            })
     }
 
-    fn store_apart(&self, entries: &[&Entry<'_>]) -> Result<Vec<Guarded>> {
-        let mut outcomes = self.look(entries.iter().copied())?;
+    fn store_apart(&self, entries: &[&Entry<'_>], deadline: Instant) -> Result<Vec<Guarded>> {
+        // To take back what was stored there is to be time left.
+        let to_take_back = deadline;
+        let deadline = Instant::now() + left(deadline) / 4 * 3;
+        let mut outcomes = self.look(entries.iter().copied(), deadline)?;
         let held: Vec<usize> = (0..entries.len())
             .filter(|place| outcomes[*place] == Guarded::Stored)
             .collect();
@@ -113,8 +122,8 @@ impl Locks {
         let sets: Vec<Request> = sets.collect();
         let set = self
             .servers
-            .write_all(&sets, None, |_, reply| stored(reply));
-        match set.and_then(|_| self.look(held_entries())) {
+            .write_all(&sets, None, deadline, |_, reply| stored(reply));
+        match set.and_then(|_| self.look(held_entries(), deadline)) {
             Ok(looked) => {
                 for (place, outcome) in held.iter().zip(looked) {
                     outcomes[*place] = outcome;
@@ -122,23 +131,27 @@ impl Locks {
                 let lost = held
                     .iter()
                     .filter(|place| outcomes[**place] != Guarded::Stored);
-                self.take_back(lost.map(|place| entries[*place]))?;
+                self.take_back(lost.map(|place| entries[*place]), to_take_back)?;
                 Ok(outcomes)
             }
             // It is not known which.
-            Err(error) => self.take_back(held_entries()).and(Err(error)),
+            Err(error) => self.take_back(held_entries(), to_take_back).and(Err(error)),
         }
     }
 
     /// How it is with the locks of those.
-    fn look<'e>(&self, entries: impl Iterator<Item = &'e Entry<'e>>) -> Result<Vec<Guarded>> {
+    fn look<'e>(
+        &self,
+        entries: impl Iterator<Item = &'e Entry<'e>>,
+        deadline: Instant,
+    ) -> Result<Vec<Guarded>> {
         let (mut gets, mut tokens) = (Vec::new(), Vec::new());
         for entry in entries {
             gets.push(self.get(&self.names.lock(entry.key)));
             gets.push(self.get(&self.names.tombstone(entry.key)));
             tokens.push(entry.token.as_bytes());
         }
-        let found = self.servers.read_all(&gets, |at, reply| {
+        let found = self.servers.read_all(&gets, deadline, |at, reply| {
             Ok(found(reply)?.is_some_and(|found| found == tokens[at / 2]))
         })?;
         let looked = found.chunks_exact(2).map(|found| match found {
@@ -149,7 +162,11 @@ impl Locks {
         Ok(looked.collect())
     }
 
-    fn take_back<'e>(&self, entries: impl Iterator<Item = &'e Entry<'e>>) -> Result<()> {
+    fn take_back<'e>(
+        &self,
+        entries: impl Iterator<Item = &'e Entry<'e>>,
+        deadline: Instant,
+    ) -> Result<()> {
         let calls = entries.map(|entry| {
             let call = UNDO.call(&[entry.key.as_bytes()], &[entry.bytes]);
             self.servers.request(entry.key.as_bytes(), call)
@@ -157,7 +174,9 @@ impl Locks {
         let calls: Vec<Request> = calls.collect();
         let done = self
             .servers
-            .write_all(&calls, Some(&UNDO), |_, reply| number(reply).map(drop));
+            .write_all(&calls, Some(&UNDO), deadline, |_, reply| {
+                number(reply).map(drop)
+            });
         done.map(drop)
     }
 
@@ -165,30 +184,32 @@ impl Locks {
     pub(crate) fn delete(&self, keys: &[&str]) -> Result<()> {
         let (together, mut apart): (Vec<&str>, Vec<&str>) =
             keys.iter().partition(|key| self.names.are_together(key));
-        let done = self.delete_together(&together)?;
+        let deadline = self.servers.deadline();
+        let done = self.delete_together(&together, deadline)?;
         let split = together.iter().zip(done).filter(|(_, done)| done.is_none());
         apart.extend(split.map(|(key, _)| *key));
-        let noted = self.note(&apart);
+        let noted = self.note(&apart, deadline);
         // A server without memory deletes all the same.
-        let deleted = self.remove(&apart);
+        let deleted = self.remove(&apart, deadline);
         noted.and(deleted)
     }
 
     /// In one step each; `None` where that cannot be.
-    fn delete_together(&self, keys: &[&str]) -> Result<Vec<Option<i64>>> {
+    fn delete_together(&self, keys: &[&str], deadline: Instant) -> Result<Vec<Option<i64>>> {
         let calls = keys.iter().map(|key| {
             let (lock, note) = (self.names.lock(key), self.names.tombstone(key));
             let call = DELETE.call(&[key.as_bytes(), lock.as_bytes(), note.as_bytes()], &[]);
             self.servers.request(key.as_bytes(), call)
         });
         let calls: Vec<Request> = calls.collect();
-        self.servers.write_all(&calls, Some(&DELETE), |_, reply| {
-            unless_split(number(reply))
-        })
+        self.servers
+            .write_all(&calls, Some(&DELETE), deadline, |_, reply| {
+                unless_split(number(reply))
+            })
     }
 
     /// Deletes, whoever creates these keys.
-    pub(crate) fn remove(&self, keys: &[&str]) -> Result<()> {
+    pub(crate) fn remove(&self, keys: &[&str], deadline: Instant) -> Result<()> {
         let delete = |keys: &[&str]| {
             let mut command = redis::cmd("DEL");
             command.arg(keys);
@@ -202,12 +223,12 @@ impl Locks {
         let deletes: Vec<Request> = keys.chunks(at_once).map(delete).collect();
         let done = self
             .servers
-            .write_all(&deletes, None, |_, reply| number(reply).map(drop));
+            .write_all(&deletes, None, deadline, |_, reply| number(reply).map(drop));
         done.map(drop)
     }
 
     /// Leaves notes for those who have the locks, for as long as these are theirs.
-    fn note(&self, keys: &[&str]) -> Result<()> {
+    fn note(&self, keys: &[&str], deadline: Instant) -> Result<()> {
         let asked = keys.iter().flat_map(|key| {
             let lock = self.names.lock(key);
             let mut left = redis::cmd("PTTL");
@@ -216,10 +237,12 @@ impl Locks {
             [self.get(&lock), left]
         });
         let asked: Vec<Request> = asked.collect();
-        let held = self.servers.read_all(&asked, |at, reply| match at % 2 {
-            0 => Ok((found(reply)?, 0)),
-            _ => Ok((None, number(reply)?)),
-        })?;
+        let held = self
+            .servers
+            .read_all(&asked, deadline, |at, reply| match at % 2 {
+                0 => Ok((found(reply)?, 0)),
+                _ => Ok((None, number(reply)?)),
+            })?;
         let mut notes = Vec::new();
         for (key, held) in keys.iter().zip(held.chunks_exact(2)) {
             if let [(Some(token), _), (_, left @ 1..)] = held {
@@ -230,7 +253,7 @@ impl Locks {
         }
         let done = self
             .servers
-            .write_all(&notes, None, |_, reply| stored(reply));
+            .write_all(&notes, None, deadline, |_, reply| stored(reply));
         done.map(drop)
     }
 

@@ -54,7 +54,9 @@ impl KeyMutex {
         // Each by itself: in a cluster one may be on its way to another node.
         let calls =
             [lock, note].map(|name| servers.request(name, script.call(&[name], &arguments)));
-        let done = servers.write_all(&calls, Some(script), |_, reply| number(reply))?;
+        let done = servers.write_all(&calls, Some(script), servers.deadline(), |_, reply| {
+            number(reply)
+        })?;
         Ok(done.first() == Some(&1))
     }
 

@@ -65,18 +65,19 @@ impl dyn Servers {
         parts
     }
 
-    /// As `write`, for all requests. `read` makes of each reply what is wanted, by its request's place.
+    /// As `write`, for all requests, by the deadline. `read` makes of each reply what is wanted, by its request's place.
     pub(crate) fn write_all<T>(
         &self,
         requests: &[Request],
         script: Option<&Script>,
+        deadline: Instant,
         read: impl Fn(usize, Value) -> Answer<T>,
     ) -> Result<Vec<T>> {
         self.done(&Job {
             requests,
             script,
             read,
-            deadline: self.deadline(),
+            deadline,
             find: Self::writing,
             may_repeat: Failure::did_nothing,
         })
@@ -86,13 +87,14 @@ impl dyn Servers {
     pub(crate) fn read_all<T>(
         &self,
         requests: &[Request],
+        deadline: Instant,
         read: impl Fn(usize, Value) -> Answer<T>,
     ) -> Result<Vec<T>> {
         self.done(&Job {
             requests,
             script: None,
             read,
-            deadline: self.deadline(),
+            deadline,
             find: Self::reading,
             may_repeat: |_| true,
         })
@@ -107,14 +109,15 @@ impl dyn Servers {
             Value::SimpleString(pong) if pong == "PONG" => Ok(()),
             _ => Err(Failure::Nonsense),
         };
+        let deadline = self.deadline();
         if slot.is_none() {
-            return self.write_all(&requests, None, pong).map(drop);
+            return self.write_all(&requests, None, deadline, pong).map(drop);
         }
         let job = Job {
             requests: &requests,
             script: None,
             read: pong,
-            deadline: self.deadline(),
+            deadline,
             find: Self::writing,
             may_repeat: Failure::did_nothing,
         };
@@ -153,11 +156,13 @@ impl dyn Servers {
         }
         let mut answers: Vec<Option<T>> = places.clone().map(|_| None).collect();
         let mut left: Vec<usize> = places.collect();
+        let mut alone = Vec::new();
         // The second time those are asked who were found to be in the place of others.
         for _ in 0..2 {
-            left = self.tried(job, &left, &mut answers)?;
+            left = self.tried(job, &left, &mut answers, &mut alone)?;
         }
-        for place in left {
+        alone.append(&mut left);
+        for place in alone {
             let slot = job.requests[place].slot;
             answers[place] = self.done_in(slot, job, &(place..=place))?.pop();
         }
@@ -194,12 +199,14 @@ impl dyn Servers {
         )
     }
 
-    /// Asks all servers at the same time, and puts their answers down. Gives what is to be asked again.
+    /// Asks all servers at the same time, and puts their answers down. Gives what is to be asked again, but for what is to
+    /// be asked `alone`: its keys are on their way.
     fn tried<T, R>(
         &self,
         job: &Job<'_, R>,
         places: &[usize],
         answers: &mut [Option<T>],
+        alone: &mut Vec<usize>,
     ) -> Result<Vec<usize>>
     where
         R: Fn(usize, Value) -> Answer<T>,
@@ -212,7 +219,7 @@ impl dyn Servers {
                     Ok(replies) => replies,
                     Err(failure) => {
                         let slot = share.places.first().map(|place| job.requests[*place].slot);
-                        self.may_go_on(job, share, slot.flatten(), failure)?;
+                        self.goes_on(job, share, slot.flatten(), failure)?;
                         again.extend(&share.places);
                         continue;
                     }
@@ -221,8 +228,11 @@ impl dyn Servers {
                     match (job.read)(*place, reply) {
                         Ok(answer) => answers[*place] = Some(answer),
                         Err(failure) => {
-                            self.may_go_on(job, share, job.requests[*place].slot, failure)?;
-                            again.push(*place);
+                            let slot = job.requests[*place].slot;
+                            match self.goes_on(job, share, slot, failure)? {
+                                Next::Ask(_) => alone.push(*place),
+                                _ => again.push(*place),
+                            }
                         }
                     }
                 }
@@ -247,21 +257,22 @@ impl dyn Servers {
         Ok(in_order(shares))
     }
 
-    /// The failure's error, unless what failed may be asked again.
-    fn may_go_on<R>(
+    /// What follows the failure, or its error if that is nothing.
+    fn goes_on<R>(
         &self,
         job: &Job<'_, R>,
         share: &Share,
         slot: Option<u16>,
         failure: Failure,
-    ) -> Result<()> {
-        let may = match self.failed(&share.server, slot, &failure) {
+    ) -> Result<Next> {
+        let next = self.failed(&share.server, slot, &failure);
+        let goes_on = match next {
             Next::Fail => false,
             Next::Another => (job.may_repeat)(&failure),
             Next::Owner(_) | Next::Ask(_) => true,
         };
-        if may && Instant::now() < job.deadline {
-            return Ok(());
+        if goes_on && Instant::now() < job.deadline {
+            return Ok(next);
         }
         Err(share.server.told(failure))
     }

@@ -48,17 +48,8 @@ pub(crate) fn announced(
 
 #[cfg(test)]
 mod tests {
-    use redis::{Parser, Value};
-
     use super::*;
-
-    fn refused(line: &str) -> Failure {
-        let line = format!("-{line}\r\n");
-        match Parser::new().parse_value(line.as_bytes()).unwrap() {
-            Value::ServerError(error) => Failure::Refused(error),
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::failure::refused_with;
 
     fn at(host: &str, port: u16) -> Place {
         Place::Tcp(host.to_owned(), port)
@@ -67,7 +58,7 @@ mod tests {
     #[test]
     fn redirections_name_a_place_or_that_of_who_says_so() {
         let by = at("one", 7000);
-        let read = |line: &str| Redirect::of(&refused(line), &by);
+        let read = |line: &str| Redirect::of(&refused_with(line), &by);
         for (line, place) in [
             ("MOVED 3999 10.0.0.1:6381", at("10.0.0.1", 6381)),
             (

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dogpile_plugin_api::{BackendInstance, Guarded, Lease, Metadata, OwnedKey, Value};
+use dogpile_plugin_api::{
+    BackendInstance, ErrorKind, Guarded, Lease, Metadata, OwnedKey, Result, Value,
+};
 use redis::Value as Reply;
 use serde_json::Value as Json;
 
@@ -15,9 +17,13 @@ use crate::watched::{ask, calls};
 const LONG: Duration = Duration::from_mins(1);
 
 fn store(backend: &BackendInstance, name: &str, lease: &Lease) -> Guarded {
+    try_store(backend, name, lease).unwrap()
+}
+
+fn try_store(backend: &BackendInstance, name: &str, lease: &Lease) -> Result<Guarded> {
     let key = key(name);
     let value = Value::copied(&Metadata::default(), key.as_key(), b"value");
-    backend.set_guarded(&key.as_key(), &value, lease).unwrap()
+    backend.set_guarded(&key.as_key(), &value, lease)
 }
 
 fn with(mut arguments: Json, argument: &str, value: impl Into<Json>) -> Json {
@@ -297,7 +303,10 @@ fn locks_have_the_names_of_dogpile_or_lie_beside_their_values() {
 #[test]
 fn what_is_deleted_or_lost_while_it_is_stored_is_taken_back() {
     let cluster = Clustered::start();
-    let backend = open_clustered(&cluster.arguments());
+    let within = |seconds: u64| {
+        let arguments = with(cluster.arguments(), "socket_timeout", seconds);
+        open_clustered(&arguments)
+    };
     // The value is on a master of its own, on which nobody may write for a while.
     let mut keys = (0..).map(|number| format!("key {number}"));
     let name = keys
@@ -307,39 +316,53 @@ fn what_is_deleted_or_lost_while_it_is_stored_is_taken_back() {
                 && cluster.owner(&format!("_dogpile_del{name}")) != at
         })
         .unwrap();
-    let of_value = &cluster.nodes[cluster.owner(&name)];
-    let mutex = backend.mutex(&key(&name).as_key()).unwrap().unwrap();
+    let of = |name: &str| &cluster.nodes[cluster.owner(name)];
     let (lock, note) = (format!("_lock{name}"), format!("_dogpile_del{name}"));
-    let while_it_is_stored = |meanwhile: &dyn Fn(&str)| {
+    let while_it_is_stored = |backend: BackendInstance, meanwhile: &dyn Fn(&str)| {
+        let mutex = backend.mutex(&key(&name).as_key()).unwrap().unwrap();
         let lease = mutex.try_acquire(LONG).unwrap().unwrap();
-        let token = ask(&cluster.nodes[cluster.owner(&lock)], &["GET", &lock]);
-        let token: String = redis::from_redis_value(token).unwrap();
-        ask(of_value, &["CLIENT", "PAUSE", "20000", "WRITE"]);
+        let token: String = redis::from_redis_value(ask(of(&lock), &["GET", &lock])).unwrap();
+        ask(of(&name), &["CLIENT", "PAUSE", "20000", "WRITE"]);
         let outcome = thread::scope(|scope| {
-            let outcome = scope.spawn(|| store(&backend, &name, &lease));
+            let outcome = scope.spawn(|| try_store(&backend, &name, &lease));
             until("it is being stored", || {
                 let info: redis::InfoDict =
-                    redis::from_redis_value(ask(of_value, &["INFO", "clients"])).unwrap();
+                    redis::from_redis_value(ask(of(&name), &["INFO", "clients"])).unwrap();
                 info.get::<u64>("blocked_clients").unwrap() > 0
             });
             meanwhile(&token);
-            ask(of_value, &["CLIENT", "UNPAUSE"]);
+            ask(of(&name), &["CLIENT", "UNPAUSE"]);
             outcome.join().unwrap()
         });
-        let found = get(&backend, &name).unwrap();
-        mutex.release(lease).unwrap();
         for name in [&lock, &note] {
-            ask(&cluster.nodes[cluster.owner(name)], &["DEL", name]);
+            of(name).go_on();
+            ask(of(name), &["DEL", name]);
         }
-        (outcome, found)
+        (outcome, get(&backend, &name).unwrap())
     };
-    let of = |name: &str| &cluster.nodes[cluster.owner(name)];
-    let stored = Some(b"value".to_vec());
-    assert_eq!(while_it_is_stored(&|_| {}), (Guarded::Stored, stored));
+    let (outcome, found) = while_it_is_stored(within(20), &|_| {});
+    assert_eq!(
+        (outcome.unwrap(), &*found.unwrap()),
+        (Guarded::Stored, &b"value"[..])
+    );
     let deleted = |token: &str| drop(ask(of(&note), &["SET", &note, token]));
-    assert_eq!(while_it_is_stored(&deleted), (Guarded::Deleted, None));
+    let (outcome, found) = while_it_is_stored(within(20), &deleted);
+    assert_eq!((outcome.unwrap(), found), (Guarded::Deleted, None));
     let lost = |_: &str| drop(ask(of(&lock), &["SET", &lock, "another"]));
-    assert_eq!(while_it_is_stored(&lost), (Guarded::LeaseLost, None));
+    let (outcome, found) = while_it_is_stored(within(20), &lost);
+    assert_eq!((outcome.unwrap(), found), (Guarded::LeaseLost, None));
+    // Nobody says how it is with the lock: all that within the time of one call.
+    let since = Instant::now();
+    let (outcome, found) = while_it_is_stored(within(4), &|_| of(&lock).stop());
+    assert_eq!(
+        (outcome.unwrap_err().kind(), found),
+        (ErrorKind::Unavailable, None)
+    );
+    assert!(
+        since.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        since.elapsed()
+    );
 }
 
 #[test]
