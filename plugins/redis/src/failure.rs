@@ -295,21 +295,23 @@ fn said(error: &ServerError) -> (&str, &str) {
     }
 }
 
+/// What a server says in that line.
+#[cfg(test)]
+pub(crate) fn refused_with(line: &str) -> Failure {
+    let line = format!("-{line}\r\n");
+    match redis::Parser::new().parse_value(line.as_bytes()) {
+        Ok(redis::Value::ServerError(error)) => Failure::Refused(error),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use redis::{Value, parse_redis_value};
-
     use super::*;
-    use crate::connection::accepted;
     use crate::target::Place;
 
     const SCRIPT: &str = "Error running script (call to f_6b6163a06c1a7cf1d690fee5224d07e3171b7239): @user_script:2: \
                           @user_script: 2: ";
-
-    fn answered(line: &str) -> Failure {
-        let reply: Value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
-        accepted(reply).unwrap_err()
-    }
 
     fn told(failure: Failure, party: &Party) -> Error {
         failure.on(&target(), party)
@@ -350,7 +352,7 @@ mod tests {
                 format!("{said}{seven}"),
                 format!("ERR {SCRIPT}-{said}"),
             ] {
-                let failure = answered(&line);
+                let failure = refused_with(&line);
                 assert_eq!(failure.did_nothing(), did_nothing, "{line}");
                 assert!(failure.keeps_connection());
                 let error = told(failure, &SERVER);
@@ -363,7 +365,7 @@ mod tests {
             format!("ERR {refused}{seven}"),
             format!("ERR {SCRIPT}{refused}"),
         ] {
-            let error = told(answered(&line), &SERVER);
+            let error = told(refused_with(&line), &SERVER);
             assert!(error.message().contains("change its ACL"), "{error}");
         }
     }
@@ -371,22 +373,14 @@ mod tests {
     #[test]
     fn of_a_replica_the_remedy_is_what_its_finder_can_do() {
         for line in ["READONLY You can't", "MASTERDOWN Link with MASTER is down"] {
-            let named = told(answered(line), &SERVER);
+            let named = told(refused_with(line), &SERVER);
             assert!(named.message().ends_with("name the primary"), "{named}");
-            let watched = told(answered(line), &WATCHED);
-            let message = watched.message();
-            assert!(!message.contains("name the primary"), "{message}");
-            assert!(message.contains("a failover may be under way"), "{message}");
+            for party in [&WATCHED, &CLUSTERED] {
+                let replaced = told(refused_with(line), party);
+                let message = replaced.message();
+                assert!(!message.contains("name the primary"), "{message}");
+                assert!(message.contains("a failover may be under way"), "{message}");
+            }
         }
-    }
-}
-
-/// What a server says in that line.
-#[cfg(test)]
-pub(crate) fn refused_with(line: &str) -> Failure {
-    let line = format!("-{line}\r\n");
-    match redis::Parser::new().parse_value(line.as_bytes()) {
-        Ok(redis::Value::ServerError(error)) => Failure::Refused(error),
-        other => panic!("{other:?}"),
     }
 }
