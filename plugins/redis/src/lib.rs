@@ -118,18 +118,14 @@ mod arguments;
 mod backend;
 mod clear;
 mod connection;
-mod doubtful;
 mod failure;
 mod kinds;
 mod known;
 mod locks;
 mod names;
 mod node;
-mod per_process;
 mod pool;
 mod script;
-mod seconds;
-mod secret;
 mod sentinel;
 mod sentinels;
 mod server;
@@ -139,14 +135,16 @@ mod tls;
 mod waiters;
 mod watch;
 
+use dogpile_net::{doubtful, per_process, seconds, secret};
 use dogpile_plugin_api::export_plugin;
+
+pub use dogpile_net::seconds::Seconds;
+pub use dogpile_net::secret::Secret;
 
 pub use self::arguments::RedisArguments;
 pub use self::backend::{Backed, Redis, RedisSentinel};
 pub use self::kinds::{BySentinels, OneServer};
 pub use self::node::Node;
-pub use self::seconds::Seconds;
-pub use self::secret::Secret;
 
 export_plugin! {
     backends: {
