@@ -1,7 +1,6 @@
 use std::borrow::Cow;
-use std::fmt;
-use std::path::PathBuf;
 
+use dogpile_net::stream::Place;
 use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};
@@ -19,14 +18,6 @@ pub struct Address {
     pub(crate) place: Place,
     /// At least 1.
     pub(crate) weight: u32,
-}
-
-/// A server's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The name or address as it is written, by which keys are placed.
-    Tcp(String, u16),
-    Unix(PathBuf),
 }
 
 /// The port of servers that have no other.
@@ -176,17 +167,6 @@ fn parse(text: &str) -> Result<(Place, Option<u32>), String> {
         .map(|weight| weight.parse().map_err(|_| wrong()))
         .transpose()?;
     Ok((Place::Tcp(host.to_owned(), port), weight))
-}
-
-/// As errors name it.
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => path.display().fmt(f),
-        }
-    }
 }
 
 impl JsonSchema for Addresses {

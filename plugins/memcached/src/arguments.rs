@@ -83,7 +83,7 @@ pub struct Behaviors {
     /// 100 points of each server on a ring, by `hash`.
     #[serde(default)]
     pub ketama: bool,
-    /// 160 points on a ring by MD5, for each server in the measure of its weight.
+    /// 160 points on a ring by MD5, for each server in the measure of its weight; keys are hashed by MD5 too.
     #[serde(default)]
     pub ketama_weighted: bool,
     /// How keys are hashed. Default: as Jenkins did, one byte at a time.

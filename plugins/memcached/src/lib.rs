@@ -56,9 +56,42 @@
 
 mod address;
 mod arguments;
+mod backend;
+mod binary;
+mod command;
+mod connection;
+mod exchange;
+mod failure;
+mod guarded;
+mod hashes;
+mod health;
+mod keys;
+mod kinds;
+mod locks;
+mod pace;
+mod placement;
+mod server;
+mod servers;
+mod target;
+mod text;
+mod token;
+mod ttl;
+mod values;
+
+use dogpile_plugin_api::export_plugin;
 
 pub use dogpile_net::seconds::Seconds;
 pub use dogpile_net::secret::Secret;
 
 pub use self::address::{Address, Addresses};
 pub use self::arguments::{Behaviors, Hash, MemcachedArguments, PythonClient, Tls, TlsFiles};
+pub use self::backend::{Backed, Memcached, MemcachedBinary, MemcachedKetama};
+pub use self::kinds::{Bmemcached, Pylibmc, PythonMemcached};
+
+export_plugin! {
+    backends: {
+        "memcached" => Memcached,
+        "memcached_ketama" => MemcachedKetama,
+        "memcached_binary" => MemcachedBinary,
+    }
+}

@@ -5,6 +5,8 @@
 
 pub mod doubtful;
 pub mod per_process;
+pub mod pool;
 pub mod seconds;
 pub mod secret;
+pub mod stream;
 pub mod tls;

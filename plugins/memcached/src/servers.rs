@@ -1,0 +1,309 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use dogpile_plugin_api::{Error, ErrorKind, Result};
+
+use crate::command::{Command, Item, Outcome, Refusal, Reply};
+use crate::exchange::{self, Retries, exchange};
+use crate::failure::Failure;
+use crate::placement::Placement;
+use crate::server::Server;
+
+/// The servers, and which keys are where.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    pub(crate) all: Vec<Server>,
+    pub(crate) placement: Placement,
+    pub(crate) timeout: Duration,
+    pub(crate) retries: Retries,
+}
+
+/// A call of the backend's: what is asked within it ends by one deadline, and what failed once within it is not asked
+/// again.
+pub(crate) struct Call<'s> {
+    servers: &'s Servers,
+    deadline: Instant,
+    /// By server, whether it is asked; unknown until it matters.
+    states: RefCell<Vec<Option<State>>>,
+}
+
+type State = std::result::Result<(), Rc<Failure>>;
+
+/// Why something was not done.
+pub(crate) struct Trouble {
+    pub(crate) error: Error,
+    /// Whether it may have been done nevertheless.
+    pub(crate) leaves_doubt: bool,
+}
+
+impl Servers {
+    pub(crate) fn call(&self) -> Call<'_> {
+        Call {
+            servers: self,
+            deadline: Instant::now() + self.timeout,
+            states: RefCell::new(self.all.iter().map(|_| None).collect()),
+        }
+    }
+
+    /// Whether any of them answers. All are asked, also those that are left alone otherwise.
+    pub(crate) fn ping(&self) -> Result<()> {
+        let call = self.call();
+        let asked: Vec<_> = (0..self.all.len()).map(|at| (at, &Command::Ping)).collect();
+        let results = exchange(&self.all, &asked, self.retries, call.deadline);
+        let mut failed = None;
+        for (at, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(refusal)) => failed = Some(call.refused(at, &refusal)),
+                Err(failure) => failed = Some(call.failed(at, &failure)),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::unavailable("there is no server")))
+    }
+
+    pub(crate) fn close(&self) {
+        self.all.iter().for_each(Server::close);
+    }
+}
+
+impl Call<'_> {
+    /// Whether there is time for more.
+    pub(crate) fn has_time(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
+    /// Where something of that name is read and stored: one server, or all that are up. None where no server is up that
+    /// might have it.
+    pub(crate) fn homes(&self, name: &str) -> Vec<usize> {
+        match &self.servers.placement {
+            Placement::All(servers) => (0..*servers).filter(|at| self.is_up(*at)).collect(),
+            placement => placement
+                .of(name, |at| self.is_up(at))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn is_up(&self, at: usize) -> bool {
+        self.state(at).is_ok()
+    }
+
+    fn state(&self, at: usize) -> State {
+        let mut states = self.states.borrow_mut();
+        let state =
+            states[at].get_or_insert_with(|| self.servers.all[at].may_be_asked().map_err(Rc::new));
+        state.clone()
+    }
+
+    /// Asks each of the server beside it.
+    pub(crate) fn ask_at(&self, asked: &[(usize, &Command<'_>)]) -> Vec<exchange::Result> {
+        let states: Vec<State> = asked.iter().map(|(at, _)| self.state(*at)).collect();
+        let up: Vec<_> = asked
+            .iter()
+            .zip(&states)
+            .filter(|(_, state)| state.is_ok())
+            .map(|(asked, _)| *asked)
+            .collect();
+        let results = exchange(&self.servers.all, &up, self.servers.retries, self.deadline);
+        let mut known = self.states.borrow_mut();
+        for ((at, _), result) in up.iter().zip(&results) {
+            if let Err(failure) = result
+                && failure.is_about_server()
+            {
+                known[*at] = Some(Err(Rc::clone(failure)));
+            }
+        }
+        let mut results = results.into_iter();
+        let nonsense = || Err(Rc::new(Failure::Nonsense));
+        states
+            .into_iter()
+            .map(|state| match state {
+                Ok(()) => results.next().unwrap_or_else(nonsense),
+                Err(failure) => Err(failure),
+            })
+            .collect()
+    }
+
+    /// Asks each of the one server where its key is. Where that fails, and keys move then, it asks the next.
+    pub(crate) fn ask(
+        &self,
+        commands: &[Command<'_>],
+    ) -> Vec<std::result::Result<Outcome, Trouble>> {
+        let placement = &self.servers.placement;
+        let mut results: Vec<Option<std::result::Result<Outcome, Trouble>>> =
+            commands.iter().map(|_| None).collect();
+        let mut pending: Vec<usize> = (0..commands.len()).collect();
+        while !pending.is_empty() {
+            let (mut asked, mut places) = (Vec::new(), Vec::new());
+            for place in pending.drain(..) {
+                let command = &commands[place];
+                if let Some(at) = placement.of(command.key(), |at| self.is_up(at)) {
+                    asked.push((at, command));
+                    places.push(place);
+                } else if results[place].is_none() {
+                    results[place] = Some(Err(Trouble::surely(self.none_is_up())));
+                }
+            }
+            let answers = self.ask_at(&asked);
+            for ((place, (at, _)), answer) in places.into_iter().zip(asked).zip(answers) {
+                results[place] = Some(match answer {
+                    Ok(outcome) => Ok(outcome),
+                    Err(failure) => {
+                        if placement.moves() && failure.is_about_server() && self.has_time() {
+                            pending.push(place);
+                        }
+                        Err(Trouble {
+                            error: self.failed(at, &failure),
+                            leaves_doubt: failure.leaves_doubt(),
+                        })
+                    }
+                });
+            }
+        }
+        let none = || Err(Trouble::surely(self.none_is_up()));
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(none))
+            .collect()
+    }
+
+    /// What is under these keys.
+    pub(crate) fn get(&self, keys: &[&str]) -> Result<Vec<Option<Item>>> {
+        let commands: Vec<_> = keys.iter().map(|key| Command::Get(key)).collect();
+        if let Placement::All(_) = self.servers.placement {
+            return self.get_from_first(&commands);
+        }
+        let mut items = Vec::with_capacity(keys.len());
+        for (command, result) in commands.iter().zip(self.ask(&commands)) {
+            items.push(match result.map_err(|trouble| trouble.error)? {
+                Ok(Reply::Found(item)) => Some(item),
+                Ok(_) => None,
+                Err(refusal) => return Err(self.refused_key(command, &refusal)),
+            });
+        }
+        Ok(items)
+    }
+
+    /// Of the first server that has them.
+    fn get_from_first(&self, commands: &[Command<'_>]) -> Result<Vec<Option<Item>>> {
+        let mut items: Vec<Option<Item>> = commands.iter().map(|_| None).collect();
+        let mut missing: Vec<usize> = (0..commands.len()).collect();
+        let (mut answered, mut failed) = (false, None);
+        for at in self.homes("") {
+            if missing.is_empty() {
+                break;
+            }
+            let asked: Vec<_> = missing
+                .iter()
+                .map(|place| (at, &commands[*place]))
+                .collect();
+            let answers = self.ask_at(&asked);
+            for (place, answer) in missing.clone().into_iter().zip(answers) {
+                match answer {
+                    Ok(Ok(Reply::Found(item))) => items[place] = Some(item),
+                    Ok(Ok(_)) => answered = true,
+                    Ok(Err(refusal)) => failed = Some(self.refused(at, &refusal)),
+                    Err(failure) => failed = Some(self.failed(at, &failure)),
+                }
+            }
+            missing.retain(|place| items[*place].is_none());
+        }
+        if missing.is_empty() || answered {
+            return Ok(items);
+        }
+        Err(failed.unwrap_or_else(|| self.none_is_up()))
+    }
+
+    /// Does all of them, and gives the error of the first that was not done anywhere.
+    pub(crate) fn change(&self, commands: &[Command<'_>]) -> Result<()> {
+        if let Placement::All(_) = self.servers.placement {
+            return self.change_everywhere(commands);
+        }
+        for (command, result) in commands.iter().zip(self.ask(commands)) {
+            if let Err(refusal) = result.map_err(|trouble| trouble.error)? {
+                return Err(self.refused_key(command, &refusal));
+            }
+        }
+        Ok(())
+    }
+
+    fn change_everywhere(&self, commands: &[Command<'_>]) -> Result<()> {
+        let homes = self.homes("");
+        if homes.is_empty() {
+            return Err(self.none_is_up());
+        }
+        let asked: Vec<_> = commands
+            .iter()
+            .flat_map(|command| homes.iter().map(move |at| (*at, command)))
+            .collect();
+        let answers = self.ask_at(&asked);
+        for answers in asked.chunks(homes.len()).zip(answers.chunks(homes.len())) {
+            let (asked, answers) = answers;
+            let mut failed = None;
+            let done = asked
+                .iter()
+                .zip(answers)
+                .any(|((at, _), answer)| match answer {
+                    Ok(Ok(_)) => true,
+                    Ok(Err(refusal)) => {
+                        failed = Some(self.refused(*at, refusal));
+                        false
+                    }
+                    Err(failure) => {
+                        failed.get_or_insert_with(|| self.failed(*at, failure));
+                        false
+                    }
+                });
+            if !done && let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for the host, which names the server.
+    pub(crate) fn failed(&self, at: usize, failure: &Failure) -> Error {
+        let target = &self.servers.all[at].target;
+        Error::unavailable(format_args!("the server {target} {failure}"))
+    }
+
+    pub(crate) fn refused(&self, at: usize, refusal: &Refusal) -> Error {
+        let target = &self.servers.all[at].target;
+        // The breaker is to stay closed: the server does other things.
+        Error::new(
+            ErrorKind::Refused,
+            format_args!("the server {target} {}", refusal.told()),
+        )
+    }
+
+    fn refused_key(&self, command: &Command<'_>, refusal: &Refusal) -> Error {
+        match self.homes(command.key()).first() {
+            Some(at) => self.refused(*at, refusal),
+            None => self.none_is_up(),
+        }
+    }
+
+    pub(crate) fn none_is_up(&self) -> Error {
+        let down: Vec<String> = (0..self.servers.all.len())
+            .filter_map(|at| {
+                let failure = self.state(at).err()?;
+                Some(format!("{} {failure}", self.servers.all[at].target))
+            })
+            .collect();
+        Error::unavailable(format_args!(
+            "no server is up that the key might be on: {}",
+            down.join("; ")
+        ))
+    }
+}
+
+impl Trouble {
+    /// It was not done.
+    fn surely(error: Error) -> Self {
+        Self {
+            error,
+            leaves_doubt: false,
+        }
+    }
+}
