@@ -391,7 +391,7 @@ fn deleted_before(on: &Fixture<'_>) -> Ended {
 }
 
 fn many_guarded(on: &Fixture<'_>) -> Ended {
-    let keys = ["first", "given back", "last"].map(|text| on.key(text));
+    let keys = ["first", "given_back", "last"].map(|text| on.key(text));
     let mut held = Vec::new();
     for key in &keys {
         let mutex = on.mutex(key)?;

@@ -13,11 +13,13 @@ use rustls::ClientConfig;
 
 use crate::arguments::{MemcachedArguments, Tls, TlsFiles};
 use crate::command::{Command, Item, Store, When};
+use crate::deletions;
 use crate::exchange::Retries;
 use crate::guarded::{self, Entry};
+use crate::key_mutex::KeyMutex;
 use crate::keys;
 use crate::kinds::{Bmemcached, Kind, Pylibmc, PythonMemcached, Ways};
-use crate::locks::{KeyMutex, Locks};
+use crate::locks::Locks;
 use crate::server::Server;
 use crate::servers::Servers;
 use crate::target::{Login, Protocol, Target};
@@ -118,15 +120,15 @@ impl<K: Kind> Backend for Backed<K> {
         let texts = checked(keys)?;
         let call = self.servers.call();
         let noted = if self.distributed_lock {
-            self.locks.note_deletions(&call, &texts)
+            deletions::note(&call, &texts)
         } else {
             Ok(())
         };
-        let deletions: Vec<_> = texts
+        let all: Vec<_> = texts
             .iter()
             .map(|key| Command::Delete { key, cas: None })
             .collect();
-        call.change(&deletions)?;
+        call.change(&all)?;
         noted
     }
 
@@ -153,7 +155,7 @@ impl<K: Kind> Backend for Backed<K> {
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
         let entry = self.entry(key, value, lease)?;
-        let mut outcomes = guarded::store(&self.locks, &self.servers.call(), &[entry])?;
+        let mut outcomes = guarded::store(&self.servers.call(), &[entry])?;
         Ok(outcomes.pop().unwrap_or(Guarded::LeaseLost))
     }
 
@@ -162,7 +164,7 @@ impl<K: Kind> Backend for Backed<K> {
             .iter()
             .map(|(key, value, lease)| self.entry(key, value, lease))
             .collect();
-        guarded::store(&self.locks, &self.servers.call(), &entries?)
+        guarded::store(&self.servers.call(), &entries?)
     }
 }
 
@@ -193,12 +195,11 @@ impl<K> Backed<K> {
 
     /// For how long the servers are to keep it.
     fn ttl(&self, value: &Value) -> u32 {
-        let now = self.host.now();
         match (self.expire_time, value.keep_until()) {
             (Some(time), _) if time.is_zero() => 0,
-            (Some(time), _) => ttl::ttl(time.as_secs() + u64::from(time.subsec_nanos() > 0), now),
+            (Some(time), _) => ttl::ttl(time.as_secs() + u64::from(time.subsec_nanos() > 0)),
             (None, 0) => 0,
-            (None, until) => ttl::until(until, now),
+            (None, until) => ttl::ttl(ttl::until(until, self.host.now())),
         }
     }
 }

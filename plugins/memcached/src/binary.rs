@@ -87,7 +87,7 @@ pub(crate) fn write(out: &mut Vec<u8>, commands: &[&Command], first: u32) {
             }
             Command::Append { key, bytes, cas } => head(APPEND, *cas).write(out, &[], key, bytes),
             Command::Delete { key, cas } => {
-                head(DELETE, cas.unwrap_or(0)).write(out, &[], key, &[])
+                head(DELETE, cas.unwrap_or(0)).write(out, &[], key, &[]);
             }
             Command::Ping => head(NOTHING, 0).write(out, &[], "", &[]),
         }

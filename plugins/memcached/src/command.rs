@@ -98,6 +98,11 @@ impl Command<'_> {
         }
     }
 
+    /// Whether it changes what is under a key, whatever that is.
+    pub(crate) fn is_change(&self) -> bool {
+        !self.is_read() && self.is_repeatable() && !matches!(self, Self::Ping)
+    }
+
     pub(crate) fn is_read(&self) -> bool {
         matches!(self, Self::Get(_) | Self::Look(_))
     }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use dogpile_plugin_api::{Error, Guarded, Result};
 
 use crate::command::{Command, Reply, Store, When};
-use crate::locks::{Found, Locks, Standing};
+use crate::found::{Found, Standing, find_all};
 use crate::servers::Call;
 
 /// A value to be stored under a lock.
@@ -34,7 +34,7 @@ pub(crate) struct Entry<'e> {
 const ROUNDS: usize = 8;
 
 /// Stores all of them, each for itself.
-pub(crate) fn store(locks: &Locks, call: &Call<'_>, entries: &[Entry<'_>]) -> Result<Vec<Guarded>> {
+pub(crate) fn store(call: &Call<'_>, entries: &[Entry<'_>]) -> Result<Vec<Guarded>> {
     let mut outcomes: Vec<Option<Guarded>> = vec![None; entries.len()];
     for _ in 0..ROUNDS {
         let open: Vec<usize> = (0..entries.len())
@@ -44,7 +44,7 @@ pub(crate) fn store(locks: &Locks, call: &Call<'_>, entries: &[Entry<'_>]) -> Re
             break;
         }
         let chosen: Vec<&Entry> = open.iter().map(|at| &entries[*at]).collect();
-        for (at, outcome) in open.into_iter().zip(round(locks, call, &chosen)?) {
+        for (at, outcome) in open.into_iter().zip(round(call, &chosen)?) {
             outcomes[at] = outcome;
         }
     }
@@ -57,10 +57,10 @@ pub(crate) fn store(locks: &Locks, call: &Call<'_>, entries: &[Entry<'_>]) -> Re
 }
 
 /// All three steps; `None` where the second found a change.
-fn round(locks: &Locks, call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<Option<Guarded>>> {
+fn round(call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<Option<Guarded>>> {
     let places = look(call, entries)?;
-    let mut outcomes = verdicts(locks, call, entries)?;
-    let stores: Vec<_> = entries
+    let mut outcomes = verdicts(call, entries)?;
+    let wanted: Vec<_> = entries
         .iter()
         .zip(&outcomes)
         .zip(places)
@@ -72,14 +72,14 @@ fn round(locks: &Locks, call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<O
                 .map(move |(at, when)| (number, at, entry.store(when)))
         })
         .collect();
-    let asked: Vec<_> = stores
+    let asked: Vec<_> = wanted
         .iter()
         .map(|(_, at, command)| (*at, command))
         .collect();
     // Where each was stored, and its number there.
     let mut stored: Vec<Vec<(usize, u64)>> = vec![Vec::new(); entries.len()];
     let mut failed = None;
-    for ((number, at, _), answer) in stores.iter().zip(call.ask_at(&asked)) {
+    for ((number, at, _), answer) in wanted.iter().zip(call.ask_at(&asked)) {
         match answer {
             Ok(Ok(Reply::Done(cas))) => stored[*number].push((*at, cas)),
             Ok(Ok(_)) => {}
@@ -87,7 +87,7 @@ fn round(locks: &Locks, call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<O
             Err(failure) => failed = Some((*number, call.failed(*at, &failure))),
         }
     }
-    let looked = verdicts(locks, call, entries);
+    let looked = verdicts(call, entries);
     let mut removed = Vec::new();
     for (number, (entry, stored)) in entries.iter().zip(&stored).enumerate() {
         let verdict = looked
@@ -107,6 +107,8 @@ fn round(locks: &Locks, call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<O
             removed.extend(deletions);
             outcomes[number].get_or_insert(outcome);
         } else if !stored.is_empty() {
+            let told: Vec<usize> = stored.iter().map(|(at, _)| *at).collect();
+            call.missed_elsewhere(entry.key, &told);
             outcomes[number] = Some(Guarded::Stored);
         }
     }
@@ -156,13 +158,9 @@ fn look(call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<Vec<(usize, When)
 }
 
 /// By entry, why it must not be stored.
-fn verdicts(
-    locks: &Locks,
-    call: &Call<'_>,
-    entries: &[&Entry<'_>],
-) -> Result<Vec<Option<Guarded>>> {
+fn verdicts(call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<Option<Guarded>>> {
     let names: Vec<&str> = entries.iter().map(|entry| &*entry.lock).collect();
-    let found = locks.find_all(call, &names)?;
+    let found = find_all(call, &names)?;
     let verdict = |(entry, found): (&&Entry, &Found)| match found.standing(&entry.token) {
         Standing::Held => None,
         Standing::Deleted => Some(Guarded::Deleted),

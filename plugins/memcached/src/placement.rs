@@ -26,16 +26,18 @@ const ROUNDS: usize = 10;
 
 impl Placement {
     pub(crate) fn of_python(client: PythonClient, servers: &[Address]) -> Self {
-        let numbered = servers.iter().enumerate();
         match client {
             PythonClient::PythonMemcached => Self::Buckets(
-                numbered
+                servers
+                    .iter()
+                    .enumerate()
                     .flat_map(|(at, server)| (0..server.weight).map(move |_| at))
                     .collect(),
             ),
             PythonClient::Pymemcache => Self::Highest(
-                numbered
-                    .map(|(_, server)| match &server.place {
+                servers
+                    .iter()
+                    .map(|server| match &server.place {
                         Place::Tcp(host, port) => format!("{host}:{port}"),
                         Place::Unix(path) => path.display().to_string(),
                     })

@@ -9,6 +9,7 @@ use crate::command::{Command, Outcome};
 use crate::connection::Connection;
 use crate::failure::{Answer, Failure};
 use crate::health::Health;
+use crate::missed::Missed;
 use crate::target::Target;
 
 /// A server, with the connections to it.
@@ -26,6 +27,7 @@ pub(crate) struct Server {
 pub(crate) struct Live {
     pool: Pool<Connection>,
     health: Health,
+    pub(crate) missed: Missed,
 }
 
 /// Commands that were sent, and not answered yet.
@@ -125,6 +127,7 @@ impl Live {
         Arc::new(Self {
             pool: Pool::new(most),
             health: Health::default(),
+            missed: Missed::default(),
         })
     }
 

@@ -30,6 +30,9 @@ pub(crate) struct Call<'s> {
 
 type State = std::result::Result<(), Rc<Failure>>;
 
+/// What became of a command: where it was done, and with which outcome.
+pub(crate) type Asked = std::result::Result<(usize, Outcome), Trouble>;
+
 /// Why something was not done.
 pub(crate) struct Trouble {
     pub(crate) error: Error,
@@ -90,10 +93,54 @@ impl Call<'_> {
     }
 
     fn state(&self, at: usize) -> State {
-        let mut states = self.states.borrow_mut();
-        let state =
-            states[at].get_or_insert_with(|| self.servers.all[at].may_be_asked().map_err(Rc::new));
-        state.clone()
+        if let Some(state) = &self.states.borrow()[at] {
+            return state.clone();
+        }
+        let asked = self.servers.all[at].may_be_asked().map_err(Rc::new);
+        let state = asked.and_then(|()| self.make_up(at));
+        self.states.borrow_mut()[at] = Some(state.clone());
+        state
+    }
+
+    /// Deletes what a server has of keys whose changes it missed.
+    fn make_up(&self, at: usize) -> State {
+        let live = self.servers.all[at].live();
+        let keys = live.missed.take();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let deletions = keys.iter().map(|key| Command::Delete { key, cas: None });
+        let deletions: Vec<_> = deletions.collect();
+        let asked: Vec<_> = deletions.iter().map(|deletion| (at, deletion)).collect();
+        let answers = exchange(
+            &self.servers.all,
+            &asked,
+            self.servers.retries,
+            self.deadline,
+        );
+        match answers.into_iter().find_map(std::result::Result::err) {
+            None => Ok(()),
+            Some(failure) => {
+                for key in &keys {
+                    live.missed.add(key);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The servers that have that key too, or would if they were not down, and were not told of a change, will be.
+    pub(crate) fn missed_elsewhere(&self, key: &str, told: &[usize]) {
+        let servers = match &self.servers.placement {
+            Placement::All(servers) => 0..*servers,
+            placement => match placement.of(key, |_| true) {
+                Some(at) => at..at + 1,
+                None => return,
+            },
+        };
+        for at in servers.filter(|at| !told.contains(at)) {
+            self.servers.all[at].live().missed.add(key);
+        }
     }
 
     /// Asks each of the server beside it.
@@ -126,13 +173,9 @@ impl Call<'_> {
     }
 
     /// Asks each of the one server where its key is. Where that fails, and keys move then, it asks the next.
-    pub(crate) fn ask(
-        &self,
-        commands: &[Command<'_>],
-    ) -> Vec<std::result::Result<Outcome, Trouble>> {
+    pub(crate) fn ask(&self, commands: &[Command<'_>]) -> Vec<Asked> {
         let placement = &self.servers.placement;
-        let mut results: Vec<Option<std::result::Result<Outcome, Trouble>>> =
-            commands.iter().map(|_| None).collect();
+        let mut results: Vec<Option<Asked>> = commands.iter().map(|_| None).collect();
         let mut pending: Vec<usize> = (0..commands.len()).collect();
         while !pending.is_empty() {
             let (mut asked, mut places) = (Vec::new(), Vec::new());
@@ -148,7 +191,7 @@ impl Call<'_> {
             let answers = self.ask_at(&asked);
             for ((place, (at, _)), answer) in places.into_iter().zip(asked).zip(answers) {
                 results[place] = Some(match answer {
-                    Ok(outcome) => Ok(outcome),
+                    Ok(outcome) => Ok((at, outcome)),
                     Err(failure) => {
                         if placement.moves() && failure.is_about_server() && self.has_time() {
                             pending.push(place);
@@ -162,10 +205,20 @@ impl Call<'_> {
             }
         }
         let none = || Err(Trouble::surely(self.none_is_up()));
-        results
+        let results: Vec<Asked> = results
             .into_iter()
             .map(|result| result.unwrap_or_else(none))
-            .collect()
+            .collect();
+        for (command, result) in commands.iter().zip(&results) {
+            match result {
+                Ok((at, _)) if command.is_change() && placement.moves() => {
+                    self.missed_elsewhere(command.key(), &[*at]);
+                }
+                Err(_) if command.is_change() => self.missed_elsewhere(command.key(), &[]),
+                _ => {}
+            }
+        }
+        results
     }
 
     /// What is under these keys.
@@ -175,11 +228,11 @@ impl Call<'_> {
             return self.get_from_first(&commands);
         }
         let mut items = Vec::with_capacity(keys.len());
-        for (command, result) in commands.iter().zip(self.ask(&commands)) {
+        for result in self.ask(&commands) {
             items.push(match result.map_err(|trouble| trouble.error)? {
-                Ok(Reply::Found(item)) => Some(item),
-                Ok(_) => None,
-                Err(refusal) => return Err(self.refused_key(command, &refusal)),
+                (_, Ok(Reply::Found(item))) => Some(item),
+                (_, Ok(_)) => None,
+                (at, Err(refusal)) => return Err(self.refused(at, &refusal)),
             });
         }
         Ok(items)
@@ -190,9 +243,12 @@ impl Call<'_> {
         let mut items: Vec<Option<Item>> = commands.iter().map(|_| None).collect();
         let mut missing: Vec<usize> = (0..commands.len()).collect();
         let (mut answered, mut failed) = (false, None);
-        for at in self.homes("") {
+        for at in 0..self.servers.all.len() {
             if missing.is_empty() {
                 break;
+            }
+            if !self.is_up(at) {
+                continue;
             }
             let asked: Vec<_> = missing
                 .iter()
@@ -220,9 +276,9 @@ impl Call<'_> {
         if let Placement::All(_) = self.servers.placement {
             return self.change_everywhere(commands);
         }
-        for (command, result) in commands.iter().zip(self.ask(commands)) {
-            if let Err(refusal) = result.map_err(|trouble| trouble.error)? {
-                return Err(self.refused_key(command, &refusal));
+        for result in self.ask(commands) {
+            if let (at, Err(refusal)) = result.map_err(|trouble| trouble.error)? {
+                return Err(self.refused(at, &refusal));
             }
         }
         Ok(())
@@ -238,28 +294,29 @@ impl Call<'_> {
             .flat_map(|command| homes.iter().map(move |at| (*at, command)))
             .collect();
         let answers = self.ask_at(&asked);
-        for answers in asked.chunks(homes.len()).zip(answers.chunks(homes.len())) {
-            let (asked, answers) = answers;
-            let mut failed = None;
-            let done = asked
-                .iter()
-                .zip(answers)
-                .any(|((at, _), answer)| match answer {
-                    Ok(Ok(_)) => true,
-                    Ok(Err(refusal)) => {
-                        failed = Some(self.refused(*at, refusal));
-                        false
+        let mut failed = None;
+        for (command, answers) in commands.iter().zip(answers.chunks(homes.len())) {
+            let (mut told, mut done, mut error) = (Vec::new(), false, None);
+            for (at, answer) in homes.iter().zip(answers) {
+                match answer {
+                    Ok(outcome) => {
+                        told.push(*at);
+                        match outcome {
+                            Ok(_) => done = true,
+                            Err(refusal) => error = Some(self.refused(*at, refusal)),
+                        }
                     }
                     Err(failure) => {
-                        failed.get_or_insert_with(|| self.failed(*at, failure));
-                        false
+                        error.get_or_insert_with(|| self.failed(*at, failure));
                     }
-                });
-            if !done && let Some(error) = failed {
-                return Err(error);
+                }
+            }
+            self.missed_elsewhere(command.key(), &told);
+            if !done && failed.is_none() {
+                failed = error;
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// The error for the host, which names the server.
@@ -275,13 +332,6 @@ impl Call<'_> {
             ErrorKind::Refused,
             format_args!("the server {target} {}", refusal.told()),
         )
-    }
-
-    fn refused_key(&self, command: &Command<'_>, refusal: &Refusal) -> Error {
-        match self.homes(command.key()).first() {
-            Some(at) => self.refused(*at, refusal),
-            None => self.none_is_up(),
-        }
     }
 
     pub(crate) fn none_is_up(&self) -> Error {

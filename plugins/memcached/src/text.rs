@@ -125,12 +125,13 @@ fn reply(on: &mut Connection, command: &Command, number: u32) -> Answer<Outcome>
                 cas: told.cas.ok_or(Failure::Nonsense)?,
             })
         }
-        (Command::Get(_) | Command::Look(_), ReturnCode::En) => Reply::Absent,
         (Command::Store(_) | Command::Append { .. }, ReturnCode::Hd) => {
             Reply::Done(told.cas.ok_or(Failure::Nonsense)?)
         }
         (Command::Store(_), ReturnCode::Ns) | (_, ReturnCode::Ex) => Reply::Present,
-        (Command::Append { .. }, ReturnCode::Ns) | (_, ReturnCode::Nf) => Reply::Absent,
+        (Command::Get(_) | Command::Look(_), ReturnCode::En)
+        | (Command::Append { .. }, ReturnCode::Ns)
+        | (_, ReturnCode::Nf) => Reply::Absent,
         (Command::Delete { .. }, ReturnCode::Hd) | (Command::Ping, ReturnCode::Mn) => {
             Reply::Done(0)
         }
