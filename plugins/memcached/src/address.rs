@@ -31,8 +31,9 @@ pub(crate) const PORT: u16 = 11211;
                  { server = \"HOST:PORT\", weight = WEIGHT }, and several in a list"
 )]
 enum OneOrMany {
-    One(Written),
+    // First: a list of one would be read as a table.
     Many(Vec<Written>),
+    One(Written),
 }
 
 #[derive(Deserialize)]
@@ -263,6 +264,8 @@ mod tests {
             let error = read(wrong).unwrap_err().to_string();
             assert!(error.contains(wrong), "{wrong}: {error}");
         }
+        let Addresses(one) = serde_json::from_value(json!(["a:1:2"])).unwrap();
+        assert_eq!(one, [tcp("a", 1, 2)]);
         for wrong in [
             json!([]),
             json!(["a", "a:11211"]),

@@ -19,6 +19,15 @@ pub(crate) struct Retries {
     pub(crate) pause: Duration,
 }
 
+/// How long servers are asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) retries: Retries,
+    pub(crate) deadline: Instant,
+    /// A server that is asked for less is not blamed for its silence.
+    pub(crate) share: Duration,
+}
+
 /// So many commands, and bytes of keys that are read, are sent before replies are read: a server that waits for us to
 /// read must not wait while we wait for it to read.
 const COMMANDS: usize = 500;
@@ -43,9 +52,9 @@ struct Part<'c> {
 pub(crate) fn exchange(
     servers: &[Server],
     asked: &[(usize, &Command<'_>)],
-    retries: Retries,
-    deadline: Instant,
+    terms: Terms,
 ) -> Vec<Result> {
+    let began = Instant::now();
     let mut parts: Vec<Part> = Vec::new();
     for (number, server) in servers.iter().enumerate() {
         let of_server = asked
@@ -67,16 +76,18 @@ pub(crate) fn exchange(
         }
     }
     while parts.iter().any(|part| !part.next().is_empty()) {
-        let sent: Vec<_> = parts.iter().map(|part| part.send(deadline)).collect();
+        let sent: Vec<_> = parts.iter().map(|part| part.send(terms.deadline)).collect();
         let received: Vec<_> = parts
             .iter()
             .zip(sent)
-            .map(|(part, sent)| sent.map(|sent| part.receive(sent, retries, deadline)))
+            .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms)))
             .collect();
         for (part, received) in parts.iter_mut().zip(received) {
             match received {
                 Some(Ok(outcomes)) => part.outcomes.extend(outcomes),
-                Some(Err(failure)) => part.failure = Some(failure),
+                Some(Err(failure)) => {
+                    part.failure = Some(failure.after(began.elapsed(), terms.share));
+                }
                 None => {}
             }
         }
@@ -123,16 +134,19 @@ impl<'c> Part<'c> {
 
     fn send(&self, deadline: Instant) -> Option<Answer<Sent<'_>>> {
         let commands = self.next();
-        (!commands.is_empty()).then(|| self.server.send(&self.live, commands, deadline))
+        (!commands.is_empty()).then(|| {
+            if Instant::now() >= deadline {
+                return Err(Failure::NoTime);
+            }
+            self.server.send(&self.live, commands, deadline)
+        })
     }
 
     /// Tries again what may succeed then.
-    fn receive(
-        &self,
-        sent: Answer<Sent<'_>>,
-        retries: Retries,
-        deadline: Instant,
-    ) -> Answer<Vec<Outcome>> {
+    fn receive(&self, sent: Answer<Sent<'_>>, terms: Terms) -> Answer<Vec<Outcome>> {
+        let Terms {
+            retries, deadline, ..
+        } = terms;
         let commands = self.next();
         let receive = |sent: Answer<Sent<'_>>| {
             sent.and_then(|sent| sent.receive(commands, deadline.max(Instant::now() + GRACE)))

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Rejected(String),
     /// No connection is lent.
     Unlent(Unlent),
+    /// The time of the call was over before the server had its share of it.
+    NoTime,
     /// It failed before, for that reason, and is left alone for so long.
     Down(String, Duration),
 }
@@ -29,7 +31,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether the server is to be left alone for a while.
     pub(crate) fn is_about_server(&self) -> bool {
-        !matches!(self, Self::Unlent(_) | Self::Down(..))
+        !matches!(self, Self::Unlent(_) | Self::NoTime | Self::Down(..))
     }
 
     /// Whether the same may succeed on another connection at once.
@@ -42,7 +44,19 @@ impl Failure {
 
     /// Whether the server may have done what it was asked for.
     pub(crate) fn leaves_doubt(&self) -> bool {
-        matches!(self, Self::Broken(_) | Self::Nonsense)
+        matches!(self, Self::Broken(_) | Self::Nonsense | Self::NoTime)
+    }
+
+    /// The same of a server that was asked for so long only. It is not to be blamed for a time that another took.
+    pub(crate) fn after(self, asked: Duration, share: Duration) -> Self {
+        match self {
+            Self::Connect(error) | Self::Broken(error)
+                if error.kind() == io::ErrorKind::TimedOut && asked < share =>
+            {
+                Self::NoTime
+            }
+            failure => failure,
+        }
     }
 }
 
@@ -65,6 +79,9 @@ impl fmt::Display for Failure {
                 "does not know that: is it memcached, of version 1.6 or later? It says: {said}"
             ),
             Self::Unlent(unlent) => unlent.fmt(f),
+            Self::NoTime => f.write_str(
+                "had no time to answer: `socket_timeout` was nearly over when it was asked",
+            ),
             Self::Down(why, left) => write!(
                 f,
                 "is left alone for {:.1} s more (`dead_retry`), since it {why}",

@@ -84,7 +84,11 @@ fn round(call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<Option<Guarded>>
             Ok(Ok(Reply::Done(cas))) => stored[*number].push((*at, cas)),
             Ok(Ok(_)) => {}
             Ok(Err(refusal)) => failed = Some((*number, call.refused(*at, &refusal))),
-            Err(failure) => failed = Some((*number, call.failed(*at, &failure))),
+            Err(failure) => {
+                // It may have been stored, and nobody looks at the lock again.
+                call.missed(*at, entries[*number].key);
+                failed = Some((*number, call.failed(*at, &failure)));
+            }
         }
     }
     let looked = verdicts(call, entries);

@@ -7,7 +7,6 @@ use dogpile_plugin_api::{Error, HostContext, Result};
 
 use crate::command::{Command, Reply, Store, When};
 use crate::found::{Standing, find};
-use crate::keys;
 use crate::placement::Placement;
 use crate::servers::{Call, Servers};
 

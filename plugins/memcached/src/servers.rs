@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dogpile_plugin_api::{Error, ErrorKind, Result};
 
 use crate::command::{Command, Item, Outcome, Refusal, Reply};
-use crate::exchange::{self, Retries, exchange};
+use crate::exchange::{self, Retries, Terms, exchange};
 use crate::failure::Failure;
 use crate::placement::Placement;
 use crate::server::Server;
@@ -53,7 +53,7 @@ impl Servers {
     pub(crate) fn ping(&self) -> Result<()> {
         let call = self.call();
         let asked: Vec<_> = (0..self.all.len()).map(|at| (at, &Command::Ping)).collect();
-        let results = exchange(&self.all, &asked, self.retries, call.deadline);
+        let results = exchange(&self.all, &asked, call.terms(call.deadline));
         let mut failed = None;
         for (at, result) in results.into_iter().enumerate() {
             match result {
@@ -112,12 +112,7 @@ impl Call<'_> {
         let deletions = keys.iter().map(|key| Command::Delete { key, cas: None });
         let deletions: Vec<_> = deletions.collect();
         let asked: Vec<_> = deletions.iter().map(|deletion| (at, deletion)).collect();
-        let answers = exchange(
-            &self.servers.all,
-            &asked,
-            self.servers.retries,
-            self.deadline,
-        );
+        let answers = exchange(&self.servers.all, &asked, self.terms(self.deadline));
         match answers.into_iter().find_map(std::result::Result::err) {
             None => Ok(()),
             Some(failure) => {
@@ -139,12 +134,41 @@ impl Call<'_> {
             },
         };
         for at in servers.filter(|at| !told.contains(at)) {
-            self.servers.all[at].live().missed.add(key);
+            self.missed(at, key);
         }
+    }
+
+    /// What a server has under that key is to be deleted before it is asked the next time.
+    pub(crate) fn missed(&self, at: usize, key: &str) {
+        self.servers.all[at].live().missed.add(key);
+    }
+
+    fn terms(&self, deadline: Instant) -> Terms {
+        let servers = u32::try_from(self.servers.all.len()).unwrap_or(u32::MAX);
+        Terms {
+            retries: self.servers.retries,
+            deadline,
+            share: self.servers.timeout / servers.max(2) / 2,
+        }
+    }
+
+    /// Until when to wait for a server in whose place others can be asked, so many of which are left.
+    fn part(&self, others: usize) -> Instant {
+        let now = Instant::now();
+        let parts = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
+        now + self.deadline.saturating_duration_since(now) / parts
     }
 
     /// Asks each of the server beside it.
     pub(crate) fn ask_at(&self, asked: &[(usize, &Command<'_>)]) -> Vec<exchange::Result> {
+        self.ask_until(asked, self.deadline)
+    }
+
+    fn ask_until(
+        &self,
+        asked: &[(usize, &Command<'_>)],
+        deadline: Instant,
+    ) -> Vec<exchange::Result> {
         let states: Vec<State> = asked.iter().map(|(at, _)| self.state(*at)).collect();
         let up: Vec<_> = asked
             .iter()
@@ -152,7 +176,7 @@ impl Call<'_> {
             .filter(|(_, state)| state.is_ok())
             .map(|(asked, _)| *asked)
             .collect();
-        let results = exchange(&self.servers.all, &up, self.servers.retries, self.deadline);
+        let results = exchange(&self.servers.all, &up, self.terms(deadline));
         let mut known = self.states.borrow_mut();
         for ((at, _), result) in up.iter().zip(&results) {
             if let Err(failure) = result
@@ -188,7 +212,8 @@ impl Call<'_> {
                     results[place] = Some(Err(Trouble::surely(self.none_is_up())));
                 }
             }
-            let answers = self.ask_at(&asked);
+            let others = usize::from(placement.moves() && self.servers.all.len() > 1);
+            let answers = self.ask_until(&asked, self.part(others));
             for ((place, (at, _)), answer) in places.into_iter().zip(asked).zip(answers) {
                 results[place] = Some(match answer {
                     Ok(outcome) => Ok((at, outcome)),
@@ -254,7 +279,7 @@ impl Call<'_> {
                 .iter()
                 .map(|place| (at, &commands[*place]))
                 .collect();
-            let answers = self.ask_at(&asked);
+            let answers = self.ask_until(&asked, self.part(self.servers.all.len() - at - 1));
             for (place, answer) in missing.clone().into_iter().zip(answers) {
                 match answer {
                     Ok(Ok(Reply::Found(item))) => items[place] = Some(item),

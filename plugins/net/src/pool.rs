@@ -76,8 +76,13 @@ impl<C: Pooled> Pool<C> {
                 // One that is not usable is replaced by who takes the loan.
                 return Ok(Loan {
                     pool: self,
-                    connection: connection
-                        .filter(|found| if surely { found.is_quiet() } else { found.is_usable() }),
+                    connection: connection.filter(|found| {
+                        if surely {
+                            found.is_quiet()
+                        } else {
+                            found.is_usable()
+                        }
+                    }),
                 });
             }
             if Instant::now() >= deadline {

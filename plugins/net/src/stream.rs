@@ -91,7 +91,9 @@ impl Stream {
             let done = session.complete_io(&mut socket);
             done.map_err(|error| no_tls(error, to.tls_argument))?;
         }
-        Ok(Self(Layer::Tls(Box::new(StreamOwned::new(session, socket)))))
+        Ok(Self(Layer::Tls(Box::new(StreamOwned::new(
+            session, socket,
+        )))))
     }
 
     /// Whatever is read and written from now on ends by then.
@@ -128,12 +130,18 @@ impl Stream {
     }
 }
 
-/// A server without TLS may wait for the rest of a command.
+/// A server without TLS may wait for the rest of a command, or answer what is no TLS.
 fn no_tls(error: io::Error, argument: &str) -> io::Error {
-    if error.kind() != ErrorKind::TimedOut {
-        return error;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match (error.kind(), inner) {
+        (ErrorKind::TimedOut, _) => io::Error::other(format!(
+            "it began no TLS in time: is it on at its end too (`{argument}`)?"
+        )),
+        (_, Some(rustls::Error::InvalidMessage(_))) => io::Error::other(format!(
+            "it speaks no TLS: is it on at its end too (`{argument}`)?"
+        )),
+        _ => error,
     }
-    io::Error::other(format!("it began no TLS in time: is it on at its end too (`{argument}`)?"))
 }
 
 /// Tries the host's addresses one after the other.

@@ -100,7 +100,9 @@ fn memcached_conforms_with_a_login_over_tls_and_no_lock_that_others_respect() {
     let certificates = CertificateFiles::new();
     let options = tls_options(&certificates);
     let options = [&LARGE[..], &options.each_ref().map(String::as_str)].concat();
-    let servers = [MemcachedServer::start_with_login("scott", "tiger", &options)];
+    let servers = [MemcachedServer::start_with_login(
+        "scott", "tiger", &options,
+    )];
     let mut arguments = at(&servers, r#"{ "username": "scott", "password": "tiger" }"#);
     arguments["tls"] = tls(&certificates);
     arguments["distributed_lock"] = json!(false);

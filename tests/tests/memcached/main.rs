@@ -2,5 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod conformance;
+mod failures;
+mod fake;
+mod injection;
+mod locks;
+mod manifest;
+mod owners;
+mod raw;
 mod support;
+mod trips;
+mod values;
+mod worker;
