@@ -10,6 +10,7 @@ use dogpile_plugin_api::{
     Backend, Error, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, Mutex, Result, Value,
 };
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 
 use crate::arguments::{MemcachedArguments, Tls, TlsFiles};
 use crate::command::{Command, Item, Store, When};
@@ -255,7 +256,11 @@ fn tls(tls: Option<&Tls>) -> Result<Option<Arc<ClientConfig>>> {
         certificate: ("tls.certificate", files.certificate.as_deref()),
         key: ("tls.key", files.key.as_deref()),
     };
-    tls::config(&files).map(Some)
+    let mut config = Arc::unwrap_or_clone(tls::config(&files)?);
+    // memcached gives tickets, and a fatal alert to who comes back with one and a certificate. Connections are kept here,
+    // so that few would.
+    config.resumption = Resumption::disabled();
+    Ok(Some(Arc::new(config)))
 }
 
 fn checked<'k>(keys: &'k [Key<'_>]) -> Result<Vec<&'k str>> {

@@ -176,6 +176,11 @@ pub(crate) fn give_up(call: &Call<'_>, name: &str, token: &str) -> Result<()> {
             })
             .collect();
         let did = do_all(call, &deletions);
+        if !did.saw_changes {
+            // It stays on servers that are down, where it would be taken for another's when they are back.
+            let told: Vec<usize> = found.on.iter().map(|(at, _)| *at).collect();
+            call.missed_by_copies(name, &told);
+        }
         match did.failed {
             Some(error) => return Err(error),
             None if did.saw_changes => {}

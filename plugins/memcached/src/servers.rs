@@ -138,6 +138,14 @@ impl Call<'_> {
         }
     }
 
+    /// Servers that have a copy of a lock, and were not told that it is given up, will be. Others' locks there go too, but
+    /// on no other server, and one copy is enough.
+    pub(crate) fn missed_by_copies(&self, name: &str, told: &[usize]) {
+        if let Placement::All(_) = self.servers.placement {
+            self.missed_elsewhere(name, told);
+        }
+    }
+
     /// What a server has under that key is to be deleted before it is asked the next time.
     pub(crate) fn missed(&self, at: usize, key: &str) {
         self.servers.all[at].live().missed.add(key);
