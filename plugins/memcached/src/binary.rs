@@ -271,3 +271,96 @@ impl Response {
         format!("{said} (status {:#x})", self.status)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn written(commands: &[Command]) -> Vec<u8> {
+        let commands: Vec<&Command> = commands.iter().collect();
+        let mut out = Vec::new();
+        // Numbers go on from the greatest to the least.
+        write(&mut out, &commands, u32::MAX);
+        out
+    }
+
+    /// What is sent: command, number, compare-and-set number, extras, key and value.
+    fn sent(command: u8, number: u32, cas: u64, [extras, key, value]: [&[u8]; 3]) -> Vec<u8> {
+        let body = u8::try_from(extras.len() + key.len() + value.len()).unwrap();
+        let (keys, extra) = (
+            key.len().try_into().unwrap(),
+            extras.len().try_into().unwrap(),
+        );
+        let mut sent = vec![0x80, command, 0, keys, extra, 0, 0, 0, 0, 0, 0, body];
+        sent.extend(number.to_be_bytes());
+        sent.extend(cas.to_be_bytes());
+        sent.extend([extras, key, value].concat());
+        sent
+    }
+
+    #[test]
+    fn several_reads_are_quiet_and_ended_and_one_is_not() {
+        let (key, none): (_, &[u8]) = ("key", &[]);
+        assert_eq!(
+            written(&[Command::Get(key)]),
+            sent(0x00, u32::MAX, 0, [none, b"key", none])
+        );
+        let expected = [
+            sent(0x09, u32::MAX, 0, [none, b"key", none]),
+            sent(0x09, 0, 0, [none, b"other", none]),
+            sent(0x0a, 1, 0, [none; 3]),
+        ];
+        let reads = [Command::Get(key), Command::Look("other")];
+        assert_eq!(written(&reads), expected.concat());
+    }
+
+    #[test]
+    fn what_changes_something_is_answered_each_by_itself() {
+        let (key, bytes, cas, none): (_, &[u8], _, &[u8]) = ("key", b"!", 7, &[]);
+        let store = |when| {
+            Command::Store(Store {
+                key,
+                bytes: Cow::Borrowed(b"value"),
+                flags: 24,
+                ttl: 60,
+                when,
+            })
+        };
+        let extras = [0, 0, 0, 24, 0, 0, 0, 60];
+        for (command, expected) in [
+            (
+                store(When::Always),
+                sent(0x01, u32::MAX, 0, [&extras, b"key", b"value"]),
+            ),
+            (
+                store(When::Absent),
+                sent(0x02, u32::MAX, 0, [&extras, b"key", b"value"]),
+            ),
+            (
+                store(When::Unchanged(7)),
+                sent(0x01, u32::MAX, 7, [&extras, b"key", b"value"]),
+            ),
+            (
+                Command::Append { key, bytes, cas },
+                sent(0x0e, u32::MAX, 7, [none, b"key", b"!"]),
+            ),
+            (
+                Command::Delete { key, cas: None },
+                sent(0x04, u32::MAX, 0, [none, b"key", none]),
+            ),
+            (
+                Command::Delete { key, cas: Some(7) },
+                sent(0x04, u32::MAX, 7, [none, b"key", none]),
+            ),
+            (Command::Ping, sent(0x0a, u32::MAX, 0, [none; 3])),
+        ] {
+            assert_eq!(
+                written(std::slice::from_ref(&command)),
+                expected,
+                "{command:?}"
+            );
+        }
+    }
+}

@@ -8,8 +8,8 @@ use parking_lot::Mutex as Shared;
 use crate::command::{Command, Reply};
 use crate::keys;
 use crate::locks::{Locks, give_up};
-use crate::pace::Pace;
-use crate::token;
+use crate::pace::{Pace, Seen};
+use crate::token::{self, Held};
 use crate::ttl;
 
 /// The creation lock of a key.
@@ -29,10 +29,10 @@ impl KeyMutex {
         }
     }
 
-    /// Whether it is free; and the number of the value, if that is told.
-    fn look(&self, name: &str) -> Result<(bool, Option<u64>)> {
+    /// Who holds it, and the number of the value, if that is told; `None`: it is free.
+    fn look(&self, name: &str) -> Result<Option<Seen>> {
         let call = self.locks.servers.call();
-        let (lock, value) = (Command::Look(name), Command::Look(&self.key));
+        let (lock, value) = (Command::Get(name), Command::Look(&self.key));
         let homes = call.homes(name);
         let mut asked: Vec<_> = homes.iter().map(|at| (*at, &lock)).collect();
         if self.locks.can_look {
@@ -43,12 +43,17 @@ impl KeyMutex {
         let (mut answered, mut failed) = (false, None);
         for (at, answer) in homes.into_iter().zip(answers) {
             match answer {
-                Ok(Ok(Reply::Found(_))) => {
-                    let number = match of_value {
+                Ok(Ok(Reply::Found(item))) => {
+                    let value = match of_value {
                         Some(Ok(Ok(Reply::Found(item)))) => Some(item.cas),
                         _ => None,
                     };
-                    return Ok((false, number));
+                    let holder = match Held::by(&item) {
+                        Some(held) => held.token.to_vec(),
+                        // Whoever it is does not renew it.
+                        None => item.cas.to_be_bytes().to_vec(),
+                    };
+                    return Ok(Some(Seen { holder, value }));
                 }
                 Ok(Ok(_)) => answered = true,
                 Ok(Err(refusal)) => failed = Some(call.refused(at, &refusal)),
@@ -57,7 +62,7 @@ impl KeyMutex {
         }
         match failed {
             Some(error) if !answered => Err(error),
-            _ if answered => Ok((true, None)),
+            _ if answered => Ok(None),
             _ => Err(call.none_is_up()),
         }
     }
@@ -89,12 +94,11 @@ impl Mutex for KeyMutex {
             if pause >= left {
                 return Ok(());
             }
-            let (is_free, value) = self.look(&name)?;
-            if is_free {
+            let Some(seen) = self.look(&name)? else {
                 *self.pace.lock() = Pace::default();
                 return Ok(());
-            }
-            self.pace.lock().saw(value);
+            };
+            self.pace.lock().saw(seen);
         }
     }
 
@@ -118,8 +122,8 @@ impl Mutex for KeyMutex {
     }
 
     fn is_locked(&self) -> Result<bool> {
-        let (is_free, _) = self.look(&keys::lock(&self.key)?)?;
-        Ok(!is_free)
+        let seen = self.look(&keys::lock(&self.key)?)?;
+        Ok(seen.is_some())
     }
 }
 

@@ -1,11 +1,20 @@
 use std::time::Duration;
 
-/// How often a waiter looks at a lock: the longer it is held, the more rarely. A value that has changed says that the
-/// lock will be free at once.
+/// How often a waiter looks at a lock: the longer somebody holds it, the more rarely. A value that has changed says that
+/// the lock will be free at once, and another holder that others want it too, who may look just when it is free.
 #[derive(Debug)]
 pub(crate) struct Pace {
     pause: Duration,
-    value: Option<u64>,
+    seen: Seen,
+}
+
+/// What a waiter sees.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Whoever holds the lock.
+    pub(crate) holder: Vec<u8>,
+    /// The number of the value, if it is known.
+    pub(crate) value: Option<u64>,
 }
 
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -15,7 +24,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             pause: SHORTEST,
-            value: None,
+            seen: Seen::default(),
         }
     }
 }
@@ -31,12 +40,14 @@ impl Pace {
         pause.mul_f64(0.5 + f64::from(byte[0]) / 510.0)
     }
 
-    /// The lock is held, and the value has that number.
-    pub(crate) fn saw(&mut self, value: Option<u64>) {
-        if value.is_some() && value != self.value {
+    /// The lock is held.
+    pub(crate) fn saw(&mut self, seen: Seen) {
+        let is_new = |value: &u64| self.seen.value != Some(*value);
+        if seen.holder != self.seen.holder || seen.value.as_ref().is_some_and(is_new) {
             self.pause = SHORTEST;
-            self.value = value;
         }
+        let value = seen.value.or(self.seen.value);
+        self.seen = Seen { value, ..seen };
     }
 }
 
@@ -63,21 +74,26 @@ mod tests {
         );
     }
 
+    fn seen(holder: &str, value: Option<u64>) -> Seen {
+        Seen {
+            holder: holder.into(),
+            value,
+        }
+    }
+
     #[test]
-    fn a_changed_value_makes_pauses_short() {
+    fn a_changed_value_or_another_holder_makes_pauses_short() {
         let mut pace = Pace::default();
-        pace.saw(Some(1));
-        for _ in 0..10 {
-            pace.next();
-            pace.saw(Some(1));
+        for (holder, value) in [("a", Some(1)), ("a", Some(2)), ("b", Some(2)), ("c", None)] {
+            pace.saw(seen(holder, value));
+            assert!(pace.next() <= SHORTEST, "{holder}, {value:?}");
+            for _ in 0..10 {
+                pace.next();
+                // That the value is not known for once tells nothing.
+                pace.saw(seen(holder, None));
+                pace.saw(seen(holder, value));
+            }
+            assert!(pace.next() > SHORTEST * 4, "{holder}, {value:?}");
         }
-        assert!(pace.next() > SHORTEST * 4);
-        pace.saw(Some(2));
-        assert!(pace.next() <= SHORTEST);
-        for _ in 0..10 {
-            pace.next();
-            pace.saw(None);
-        }
-        assert!(pace.next() > SHORTEST * 4);
     }
 }

@@ -164,3 +164,71 @@ fn rejected(said: String) -> Failure {
         Failure::Rejected(said)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn written(commands: &[Command]) -> String {
+        let commands: Vec<&Command> = commands.iter().collect();
+        let mut out = Vec::new();
+        // Numbers go on from the greatest to the least.
+        write(&mut out, &commands, u32::MAX).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn store(when: When, flags: u32, ttl: u32) -> Command<'static> {
+        Command::Store(Store {
+            key: "key",
+            bytes: Cow::Borrowed(b"value"),
+            flags,
+            ttl,
+            when,
+        })
+    }
+
+    #[test]
+    fn commands_are_meta_commands_with_their_numbers() {
+        let key = "key";
+        assert_eq!(
+            written(&[Command::Get(key), Command::Look(key), Command::Ping]),
+            "mg key v f c O4294967295\r\nmg key f c O0\r\nmn\r\n"
+        );
+        assert_eq!(
+            written(&[store(When::Always, 0, 0), store(When::Absent, 8, 60)]),
+            "ms key 5 c O4294967295\r\nvalue\r\nms key 5 ME c F8 T60 O0\r\nvalue\r\n"
+        );
+        let (bytes, cas) = (&b"!"[..], 7);
+        assert_eq!(
+            written(&[
+                store(When::Unchanged(7), 0, 0),
+                Command::Append { key, bytes, cas }
+            ]),
+            "ms key 5 c C7 O4294967295\r\nvalue\r\nms key 1 MA c C7 O0\r\n!\r\n"
+        );
+        assert_eq!(
+            written(&[
+                Command::Delete { key, cas: None },
+                Command::Delete { key, cas: Some(7) }
+            ]),
+            "md key O4294967295\r\nmd key C7 O0\r\n"
+        );
+    }
+
+    #[test]
+    fn only_a_value_has_a_length() {
+        for (line, expected) in [
+            (&b"VA 12 f0 c1"[..], Some(12)),
+            (b"VA 0", Some(0)),
+            (b"VA ", None),
+            (b"VA x", None),
+            (b"VA -1", None),
+            (b"HD 12", None),
+            (b"", None),
+        ] {
+            assert_eq!(length(line), expected, "{line:?}");
+        }
+    }
+}
