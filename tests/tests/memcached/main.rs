@@ -10,6 +10,7 @@ mod injection;
 mod locks;
 mod manifest;
 mod owners;
+mod races;
 mod raw;
 mod support;
 mod trips;
