@@ -114,3 +114,21 @@ impl fmt::Display for Told<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARE: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_server_is_blamed_for_silence_only_if_it_had_its_share_of_the_time() {
+        let silence = || Failure::Broken(io::ErrorKind::TimedOut.into());
+        assert!(silence().after(SHARE, SHARE).is_about_server());
+        let short = silence().after(SHARE / 2, SHARE);
+        assert!(!short.is_about_server());
+        assert!(short.leaves_doubt());
+        let ended = Failure::Broken(io::ErrorKind::UnexpectedEof.into());
+        assert!(ended.after(SHARE / 2, SHARE).is_about_server());
+    }
+}

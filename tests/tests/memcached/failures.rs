@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use dogpile_plugin_api::{Error, ErrorKind};
+use dogpile_plugin_api::{BackendInstance, Error, ErrorKind, OwnedKey};
 use dogpile_tests::certificates::CertificateFiles;
 use dogpile_tests::memcached_server::MemcachedServer;
 use serde_json::{Value as Json, json};
@@ -21,6 +21,17 @@ fn says(error: &Error, words: &[&str]) {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     for word in words {
         assert!(error.message().contains(word), "no {word:?} in: {error}");
+    }
+}
+
+/// What is there, once a call is answered in its short time.
+fn found(on: &BackendInstance, name: &str) -> Option<Vec<u8>> {
+    let deadline = Instant::now() + SOON;
+    loop {
+        match get(on, name) {
+            Ok(found) => return found,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
     }
 }
 
@@ -93,33 +104,32 @@ fn a_server_that_hangs_costs_the_timeout_and_its_late_replies_are_nobodys() {
         );
         says(&error, &["socket_timeout"]);
         server.go_on();
-        until("it is asked again", || get(&on, "b").is_ok());
         for _ in 0..50 {
-            assert_eq!(get(&on, "b").unwrap().unwrap(), b"b", "{backend}");
-            assert_eq!(get(&on, "c").unwrap(), None, "{backend}");
+            assert_eq!(found(&on, "b").unwrap(), b"b", "{backend}");
+            assert_eq!(found(&on, "c"), None, "{backend}");
         }
     }
 }
 
 #[test]
-fn while_a_server_hangs_the_keys_of_the_others_are_read_in_the_same_call() {
-    let servers = servers(3, &[]);
-    let mut arguments = at(&servers, "{}");
-    arguments["socket_timeout"] = json!("300ms");
-    let on = open("memcached_binary", &arguments);
-    let keys: Vec<_> = (0..50).map(|number| key(&format!("k{number}"))).collect();
-    for key in &keys {
-        set(&on, key.as_key().as_str(), b"value").unwrap();
+fn while_a_server_hangs_its_keys_are_read_elsewhere_in_the_same_call() {
+    for backend in ["memcached_binary", "memcached"] {
+        let servers = servers(3, &[]);
+        let on = open(backend, &at(&servers, r#"{ "socket_timeout": "6s" }"#));
+        let keys: Vec<_> = (0..50).map(|number| key(&format!("k{number}"))).collect();
+        for key in &keys {
+            set(&on, key.as_key().as_str(), b"value").unwrap();
+        }
+        servers[0].stop();
+        let lent: Vec<_> = keys.iter().map(OwnedKey::as_key).collect();
+        // It has a part of the time; then another is asked.
+        let all = on.get_multi(&lent).unwrap();
+        let missing = all.iter().filter(|value| value.is_none()).count();
+        // Every server has them all, or a third of them each.
+        assert_eq!(missing == 0, backend == "memcached_binary", "{missing}");
+        assert!(missing < 40, "{missing}");
+        servers[0].go_on();
     }
-    servers[0].stop();
-    // The first one does not answer: the second does, as soon as that is known.
-    until("the first is left alone", || get(&on, "k0").is_ok());
-    let lent: Vec<_> = keys
-        .iter()
-        .map(dogpile_plugin_api::OwnedKey::as_key)
-        .collect();
-    assert!(on.get_multi(&lent).unwrap().iter().all(Option::is_some));
-    servers[0].go_on();
 }
 
 #[test]
@@ -183,20 +193,40 @@ fn what_a_server_missed_is_not_read_from_it_when_it_is_back() {
             let _told = set(&on, name, b"new");
         }
         servers[0].go_on();
-        until("it is used again", || {
-            names.iter().all(|name| get(&on, name).is_ok())
-        });
         for name in deleted {
-            assert_eq!(get(&on, name).unwrap(), None, "{backend}, {name}");
+            assert_eq!(found(&on, name), None, "{backend}, {name}");
         }
         for name in changed {
             assert_ne!(
-                get(&on, name).unwrap().as_deref(),
+                found(&on, name).as_deref(),
                 Some(&b"old"[..]),
                 "{backend}, {name}"
             );
         }
     }
+}
+
+#[test]
+fn a_server_that_had_no_time_is_not_blamed_for_one_that_hangs() {
+    let servers = servers(3, &[]);
+    let arguments = r#"{ "socket_timeout": "2s", "dead_retry": "5m" }"#;
+    let on = open("memcached_ketama", &at(&servers, arguments));
+    let names: Vec<_> = (0..30).map(|number| format!("key{number}")).collect();
+    for name in &names {
+        set(&on, name, b"value").unwrap();
+    }
+    let mut raw = Raw::to(&servers[0]);
+    let (on_it, elsewhere): (Vec<_>, Vec<_>) =
+        names.iter().partition(|name| raw.text(name).is_some());
+    assert!(on_it.len() > 3 && elsewhere.len() > 10);
+    servers[0].stop();
+    // The locks of some are on the server that hangs, for which the first of these calls waits.
+    let deleted = elsewhere.iter().map(|name| on.delete(&key(name).as_key()));
+    assert!(deleted.filter(|deleted| deleted.is_err()).count() > 1);
+    for name in elsewhere {
+        assert_eq!(get(&on, name).unwrap(), None, "{name}");
+    }
+    servers[0].go_on();
 }
 
 #[test]

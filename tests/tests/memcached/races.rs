@@ -47,12 +47,23 @@ fn between(server: &MemcachedServer, event: Arc<Mutex<Event>>) -> Fake {
     })
 }
 
-/// What becomes of a guarded store when something happens just before it reaches the server.
-fn stored_while(
-    happens: impl FnOnce(&BackendInstance, &mut Raw) + Send + 'static,
+/// What becomes of a guarded store when something happens just before it reaches the server, where nothing is stored yet,
+/// and where something is.
+fn stored_while(happens: fn(&BackendInstance, &mut Raw)) -> (Guarded, Option<Vec<u8>>) {
+    let outcome = stored_over(None, happens);
+    assert_eq!(stored_over(Some(b"old"), happens), outcome);
+    outcome
+}
+
+fn stored_over(
+    old: Option<&[u8]>,
+    happens: fn(&BackendInstance, &mut Raw),
 ) -> (Guarded, Option<Vec<u8>>) {
     let server = MemcachedServer::start(&[]);
     let mut raw = Raw::to(&server);
+    if let Some(old) = old {
+        raw.set("key", 0, old);
+    }
     let event = Arc::new(Mutex::new(None));
     let proxy = between(&server, Arc::clone(&event));
     let on = open("memcached", &json!({ "url": proxy.url() }));
