@@ -1,7 +1,9 @@
 //! Tests of dogpile as a whole. They are in `tests/`.
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 pub mod locks;
+pub mod memcached_server;
 pub mod process;
 pub mod python;
 pub mod redis_server;

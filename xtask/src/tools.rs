@@ -8,27 +8,49 @@ use crate::run;
 use crate::steps::Outcome;
 use crate::workspace::Workspace;
 
-/// A program, which is in the package of the same name.
+/// A program.
 pub(crate) struct Tool {
     name: &'static str,
+    package: &'static str,
+    /// With this it says something and ends well.
+    asks: &'static str,
     /// What becomes of what wants it.
     without: &'static str,
 }
 
 pub(crate) const VALGRIND: Tool = Tool {
     name: "valgrind",
+    package: "valgrind",
+    asks: "--version",
     without: "instructions are not counted",
 };
 
 const REDIS_SERVER: Tool = Tool {
     name: "redis-server",
+    package: "redis-server",
+    asks: "--version",
     without: "the tests of the backend `redis` fail",
+};
+
+const MEMCACHED: Tool = Tool {
+    name: "memcached",
+    package: "memcached",
+    asks: "--version",
+    without: "the tests of the backends of `memcached` fail",
+};
+
+/// Makes the users of a memcached that wants logins.
+const SASLPASSWD2: Tool = Tool {
+    name: "saslpasswd2",
+    package: "sasl2-bin",
+    asks: "-v",
+    without: "the tests of logins to `memcached_binary` fail",
 };
 
 /// Installs all of them.
 pub(crate) fn install(_: &Workspace) -> Result<Outcome> {
     let mut missing = Vec::new();
-    for tool in [VALGRIND, REDIS_SERVER] {
+    for tool in [VALGRIND, REDIS_SERVER, MEMCACHED, SASLPASSWD2] {
         let is_there = tool.is_there() || (can_install()? && tool.install() && tool.is_there());
         if !is_there {
             missing.push(tool.missing());
@@ -42,18 +64,23 @@ pub(crate) fn install(_: &Workspace) -> Result<Outcome> {
 
 impl Tool {
     pub(crate) fn is_there(&self) -> bool {
-        run::succeeds(Command::new(self.name).arg("--version"))
+        run::succeeds(Command::new(self.name).arg(self.asks))
     }
 
     /// What to do about it.
     pub(crate) fn missing(&self) -> String {
-        let Self { name, without } = self;
-        format!("{name} is missing, and {without}; install it with: apt-get install {name}")
+        let Self {
+            name,
+            package,
+            without,
+            ..
+        } = self;
+        format!("{name} is missing, and {without}; install it with: apt-get install {package}")
     }
 
     /// The package lists of a fresh machine may be empty or old, so a failed first try updates them.
     fn install(&self) -> bool {
-        let install = || apt_get(&["install", "-y", "--no-install-recommends", self.name]);
+        let install = || apt_get(&["install", "-y", "--no-install-recommends", self.package]);
         install() || (apt_get(&["update"]) && install())
     }
 }
@@ -79,12 +106,14 @@ mod tests {
     fn what_is_missing_is_told_with_what_follows_and_what_to_do() {
         let tool = Tool {
             name: "no-such-program",
+            package: "no-such-package",
+            asks: "--version",
             without: "nothing works",
         };
         assert!(!tool.is_there());
         assert_eq!(
             tool.missing(),
-            "no-such-program is missing, and nothing works; install it with: apt-get install no-such-program"
+            "no-such-program is missing, and nothing works; install it with: apt-get install no-such-package"
         );
     }
 }

@@ -171,7 +171,6 @@ mod calls;
 mod clear;
 mod cluster;
 mod connection;
-mod doubtful;
 mod failure;
 mod guard;
 mod halves;
@@ -184,13 +183,10 @@ mod multiplexed;
 mod multiplexer;
 mod names;
 mod node;
-mod per_process;
 mod pool;
 mod redirect;
 mod replies;
 mod script;
-mod seconds;
-mod secret;
 mod sentinel;
 mod sentinels;
 mod server;
@@ -207,14 +203,16 @@ mod waiters;
 mod watch;
 mod wire;
 
+use dogpile_net::{doubtful, per_process, seconds, secret};
 use dogpile_plugin_api::export_plugin;
+
+pub use dogpile_net::seconds::Seconds;
+pub use dogpile_net::secret::Secret;
 
 pub use self::arguments::{ClusterLock, RedisArguments};
 pub use self::backend::{Backed, Redis, RedisCluster, RedisSentinel};
 pub use self::kinds::{BySentinels, InCluster, OneServer};
 pub use self::node::Node;
-pub use self::seconds::Seconds;
-pub use self::secret::Secret;
 
 export_plugin! {
     backends: {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 const PLUGIN: &str = "dogpile-plugin-";
 const API: &str = "dogpile-plugin-api";
+const NET: &str = "dogpile-net";
 
 /// What a member of the workspace may depend on among the members.
 struct Rule {
@@ -35,8 +36,9 @@ fn rule(package: &str) -> Option<Rule> {
             ];
             (all, Plugins::Always)
         }
+        NET => (&[API], Plugins::Never),
         // The tests of a proxy need a backend.
-        plugin if plugin.starts_with(PLUGIN) => (&[API], Plugins::ForTests),
+        plugin if plugin.starts_with(PLUGIN) => (&[API, NET], Plugins::ForTests),
         _ => return None,
     };
     Some(Rule { always, plugins })
@@ -87,6 +89,7 @@ mod tests {
             { "name": name, "dependencies": [dependency, { "name": "serde", "kind": null }] },
             { "name": "dogpile-plugin-null", "dependencies": [] },
             { "name": API, "dependencies": [] },
+            { "name": NET, "dependencies": [] },
             { "name": "dogpile-lock", "dependencies": [] },
             { "name": "dogpile-cli", "dependencies": [] },
             { "name": "dogpile", "dependencies": [] },
@@ -97,6 +100,8 @@ mod tests {
     fn dependencies_on_crates_below_are_fine() {
         for (name, on, kind) in [
             ("dogpile-plugin-memory", API, None),
+            ("dogpile-plugin-redis", NET, None),
+            (NET, API, None),
             ("dogpile-plugin-proxies", "dogpile-plugin-null", Some("dev")),
             ("dogpile-templates", "dogpile", None),
             ("dogpile-templates", "dogpile-plugin-null", Some("dev")),
@@ -114,6 +119,8 @@ mod tests {
     fn a_dependency_on_a_crate_above_or_beside_is_found() {
         for (name, on, kind) in [
             ("dogpile-plugin-memory", "dogpile", None),
+            (NET, "dogpile-plugin-null", Some("dev")),
+            ("dogpile", NET, None),
             ("dogpile-plugin-memory", "dogpile", Some("dev")),
             ("dogpile-plugin-memory", "dogpile-plugin-null", None),
             ("dogpile-templates", "dogpile-plugin-null", None),

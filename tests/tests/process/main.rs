@@ -4,4 +4,5 @@ mod allocations;
 mod c_library;
 mod children;
 mod forks;
+mod memcached_forks;
 mod redis_forks;

@@ -1,49 +1,26 @@
-//! Certificates for TLS: of an authority, of the server, and of the client.
+//! Servers that speak TLS, and what they want.
 
-use std::fs;
 use std::path::PathBuf;
 
+use dogpile_tests::certificates::CertificateFiles;
 use dogpile_tests::redis_server::RedisServer;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 
 /// Files of an authority, and of what it signed.
-pub(crate) struct Certificates(TempDir);
+pub(crate) struct Certificates(CertificateFiles);
 
 impl Certificates {
     pub(crate) fn new() -> Self {
-        let certificates = Self(tempfile::tempdir().unwrap());
-        let mut parameters = CertificateParams::new([]).unwrap();
-        parameters
-            .distinguished_name
-            .push(DnType::CommonName, "authority");
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority =
-            CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
-        fs::write(certificates.file("ca.pem"), authority.pem()).unwrap();
-        for (name, host) in [("server", "127.0.0.1"), ("client", "client")] {
-            let key = KeyPair::generate().unwrap();
-            let mut parameters = CertificateParams::new([host.to_owned()]).unwrap();
-            parameters.distinguished_name.push(DnType::CommonName, name);
-            let certificate = parameters.signed_by(&key, &authority).unwrap();
-            fs::write(certificates.file(&format!("{name}.pem")), certificate.pem()).unwrap();
-            fs::write(
-                certificates.file(&format!("{name}.key")),
-                key.serialize_pem(),
-            )
-            .unwrap();
-        }
-        certificates
+        Self(CertificateFiles::new())
     }
 
     /// A file whose others are gone.
     pub(crate) fn into_file(self, name: &str) -> PathBuf {
-        self.0.keep().join(name)
+        self.0.into_file(name)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.file(name)
     }
 
     /// A server that speaks TLS alone, and wants a certificate.

@@ -1,3 +1,5 @@
+//! Passwords in arguments.
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -11,7 +13,8 @@ use dogpile_plugin_api::serde::{self, Deserialize};
 pub struct Secret(String);
 
 impl Secret {
-    pub(crate) fn reveal(&self) -> &str {
+    /// The text, for whom it is meant.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

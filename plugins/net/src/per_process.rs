@@ -1,3 +1,5 @@
+//! What does not survive a fork.
+
 use std::mem;
 use std::process;
 use std::sync::Arc;
@@ -5,20 +7,23 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 /// What belongs to one process. A child has none of its parent's connections, of which both would read the replies.
-pub(crate) struct PerProcess<T>(ArcSwap<Owned<T>>);
+#[derive(Debug)]
+pub struct PerProcess<T>(ArcSwap<Owned<T>>);
 
+#[derive(Debug)]
 struct Owned<T> {
     process: u32,
     value: Arc<T>,
 }
 
 impl<T> PerProcess<T> {
-    pub(crate) fn new(value: Arc<T>) -> Self {
+    /// That of this process.
+    pub fn new(value: Arc<T>) -> Self {
         Self(ArcSwap::new(Owned::new(value)))
     }
 
     /// That of this process, which is made if it is a child.
-    pub(crate) fn get(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+    pub fn get(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
         let owned = self.0.load();
         if owned.process == process::id() {
             return Arc::clone(&owned.value);

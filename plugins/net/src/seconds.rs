@@ -1,3 +1,5 @@
+//! Times in arguments.
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -14,11 +16,13 @@ pub struct Seconds(Duration);
 const MOST: f64 = 3.2e9;
 
 impl Seconds {
-    pub(crate) const fn from_millis(milliseconds: u64) -> Self {
+    /// So many milliseconds.
+    pub const fn from_millis(milliseconds: u64) -> Self {
         Self(Duration::from_millis(milliseconds))
     }
 
-    pub(crate) fn duration(self) -> Duration {
+    /// As a duration.
+    pub fn duration(self) -> Duration {
         self.0
     }
 

@@ -1,0 +1,138 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dogpile_net::per_process::PerProcess;
+use dogpile_net::pool::{Loan, Pool};
+use dogpile_plugin_api::tracing::{info, warn};
+
+use crate::command::{Command, Outcome};
+use crate::connection::Connection;
+use crate::failure::{Answer, Failure};
+use crate::health::Health;
+use crate::missed::Missed;
+use crate::target::Target;
+
+/// A server, with the connections to it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) target: Target,
+    most: usize,
+    /// How long it is left alone after a failure.
+    dead_retry: Duration,
+    live: PerProcess<Live>,
+}
+
+/// What a process knows of it.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pool: Pool<Connection>,
+    health: Health,
+    pub(crate) missed: Missed,
+}
+
+/// Commands that were sent, and not answered yet.
+#[derive(Debug)]
+pub(crate) struct Sent<'l> {
+    loan: Loan<'l, Connection>,
+    connection: Connection,
+    first: u32,
+}
+
+impl Server {
+    pub(crate) fn new(target: Target, most: usize, dead_retry: Duration) -> Self {
+        Self {
+            target,
+            most,
+            dead_retry,
+            live: PerProcess::new(Live::new(most)),
+        }
+    }
+
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.live.get(|| Live::new(self.most))
+    }
+
+    /// Whether to ask it now. A caller who is told so is to ask it.
+    pub(crate) fn may_be_asked(&self) -> Answer<()> {
+        let asked = self.live().health.may_be_asked(self.target.connect_timeout);
+        asked.map_err(|(why, left)| Failure::Down(why, left))
+    }
+
+    /// Sends all at once. Blocks for a connection.
+    pub(crate) fn send<'l>(
+        &self,
+        live: &'l Live,
+        commands: &[&Command],
+        deadline: Instant,
+    ) -> Answer<Sent<'l>> {
+        let surely = !commands.iter().all(|command| command.is_repeatable());
+        let mut loan = live.pool.lend(deadline, surely).map_err(Failure::Unlent)?;
+        let mut connection = match loan.take() {
+            Some(mut connection) => {
+                connection.begin(deadline);
+                connection
+            }
+            None => Connection::open(&self.target, deadline)?,
+        };
+        let first = connection.send(commands)?;
+        Ok(Sent {
+            loan,
+            connection,
+            first,
+        })
+    }
+
+    /// Hears how a call went.
+    pub(crate) fn heard(&self, live: &Live, failure: Option<&Failure>) {
+        let target = &self.target;
+        match failure {
+            None => {
+                if live.health.answered() {
+                    info!("the server {target} answers again");
+                }
+            }
+            Some(failure) if failure.is_about_server() => {
+                live.drop_ended();
+                if live.health.failed(failure.to_string(), self.dead_retry) {
+                    warn!("the server {target} {failure}");
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.live().pool.close();
+    }
+}
+
+impl Sent<'_> {
+    /// Blocks for the replies, by the deadline.
+    pub(crate) fn receive(self, commands: &[&Command], deadline: Instant) -> Answer<Vec<Outcome>> {
+        let Self {
+            loan,
+            mut connection,
+            first,
+        } = self;
+        connection.begin(deadline);
+        let outcomes = connection.receive(commands, first)?;
+        connection.rest();
+        loan.give_back(connection);
+        Ok(outcomes)
+    }
+}
+
+impl Live {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            pool: Pool::new(most),
+            health: Health::default(),
+            missed: Missed::default(),
+        })
+    }
+
+    /// What ended a connection may have ended others: the server was restarted.
+    pub(crate) fn drop_ended(&self) {
+        self.pool.drop_ended();
+    }
+}

@@ -1,0 +1,215 @@
+//! A memcached server of a test's own, on a free port or a Unix socket, in a folder that goes with it.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, getuid, kill_process, waitpid};
+use tempfile::TempDir;
+
+use crate::redis_server::free_port;
+
+/// A server that runs; ended with this at the latest.
+#[derive(Debug)]
+pub struct MemcachedServer {
+    running: Running,
+    port: u16,
+    options: Vec<String>,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _gone = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
+/// How long a server may take to start.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A test wants a server that works: anything else is the end of the test.
+#[expect(clippy::missing_panics_doc, reason = "said once, above")]
+impl MemcachedServer {
+    /// Starts one with these options beside those that every test wants, and waits until it takes connections.
+    pub fn start(options: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// As `start`, on a Unix socket instead of a port.
+    pub fn start_on_socket(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let mut all = vec!["-s", socket.to_str().unwrap()];
+        all.extend(options);
+        Self::start_in(folder, &all)
+    }
+
+    /// As `start`, and wants a login by SASL: this one.
+    pub fn start_with_sasl(username: &str, password: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("sasl.db");
+        let settings = format!(
+            "mech_list: plain\npwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {}\n",
+            database.display()
+        );
+        fs::write(folder.path().join("memcached.conf"), settings).unwrap();
+        let mut command = Command::new("saslpasswd2");
+        command.args(["-p", "-c", "-a", "memcached", "-f"]);
+        command.arg(&database).arg(username);
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let mut child = spawned
+            .unwrap_or_else(|error| panic!("{}", missing("saslpasswd2", "sasl2-bin", &error)));
+        let mut input = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, password.as_bytes()).unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success());
+        let mut all = vec!["-S"];
+        all.extend(options);
+        Self::start_in(folder, &all)
+    }
+
+    /// As `start`, and wants a login in the text protocol: this one.
+    pub fn start_with_login(username: &str, password: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        fs::write(&file, format!("{username}:{password}\n")).unwrap();
+        let mut all = vec!["-Y", file.to_str().unwrap()];
+        all.extend(options);
+        Self::start_in(folder, &all)
+    }
+
+    fn start_in(folder: TempDir, options: &[&str]) -> Self {
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        // Another program may take the port first.
+        for _ in 0..10 {
+            let port = free_port();
+            if let Some(running) = spawn(&folder, port, &options) {
+                return Self {
+                    running,
+                    port,
+                    options,
+                    folder,
+                };
+            }
+        }
+        panic!("the server does not start: {}", log(folder.path()));
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// That, as a region's `url` has it.
+    pub fn url(&self) -> String {
+        if self.is_on_socket() {
+            format!("unix:{}", self.socket().display())
+        } else {
+            format!("127.0.0.1:{}", self.port)
+        }
+    }
+
+    /// Where it listens that was started so.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    fn is_on_socket(&self) -> bool {
+        self.options.iter().any(|option| option == "-s")
+    }
+
+    /// It has no chance to tell anybody.
+    pub fn kill(&mut self) {
+        self.running.0.kill().unwrap();
+        self.running.0.wait().unwrap();
+    }
+
+    /// Starts it again on the same port, after it was killed.
+    pub fn restart(&mut self) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Some(running) = spawn(&self.folder, self.port, &self.options) {
+                self.running = running;
+                return;
+            }
+            // The kernel may not have given the port back yet.
+            assert!(
+                Instant::now() < deadline,
+                "no second start: {}",
+                log(self.folder.path())
+            );
+        }
+    }
+
+    /// It does nothing from then on.
+    pub fn stop(&self) {
+        let pid = Pid::from_child(&self.running.0);
+        kill_process(pid, Signal::STOP).unwrap();
+        let status = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+        assert!(status.expect("it was waited for").1.stopped());
+    }
+
+    /// Ends a stop.
+    pub fn go_on(&self) {
+        kill_process(Pid::from_child(&self.running.0), Signal::CONT).unwrap();
+    }
+}
+
+fn missing(program: &str, package: &str, error: &std::io::Error) -> String {
+    format!(
+        "cannot start {program} ({error}): install it with `cargo xtask test tools`, or `apt-get install {package}`"
+    )
+}
+
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// None if it ended at once.
+fn spawn(folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
+    let path = folder.path();
+    let mut command = Command::new("memcached");
+    command.args(["-U", "0", "-t", "2"]);
+    let is_on_socket = options.iter().any(|option| option == "-s");
+    if !is_on_socket {
+        command.args(["-l", "127.0.0.1", "-p", &port.to_string()]);
+    }
+    if getuid().is_root() {
+        command.args(["-u", "root"]);
+    }
+    command
+        .args(options)
+        .env("SASL_CONF_PATH", path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(path.join("log")).expect("the folder is writable"));
+    let spawned = command.spawn();
+    let mut running = Running(
+        spawned.unwrap_or_else(|error| panic!("{}", missing("memcached", "memcached", &error))),
+    );
+    let deadline = Instant::now() + SOON;
+    while Instant::now() < deadline {
+        if running.0.try_wait().expect("it is a child").is_some() {
+            return None;
+        }
+        let answers = if is_on_socket {
+            UnixStream::connect(path.join("socket")).is_ok()
+        } else {
+            TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok()
+        };
+        if answers {
+            return Some(running);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("the server does not answer: {}", log(path));
+}

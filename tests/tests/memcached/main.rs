@@ -1,0 +1,18 @@
+//! The backends `memcached`, `memcached_ketama` and `memcached_binary`, on servers that each test starts for itself.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod conformance;
+mod failures;
+mod fake;
+mod injection;
+mod locks;
+mod manifest;
+mod owners;
+mod races;
+mod raw;
+mod support;
+mod trips;
+mod values;
+mod worker;

@@ -1,0 +1,150 @@
+//! What happens between the steps of a guarded store, and replies that are lost.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use dogpile_plugin_api::{BackendInstance, Guarded, Metadata, Value};
+use dogpile_tests::memcached_server::MemcachedServer;
+use serde_json::json;
+
+use crate::fake::Fake;
+use crate::raw::Raw;
+use crate::support::{get, key, open};
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// What to do once, when the command that begins so is about to be forwarded; whether it is answered.
+type Event = Option<(&'static str, Box<dyn FnOnce() -> bool + Send>)>;
+
+/// Forwards to a server. Each command comes by itself, since its answer is waited for.
+fn between(server: &MemcachedServer, event: Arc<Mutex<Event>>) -> Fake {
+    let port = server.port();
+    Fake::start(move |mut client: TcpStream| {
+        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut replies, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let copying = thread::spawn(move || {
+            let _ended = std::io::copy(&mut replies, &mut back);
+        });
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = client.read(&mut chunk) {
+            let mut event = event.lock().unwrap();
+            let begins = |start: &str| chunk[..count].starts_with(start.as_bytes());
+            let is_it = event.as_ref().is_some_and(|(start, _)| begins(start));
+            let happens = if is_it { event.take() } else { None };
+            drop(event);
+            let is_answered = happens.is_none_or(|(_, happens)| happens());
+            if !is_answered {
+                // The server does it, and nobody is told.
+                let _ended = client.shutdown(Shutdown::Both);
+            }
+            server.write_all(&chunk[..count]).unwrap();
+        }
+        let _ended = server.shutdown(Shutdown::Write);
+        copying.join().unwrap();
+    })
+}
+
+/// What becomes of a guarded store when something happens just before it reaches the server, where nothing is stored yet,
+/// and where something is.
+fn stored_while(happens: fn(&BackendInstance, &mut Raw)) -> (Guarded, Option<Vec<u8>>) {
+    let outcome = stored_over(None, happens);
+    assert_eq!(stored_over(Some(b"old"), happens), outcome);
+    outcome
+}
+
+fn stored_over(
+    old: Option<&[u8]>,
+    happens: fn(&BackendInstance, &mut Raw),
+) -> (Guarded, Option<Vec<u8>>) {
+    let server = MemcachedServer::start(&[]);
+    let mut raw = Raw::to(&server);
+    if let Some(old) = old {
+        raw.set("key", 0, old);
+    }
+    let event = Arc::new(Mutex::new(None));
+    let proxy = between(&server, Arc::clone(&event));
+    let on = open("memcached", &json!({ "url": proxy.url() }));
+    let other = open("memcached", &json!({ "url": server.url() }));
+    let key = key("key");
+    let mutex = on.mutex(&key.as_key()).unwrap().unwrap();
+    let lease = mutex.try_acquire(LONG).unwrap().unwrap();
+    *event.lock().unwrap() = Some((
+        "ms key ",
+        Box::new(move || {
+            happens(&other, &mut raw);
+            true
+        }),
+    ));
+    let value = Value::copied(&Metadata::default(), key.as_key(), b"ours");
+    let outcome = on.set_guarded(&key.as_key(), &value, &lease).unwrap();
+    assert!(event.lock().unwrap().is_none(), "it did not happen");
+    (outcome, get(&on, "key").unwrap())
+}
+
+#[test]
+fn a_deletion_between_the_look_and_the_store_is_not_undone() {
+    let (outcome, found) = stored_while(|other, _| {
+        other.delete(&key("key").as_key()).unwrap();
+    });
+    assert_eq!((outcome, found), (Guarded::Deleted, None));
+}
+
+#[test]
+fn a_lock_that_is_lost_between_the_look_and_the_store_stores_nothing() {
+    let (outcome, found) = stored_while(|_, raw| {
+        assert_eq!(raw.ask("delete _lockkey\r\n"), "DELETED");
+    });
+    assert_eq!((outcome, found), (Guarded::LeaseLost, None));
+}
+
+#[test]
+fn what_the_next_holder_stored_between_the_look_and_the_store_stays() {
+    let (outcome, found) = stored_while(|other, raw| {
+        assert_eq!(raw.ask("delete _lockkey\r\n"), "DELETED");
+        let key = key("key");
+        let mutex = other.mutex(&key.as_key()).unwrap().unwrap();
+        let lease = mutex.try_acquire(LONG).unwrap().unwrap();
+        let value = Value::copied(&Metadata::default(), key.as_key(), b"theirs");
+        let stored = other.set_guarded(&key.as_key(), &value, &lease).unwrap();
+        assert_eq!(stored, Guarded::Stored);
+    });
+    assert_eq!(
+        (outcome, found),
+        (Guarded::LeaseLost, Some(b"theirs".into()))
+    );
+}
+
+#[test]
+fn what_others_store_without_the_lock_is_replaced() {
+    let (outcome, found) = stored_while(|_, raw| raw.set("key", 0, b"theirs"));
+    assert_eq!((outcome, found), (Guarded::Stored, Some(b"ours".into())));
+}
+
+#[test]
+fn a_lock_that_was_taken_by_a_call_whose_reply_was_lost_is_given_up() {
+    let server = MemcachedServer::start(&[]);
+    let event = Arc::new(Mutex::new(None));
+    let proxy = between(&server, Arc::clone(&event));
+    let on = open(
+        "memcached",
+        &json!({ "url": proxy.url(), "dead_retry": "10ms" }),
+    );
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    let once: Box<dyn FnOnce() -> bool + Send> = Box::new(|| false);
+    *event.lock().unwrap() = Some(("ms _lockkey ", once));
+    assert!(mutex.try_acquire(LONG).is_err());
+    let mut raw = Raw::to(&server);
+    crate::support::until("the server did it", || raw.text("_lockkey").is_some());
+    let lost = raw.text("_lockkey");
+    crate::support::until("it is asked again", || match mutex.try_acquire(LONG) {
+        Ok(lease) => {
+            mutex.release(lease.expect("nobody has it")).unwrap();
+            true
+        }
+        Err(_) => false,
+    });
+    assert_ne!(raw.text("_lockkey"), lost);
+}
