@@ -222,7 +222,7 @@ fn a_server_that_had_no_time_is_not_blamed_for_one_that_hangs() {
     servers[0].stop();
     // The locks of some are on the server that hangs, for which the first of these calls waits.
     let deleted = elsewhere.iter().map(|name| on.delete(&key(name).as_key()));
-    assert!(deleted.filter(|deleted| deleted.is_err()).count() > 1);
+    assert!(deleted.filter(Result::is_err).count() > 1);
     for name in elsewhere {
         assert_eq!(get(&on, name).unwrap(), None, "{name}");
     }
