@@ -87,9 +87,9 @@ pub use self::adapter::{
 pub use self::arguments::NoArguments;
 pub use self::backend::{Backend, BackendStats, Guarded, Storage};
 pub use self::error::{Error, ErrorKind, Result};
+pub use self::expiration::Expiration;
 #[doc(hidden)]
 pub use self::export::parts as __export;
-pub use self::expiration::Expiration;
 pub use self::host_context::HostContext;
 pub use self::key::{Key, OwnedKey};
 pub use self::mangler::KeyMangler;

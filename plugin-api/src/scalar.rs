@@ -162,11 +162,24 @@ mod tests {
             let expected = Some(Duration::from_millis(milliseconds));
             assert_eq!(text(wanted), expected, "{wanted}");
         }
-        for wrong in ["", "s", "-1", "-1s", "5 minutes", "nan", "inf", "1e300h", "never"] {
+        for wrong in [
+            "",
+            "s",
+            "-1",
+            "-1s",
+            "5 minutes",
+            "nan",
+            "inf",
+            "1e300h",
+            "never",
+        ] {
             assert_eq!(text(wrong), None, "{wrong}");
         }
         assert_eq!(Scalar::Whole(7).duration(), Some(Duration::from_secs(7)));
-        assert_eq!(Scalar::Number(0.5).duration(), Some(Duration::from_millis(500)));
+        assert_eq!(
+            Scalar::Number(0.5).duration(),
+            Some(Duration::from_millis(500))
+        );
         assert_eq!(Scalar::Number(-0.5).duration(), None);
         assert_eq!(Scalar::Whole(u64::MAX).duration(), None);
     }

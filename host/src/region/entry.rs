@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::future::ready;
 
+use dogpile_plugin_api::Expiration;
+
 use super::background::{Background, BackgroundAsync};
-use super::call::{Call, Expiration};
+use super::call::Call;
 use super::form::Serde;
 use super::goal::{Anew, Once};
 use super::keep::{Always, ByRegion, Keep, NoneExpires, OwnExpiration, ShouldCache};

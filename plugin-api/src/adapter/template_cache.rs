@@ -7,7 +7,9 @@ use abi_stable::staticref;
 use abi_stable::std_types::{ROption, RString};
 
 use super::barrier::done;
-use crate::abi::{RawTemplateCache, RawTemplateEntry, RawValue, TemplateCacheTable, TemplateCacheTableRef};
+use crate::abi::{
+    RawTemplateCache, RawTemplateEntry, RawValue, TemplateCacheTable, TemplateCacheTableRef,
+};
 use crate::{
     Decision, Error, ErrorKind, Expiration, HostContext, Result, TemplateCache, TemplateChange,
     TemplateEntry, TemplateEvent, TemplateRequest, arguments,

@@ -49,12 +49,7 @@ pub struct TemplateEvent<'a> {
 
 impl<'a> TemplateEvent<'a> {
     /// `region` and `key` are empty where the cache was bypassed.
-    pub fn new(
-        outcome: TemplateOutcome,
-        region: &'a str,
-        key: &'a str,
-        elapsed: Duration,
-    ) -> Self {
+    pub fn new(outcome: TemplateOutcome, region: &'a str, key: &'a str, elapsed: Duration) -> Self {
         Self {
             outcome: outcome as u8,
             region: region.into(),

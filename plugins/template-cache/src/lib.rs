@@ -87,11 +87,13 @@ impl TemplateCache for Rules {
 
     fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
         let rule = self.rule(request);
-        Ok(match rule.map_or(RuleDecision::Cache, |rule| rule.decision) {
-            RuleDecision::Bypass => Decision::Bypass,
-            RuleDecision::Cache => Decision::Cache(self.entry(request, rule)),
-            RuleDecision::Refresh => Decision::Refresh(self.entry(request, rule)),
-        })
+        Ok(
+            match rule.map_or(RuleDecision::Cache, |rule| rule.decision) {
+                RuleDecision::Bypass => Decision::Bypass,
+                RuleDecision::Cache => Decision::Cache(self.entry(request, rule)),
+                RuleDecision::Refresh => Decision::Refresh(self.entry(request, rule)),
+            },
+        )
     }
 
     fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {

@@ -65,10 +65,7 @@ fn defaults_are_for_what_names_none() {
     );
     let second = Some(Expiration::After(Duration::from_secs(1)));
     let asked = cached(&cache, &page("a.html").asks(Some("own"), second, &[]));
-    assert_eq!(
-        (&*asked.region, asked.expiration_time),
-        ("own", after(1))
-    );
+    assert_eq!((&*asked.region, asked.expiration_time), ("own", after(1)));
 }
 
 #[test]
@@ -104,10 +101,26 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn wrong_arguments_are_refused_with_their_place() {
     for (arguments, place, says) in [
-        (json!({ "rules": [{ "template": "a[" }] }), "rules[0].template", "is no glob"),
-        (json!({ "expiration_time": "soon" }), "expiration_time", "is no time"),
-        (json!({ "rules": [{ "decision": "maybe" }] }), "rules[0].decision", "refresh"),
-        (json!({ "rules": [{ "frgment": "x" }] }), "rules[0].frgment", ""),
+        (
+            json!({ "rules": [{ "template": "a[" }] }),
+            "rules[0].template",
+            "is no glob",
+        ),
+        (
+            json!({ "expiration_time": "soon" }),
+            "expiration_time",
+            "is no time",
+        ),
+        (
+            json!({ "rules": [{ "decision": "maybe" }] }),
+            "rules[0].decision",
+            "refresh",
+        ),
+        (
+            json!({ "rules": [{ "frgment": "x" }] }),
+            "rules[0].frgment",
+            "",
+        ),
         (json!({ "timeout": 5 }), "timeout", ""),
     ] {
         let error = open(&arguments).err().expect("it is refused");

@@ -1,4 +1,7 @@
-//! Mends instances: reopens those that panicked, and pings those whose breaker is open.
+//! Mends instances: reopens those that panicked, and pings those whose breaker is open. Of the templates' cache, the
+//! former.
+
+mod templates;
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -15,6 +18,7 @@ use crate::loader::OpenError;
 use crate::plugins::PluginSet;
 use crate::registry::Snapshot;
 use crate::reload::retire;
+use crate::template_cache::TemplateCache;
 use crate::watched::Mender;
 
 /// Between two looks whether the last call of an instance that must be closed has ended.
@@ -43,15 +47,26 @@ struct Workshop {
     closing: Arc<Closing>,
 }
 
-impl Mender for Workshop {
-    fn mend(&self, instance: &Arc<Instance>) -> io::Result<()> {
+impl Workshop {
+    /// Begins with a patient, on a thread of its own.
+    fn begin<P: Patient>(&self, patient: &Arc<P>) -> io::Result<()> {
         let job = Job {
             engine: self.engine.clone(),
-            instance: Arc::downgrade(instance),
+            patient: Arc::downgrade(patient),
             closing: Arc::clone(&self.closing),
         };
         let thread = thread::Builder::new().name("dogpile-mend".to_owned());
         thread.spawn(move || job.run()).map(drop)
+    }
+}
+
+impl Mender for Workshop {
+    fn mend(&self, instance: &Arc<Instance>) -> io::Result<()> {
+        self.begin(instance)
+    }
+
+    fn mend_templates(&self, cache: &Arc<TemplateCache>) -> io::Result<()> {
+        self.begin(cache)
     }
 
     fn hits(&self, instance: &Instance) -> u64 {
@@ -100,47 +115,77 @@ impl Closing {
     }
 }
 
-/// One instance to mend. Between two attempts it holds nothing, so that host and instance can go.
-struct Job {
+/// What can be mended.
+trait Patient: Send + Sync + Sized + 'static {
+    /// Whether a snapshot has it.
+    fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool;
+
+    /// How long to wait before the next attempt.
+    fn next_pause(&self) -> Duration;
+
+    /// It is well again, or has a successor that is.
+    fn mended(&self);
+
+    /// Whether it is mended.
+    fn attempt(self: &Arc<Self>, job: &Job<Self>) -> bool;
+}
+
+/// One patient. Between two attempts the job holds nothing, so that host and patient can go.
+struct Job<P> {
     engine: Weak<Engine>,
-    instance: Weak<Instance>,
+    patient: Weak<P>,
     closing: Arc<Closing>,
 }
 
-impl Job {
+impl<P: Patient> Job<P> {
     fn run(&self) {
-        while let Some(instance) = self.in_use() {
-            let pause = instance.next_pause();
-            drop(instance);
+        while let Some(patient) = self.in_use() {
+            let pause = patient.next_pause();
+            drop(patient);
             if self.closing.within(pause) {
                 return;
             }
-            let Some(instance) = self.in_use() else {
+            let Some(patient) = self.in_use() else {
                 return;
             };
-            if self.attempt(&instance) {
-                instance.mended();
+            if patient.attempt(self) {
+                patient.mended();
                 return;
             }
         }
     }
 
-    /// The instance, if a reload has not replaced it meanwhile.
-    fn in_use(&self) -> Option<Arc<Instance>> {
+    /// The patient, if a reload has not replaced it meanwhile.
+    fn in_use(&self) -> Option<Arc<P>> {
         let engine = self.engine.upgrade()?;
-        let instance = self.instance.upgrade()?;
-        engine.registry.load().uses(&instance).then_some(instance)
+        let patient = self.patient.upgrade()?;
+        patient.is_used(&engine.registry.load()).then_some(patient)
+    }
+}
+
+impl Patient for Instance {
+    fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool {
+        snapshot.uses(self)
     }
 
-    /// Whether it is mended.
-    fn attempt(&self, instance: &Arc<Instance>) -> bool {
-        match instance.backend.health().state() {
+    fn next_pause(&self) -> Duration {
+        self.next_pause()
+    }
+
+    fn mended(&self) {
+        self.mended();
+    }
+
+    fn attempt(self: &Arc<Self>, job: &Job<Self>) -> bool {
+        match self.backend.health().state() {
             State::Open => true,
-            State::BreakerOpen => answers(instance),
-            State::Retired => self.reopened(instance),
+            State::BreakerOpen => answers(self),
+            State::Retired => job.reopened(self),
         }
     }
+}
 
+impl Job<Instance> {
     /// Opens a successor, and gives it to all regions of the instance. Without the change lock, so that a reload need
     /// not wait for a plugin.
     fn reopened(&self, instance: &Arc<Instance>) -> bool {

@@ -1,23 +1,29 @@
-//! From configurations to open regions.
+//! From configurations to open regions, and to the open cache of templates.
+
+mod place;
+mod refused;
+mod templates;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Storage};
+use dogpile_plugin_api::Storage;
 use serde_json::{Map, Value};
 
-use crate::arguments::typed;
+use crate::ErrorKind;
 use crate::engine::Engine;
 use crate::instance::{Instance, Recipe};
 use crate::loader::{self, OpenError};
 use crate::mangler::Mangler;
-use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig, Unresolved, without_secrets};
+use crate::manifest::{KeyManglers, ManglerConfig, RegionConfig, TemplatesConfig};
 use crate::plugins::PluginSet;
 use crate::registry::{Configured, Origin, Snapshot};
 use crate::slot::Slot;
-use crate::{Error, ErrorKind};
+
+use self::place::Place;
+pub(crate) use self::refused::{Refusals, Refused};
 
 /// Opens what regions need, for one generation.
 pub(crate) struct Assembly<'a> {
@@ -31,64 +37,6 @@ pub(crate) struct Assembly<'a> {
     pub(crate) is_reload: bool,
     /// Instances of regions that share their keys, at first the current ones.
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
-}
-
-/// One thing that is wrong with a region, with the place in its configuration.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    pub(crate) kind: ErrorKind,
-    pub(crate) place: Vec<String>,
-    /// Whether the key is wrong, not its value.
-    pub(crate) about_key: bool,
-    pub(crate) message: String,
-    pub(crate) remedy: String,
-    /// What the plugin said.
-    source: Option<dogpile_plugin_api::Error>,
-}
-
-/// Why a region could not be opened: everything that is wrong with it, without secrets. Never empty.
-#[derive(Debug)]
-pub(crate) struct Refusals(pub(crate) Vec<Refused>);
-
-impl Refusals {
-    /// As an error of a region that was configured in code.
-    pub(crate) fn into_error(mut self, region: &str) -> Error {
-        let told: Vec<String> = self
-            .0
-            .iter()
-            .map(|one| format!("{}: {}; {}", one.place.join("."), one.message, one.remedy))
-            .collect();
-        let message = format!("region `{region}`: {}", told.join("; "));
-        let first = self.0.swap_remove(0);
-        match first.source {
-            Some(source) => Error::with_source(first.kind, message, source),
-            None => Error::new(first.kind, message),
-        }
-    }
-}
-
-impl From<Refused> for Refusals {
-    fn from(refused: Refused) -> Self {
-        Self(vec![refused])
-    }
-}
-
-impl Refused {
-    fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
-        Self {
-            kind,
-            place: place.iter().map(|&part| part.to_owned()).collect(),
-            about_key: false,
-            message,
-            remedy,
-            source: None,
-        }
-    }
-
-    fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {
-        let Unresolved { message, remedy } = unresolved;
-        Self::new(ErrorKind::PluginNotFound, place, message, remedy)
-    }
 }
 
 impl Snapshot {
@@ -219,6 +167,15 @@ pub(crate) fn unresolved(config: &RegionConfig, plugins: &PluginSet) -> Vec<Refu
     backend.into_iter().chain(manglers).chain(proxies).collect()
 }
 
+/// Why no plugin offers what the templates name, or several do.
+pub(crate) fn unresolved_templates(
+    config: &TemplatesConfig,
+    plugins: &PluginSet,
+) -> Option<Refused> {
+    let error = plugins.template_cache(&config.plugin).err()?;
+    Some(Refused::unresolved(&["plugin"], error))
+}
+
 impl Assembly<'_> {
     /// The region, with its current instance if that is still the one it asks for.
     pub(crate) fn region(
@@ -279,7 +236,11 @@ impl Assembly<'_> {
         let recipe = Recipe {
             plugin,
             name,
-            arguments: &place.typed(config, &config.arguments, info.map(|info| &info.arguments)),
+            arguments: &place.typed(
+                |path| config.is_interpolated(path),
+                &config.arguments,
+                info.map(|info| &info.arguments),
+            ),
         };
         let mut shared = self.shared.borrow_mut();
         if config.shares_keys
@@ -327,7 +288,11 @@ impl Assembly<'_> {
             let recipe = Recipe {
                 plugin,
                 name,
-                arguments: &place.typed(config, &proxy.arguments, info.map(|info| &info.arguments)),
+                arguments: &place.typed(
+                    |path| config.is_interpolated(path),
+                    &proxy.arguments,
+                    info.map(|info| &info.arguments),
+                ),
             };
             let is_around = |link: &Instance| {
                 let inner = link.inner.as_ref();
@@ -404,7 +369,11 @@ impl Assembly<'_> {
         let info = plugin.info.manglers.iter().find(|info| info.name == name);
         let empty = Map::new();
         let given = config.arguments.as_object().unwrap_or(&empty);
-        let arguments = place.typed(region, given, info.map(|info| &info.arguments));
+        let arguments = place.typed(
+            |path| region.is_interpolated(path),
+            given,
+            info.map(|info| &info.arguments),
+        );
         let json = Value::Object(arguments.clone()).to_string();
         let opened =
             loader::open_mangler(&plugin.plugin, name, &json, plugin.host, self.open_timeout);
@@ -431,97 +400,4 @@ fn own_manglers(instance: &Instance) -> Vec<ManglerConfig> {
         arguments: Value::Object(Map::new()),
     })
     .collect()
-}
-
-/// Where in a region something is named that a plugin offers, and where its arguments are.
-struct Place<'a> {
-    named: &'a [&'a str],
-    given: &'a [&'a str],
-}
-
-impl Place<'_> {
-    /// The arguments as the plugin wants them.
-    fn typed(
-        &self,
-        config: &RegionConfig,
-        given: &Map<String, Value>,
-        schema: Option<&Value>,
-    ) -> Map<String, Value> {
-        typed(given, schema, |path| {
-            let above = self.given.iter().map(|&part| part.to_owned());
-            let path: Vec<String> = above.chain(path.iter().cloned()).collect();
-            config.is_interpolated(&path)
-        })
-    }
-
-    fn unresolved(&self, error: Unresolved) -> Refused {
-        Refused::unresolved(self.named, error)
-    }
-
-    fn not_opened(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
-        let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
-        let refused = |place, message, remedy: &str| {
-            Refusals::from(Refused::new(
-                ErrorKind::Plugin,
-                place,
-                message,
-                remedy.to_owned(),
-            ))
-        };
-        let error = match error {
-            OpenError::Failed(error) => error,
-            other => {
-                let message = format!("{whose} did not open");
-                return refused(self.given, message, &other.to_string());
-            }
-        };
-        let error = error.map_messages(|text| without_secrets(text, recipe.arguments));
-        match error.kind() {
-            PluginErrorKind::Arguments => {
-                let each = error
-                    .all()
-                    .map(|error| self.refused_argument(recipe, &error));
-                Refusals(each.collect())
-            }
-            PluginErrorKind::Panic => refused(
-                self.named,
-                format!("{whose} did not open: it {}", error.message()),
-                "the fault is the plugin's: replace its file, or use another",
-            ),
-            _ => {
-                let mut refused = Refused::new(
-                    ErrorKind::Plugin,
-                    self.given,
-                    format!("{whose} did not open: {error}"),
-                    "mend what it says, or use another backend".to_owned(),
-                );
-                refused.source = Some(error);
-                refused.into()
-            }
-        }
-    }
-
-    fn refused_argument(&self, recipe: &Recipe<'_>, error: &dogpile_plugin_api::Error) -> Refused {
-        let message = format!(
-            "`{}` refuses its arguments: {}",
-            recipe.name,
-            error.message()
-        );
-        let remedy = format!(
-            "`dogpile plugins` lists the arguments of `{}`",
-            recipe.plugin.name
-        );
-        let mut refused = Refused::new(ErrorKind::Plugin, self.given, message, remedy);
-        refused.place.extend(
-            error
-                .place()
-                .iter()
-                // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
-                .flat_map(|place| place.split(['.', '[', ']']))
-                .filter(|part| !part.is_empty() && *part != "?")
-                .map(str::to_owned),
-        );
-        refused.about_key = error.is_unknown_argument();
-        refused
-    }
 }
