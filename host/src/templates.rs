@@ -66,9 +66,12 @@ impl Templates {
     ///
     /// As [`Templates::decide`].
     pub fn observe(&self, request: &TemplateRequest<'_>, event: &TemplateEvent<'_>) -> Result<()> {
-        let observe = |cache: &TemplateCacheInstance| match cache.observes() {
-            true => cache.observe(request, event),
-            false => Ok(()),
+        let observe = |cache: &TemplateCacheInstance| {
+            if cache.observes() {
+                cache.observe(request, event)
+            } else {
+                Ok(())
+            }
         };
         self.call(observe).map(drop)
     }

@@ -72,7 +72,7 @@ impl fmt::Debug for TemplatesConfig {
         f.debug_struct("TemplatesConfig")
             .field("plugin", &self.plugin)
             .field("arguments", &WithoutText(&arguments))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,21 +81,7 @@ impl Reader<'_, '_> {
     pub(super) fn templates(&mut self, root: &mut Table<'_>) -> Option<TemplatesConfig> {
         let item = root.take("templates")?;
         let mut table = self.table(&item, "write [templates]")?;
-        let plugin = match table.take("plugin") {
-            Some(item) => self.text(&item, PLUGIN).and_then(|text| {
-                if offer(&text.value).is_some() {
-                    return Some(text.value);
-                }
-                let message = format!("\"{}\" does not name a template cache", text.shown);
-                self.error(item.span(), message, PLUGIN);
-                None
-            }),
-            None => {
-                let message = format!("{} has no `plugin`", table.title());
-                self.missing(table.header.clone(), message, PLUGIN);
-                None
-            }
-        };
+        let plugin = self.template_cache(&mut table);
         let arguments = table.take("arguments").and_then(|item| {
             self.json_table(&item, "write [templates.arguments], or { key = value }")
         });
@@ -108,5 +94,19 @@ impl Reader<'_, '_> {
                 .map(|(path, shown)| (path.to_vec(), shown.clone()))
                 .collect(),
         })
+    }
+    fn template_cache(&mut self, table: &mut Table<'_>) -> Option<String> {
+        let Some(item) = table.take("plugin") else {
+            let message = format!("{} has no `plugin`", table.title());
+            self.missing(table.header.clone(), message, PLUGIN);
+            return None;
+        };
+        let text = self.text(&item, PLUGIN)?;
+        if offer(&text.value).is_none() {
+            let message = format!("\"{}\" does not name a template cache", text.shown);
+            self.error(item.span(), message, PLUGIN);
+            return None;
+        }
+        Some(text.value)
     }
 }

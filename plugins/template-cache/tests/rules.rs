@@ -34,8 +34,8 @@ fn cached(cache: &TemplateCacheInstance, request: &TemplateRequest<'_>) -> Templ
     }
 }
 
-fn after(seconds: u64) -> Option<Expiration> {
-    Some(Expiration::After(Duration::from_secs(seconds)))
+fn after(seconds: u64) -> Expiration {
+    Expiration::After(Duration::from_secs(seconds))
 }
 
 #[test]
@@ -61,11 +61,14 @@ fn defaults_are_for_what_names_none() {
     let entry = cached(&cache, &page("a.html"));
     assert_eq!(
         (&*entry.region, &*entry.key, entry.expiration_time),
-        ("r", "p:K", after(300))
+        ("r", "p:K", Some(after(300)))
     );
-    let second = Some(Expiration::After(Duration::from_secs(1)));
+    let second = Some(after(1));
     let asked = cached(&cache, &page("a.html").asks(Some("own"), second, &[]));
-    assert_eq!((&*asked.region, asked.expiration_time), ("own", after(1)));
+    assert_eq!(
+        (&*asked.region, asked.expiration_time),
+        ("own", Some(after(1)))
+    );
 }
 
 #[test]
@@ -83,10 +86,13 @@ fn the_first_rule_that_matches_decides() {
         assert_eq!(cache.decide(&row).unwrap(), Decision::Bypass);
     }
     let tags = ["x", "y"].map(Text::from);
-    let second = Some(Expiration::After(Duration::from_secs(1)));
+    let second = Some(after(1));
     let asked = fragment("a.html", "rows").asks(Some("own"), second, &tags);
     let row = cached(&cache, &asked);
-    assert_eq!((&*row.region, row.expiration_time), ("rows", after(60)));
+    assert_eq!(
+        (&*row.region, row.expiration_time),
+        ("rows", Some(after(60)))
+    );
     assert_eq!(row.tags, ["x", "y", "t"]);
 
     let refreshed = cache.decide(&page("shop/a.html")).unwrap();
