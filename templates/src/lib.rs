@@ -17,6 +17,9 @@
 
 #![forbid(unsafe_code)]
 
+mod cache;
 mod site;
 
+pub use cache::{Part, Rendered, Template, ViewCache, ViewCacheError};
+pub use dogpile_plugin_api::TemplateOutcome;
 pub use site::{Page, Site, SiteError, SiteErrorKind, StaticFile};

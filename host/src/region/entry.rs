@@ -119,8 +119,9 @@ impl<'a, P, X> Entry<'a, P, X> {
     }
 
     /// The caller gets what it creates, whatever fails in the cache: reading and storing are as if the region's
-    /// `on_backend_error` were `"bypass"`, and a value that cannot be serialised is not stored.
-    pub(crate) fn bypass(mut self) -> Self {
+    /// `on_backend_error` were `"bypass"`, and a value that cannot be serialised is not stored. So such a call ends with
+    /// an error only if its creator has not run, or failed itself.
+    pub fn bypass(mut self) -> Self {
         self.call.bypass = true;
         self
     }
