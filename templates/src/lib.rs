@@ -12,14 +12,20 @@
 //!     let html = page.render(&[("continent".to_owned(), "Asia".to_owned())])?;
 //!     println!("{} {}\n{html}", page.name(), page.digest());
 //! }
-//! # Ok::<(), dogpile_templates::SiteError>(())
+//! # Ok::<(), dogpile_templates::ViewError>(())
 //! ```
 
 #![forbid(unsafe_code)]
 
 mod cache;
+#[cfg(feature = "tera")]
 mod site;
+#[cfg(feature = "tera")]
+mod views;
 
-pub use cache::{Part, Rendered, Template, ViewCache, ViewCacheError};
+pub use self::cache::{Part, Rendered, Template, ViewCache, ViewCacheError};
+#[cfg(feature = "tera")]
+pub use self::site::{Page, Site, StaticFile};
+#[cfg(feature = "tera")]
+pub use self::views::{View, ViewError, ViewErrorKind, ViewFragment, Views};
 pub use dogpile_plugin_api::TemplateOutcome;
-pub use site::{Page, Site, SiteError, SiteErrorKind, StaticFile};

@@ -11,6 +11,9 @@ pub enum ViewCacheError {
     NoTemplateCache,
     /// The key has a part that cannot be one.
     Key(String),
+    /// There is no such page; it is told by its render too.
+    #[cfg(feature = "tera")]
+    View(crate::ViewError),
     /// The template cache decided that there is no such region, or the region's backend failed.
     Host(Error),
 }
@@ -39,6 +42,8 @@ impl fmt::Display for ViewCacheError {
                  [templates], or call `templates` on the host's builder",
             ),
             Self::Key(why) => f.write_str(why),
+            #[cfg(feature = "tera")]
+            Self::View(error) => error.fmt(f),
             Self::Host(error) => error.fmt(f),
         }
     }
@@ -48,6 +53,8 @@ impl std::error::Error for ViewCacheError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Host(error) => Some(error),
+            #[cfg(feature = "tera")]
+            Self::View(error) => Some(error),
             _ => None,
         }
     }

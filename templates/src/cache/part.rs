@@ -16,7 +16,7 @@ use super::{Rendered, Template, ViewCache, ViewCacheError, key};
 pub struct Part<'a> {
     pub(super) cache: &'a ViewCache,
     pub(super) template: &'a Template,
-    part: TemplatePart,
+    kind: TemplatePart,
     name: &'a str,
     digest: &'a str,
     escaping: &'a str,
@@ -35,12 +35,12 @@ impl<'a> Part<'a> {
     pub(super) fn new(
         cache: &'a ViewCache,
         template: &'a Template,
-        (part, name): (TemplatePart, &'a str),
+        (kind, name): (TemplatePart, &'a str),
     ) -> Self {
         Self {
             cache,
             template,
-            part,
+            kind,
             name,
             digest: template.digest(),
             escaping: "html",
@@ -60,6 +60,12 @@ impl<'a> Part<'a> {
             Ok(text) => self.key_parts.push(text),
             Err(error) => self = self.without_cache(error.to_string()),
         }
+        self
+    }
+
+    /// One more part of the key, as text.
+    pub(crate) fn key_text(mut self, text: String) -> Self {
+        self.key_parts.push(text);
         self
     }
 
@@ -180,7 +186,7 @@ impl<'a> Part<'a> {
     /// A tag that all texts of the template have, and one that all of this part have.
     pub(super) fn own_tags(&self) -> [String; 2] {
         let (engine, template) = (self.template.engine, self.template.name());
-        let part = [engine, template, self.part.name(), self.name];
+        let part = [engine, template, self.kind.name(), self.name];
         [key::of(&part[..2]), key::of(&part)]
     }
 
@@ -203,7 +209,7 @@ impl<'a> Part<'a> {
         let mut text = key::of(&[
             self.template.engine,
             self.template.name(),
-            self.part.name(),
+            self.kind.name(),
             self.name,
             self.digest,
             self.escaping,
@@ -217,7 +223,7 @@ impl<'a> Part<'a> {
             .map(|part| part.as_str().into())
             .collect();
         let tags: Vec<Text<'_>> = self.tags.iter().map(|tag| tag.as_str().into()).collect();
-        let what = (self.part, self.name);
+        let what = (self.kind, self.name);
         let request = TemplateRequest::new(self.template.engine, self.template.name(), what, &text)
             .made_of(self.digest, self.escaping)
             .varies_by(&key_parts)
@@ -233,9 +239,9 @@ impl fmt::Display for Part<'_> {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        match self.part {
+        match self.kind {
             TemplatePart::Page => f.write_str(": the page"),
-            part => write!(f, ": {} {:?}", part.name(), self.name),
+            kind => write!(f, ": {} {:?}", kind.name(), self.name),
         }
     }
 }

@@ -8,7 +8,8 @@
 use std::collections::BTreeSet;
 
 use super::error::Position;
-use super::lexer::{Lexer, Token, position};
+use super::lexer::{Token, position};
+use super::tags::Tag;
 
 /// What one template refers to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) struct References {
     /// Names that may be calls of components; `a < b` counts too, which does no harm.
     pub(crate) calls: BTreeSet<String>,
     pub(crate) data: DataUse,
+    /// Names that may be variables; keywords, filters and arguments count too, which does no harm.
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// One `extends` or `include`.
@@ -36,50 +39,55 @@ pub(crate) struct DataUse {
     pub(crate) stems: BTreeSet<String>,
 }
 
-pub(crate) fn scan(source: &str) -> References {
+/// What these tags of `source` refer to.
+pub(crate) fn scan_tags(source: &str, tags: &[Tag<'_>]) -> References {
     let mut found = References::default();
-    let mut lexer = Lexer::new(source);
-    let mut tokens: Vec<(Token<'_>, usize)> = Vec::new();
-    while let Some(token) = lexer.next() {
-        let last = token.0 == Token::End;
-        tokens.push(token);
-        if last {
-            scan_tag(source, &tokens, &mut found);
-            tokens.clear();
-        }
+    for tag in tags {
+        scan_tag(source, tag, &mut found);
     }
     found
 }
 
-/// The tokens of one `{% … %}` or `{{ … }}`, its end included.
-fn scan_tag(source: &str, tokens: &[(Token<'_>, usize)], found: &mut References) {
-    let token = |index: usize| tokens.get(index).map(|(token, _)| token);
-    if token(0) == Some(&Token::TagStart) {
-        match (token(1), token(2)) {
-            (Some(Token::Name("extends" | "include")), Some(Token::Text(name))) => {
-                found.templates.push(Reference {
-                    name: name.clone(),
-                    position: position(source, tokens[2].1),
-                });
-            }
-            (Some(Token::Name("component")), Some(Token::Name(_))) => {
-                found.defines.insert(dotted(tokens, 2));
-            }
-            _ => {}
+fn scan_tag(source: &str, tag: &Tag<'_>, found: &mut References) {
+    let tokens = &tag.tokens;
+    match (tag.keyword(), tag.token(1)) {
+        (Some("extends" | "include"), Some(Token::Text(name))) => {
+            found.templates.push(Reference {
+                name: name.clone(),
+                position: position(source, tokens[1].1),
+            });
         }
+        (Some("component"), Some(Token::Name(_))) => {
+            found.defines.insert(dotted(tokens, 1));
+        }
+        _ => {}
     }
     for (index, (at, _)) in tokens.iter().enumerate() {
-        let before = index.checked_sub(1).and_then(token);
-        match at {
-            Token::Name("__tera_context") => found.data.all = true,
-            Token::Name("data") if before != Some(&Token::Other('.')) => {
+        let before = index.checked_sub(1).and_then(|before| tag.token(before));
+        let Token::Name(name) = at else {
+            continue;
+        };
+        if before != Some(&Token::Other('.')) {
+            found.names.insert((*name).to_owned());
+        }
+        match (*name, before) {
+            ("__tera_context", _) => found.data.all = true,
+            ("data", before) if before != Some(&Token::Other('.')) => {
                 scan_data(tokens, index, &mut found.data);
             }
-            Token::Name(_) if before == Some(&Token::Other('<')) => {
+            (_, Some(Token::Other('<'))) => {
                 found.calls.insert(dotted(tokens, index));
             }
             _ => {}
         }
+    }
+}
+
+impl DataUse {
+    /// All that either uses.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.all |= other.all;
+        self.stems.extend(other.stems.iter().cloned());
     }
 }
 
@@ -122,6 +130,11 @@ fn dotted(tokens: &[(Token<'_>, usize)], index: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::tags::tags;
+
+    fn scan(source: &str) -> References {
+        scan_tags(source, &tags(source))
+    }
 
     fn names(found: &References) -> Vec<&str> {
         found.templates.iter().map(|r| r.name.as_str()).collect()

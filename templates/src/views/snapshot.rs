@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::closure::{Templates, providers};
-use super::error::{SiteError, SiteErrorKind};
+use super::error::{ViewError, ViewErrorKind};
 use super::files::{Role, Tracked};
+use super::layout::Layout;
 use super::listing::{Folder, Listing};
-use super::paths::path_of;
-use super::plan::{DataFiles, Plan};
+use super::plan::{DataFiles, Files, Plan, Settings};
 
-/// All files of a site as they were at one look, and the pages made of them. Never changed: a later look that sees a
+/// All files of a folder as they were at one look, and the pages made of them. Never changed: a later look that sees a
 /// difference makes another, which shares what is the same.
 pub(crate) struct Snapshot {
     root: PathBuf,
@@ -23,11 +23,16 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn take(dir: &Path, previous: Option<&Snapshot>) -> Result<Self, SiteError> {
+    pub(crate) fn take(
+        dir: &Path,
+        layout: Layout,
+        settings: &Arc<Settings>,
+        previous: Option<&Snapshot>,
+    ) -> Result<Self, ViewError> {
         let now = SystemTime::now();
-        let root = root(dir)?;
+        let root = root(dir, layout)?;
         let previous = previous.filter(|previous| previous.root == root);
-        let listing = Listing::new(&root, dir, now)?;
+        let listing = Listing::new(&root, dir, layout, now)?;
         let mut templates = Templates::new();
         let mut data = DataFiles::new();
         for found in listing.found {
@@ -45,7 +50,14 @@ impl Snapshot {
         }
         let pages = match previous {
             Some(previous) if previous.has_contents_of(&templates, &data) => previous.pages.clone(),
-            _ => pages(&templates, &data, previous),
+            _ => {
+                let files = Files {
+                    templates: &templates,
+                    providers: &providers(&templates),
+                    data: &data,
+                };
+                pages(&files, layout, settings, previous)
+            }
         };
         Ok(Self {
             root,
@@ -77,42 +89,36 @@ fn same_contents(old: &BTreeMap<String, Tracked>, new: &BTreeMap<String, Tracked
         })
 }
 
-fn root(dir: &Path) -> Result<PathBuf, SiteError> {
-    let folder = |message: String| {
-        SiteError::new(
-            SiteErrorKind::Folder,
-            dir,
-            message,
-            "Name a folder with templates/index.html in it.",
-        )
-    };
-    let root =
-        fs::canonicalize(dir).map_err(|error| folder(format!("there is no site here: {error}")))?;
+fn root(dir: &Path, layout: Layout) -> Result<PathBuf, ViewError> {
+    let (missing, remedy) = layout.missing();
+    let folder = |message: String| ViewError::new(ViewErrorKind::Folder, dir, message, remedy);
+    let root = fs::canonicalize(dir).map_err(|error| folder(format!("{missing}: {error}")))?;
     if root.is_dir() {
         Ok(root)
     } else {
-        Err(folder("a site is a folder, this is a file".to_owned()))
+        Err(folder(format!("{missing}: this is a file, not a folder")))
     }
 }
 
 /// A page whose digest is the same is kept with its compiled templates.
 fn pages(
-    templates: &Templates,
-    data: &DataFiles,
+    files: &Files<'_>,
+    layout: Layout,
+    settings: &Arc<Settings>,
     previous: Option<&Snapshot>,
 ) -> BTreeMap<String, Arc<Plan>> {
-    let providers = providers(templates);
-    let names = templates.keys();
+    let names = files.templates.keys();
     names
-        .filter_map(|name| {
-            let plan = Plan::new(name, path_of(name)?, templates, &providers, data);
+        .filter(|name| layout.is_page(name))
+        .map(|name| {
+            let plan = Plan::new(name, files, settings);
             let kept = previous
                 .and_then(|previous| previous.pages.get(name))
-                .filter(|kept| kept.digest == plan.digest);
-            Some((
+                .filter(|kept| kept.template.digest() == plan.template.digest());
+            (
                 name.clone(),
                 kept.map_or_else(|| Arc::new(plan), Arc::clone),
-            ))
+            )
         })
         .collect()
 }

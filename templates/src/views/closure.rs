@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::{SiteError, SiteErrorKind};
+use super::error::{ViewError, ViewErrorKind};
 use super::files::{Body, Content, Tracked};
 use super::scan::{DataUse, Reference, References};
 
@@ -13,13 +13,16 @@ pub(crate) type Templates = BTreeMap<String, Tracked>;
 pub(crate) type Providers = BTreeMap<String, BTreeSet<String>>;
 
 /// A template with everything that it can reach.
+#[derive(Default)]
 pub(crate) struct Closure {
     pub(crate) members: BTreeSet<String>,
     /// Names that are referred to and do not exist.
     pub(crate) missing: BTreeSet<String>,
     pub(crate) data: DataUse,
+    /// Of a part: names that may be variables in it, or in what it includes.
+    pub(crate) names: BTreeSet<String>,
     /// Why the template cannot be rendered, as far as the references tell.
-    pub(crate) fault: Option<SiteError>,
+    pub(crate) fault: Option<ViewError>,
 }
 
 pub(crate) fn providers(templates: &Templates) -> Providers {
@@ -43,24 +46,55 @@ fn references(content: &Content) -> Option<&References> {
 }
 
 impl Closure {
+    /// Of a part of a template, what that reaches and uses. Whether it can be rendered is told by the whole template's.
+    pub(crate) fn of_part(
+        references: &References,
+        templates: &Templates,
+        providers: &Providers,
+    ) -> Self {
+        let graph = Graph {
+            templates,
+            providers,
+        };
+        let mut open = graph.next(references);
+        let mut closure = Self {
+            members: graph.reach(&mut open),
+            names: references.names.clone(),
+            ..Self::default()
+        };
+        closure.data.add(&references.data);
+        let named = |references: &References| {
+            let names = references.templates.iter().map(|reference| &reference.name);
+            let missing = names.filter(|name| !templates.contains_key(*name));
+            missing.cloned().collect::<Vec<_>>()
+        };
+        closure.missing.extend(named(references));
+        for references in closure
+            .members
+            .iter()
+            .filter_map(|name| graph.references(name))
+        {
+            closure.data.add(&references.data);
+            closure.names.extend(references.names.iter().cloned());
+            closure.missing.extend(named(references));
+        }
+        closure
+    }
+
     pub(crate) fn of(name: &str, templates: &Templates, providers: &Providers) -> Self {
         let graph = Graph {
             templates,
             providers,
         };
         let mut closure = Self {
-            members: graph.reach(name),
-            missing: BTreeSet::new(),
-            data: DataUse::default(),
-            fault: None,
+            members: graph.reach(&mut vec![name]),
+            ..Self::default()
         };
         for member in &closure.members {
             let Some(references) = graph.references(member) else {
                 continue;
             };
-            closure.data.all |= references.data.all;
-            let stems = references.data.stems.iter().cloned();
-            closure.data.stems.extend(stems);
+            closure.data.add(&references.data);
             for reference in &references.templates {
                 if !templates.contains_key(&reference.name) {
                     closure.missing.insert(reference.name.clone());
@@ -87,10 +121,12 @@ impl<'a> Graph<'a> {
         references(&self.templates.get(name)?.content)
     }
 
-    /// `name` and all that it reaches by parents, includes and components.
-    fn reach(&self, name: &str) -> BTreeSet<String> {
+    /// What is open, and all that it reaches by parents, includes and components.
+    fn reach<'n>(&self, open: &mut Vec<&'n str>) -> BTreeSet<String>
+    where
+        'a: 'n,
+    {
         let mut reached = BTreeSet::new();
-        let mut open = vec![name];
         while let Some(name) = open.pop() {
             if !self.templates.contains_key(name) || !reached.insert(name.to_owned()) {
                 continue;
@@ -98,22 +134,33 @@ impl<'a> Graph<'a> {
             let Some(references) = self.references(name) else {
                 continue;
             };
-            open.extend(references.templates.iter().map(|r| r.name.as_str()));
-            let called = references.calls.iter();
-            let files = called.filter_map(|component| self.providers.get(component));
-            open.extend(files.flatten().map(String::as_str));
+            open.extend(self.next(references));
         }
         reached
     }
 
-    fn error(&self, member: &str, reference: &Reference, message: &str, remedy: &str) -> SiteError {
+    /// What these lead to.
+    fn next<'r>(&self, references: &'r References) -> Vec<&'r str>
+    where
+        'a: 'r,
+    {
+        let named = references
+            .templates
+            .iter()
+            .map(|reference| reference.name.as_str());
+        let called = references.calls.iter();
+        let files = called.filter_map(|component| self.providers.get(component));
+        named.chain(files.flatten().map(String::as_str)).collect()
+    }
+
+    fn error(&self, member: &str, reference: &Reference, message: &str, remedy: &str) -> ViewError {
         let content = &self.templates[member].content;
         let text = match &content.body {
             Body::Template { text, .. } => text.as_str(),
             Body::Data(_) | Body::Bad(_) => "",
         };
-        SiteError::at(
-            SiteErrorKind::Template,
+        ViewError::at(
+            ViewErrorKind::Template,
             &content.shown,
             text,
             reference.position,
@@ -124,7 +171,7 @@ impl<'a> Graph<'a> {
 
     /// What is wrong with one reference. Templates that reach themselves by a parent or an include are refused here:
     /// Tera follows either kind, not both mixed, and such a render would never end.
-    fn fault(&self, member: &str, reference: &Reference) -> Option<SiteError> {
+    fn fault(&self, member: &str, reference: &Reference) -> Option<ViewError> {
         let name = &reference.name;
         if !self.templates.contains_key(name) {
             return Some(self.error(
@@ -135,14 +182,16 @@ impl<'a> Graph<'a> {
                  or create the file.",
             ));
         }
-        self.reach(name).contains(member).then(|| {
-            let message = format!("{member:?} leads back to itself by {name:?}");
-            self.error(member, reference, &message, "Remove one of the references.")
-        })
+        self.reach(&mut vec![name.as_str()])
+            .contains(member)
+            .then(|| {
+                let message = format!("{member:?} leads back to itself by {name:?}");
+                self.error(member, reference, &message, "Remove one of the references.")
+            })
     }
 
     /// Follows parents and includes level by level. There is no circle when this is called.
-    fn too_deep(&self, name: &str) -> Option<SiteError> {
+    fn too_deep(&self, name: &str) -> Option<ViewError> {
         let mut level = BTreeSet::from([name]);
         for _ in 0..=MAX_DEPTH {
             let references = level.iter().filter_map(|name| self.references(name));

@@ -7,12 +7,12 @@ use std::sync::Arc;
 /// Its text is for a person and has several lines: `file:line:column: message`, the line itself with a caret, and the
 /// remedy. It is one pointer, and a clone is cheap.
 #[derive(Clone)]
-pub struct SiteError(Arc<Details>);
+pub struct ViewError(Arc<Details>);
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SiteErrorKind {
+pub enum ViewErrorKind {
     /// The folder is not a site, or cannot be read.
     Folder,
     /// A file cannot be read, is too large, or is not UTF-8.
@@ -26,7 +26,7 @@ pub enum SiteErrorKind {
 }
 
 struct Details {
-    kind: SiteErrorKind,
+    kind: ViewErrorKind,
     file: PathBuf,
     place: Option<Place>,
     message: String,
@@ -47,9 +47,9 @@ struct Place {
     source: String,
 }
 
-impl SiteError {
+impl ViewError {
     pub(crate) fn new(
-        kind: SiteErrorKind,
+        kind: ViewErrorKind,
         file: &Path,
         message: impl Into<String>,
         remedy: impl Into<String>,
@@ -65,7 +65,7 @@ impl SiteError {
 
     /// The same, at a place in `text`, which is the content of the file.
     pub(crate) fn at(
-        kind: SiteErrorKind,
+        kind: ViewErrorKind,
         file: &Path,
         text: &str,
         position: Position,
@@ -87,7 +87,7 @@ impl SiteError {
     }
 
     /// The kind.
-    pub fn kind(&self) -> SiteErrorKind {
+    pub fn kind(&self) -> ViewErrorKind {
         self.0.kind
     }
 
@@ -117,7 +117,7 @@ impl SiteError {
     }
 }
 
-impl fmt::Display for SiteError {
+impl fmt::Display for ViewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.file.display())?;
         let Some(place) = &self.0.place else {
@@ -139,9 +139,9 @@ impl fmt::Display for SiteError {
     }
 }
 
-impl fmt::Debug for SiteError {
+impl fmt::Debug for ViewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SiteError")
+        f.debug_struct("ViewError")
             .field("kind", &self.kind())
             .field("file", &self.file())
             .field("line", &self.line())
@@ -150,4 +150,4 @@ impl fmt::Debug for SiteError {
     }
 }
 
-impl std::error::Error for SiteError {}
+impl std::error::Error for ViewError {}

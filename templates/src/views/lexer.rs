@@ -52,6 +52,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// The byte behind the last token.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     fn rest(&self) -> &'a str {
         &self.source[self.at..]
     }

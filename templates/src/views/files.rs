@@ -8,10 +8,12 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 use tera::Value;
 
-use super::error::{Position, SiteError, SiteErrorKind};
+use super::error::{Position, ViewError, ViewErrorKind};
+use super::fragments::{Extracted, extract};
 use super::lexer::position;
-use super::scan::{References, scan};
+use super::scan::{References, scan_tags};
 use super::stamp::Stamp;
+use super::tags::tags;
 
 /// No file of a site is larger, in bytes.
 pub(crate) const MAX_FILE: u64 = 64 << 20;
@@ -28,10 +30,12 @@ pub(crate) enum Body {
     Template {
         text: String,
         references: References,
+        /// What the engine gets of it.
+        extracted: Box<Extracted>,
     },
     Data(Value),
     /// It cannot be read or parsed. What uses it answers with this.
-    Bad(SiteError),
+    Bad(ViewError),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +85,7 @@ impl Tracked {
         let content = match previous {
             Some(previous) if previous.content.digest == digest => Arc::clone(&previous.content),
             _ => Arc::new(Content {
-                body: parse(found.role, &found.shown, bytes),
+                body: parse(found.role, &found.name, &found.shown, bytes),
                 shown: found.shown,
                 digest,
             }),
@@ -124,12 +128,12 @@ fn read(path: &Path, now: SystemTime) -> io::Result<(Stamp, Vec<u8>)> {
     Ok((Stamp::new(&metadata, now), bytes))
 }
 
-fn parse(role: Role, shown: &Path, bytes: io::Result<Vec<u8>>) -> Body {
+fn parse(role: Role, name: &str, shown: &Path, bytes: io::Result<Vec<u8>>) -> Body {
     let bytes = match bytes {
         Ok(bytes) => bytes,
         Err(error) => {
-            return Body::Bad(SiteError::new(
-                SiteErrorKind::File,
+            return Body::Bad(ViewError::new(
+                ViewErrorKind::File,
                 shown,
                 format!("cannot be read: {error}"),
                 "Make it readable for this user, or remove it; the next request tries again.",
@@ -141,10 +145,14 @@ fn parse(role: Role, shown: &Path, bytes: io::Result<Vec<u8>>) -> Body {
         Err(error) => return Body::Bad(not_utf8(shown, &error)),
     };
     match role {
-        Role::Template => Body::Template {
-            references: scan(&text),
-            text,
-        },
+        Role::Template => {
+            let tags = tags(&text);
+            Body::Template {
+                references: scan_tags(&text, &tags),
+                extracted: Box::new(extract(name, &text, &tags)),
+                text,
+            }
+        }
         Role::Data => match parse_json(shown, &text) {
             Ok(value) => Body::Data(value),
             Err(error) => Body::Bad(error),
@@ -152,12 +160,12 @@ fn parse(role: Role, shown: &Path, bytes: io::Result<Vec<u8>>) -> Body {
     }
 }
 
-fn not_utf8(shown: &Path, error: &FromUtf8Error) -> SiteError {
+fn not_utf8(shown: &Path, error: &FromUtf8Error) -> ViewError {
     let valid = error.utf8_error().valid_up_to();
     // Up to `valid` this is the text unchanged, so the place is the same in it.
     let text = String::from_utf8_lossy(error.as_bytes());
-    SiteError::at(
-        SiteErrorKind::File,
+    ViewError::at(
+        ViewErrorKind::File,
         shown,
         &text,
         position(&text, valid),
@@ -166,7 +174,7 @@ fn not_utf8(shown: &Path, error: &FromUtf8Error) -> SiteError {
     )
 }
 
-fn parse_json(shown: &Path, text: &str) -> Result<Value, SiteError> {
+fn parse_json(shown: &Path, text: &str) -> Result<Value, ViewError> {
     let parsed = serde_json::from_str::<serde_json::Value>(text).map_err(|error| {
         let position = Position {
             line: error.line().max(1),
@@ -175,8 +183,8 @@ fn parse_json(shown: &Path, text: &str) -> Result<Value, SiteError> {
         let message = error.to_string();
         // The place is shown in the error's own way.
         let message = message.split(" at line ").next().unwrap_or(&message);
-        SiteError::at(
-            SiteErrorKind::Data,
+        ViewError::at(
+            ViewErrorKind::Data,
             shown,
             text,
             position,
@@ -185,8 +193,8 @@ fn parse_json(shown: &Path, text: &str) -> Result<Value, SiteError> {
         )
     })?;
     Value::try_from_serializable(&parsed).map_err(|error| {
-        SiteError::new(
-            SiteErrorKind::Data,
+        ViewError::new(
+            ViewErrorKind::Data,
             shown,
             format!("the template engine cannot take this data: {error}"),
             "Use objects, arrays, strings, numbers, true, false and null.",

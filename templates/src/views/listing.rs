@@ -3,8 +3,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::error::{SiteError, SiteErrorKind};
+use super::error::{ViewError, ViewErrorKind};
 use super::files::{Found, Role};
+use super::layout::Layout;
 use super::paths::is_plain;
 use super::stamp::Stamp;
 
@@ -34,39 +35,48 @@ impl Folder {
 }
 
 impl Listing {
-    /// Lists the site at `root`, an absolute path without symbolic links, which a person spells `shown`.
-    pub(crate) fn new(root: &Path, shown: &Path, now: SystemTime) -> Result<Self, SiteError> {
+    /// Lists the folder at `root`, an absolute path without symbolic links, which a person spells `shown`.
+    pub(crate) fn new(
+        root: &Path,
+        shown: &Path,
+        layout: Layout,
+        now: SystemTime,
+    ) -> Result<Self, ViewError> {
         let mut walk = Walk {
             root,
+            layout,
             now,
             listing: Self {
                 folders: Vec::new(),
                 found: Vec::new(),
             },
         };
-        walk.note(root).map_err(|error| unreadable(shown, &error))?;
-        let templates = shown.join("templates");
-        if !is_folder(&root.join("templates")) {
-            return Err(SiteError::new(
-                SiteErrorKind::Folder,
-                &templates,
+        let (templates, shown_templates) = (layout.templates(root), layout.templates(shown));
+        if templates != root {
+            walk.note(root).map_err(|error| unreadable(shown, &error))?;
+        }
+        if !is_folder(&templates) {
+            return Err(ViewError::new(
+                ViewErrorKind::Folder,
+                &shown_templates,
                 "a site needs this folder, and it is not there (a symbolic link does not count)",
                 "Create it with an index.html in it, or name another folder as the site.",
             ));
         }
-        walk.folder(Role::Template, &root.join("templates"), &templates, "", 0)?;
-        let data = root.join("data");
-        if is_folder(&data) {
-            walk.folder(Role::Data, &data, &shown.join("data"), "", 0)?;
+        walk.folder(Role::Template, &templates, &shown_templates, "", 0)?;
+        if let (Some(data), Some(shown)) = (layout.data(root), layout.data(shown))
+            && is_folder(&data)
+        {
+            walk.folder(Role::Data, &data, &shown, "", 0)?;
         }
         Ok(walk.listing)
     }
 }
 
 /// A template is named with its ending, as templates refer to it; data without.
-fn name_of(role: Role, name: String) -> Option<String> {
+fn name_of(layout: Layout, role: Role, name: String) -> Option<String> {
     match role {
-        Role::Template => name.strip_suffix(".html").is_some().then_some(name),
+        Role::Template => layout.is_template(&name).then_some(name),
         Role::Data => name.strip_suffix(".json").map(str::to_owned),
     }
 }
@@ -75,9 +85,9 @@ fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-fn unreadable(shown: &Path, error: &io::Error) -> SiteError {
-    SiteError::new(
-        SiteErrorKind::Folder,
+fn unreadable(shown: &Path, error: &io::Error) -> ViewError {
+    ViewError::new(
+        ViewErrorKind::Folder,
         shown,
         format!("this folder cannot be listed: {error}"),
         "Make it readable for this user; the next request tries again.",
@@ -86,6 +96,7 @@ fn unreadable(shown: &Path, error: &io::Error) -> SiteError {
 
 struct Walk<'a> {
     root: &'a Path,
+    layout: Layout,
     now: SystemTime,
     listing: Listing,
 }
@@ -108,7 +119,7 @@ impl Walk<'_> {
         shown: &Path,
         prefix: &str,
         depth: usize,
-    ) -> Result<(), SiteError> {
+    ) -> Result<(), ViewError> {
         let listed = self.note(path).and_then(|index| {
             let entries: Vec<DirEntry> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
             Ok((index, entries))
@@ -132,7 +143,7 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            let Some(name) = name_of(role, name) else {
+            let Some(name) = name_of(self.layout, role, name) else {
                 continue;
             };
             let mut target = None;
