@@ -21,7 +21,7 @@ fn an_edit_is_seen_by_the_next_render_and_runs_no_body_that_it_does_not_concern(
     let page = || {
         let page = fixture.views.page("page.html").cached();
         let text = page.render(Context::new).unwrap().into_string();
-        (text, fixture.counted())
+        (text, fixture.ran())
     };
     assert_eq!(page(), ("<1in2*>".to_owned(), 2));
     assert_eq!(page(), ("<1in2*>".to_owned(), 0));

@@ -28,16 +28,16 @@ fn a_page_is_kept_by_its_key_and_its_context_is_made_only_on_a_miss() {
         .unwrap()
     };
     assert_eq!(&*page("ann"), "ann: part");
-    assert_eq!((made.get(), fixture.counted()), (1, 2));
+    assert_eq!((made.get(), fixture.ran()), (1, 2));
     let again = page("ann");
     assert_eq!(
         (&*again, again.outcome()),
         ("ann: part", TemplateOutcome::Fresh)
     );
-    assert_eq!((made.get(), fixture.counted()), (1, 0));
+    assert_eq!((made.get(), fixture.ran()), (1, 0));
     // Another user's page is made of the part that is there.
     assert_eq!(&*page("bob"), "bob: part");
-    assert_eq!((made.get(), fixture.counted()), (2, 1));
+    assert_eq!((made.get(), fixture.ran()), (2, 1));
     fixture.clock.advance(Duration::from_secs(11));
     assert_eq!(page("ann").outcome(), TemplateOutcome::Created);
 }

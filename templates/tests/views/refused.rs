@@ -181,9 +181,9 @@ fn an_error_in_a_body_is_its_own_with_its_own_line_and_is_not_cached() {
     for (source, place) in [
         (
             "x\n{% cache \"x\", key=y | fail %}x{% endcache %}",
-            ":2:19: ",
+            ":2:23: ",
         ),
-        ("{% cache \"x\" %}\n{% endcache %}{{ y | fail }}", ":2:18: "),
+        ("{% cache \"x\" %}\n{% endcache %}{{ y | fail }}", ":2:22: "),
         ("{% cache \"x\" %}{{ 1 + }}{% endcache %}", ":1:"),
     ] {
         let fixture = Fixture::new(&[("a.html", source)]);
@@ -228,7 +228,7 @@ fn what_the_cache_cannot_do_costs_no_page() {
             let nobody = std::collections::BTreeMap::<String, String>::new();
             let context = context! { nobody => &nobody, minus => &-1 };
             assert_eq!(fixture.render("a.html", &context), "x", "{tag}");
-            assert_eq!(fixture.counted(), 1, "{tag}");
+            assert_eq!(fixture.ran(), 1, "{tag}");
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Fixture {
     pub(crate) host: Host,
     pub(crate) clock: ManualClock,
     pub(crate) views: Views,
-    counted: Arc<AtomicUsize>,
+    ran: Arc<AtomicUsize>,
 }
 
 impl Fixture {
@@ -39,12 +39,12 @@ impl Fixture {
             .clock(clock)
             .build()
             .unwrap();
-        let counted = Arc::<AtomicUsize>::default();
-        let counter = Arc::clone(&counted);
+        let ran = Arc::<AtomicUsize>::default();
+        let runs = Arc::clone(&ran);
         let views = Views::open(folder.path(), ViewCache::new(&host), move |tera| {
-            let counter = Arc::clone(&counter);
+            let runs = Arc::clone(&runs);
             tera.register_function("count", move |_: Kwargs, _: &State| {
-                counter.fetch_add(1, Ordering::SeqCst);
+                runs.fetch_add(1, Ordering::SeqCst);
                 ""
             });
             tera.register_filter("fail", |_: tera::Value, _: Kwargs, _: &State| {
@@ -60,7 +60,7 @@ impl Fixture {
             host,
             clock: hand,
             views,
-            counted,
+            ran,
         }
     }
 
@@ -73,8 +73,8 @@ impl Fixture {
     }
 
     /// How often `count()` was called since this was asked last.
-    pub(crate) fn counted(&self) -> usize {
-        self.counted.swap(0, Ordering::SeqCst)
+    pub(crate) fn ran(&self) -> usize {
+        self.ran.swap(0, Ordering::SeqCst)
     }
 
     /// The page, rendered with its fragments from the cache.
