@@ -106,14 +106,40 @@ impl Backend for Down {
     }
 }
 
+/// Stores nothing.
+struct Full;
+
+impl Backend for Full {
+    type Arguments = NoArguments;
+
+    fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn get(&self, _: &Key) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
+    fn set(&self, _: &Key, _: &Value) -> Result<()> {
+        Err(Error::unavailable("full"))
+    }
+
+    fn delete(&self, _: &Key) -> Result<()> {
+        Err(Error::unavailable("full"))
+    }
+}
+
 #[test]
 fn a_backend_that_is_down_costs_no_page_whatever_the_region_says() {
-    for what in [OnBackendError::Bypass, OnBackendError::Fail] {
-        let region = RegionConfig::on("pages", "down")
+    let fails = [OnBackendError::Bypass, OnBackendError::Fail];
+    let cases = fails.map(|what| [("down", what), ("full", what)]);
+    for (backend, what) in cases.into_iter().flatten() {
+        let region = RegionConfig::on("pages", backend)
             .expiration_time(Duration::from_secs(9))
             .on_backend_error(what);
         let host = Host::builder()
             .backend::<Down>("down")
+            .backend::<Full>("full")
             .plugin(dogpile_plugin_template_cache::plugin())
             .region(region)
             .templates(TemplatesConfig::new("template-cache"))
