@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::body::Bytes;
 use dogpile::{Cached, Region, Source};
-use dogpile_templates::{Page, Site, ViewError, StaticFile};
+use dogpile_templates::{Page, Site, StaticFile, ViewError};
 use tokio::sync::Semaphore;
 use tokio::task;
 
