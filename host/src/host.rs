@@ -5,19 +5,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dogpile_lock::Clock;
-use dogpile_plugin_api::{Backend, Plugin, Proxy};
+use dogpile_plugin_api::{Backend, Plugin, Proxy, TemplateCache};
 
 use crate::admin::{self, AdminSocket};
 use crate::decorator;
 use crate::engine::Spawner;
 use crate::inner::Inner;
 use crate::loader;
-use crate::manifest::RegionConfig;
+use crate::manifest::{RegionConfig, TemplatesConfig};
 use crate::mend;
 use crate::plugins::{PluginEntry, PluginSet};
 use crate::region::Region;
 use crate::reload::{Follower, OnlyRegion, Reload};
 use crate::status::{HostStatus, PluginDescription};
+use crate::templates::Templates;
 use crate::{Error, ErrorKind, Result};
 
 /// Regions, the plugins that serve them, and the manifest they follow.
@@ -38,6 +39,7 @@ pub struct Host {
 pub struct HostBuilder {
     plugins: Vec<Plugin>,
     regions: Vec<RegionConfig>,
+    templates: Option<TemplatesConfig>,
     manifest: Option<PathBuf>,
     only: Option<OnlyRegion>,
     watch: bool,
@@ -52,6 +54,7 @@ impl Host {
         HostBuilder {
             plugins: Vec::new(),
             regions: Vec::new(),
+            templates: None,
             manifest: None,
             only: None,
             watch: true,
@@ -132,6 +135,12 @@ impl Host {
         decorator::install(&self.inner)
     }
 
+    /// What the adapters of template engines ask: the template cache that `[templates]` names, or
+    /// [`HostBuilder::templates`].
+    pub fn templates(&self) -> Templates {
+        Templates::new(Arc::clone(&self.inner))
+    }
+
     /// The state of everything, and what was counted.
     pub fn status(&self) -> HostStatus {
         self.inner.status()
@@ -164,6 +173,18 @@ impl HostBuilder {
     /// Registers a proxy of the program's own under a name, without a crate that exports it.
     pub fn proxy<P: Proxy>(self, name: &'static str) -> Self {
         self.plugin(Plugin::of_proxy::<P>(name))
+    }
+
+    /// Registers a template cache of the program's own under a name, without a crate that exports it.
+    /// [`templates`](Self::templates) says that it is to be used.
+    pub fn template_cache<T: TemplateCache>(self, name: &'static str) -> Self {
+        self.plugin(Plugin::of_template_cache::<T>(name))
+    }
+
+    /// Has a template cache decide of the program's templates, in place of a manifest's `[templates]`.
+    pub fn templates(mut self, config: TemplatesConfig) -> Self {
+        self.templates = Some(config);
+        self
     }
 
     /// Configures a region in code.
@@ -251,6 +272,9 @@ impl HostBuilder {
         let inner = Arc::new(Inner::new(engine, follower.clone()));
         for config in self.regions {
             inner.configure(config)?;
+        }
+        if let Some(config) = self.templates {
+            inner.configure_templates(config)?;
         }
         if let Some(follower) = follower {
             follower.reload()?;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::assemble::{Assembly, Refusals};
 use crate::engine::Engine;
-use crate::manifest::RegionConfig;
+use crate::manifest::{RegionConfig, TemplatesConfig};
 use crate::records::{Poller, first_read};
 use crate::region::Region;
 use crate::registry::{Origin, Slots, Snapshot};
@@ -66,22 +66,14 @@ impl Inner {
                 ),
             ));
         }
-        let assembly = Assembly {
-            plugins: &current.plugins,
-            current: &current,
-            engine: &self.engine,
-            open_timeout: current.timeouts.open,
-            origin: Origin::Code,
-            is_reload: false,
-            shared: RefCell::new(current.shared_instances()),
-        };
+        let assembly = self.assembly(&current);
         let region = assembly
             .region(&Arc::new(config), &slot)
-            .map_err(|refused| refused.into_error(&name))?;
+            .map_err(|refused| refused.into_error(&format!("region `{name}`")))?;
         let mut next = (*current).clone();
         next.put(region);
         if let Some((_, refused)) = next.refuse_same_keys().next() {
-            return Err(Refusals::from(refused).into_error(&name));
+            return Err(Refusals::from(refused).into_error(&format!("region `{name}`")));
         }
         let first = first_read(&current, &next, next.timeouts.open);
         let mut slots = registry.slots();
@@ -90,6 +82,32 @@ impl Inner {
         drop(slots);
         Poller::follow(&self.engine);
         Ok(self.handle(slot))
+    }
+
+    /// Configures the templates in code, before there is a manifest.
+    pub(crate) fn configure_templates(&self, config: TemplatesConfig) -> Result<()> {
+        let registry = &self.engine.registry;
+        let _change = self.engine.change.lock();
+        let current = registry.load_full();
+        let templates = self.assembly(&current).templates(&Arc::new(config));
+        let templates = templates.map_err(|refused| refused.into_error("the templates"))?;
+        let mut next = (*current).clone();
+        next.templates = Some(templates);
+        registry.replace(&mut registry.slots(), next);
+        Ok(())
+    }
+
+    /// What is configured in code is opened so.
+    fn assembly<'a>(&'a self, current: &'a Snapshot) -> Assembly<'a> {
+        Assembly {
+            plugins: &current.plugins,
+            current,
+            engine: &self.engine,
+            open_timeout: current.timeouts.open,
+            origin: Origin::Code,
+            is_reload: false,
+            shared: RefCell::new(current.shared_instances()),
+        }
     }
 
     fn handle(self: &Arc<Self>, slot: Arc<Slot>) -> Region {

@@ -90,12 +90,14 @@ mod slot;
 mod spare;
 mod status;
 mod stripes;
+mod template_cache;
+mod templates;
 mod watched;
 mod wire_time;
 mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
-pub use dogpile_plugin_api::{BackendStats, Plugin};
+pub use dogpile_plugin_api::{BackendStats, Expiration, Plugin};
 
 pub use self::decorator::{cached, cached_multi};
 pub use self::error::{Error, ErrorKind, Result};
@@ -103,17 +105,22 @@ pub use self::host::{Host, HostBuilder};
 pub use self::key_generator::{
     Argument, FunctionCall, KeyArgument, KeyGenerator, PythonKeys, RustKeys,
 };
-pub use self::manifest::{InvalidationScope, MaxStale, OnBackendError, RegionConfig};
-pub use self::region::{
-    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Expiration, Objects,
-    Payload, Region, ValueMetadata,
+pub use self::manifest::{
+    InvalidationScope, MaxStale, OnBackendError, RegionConfig, TemplatesConfig,
 };
-pub use self::reload::{Change, ChangeKind, Reload};
+pub use self::region::{
+    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Objects, Payload,
+    Region, ValueMetadata,
+};
+pub use self::reload::{Change, ChangeKind, Reload, TemplateCacheChange};
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};
 pub use self::slot::{
     Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats, Verdict,
 };
-pub use self::status::{HostStatus, PluginDescription, PluginStatus, RegionStatus};
+pub use self::status::{
+    HostStatus, PluginDescription, PluginStatus, RegionStatus, TemplatesStatus,
+};
+pub use self::templates::Templates;
 
 /// What the code that `cached` and `cached_multi` write calls. It may change in any version.
 #[doc(hidden)]

@@ -129,6 +129,21 @@ impl PluginSet {
         Ok((entry, name))
     }
 
+    /// The plugin that offers a template cache, by `name` or `plugin/name`, and its bare name.
+    pub(crate) fn template_cache<'n>(
+        &self,
+        wanted: &'n str,
+    ) -> Result<(&Arc<PluginEntry>, &'n str), Unresolved> {
+        let (plugin, name) = split(wanted);
+        let entry = self.one("template cache", plugin, name, |info| {
+            info.template_caches
+                .iter()
+                .map(|cache| cache.name.as_str())
+                .collect()
+        })?;
+        Ok((entry, name))
+    }
+
     fn one<'s>(
         &'s self,
         what: &str,

@@ -12,11 +12,12 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::instance::Instance;
 use crate::jitter::shortened;
 use crate::mangler::Mangler;
-use crate::manifest::{InvalidationScope, MaxStale, RegionConfig};
+use crate::manifest::{InvalidationScope, MaxStale, RegionConfig, TemplatesConfig};
 use crate::plugins::PluginSet;
 use crate::published::{Pin, Published};
 use crate::serializer::Codec;
 use crate::slot::Slot;
+use crate::template_cache::TemplateCache;
 use crate::{Error, ErrorKind, Result};
 
 /// All regions, by the number of their slot. A reader takes one and finishes on it.
@@ -26,6 +27,16 @@ pub(crate) struct Snapshot {
     pub(crate) plugins: PluginSet,
     pub(crate) timeouts: Timeouts,
     regions: Vec<Option<Configured>>,
+    /// What decides of the program's templates, if anything does.
+    pub(crate) templates: Option<Templates>,
+}
+
+/// An open template cache, and who configured it.
+#[derive(Clone)]
+pub(crate) struct Templates {
+    pub(crate) cache: Arc<TemplateCache>,
+    pub(crate) config: Arc<TemplatesConfig>,
+    pub(crate) origin: Origin,
 }
 
 /// How long is waited for plugins.
@@ -64,7 +75,7 @@ pub(crate) struct Configured {
     pub(crate) origin: Origin,
 }
 
-/// Who configured a region.
+/// Who configured a region, or the templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Code,
@@ -149,6 +160,7 @@ impl Snapshot {
             plugins,
             timeouts: Timeouts::default(),
             regions: Vec::new(),
+            templates: None,
         }
     }
 
@@ -200,6 +212,12 @@ impl Snapshot {
     /// Whether any region is served by `instance`, through proxies or not.
     pub(crate) fn uses(&self, instance: &Arc<Instance>) -> bool {
         self.instances().any(|own| Arc::ptr_eq(own, instance))
+    }
+
+    /// Whether the program's templates are decided of by `cache`.
+    pub(crate) fn asks(&self, cache: &Arc<TemplateCache>) -> bool {
+        let templates = self.templates.as_ref();
+        templates.is_some_and(|templates| Arc::ptr_eq(&templates.cache, cache))
     }
 
     /// How often this snapshot alone holds an instance: for its regions, and for the proxies around it, which hold it

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dogpile_plugin_api::{API_VERSION, BackendInfo, ManglerInfo, ProxyInfo, RUSTC_VERSION};
+use dogpile_plugin_api::{
+    API_VERSION, BackendInfo, ManglerInfo, ProxyInfo, RUSTC_VERSION, TemplateCacheInfo,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::inner::Inner;
 use crate::loader;
 use crate::plugins::PluginEntry;
-use crate::registry::Configured;
+use crate::registry::{Configured, Templates};
 use crate::slot::MissReason;
 
 /// The state of a host at a moment. Field names are stable: `dogpile status --json` prints them.
@@ -33,6 +35,9 @@ pub struct HostStatus {
     pub plugins: Vec<PluginStatus>,
     /// The regions, by name.
     pub regions: Vec<RegionStatus>,
+    /// What decides of the program's templates, if anything does.
+    #[serde(default)]
+    pub templates: Option<TemplatesStatus>,
 }
 
 /// A plugin of a host.
@@ -48,6 +53,18 @@ pub struct PluginStatus {
     /// The number of its image in this process, from 1: a changed file is another. 0 if it was linked in.
     pub generation: u64,
     /// `loaded`, or `linked`.
+    pub state: String,
+}
+
+/// The template cache of a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TemplatesStatus {
+    /// Its name.
+    pub name: String,
+    /// The plugin that offers it.
+    pub plugin: String,
+    /// `open`, or `retired` while it is reopened after a panic.
     pub state: String,
 }
 
@@ -116,6 +133,9 @@ pub struct PluginDescription {
     /// Its proxies.
     #[serde(default)]
     pub proxies: Vec<ProxyInfo>,
+    /// Its template caches.
+    #[serde(default)]
+    pub template_caches: Vec<TemplateCacheInfo>,
 }
 
 impl Inner {
@@ -142,6 +162,7 @@ impl Inner {
                 .map(|entry| plugin_status(entry))
                 .collect(),
             regions,
+            templates: snapshot.templates.as_ref().map(templates_status),
         }
     }
 
@@ -164,6 +185,15 @@ fn plugin_status(entry: &PluginEntry) -> PluginStatus {
         version: entry.info.version.clone(),
         generation: file.map_or(0, |file| file.image),
         state: if file.is_some() { "loaded" } else { "linked" }.to_owned(),
+    }
+}
+
+fn templates_status(templates: &Templates) -> TemplatesStatus {
+    let cache = &templates.cache;
+    TemplatesStatus {
+        name: cache.name.clone(),
+        plugin: cache.plugin.name.clone(),
+        state: cache.state().name().to_owned(),
     }
 }
 
@@ -222,5 +252,6 @@ fn described(entry: &PluginEntry) -> PluginDescription {
         backends: entry.info.backends.clone(),
         manglers: entry.info.manglers.clone(),
         proxies: entry.info.proxies.clone(),
+        template_caches: entry.info.template_caches.clone(),
     }
 }

@@ -11,11 +11,15 @@ use dogpile_plugin_api::{
 
 use crate::health::{Health, State, Turn};
 use crate::instance::Instance;
+use crate::template_cache::TemplateCache;
 
 /// Brings instances that are out back, off their callers' threads.
 pub(crate) trait Mender: Send + Sync {
     /// Begins with it. An instance is given once, until it is well again.
     fn mend(&self, instance: &Arc<Instance>) -> std::io::Result<()>;
+
+    /// As [`Mender::mend`], with the cache of templates.
+    fn mend_templates(&self, cache: &Arc<TemplateCache>) -> std::io::Result<()>;
 
     /// The fresh values ever read by the regions that call the instance.
     fn hits(&self, instance: &Instance) -> u64;

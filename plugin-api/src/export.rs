@@ -20,14 +20,15 @@
 /// # fn main() { assert_eq!(plugin().describe().unwrap().backends[0].name, "nothing"); }
 /// ```
 ///
-/// The groups `backends`, `manglers` and `proxies`, in this order, may each be left out. The symbol carries the package's name, so that several
-/// plugins can be linked into one program.
+/// The groups `backends`, `manglers`, `proxies` and `template_caches`, in this order, may each be left out. The symbol
+/// carries the package's name, so that several plugins can be linked into one program.
 #[macro_export]
 macro_rules! export_plugin {
     (
         $( backends: { $( $backend:literal => $backend_type:ty ),+ $(,)? } $(,)? )?
         $( manglers: { $( $mangler:literal => $mangler_type:ty ),+ $(,)? } $(,)? )?
         $( proxies: { $( $proxy:literal => $proxy_type:ty ),+ $(,)? } $(,)? )?
+        $( template_caches: { $( $template_cache:literal => $template_cache_type:ty ),+ $(,)? } $(,)? )?
     ) => {
         /// This plugin, linked into the program.
         #[must_use]
@@ -41,14 +42,15 @@ macro_rules! export_plugin {
             #[allow(unused_imports)]
             use super::*;
             use $crate::__export::{
-                PluginHeader, PluginTable, PluginTableRef, RawBackend, RawHost, RawMangler, RawValue, Registration,
-                ROption, RStr, WithMetadata, staticref,
+                PluginHeader, PluginTable, PluginTableRef, RawBackend, RawHost, RawMangler, RawTemplateCache, RawValue,
+                Registration, ROption, RStr, WithMetadata, staticref,
             };
 
             const REGISTERED: &[Registration] = &[
                 $( $( Registration::backend::<$backend_type>($backend), )+ )?
                 $( $( Registration::mangler::<$mangler_type>($mangler), )+ )?
                 $( $( Registration::proxy::<$proxy_type>($proxy), )+ )?
+                $( $( Registration::template_cache::<$template_cache_type>($template_cache), )+ )?
             ];
 
             extern "C" fn describe() -> RawValue {
@@ -92,11 +94,22 @@ macro_rules! export_plugin {
                 $crate::__export::open_proxy(REGISTERED, name, arguments, host, inner, proxy)
             }
 
+            extern "C" fn open_template_cache(
+                name: RStr<'_>,
+                arguments: RStr<'_>,
+                host: &RawHost,
+                cache: &mut ROption<RawTemplateCache>,
+            ) -> RawValue {
+                $crate::__export::open_template_cache(REGISTERED, name, arguments, host, cache)
+            }
+
             struct Exported;
 
             impl Exported {
                 staticref!(const TABLE: WithMetadata<PluginTable> =
-                    WithMetadata::new(PluginTable { describe, start, open_backend, open_mangler, open_proxy }));
+                    WithMetadata::new(PluginTable {
+                        describe, start, open_backend, open_mangler, open_proxy, open_template_cache,
+                    }));
             }
 
             pub extern "C" fn table() -> PluginTableRef {
@@ -118,9 +131,10 @@ pub mod parts {
     pub use abi_stable::std_types::{ROption, RStr};
 
     pub use crate::abi::{
-        PluginHeader, PluginTable, PluginTableRef, RawBackend, RawHost, RawMangler, RawValue,
+        PluginHeader, PluginTable, PluginTableRef, RawBackend, RawHost, RawMangler,
+        RawTemplateCache, RawValue,
     };
     pub use crate::adapter::{
-        Registration, describe, open_backend, open_mangler, open_proxy, start,
+        Registration, describe, open_backend, open_mangler, open_proxy, open_template_cache, start,
     };
 }

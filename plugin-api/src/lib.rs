@@ -1,7 +1,8 @@
-//! The plugin interface of dogpile: all that the author of a backend, key mangler or proxy reads.
+//! The plugin interface of dogpile: all that the author of a backend, key mangler, proxy or
+//! template cache reads.
 //!
-//! A plugin is a crate of type `cdylib` which implements [`Backend`], [`KeyMangler`] or [`Proxy`] and says so with
-//! [`export_plugin!`]. The host loads it from a file, or a program links it in.
+//! A plugin is a crate of type `cdylib` which implements [`Backend`], [`KeyMangler`], [`Proxy`] or [`TemplateCache`]
+//! and says so with [`export_plugin!`]. The host loads it from a file, or a program links it in.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -52,6 +53,7 @@ mod adapter;
 mod arguments;
 mod backend;
 mod error;
+mod expiration;
 #[allow(unsafe_code)]
 mod export;
 mod host_context;
@@ -61,6 +63,7 @@ mod mutex;
 mod panics;
 mod proxy;
 mod scalar;
+mod template_cache;
 pub mod testing;
 #[allow(unsafe_code)]
 mod value;
@@ -79,11 +82,12 @@ pub use tracing;
 
 pub use self::adapter::{
     AnyBackend, BackendInfo, BackendInstance, ManglerInfo, ManglerInstance, Plugin, PluginInfo,
-    Properties, Proxied, ProxyInfo,
+    Properties, Proxied, ProxyInfo, TemplateCacheInfo, TemplateCacheInstance,
 };
 pub use self::arguments::NoArguments;
 pub use self::backend::{Backend, BackendStats, Guarded, Storage};
 pub use self::error::{Error, ErrorKind, Result};
+pub use self::expiration::Expiration;
 #[doc(hidden)]
 pub use self::export::parts as __export;
 pub use self::host_context::HostContext;
@@ -92,4 +96,8 @@ pub use self::mangler::KeyMangler;
 pub use self::mutex::{Lease, Mutex};
 pub use self::proxy::Proxy;
 pub use self::scalar::Scalar;
+pub use self::template_cache::{
+    Decision, TemplateCache, TemplateChange, TemplateEntry, TemplateEvent, TemplateOutcome,
+    TemplatePart, TemplateRequest, Text,
+};
 pub use self::value::{Metadata, Object, Unreferenced, Value, image, keep_unreferenced};

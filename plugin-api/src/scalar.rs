@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -64,6 +65,37 @@ impl Scalar {
     }
 }
 
+/// About a hundred years, in seconds, which every clock can add.
+const LONGEST: f64 = 3.2e9;
+
+impl Scalar {
+    /// The time that it means: a number of seconds, or a text with a unit, such as `"250ms"`, `"1.5s"`, `"5m"`, `"2h"`,
+    /// `"1d"`. None if it means none, or more than a hundred years.
+    pub fn duration(&self) -> Option<Duration> {
+        const UNITS: [(&str, f64); 5] = [
+            ("ms", 0.001),
+            ("s", 1.0),
+            ("m", 60.0),
+            ("h", 3600.0),
+            ("d", 86400.0),
+        ];
+        let seconds = match self {
+            #[expect(clippy::cast_precision_loss, reason = "so many seconds are refused")]
+            Self::Whole(seconds) => *seconds as f64,
+            Self::Number(seconds) => *seconds,
+            Self::Text(text) => {
+                let mut units = UNITS.iter();
+                let unit =
+                    units.find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+                let (number, factor) = unit.unwrap_or((text, 1.0));
+                number.trim().parse::<f64>().ok()? * factor
+            }
+        };
+        let is_one = (0.0..=LONGEST).contains(&seconds);
+        is_one.then(|| Duration::from_secs_f64(seconds))
+    }
+}
+
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,5 +139,48 @@ impl Visitor<'_> for Reader {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
         Ok(Scalar::Text(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_numbers_of_seconds_or_have_a_unit() {
+        let text = |text: &str| Scalar::Text(text.to_owned()).duration();
+        for (wanted, milliseconds) in [
+            ("3", 3000),
+            ("0.25", 250),
+            ("250ms", 250),
+            ("1.5 s", 1500),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+            ("0", 0),
+        ] {
+            let expected = Some(Duration::from_millis(milliseconds));
+            assert_eq!(text(wanted), expected, "{wanted}");
+        }
+        for wrong in [
+            "",
+            "s",
+            "-1",
+            "-1s",
+            "5 minutes",
+            "nan",
+            "inf",
+            "1e300h",
+            "never",
+        ] {
+            assert_eq!(text(wrong), None, "{wrong}");
+        }
+        assert_eq!(Scalar::Whole(7).duration(), Some(Duration::from_secs(7)));
+        assert_eq!(
+            Scalar::Number(0.5).duration(),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(Scalar::Number(-0.5).duration(), None);
+        assert_eq!(Scalar::Whole(u64::MAX).duration(), None);
     }
 }

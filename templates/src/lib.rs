@@ -1,22 +1,43 @@
-//! Templates for dogpile: the part below the cache.
+//! Cached templates: pages, blocks and fragments, each with the dogpile lock in front, so that one of all who want a text
+//! renders it, and the others have the old one meanwhile.
 //!
-//! A [`Site`] is a folder of Tera 2 templates and JSON files. It says which page a request path names, and gives each
-//! page a [digest](Page::digest) of everything that its text is made of. A cache that puts the digest into its key
-//! never serves an edited page old.
+//! - [`ViewCache`] is what all engines share: from a template's page, block or fragment, and what it varies by, to its
+//!   text. Which region keeps it, for how long and whether at all is decided by the host's template cache, a plugin.
+//! - [`Views`] is a folder of Tera 2 templates as pages, with `{% cache "row", key=item.id %}…{% endcache %}` in them.
+//! - [`Site`] is a folder of Tera 2 templates, JSON files and static files, by request paths: what `dogpile serve`
+//!   serves.
 //!
-//! ```no_run
-//! use dogpile_templates::Site;
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `tera` | yes | `Views`, `Site` |
 //!
-//! let site = Site::open("site".as_ref())?;
-//! if let Some(page) = site.page("/mountains") {
-//!     let html = page.render(&[("continent".to_owned(), "Asia".to_owned())])?;
-//!     println!("{} {}\n{html}", page.name(), page.digest());
-//! }
-//! # Ok::<(), dogpile_templates::SiteError>(())
-//! ```
+//! # What is promised
+//!
+//! - A body does not run while its text is in the cache. It runs once for all who want it at a time.
+//! - Nothing old is served after an edit: keys hold the digest of all that a text is made of. What the edit does not
+//!   concern stays.
+//! - Two texts that may differ have different keys, as far as their templates name what they vary by. Keys are
+//!   explicit: what is not in a key is the same for all who see the page.
+//! - Whatever fails in the cache, there is a page; the log tells why, with template and line. An error of the page is its
+//!   own, and is not stored.
+//!
+//! # What is not
+//!
+//! - A text that contains another is not made anew because that one was invalidated: give both the tag by which they
+//!   are.
+//! - What templates can call is not part of a digest: see [`Views`].
 
 #![forbid(unsafe_code)]
 
+mod cache;
+#[cfg(feature = "tera")]
 mod site;
+#[cfg(feature = "tera")]
+mod views;
 
-pub use site::{Page, Site, SiteError, SiteErrorKind, StaticFile};
+pub use self::cache::{Part, Rendered, Template, ViewCache, ViewCacheError};
+#[cfg(feature = "tera")]
+pub use self::site::{Page, Site, StaticFile};
+#[cfg(feature = "tera")]
+pub use self::views::{View, ViewError, ViewErrorKind, ViewFragment, Views};
+pub use dogpile_plugin_api::TemplateOutcome;

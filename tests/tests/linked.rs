@@ -11,6 +11,7 @@ fn plugins_are_linked_into_one_program_and_each_is_itself() {
         dogpile_plugin_null::plugin(),
         dogpile_plugin_manglers::plugin(),
         dogpile_plugin_proxies::plugin(),
+        dogpile_plugin_template_cache::plugin(),
     ];
     let packages: Vec<_> = plugins
         .iter()
@@ -22,10 +23,11 @@ fn plugins_are_linked_into_one_program_and_each_is_itself() {
             "dogpile-plugin-memory",
             "dogpile-plugin-null",
             "dogpile-plugin-manglers",
-            "dogpile-plugin-proxies"
+            "dogpile-plugin-proxies",
+            "dogpile-plugin-template-cache"
         ]
     );
-    let [memory, null, manglers, proxies] = plugins;
+    let [memory, null, manglers, proxies, template_cache] = plugins;
     let host = host();
     let key = host.key("a");
     let value = dogpile_plugin_api::Value::from(&b"value"[..]);
@@ -36,6 +38,9 @@ fn plugins_are_linked_into_one_program_and_each_is_itself() {
     }
     let sha1 = manglers.open_mangler("sha1", "{}", host.raw()).unwrap();
     assert_eq!(sha1.mangle("a").unwrap().len(), 40);
+    template_cache
+        .open_template_cache("template-cache", "{}", host.raw())
+        .unwrap();
     let [memory_alone, log] =
         [(memory, "memory"), (proxies, "log")].map(|(plugin, name)| Offered {
             plugin,

@@ -16,7 +16,7 @@ pub struct Argument<'a> {
 }
 
 impl<'a> Argument<'a> {
-    #[doc(hidden)]
+    /// An argument of that name, for who makes keys of other things than functions.
     pub fn new<T: KeyArgument>(name: &'a str, value: &'a T) -> Self {
         Self { name, value }
     }

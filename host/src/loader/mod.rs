@@ -56,7 +56,7 @@ pub use self::error::{LoadError, LoadErrorKind};
 use self::fault::Fault;
 pub use self::host_functions::host_functions;
 use self::images::{Digest, Image, Images};
-pub use self::open::{OpenError, open_backend, open_mangler, open_proxy};
+pub use self::open::{OpenError, open_backend, open_mangler, open_proxy, open_template_cache};
 pub(crate) use self::open::{close_unused, within};
 
 static IMAGES: Images = Images::new();

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
 use dogpile_plugin_api::abi::RawHost;
-use dogpile_plugin_api::{AnyBackend, BackendInstance, Error, ErrorKind, ManglerInstance, Plugin};
+use dogpile_plugin_api::{
+    AnyBackend, BackendInstance, Error, ErrorKind, ManglerInstance, Plugin, TemplateCacheInstance,
+};
 use parking_lot::{Condvar, Mutex};
 
 /// Why something of a plugin was not opened.
@@ -97,6 +99,19 @@ pub fn open_mangler(
 ) -> Result<ManglerInstance, OpenError> {
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_mangler(&owned, &arguments, &host);
+    within(timeout, name, open, drop)
+}
+
+/// Opens the plugin's template cache `name`, as [`open_backend`] does.
+pub fn open_template_cache(
+    plugin: &Plugin,
+    name: &str,
+    arguments: &str,
+    host: RawHost,
+    timeout: Duration,
+) -> Result<TemplateCacheInstance, OpenError> {
+    let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
+    let open = move || plugin.open_template_cache(&owned, &arguments, &host);
     within(timeout, name, open, drop)
 }
 

@@ -11,8 +11,15 @@ pub(super) struct Keys {
 }
 
 pub(super) const TOP: Keys = Keys {
-    known: &["version", "include", "host", "plugins", "regions"],
-    not_yet: &["templates"],
+    known: &[
+        "version",
+        "include",
+        "host",
+        "plugins",
+        "regions",
+        "templates",
+    ],
+    not_yet: &[],
     hints: &[
         ("plugin", "write [plugins.NAME]"),
         ("region", "write [regions.NAME]"),
@@ -92,6 +99,20 @@ pub(super) const REGION: Keys = Keys {
         (
             "plugin",
             "name it before the backend: backend = \"plugin/backend\"",
+        ),
+    ],
+};
+
+pub(super) const TEMPLATES: Keys = Keys {
+    known: &["plugin", "arguments"],
+    not_yet: &[],
+    hints: &[
+        ("backend", "did you mean `plugin`? regions have a backend"),
+        ("template_cache", "did you mean `plugin`?"),
+        ("args", "did you mean `arguments`?"),
+        (
+            "region",
+            "what is the template cache's goes into [templates.arguments]",
         ),
     ],
 };

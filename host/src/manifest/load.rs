@@ -15,6 +15,7 @@ use super::model::{HostConfig, PluginConfig, RegionConfig};
 use super::read::{Finding, Places, Reader, Table};
 use super::source::{Place, Source};
 use super::syntax::{self, Damage};
+use super::templates::TemplatesConfig;
 
 /// Reads and checks a manifest with its includes.
 pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Manifest, ManifestErrors> {
@@ -30,6 +31,7 @@ pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Manifes
         masked: BTreeMap::new(),
         plugins: BTreeMap::new(),
         regions: BTreeMap::new(),
+        templates: None,
         defined: BTreeMap::new(),
         inputs: BTreeSet::from([path.to_path_buf()]),
         hash: ContentHash::default(),
@@ -52,6 +54,7 @@ struct Load<'e> {
     masked: BTreeMap<Vec<String>, String>,
     plugins: BTreeMap<String, PluginConfig>,
     regions: BTreeMap<String, RegionConfig>,
+    templates: Option<TemplatesConfig>,
     /// Where each plugin and region is defined first.
     defined: BTreeMap<Vec<String>, Place>,
     inputs: BTreeSet<PathBuf>,
@@ -97,7 +100,9 @@ impl<'e> Load<'e> {
         let host = reader.host(&mut root, folder);
         let plugins = reader.named(&mut root, "plugins", "plugin");
         let regions = reader.named(&mut root, "regions", "region");
+        let templates = reader.templates(&mut root);
         reader.refuse_rest_of_manifest(&root);
+        self.templates = templates;
         self.define(index, plugins, regions, &host);
         let damage = self.settle(index, &errors, start);
         if !damage.unclosed {
@@ -287,6 +292,9 @@ impl<'e> Load<'e> {
         for region in self.regions.values() {
             secrets.add_region(region);
         }
+        if let Some(templates) = &self.templates {
+            secrets.add_table(&templates.arguments, false);
+        }
         let inputs: Vec<_> = self.inputs.into_iter().collect();
         self.findings
             .sort_by_key(|finding| (finding.source, finding.span.start));
@@ -305,6 +313,7 @@ impl<'e> Load<'e> {
             host,
             plugins: self.plugins,
             regions: self.regions,
+            templates: self.templates,
             warnings,
             sources: self.sources,
             places: self.places,

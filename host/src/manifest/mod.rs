@@ -44,6 +44,7 @@ mod shown;
 mod source;
 mod suggest;
 mod syntax;
+mod templates;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,7 @@ pub use model::{
 };
 
 pub use resolve::{Unresolved, resolve};
+pub use templates::TemplatesConfig;
 
 use read::Places;
 use secrets::Secrets;
@@ -74,6 +76,7 @@ pub struct Manifest {
     host: HostConfig,
     plugins: BTreeMap<String, PluginConfig>,
     regions: BTreeMap<String, RegionConfig>,
+    templates: Option<TemplatesConfig>,
     warnings: Vec<ManifestError>,
     sources: Vec<Arc<Source>>,
     places: Places,
@@ -120,7 +123,12 @@ impl Manifest {
         &self.regions
     }
 
-    /// Leaves out all other regions, and has that one changed. An error, with those that there are, if it has no such.
+    /// `[templates]`, if it is there.
+    pub fn templates(&self) -> Option<&TemplatesConfig> {
+        self.templates.as_ref()
+    }
+
+    /// Leaves out all other regions and the templates, and has that one changed. An error, with those that there are, if it has no such.
     pub(crate) fn keep_only(
         &mut self,
         region: &str,
@@ -131,6 +139,7 @@ impl Manifest {
         };
         change(&mut kept);
         self.regions = BTreeMap::from([(region.to_owned(), kept)]);
+        self.templates = None;
         Ok(())
     }
 
@@ -295,6 +304,9 @@ impl Manifest {
         if !regions.is_empty() {
             manifest["regions"] = regions.into();
         }
+        if let Some(templates) = &self.templates {
+            manifest["templates"] = templates.masked_value();
+        }
         double_dollars(&mut manifest);
         toml::to_string(&manifest).expect("what came from TOML can be written as TOML")
     }
@@ -323,6 +335,7 @@ impl fmt::Debug for Manifest {
             .field("host", &self.host)
             .field("plugins", &self.plugins)
             .field("regions", &self.regions)
+            .field("templates", &self.templates)
             .field("warnings", &self.warnings.len())
             .field("inputs", &self.inputs)
             .field("content_hash", &self.content_hash)

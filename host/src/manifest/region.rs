@@ -23,7 +23,7 @@ const PROXIES: &str =
     "write [\"zstd\"], or [{ proxy = \"log\", arguments = { level = \"debug\" } }]";
 
 /// What is known of the paths below `path`, by the rest of each.
-fn below<'m, V>(
+pub(super) fn below<'m, V>(
     known: &'m BTreeMap<Vec<String>, V>,
     path: &'m [String],
 ) -> impl Iterator<Item = (&'m [String], &'m V)> {
@@ -391,7 +391,7 @@ impl Reader<'_, '_> {
 }
 
 /// `redis` or `plugin/redis`, in its parts.
-fn offer(text: &str) -> Option<(Option<&str>, &str)> {
+pub(super) fn offer(text: &str) -> Option<(Option<&str>, &str)> {
     let (plugin, name) = match text.split_once('/') {
         Some((plugin, name)) => (Some(plugin), name),
         None => (None, text),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -78,7 +79,10 @@ impl RegionConfig {
         }
         if !self.arguments.is_empty() {
             let mut path = vec!["arguments".to_owned()];
-            put("arguments", self.masked_table(&self.arguments, &mut path));
+            put(
+                "arguments",
+                masked_table(&self.masked, &self.arguments, &mut path),
+            );
         }
         Value::Object(table)
     }
@@ -97,7 +101,7 @@ impl RegionConfig {
                 let mut path = vec!["key_mangler".into(), index.to_string(), "arguments".into()];
                 serde_json::json!({
                     "mangler": mangler.name,
-                    "arguments": self.masked_json(&mangler.arguments, &mut path),
+                    "arguments": masked_json(&self.masked, &mangler.arguments, &mut path),
                 })
             })
             .collect()
@@ -108,40 +112,46 @@ impl RegionConfig {
             let mut path = vec!["proxies".into(), index.to_string(), "arguments".into()];
             serde_json::json!({
                 "proxy": proxy.name,
-                "arguments": self.masked_table(&proxy.arguments, &mut path),
+                "arguments": masked_table(&self.masked, &proxy.arguments, &mut path),
             })
         };
         self.proxies.iter().enumerate().map(shown).collect()
     }
+}
 
-    fn masked_table(&self, table: &Map<String, Value>, path: &mut Vec<String>) -> Value {
-        let mut shown = Map::new();
-        for (key, value) in table {
-            path.push(key.clone());
-            shown.insert(key.clone(), self.masked_json(value, path));
-            path.pop();
-        }
-        Value::Object(shown)
+/// What an interpolation gave, by its path, as it may be shown.
+type Masked = BTreeMap<Vec<String>, String>;
+
+/// A table as it may be shown; `path` is its own.
+pub(super) fn masked_table(
+    masked: &Masked,
+    table: &Map<String, Value>,
+    path: &mut Vec<String>,
+) -> Value {
+    let mut shown = Map::new();
+    for (key, value) in table {
+        path.push(key.clone());
+        shown.insert(key.clone(), masked_json(masked, value, path));
+        path.pop();
     }
+    Value::Object(shown)
+}
 
-    fn masked_json(&self, value: &Value, path: &mut Vec<String>) -> Value {
-        match value {
-            Value::Object(table) => self.masked_table(table, path),
-            Value::Array(items) => {
-                let mut shown = Vec::with_capacity(items.len());
-                for (index, item) in items.iter().enumerate() {
-                    path.push(index.to_string());
-                    shown.push(self.masked_json(item, path));
-                    path.pop();
-                }
-                Value::Array(shown)
+fn masked_json(masked: &Masked, value: &Value, path: &mut Vec<String>) -> Value {
+    match value {
+        Value::Object(table) => masked_table(masked, table, path),
+        Value::Array(items) => {
+            let mut shown = Vec::with_capacity(items.len());
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.to_string());
+                shown.push(masked_json(masked, item, path));
+                path.pop();
             }
-            _ if path.iter().any(|key| names_a_secret(key)) => "***".into(),
-            Value::String(text) => {
-                without_user_information(self.masked.get(path).unwrap_or(text)).into()
-            }
-            plain => plain.clone(),
+            Value::Array(shown)
         }
+        _ if path.iter().any(|key| names_a_secret(key)) => "***".into(),
+        Value::String(text) => without_user_information(masked.get(path).unwrap_or(text)).into(),
+        plain => plain.clone(),
     }
 }
 

@@ -1,24 +1,9 @@
 //! What one call asks for, beside the region's configuration.
 
-use std::time::Duration;
+use dogpile_plugin_api::Expiration;
 
 use super::keep::Keep;
 use crate::slot::Tags;
-
-/// When a value expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiration {
-    /// So long after its creation.
-    After(Duration),
-    /// Never.
-    Never,
-}
-
-impl From<Duration> for Expiration {
-    fn from(time: Duration) -> Self {
-        Self::After(time)
-    }
-}
 
 /// The options of a call.
 #[derive(Clone, Default)]
@@ -51,24 +36,6 @@ impl Call {
         Self {
             own_expiration_time: keep.own_expiration_time(),
             ..self.clone()
-        }
-    }
-}
-
-impl Expiration {
-    /// `u64::MAX` is never.
-    pub(crate) fn nanoseconds(self) -> u64 {
-        match self {
-            Self::Never => u64::MAX,
-            Self::After(time) => u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-        }
-    }
-
-    /// From nanoseconds, where `u64::MAX` is never.
-    pub(crate) fn from_nanoseconds(time: u64) -> Self {
-        match time {
-            u64::MAX => Self::Never,
-            time => Self::After(Duration::from_nanos(time)),
         }
     }
 }

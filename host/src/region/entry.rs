@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::future::ready;
 
+use dogpile_plugin_api::Expiration;
+
 use super::background::{Background, BackgroundAsync};
-use super::call::{Call, Expiration};
+use super::call::Call;
 use super::form::Serde;
 use super::goal::{Anew, Once};
 use super::keep::{Always, ByRegion, Keep, NoneExpires, OwnExpiration, ShouldCache};
@@ -117,8 +119,9 @@ impl<'a, P, X> Entry<'a, P, X> {
     }
 
     /// The caller gets what it creates, whatever fails in the cache: reading and storing are as if the region's
-    /// `on_backend_error` were `"bypass"`, and a value that cannot be serialised is not stored.
-    pub(crate) fn bypass(mut self) -> Self {
+    /// `on_backend_error` were `"bypass"`, and a value that cannot be serialised is not stored. So such a call ends with
+    /// an error only if its creator has not run, or failed itself.
+    pub fn bypass(mut self) -> Self {
         self.call.bypass = true;
         self
     }

@@ -1,6 +1,6 @@
 //! Whether a created value is kept, and for how long.
 
-use super::call::Expiration;
+use dogpile_plugin_api::Expiration;
 
 /// What becomes of a created value. Its callers get it in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dogpile_plugin_api::Value;
+use dogpile_plugin_api::{Expiration, Value};
 
-use super::call::Expiration;
 use super::envelope::Envelope;
 use super::notes::notes;
 

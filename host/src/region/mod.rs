@@ -47,9 +47,10 @@ use std::sync::Arc;
 use dogpile_lock::{Blocking, Clock, Source};
 use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key};
 
+pub use dogpile_plugin_api::Expiration;
+
 pub use self::background::{Background, BackgroundAsync};
 pub use self::cached::Cached;
-pub use self::call::Expiration;
 pub use self::entry::Entry;
 pub use self::form::Cacheable;
 pub use self::key::CacheKey;

@@ -7,9 +7,9 @@ use std::future::ready;
 use std::sync::Arc;
 
 use dogpile_lock::{Blocking, Source};
-use dogpile_plugin_api::Key;
+use dogpile_plugin_api::{Expiration, Key};
 
-use super::call::{Call, Expiration};
+use super::call::Call;
 use super::form::Serde;
 use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;

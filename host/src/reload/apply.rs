@@ -9,15 +9,16 @@ use parking_lot::MutexGuard;
 use super::outcome::Reload;
 use super::plan::{Change, Sketch, plan};
 use super::reaper::{discard, retire};
+use super::templates::{TemplateCacheChange, template_change};
 use crate::ErrorKind;
-use crate::assemble::{Assembly, Refused, unresolved};
+use crate::assemble::{Assembly, Refusals, Refused, unresolved, unresolved_templates};
 use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::loader::{self, LoadError, Loader};
 use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig};
 use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::records::{FirstRead, first_read};
-use crate::registry::{Configured, Origin, Slots, Snapshot, Timeouts};
+use crate::registry::{Configured, Origin, Slots, Snapshot, Templates, Timeouts};
 use crate::slot::Slot;
 
 /// As long as a duration may be in a manifest.
@@ -28,6 +29,7 @@ struct Prepared<'e> {
     next: Snapshot,
     first: FirstRead,
     changes: Vec<Change>,
+    template_change: Option<TemplateCacheChange>,
     /// Held until it is in force, so that no region is held meanwhile which it leaves out.
     slots: MutexGuard<'e, Slots>,
 }
@@ -42,6 +44,7 @@ pub(super) fn apply(
     let current = engine.registry.load_full();
     let prepared = prepare(engine, manifest, &current, is_reload)?;
     let mut reload = Reload::unchanged(current.generation, prepared.changes);
+    reload.templates = prepared.template_change;
     if current.generation > 0 && is_same(&current, &prepared.next) {
         return Ok(reload);
     }
@@ -64,6 +67,7 @@ pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, Ma
     let prepared = prepare(engine, manifest, &current, true)?;
     drop(prepared.slots);
     let mut reload = Reload::unchanged(current.generation, prepared.changes);
+    reload.templates = prepared.template_change;
     reload.planned = true;
     reload.changed = !is_same(&current, &prepared.next);
     discard(prepared.next);
@@ -91,10 +95,13 @@ fn prepare<'e>(
         shared: RefCell::new(current.shared_instances()),
     };
     let regions = open(&assembly, manifest, all_loaded, &mut errors);
+    let templates = templates(&assembly, manifest, all_loaded, &mut errors);
     let new: Vec<_> = regions.iter().map(sketch).collect();
     let changes = plan(&listed(current), &new);
+    let template_change = template_change(current.templates.as_ref(), templates.as_ref());
     let mut next = Snapshot::new(plugins);
     next.timeouts = timeouts(manifest);
+    next.templates = templates;
     for region in current
         .regions()
         .filter(|region| region.origin == Origin::Code)
@@ -121,6 +128,7 @@ fn prepare<'e>(
         next,
         first,
         changes,
+        template_change,
         slots,
     })
 }
@@ -160,8 +168,12 @@ pub(super) fn more_errors(engine: &Engine, manifest: &Manifest) -> Vec<ManifestE
     if all_known {
         for (name, region) in manifest.regions() {
             let unresolved = unresolved(region, &known).into_iter();
-            errors.extend(unresolved.map(|refused| refused_at(manifest, name, refused)));
+            let place = ["regions", name];
+            errors.extend(unresolved.map(|refused| refused_at(manifest, &place, refused)));
         }
+        let templates = manifest.templates();
+        let unresolved = templates.and_then(|config| unresolved_templates(config, &known));
+        errors.extend(unresolved.map(|refused| refused_at(manifest, &["templates"], refused)));
     }
     errors
 }
@@ -173,7 +185,12 @@ fn is_same(current: &Snapshot, next: &Snapshot) -> bool {
             old.config == new.config && Arc::ptr_eq(&old.instance, &new.instance)
         })
     };
-    current.plugins.is_same(&next.plugins)
+    let same_templates = match (&current.templates, &next.templates) {
+        (Some(old), Some(new)) => Arc::ptr_eq(&old.cache, &new.cache) && old.config == new.config,
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    same_templates
+        && current.plugins.is_same(&next.plugins)
         && current.regions().count() == next.regions().count()
         && current.regions().all(same)
 }
@@ -281,17 +298,57 @@ fn open(
         match assembly.region(&Arc::new(config.clone()), &slot) {
             Ok(region) => regions.push(region),
             Err(refusals) => {
-                let matters = |one: &Refused| all_loaded || one.kind != ErrorKind::PluginNotFound;
-                let refused = refusals.0.into_iter().filter(matters);
-                errors.extend(refused.map(|refused| refused_at(manifest, name, refused)));
+                errors.extend(refused(manifest, &["regions", name], refusals, all_loaded));
             }
         }
     }
     regions
 }
 
-fn refused_at(manifest: &Manifest, region: &str, refused: Refused) -> ManifestError {
-    let mut path = vec!["regions", region];
+/// The templates' cache: that of the program, or what the manifest says.
+fn templates(
+    assembly: &Assembly<'_>,
+    manifest: &Manifest,
+    all_loaded: bool,
+    errors: &mut Vec<ManifestError>,
+) -> Option<Templates> {
+    let in_code = assembly.current.templates.as_ref();
+    let in_code = in_code.filter(|templates| templates.origin == Origin::Code);
+    let (Some(config), None) = (manifest.templates(), in_code) else {
+        if manifest.templates().is_some() {
+            errors.push(manifest.error_at_key(
+                &["templates"],
+                "the templates are configured in the program's code",
+                "configure them once: here, or in code",
+            ));
+        }
+        return in_code.cloned();
+    };
+    match assembly.templates(&Arc::new(config.clone())) {
+        Ok(templates) => Some(templates),
+        Err(refusals) => {
+            errors.extend(refused(manifest, &["templates"], refusals, all_loaded));
+            None
+        }
+    }
+}
+
+/// Refusals of what stands at a place of the manifest. Where a plugin did not load, that something is not offered is a
+/// consequence.
+fn refused<'a>(
+    manifest: &'a Manifest,
+    place: &'a [&'a str],
+    refusals: Refusals,
+    all_loaded: bool,
+) -> impl Iterator<Item = ManifestError> + 'a {
+    let refused = refusals.0.into_iter();
+    refused
+        .filter(move |one| all_loaded || one.kind != ErrorKind::PluginNotFound)
+        .map(move |one| refused_at(manifest, place, one))
+}
+
+fn refused_at(manifest: &Manifest, place: &[&str], refused: Refused) -> ManifestError {
+    let mut path = place.to_vec();
     path.extend(refused.place.iter().map(String::as_str));
     if refused.about_key {
         manifest.error_at_key(&path, refused.message, refused.remedy)
@@ -332,7 +389,8 @@ fn on_the_same_keys<'a>(
     next.refuse_same_keys().filter_map(|(pair, refused)| {
         let mut pair = pair.into_iter();
         let listed = pair.rfind(|region| region.origin == Origin::Manifest)?;
-        Some(refused_at(manifest, &listed.config.name, refused))
+        let place = ["regions", &listed.config.name];
+        Some(refused_at(manifest, &place, refused))
     })
 }
 
@@ -368,7 +426,8 @@ fn keeps_objects<'a>(
 ) -> impl Iterator<Item = ManifestError> + 'a {
     next.regions().filter_map(|region| {
         let refused = region.refuse_objects(current.region(region.slot.number))?;
-        Some(refused_at(manifest, &region.config.name, refused))
+        let place = ["regions", &region.config.name];
+        Some(refused_at(manifest, &place, refused))
     })
 }
 

@@ -4,6 +4,7 @@ mod apply;
 mod outcome;
 mod plan;
 mod reaper;
+mod templates;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::{Error, ErrorKind, Result};
 pub use self::outcome::Reload;
 pub use self::plan::{Change, ChangeKind};
 pub(crate) use self::reaper::retire;
+pub use self::templates::TemplateCacheChange;
 
 /// Follows a manifest: applies it when told to, and by itself when it changes.
 pub(crate) struct Follower {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Change, ChangeKind};
+use super::templates::TemplateCacheChange;
 
 /// The outcome of a reload, or of planning one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Reload {
     pub planned: bool,
     /// What becomes of each region of the manifest.
     pub changes: Vec<Change>,
+    /// What becomes of the template cache, if there is or was one.
+    #[serde(default)]
+    pub templates: Option<TemplateCacheChange>,
     /// What works, but probably not as it is meant; each as an error is printed, with its place.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -31,6 +35,7 @@ impl Reload {
             changed: false,
             planned: false,
             changes,
+            templates: None,
             warnings: Vec::new(),
         }
     }
@@ -56,6 +61,11 @@ impl fmt::Display for Reload {
             } else {
                 write!(f, "\n{change}")?;
             }
+        }
+        let templates = self.templates.as_ref();
+        if let Some(change) = templates.filter(|change| change.kind != ChangeKind::Kept) {
+            f.write_str("\n")?;
+            change.write(f, self.planned)?;
         }
         if kept > 0 {
             let keep = if self.planned { "would keep" } else { "kept" };

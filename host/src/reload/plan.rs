@@ -34,6 +34,20 @@ pub enum ChangeKind {
     Kept,
 }
 
+impl ChangeKind {
+    /// What is done, or would be.
+    pub(super) fn verb(self, planned: bool) -> &'static str {
+        let (would, did) = match self {
+            Self::Added => ("would add", "added"),
+            Self::Removed => ("would remove", "removed"),
+            Self::Swapped => ("would swap", "swapped"),
+            Self::Changed => ("would change", "changed"),
+            Self::Kept => ("would keep", "kept"),
+        };
+        if planned { would } else { did }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, false)
@@ -53,14 +67,7 @@ impl Change {
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, planned: bool) -> fmt::Result {
-        let (would, did) = match self.kind {
-            ChangeKind::Added => ("would add", "added"),
-            ChangeKind::Removed => ("would remove", "removed"),
-            ChangeKind::Swapped => ("would swap", "swapped"),
-            ChangeKind::Changed => ("would change", "changed"),
-            ChangeKind::Kept => ("would keep", "kept"),
-        };
-        let word = if planned { would } else { did };
+        let word = self.kind.verb(planned);
         write!(f, "{word} region `{}`", self.region)?;
         if !self.because.is_empty() {
             write!(f, " ({})", self.because.join(", "))?;

@@ -9,6 +9,7 @@ use dogpile_plugin_api::{
     Storage, Value, export_plugin,
 };
 
+use crate::judge::Judge;
 use crate::support::DEADLINE;
 
 static LOGS: LazyLock<Mutex<HashMap<String, Arc<Log>>>> = LazyLock::new(Mutex::default);
@@ -309,4 +310,5 @@ impl Proxy for Bytes {
 export_plugin! {
     backends: { "probe" => Probe }
     proxies: { "through" => Through, "bytes" => Bytes }
+    template_caches: { "judge" => Judge }
 }

@@ -13,6 +13,7 @@
 
 mod header;
 mod raw;
+mod template_cache;
 
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr};
@@ -20,6 +21,9 @@ use abi_stable::std_types::{ROption, RSlice, RStr};
 pub use self::header::{ABI_EPOCH, ABI_STABLE_VERSION, MAGIC, PluginHeader, SYMBOL_PREFIX, layout};
 pub(crate) use self::raw::Raw;
 pub use self::raw::RawValue;
+pub use self::template_cache::{
+    RawTemplateCache, RawTemplateEntry, TemplateCacheTable, TemplateCacheTableRef,
+};
 pub use crate::value::{Header as ValueHeader, ValueVtable};
 use crate::{Key, Lease};
 
@@ -48,13 +52,20 @@ pub struct PluginTable {
         mangler_given: &mut ROption<RawMangler>,
     ) -> RawValue,
     /// Opens a proxy by name; `arguments` are JSON. The plugin destroys `inner_given`, even if it does not open.
-    #[sabi(last_prefix_field)]
     pub open_proxy: extern "C" fn(
         name: RStr<'_>,
         arguments: RStr<'_>,
         host_borrowed: &RawHost,
         inner_given: RawBackend,
         proxy_given: &mut ROption<RawBackend>,
+    ) -> RawValue,
+    /// Opens a template cache by name; `arguments` are JSON.
+    #[sabi(last_prefix_field)]
+    pub open_template_cache: extern "C" fn(
+        name: RStr<'_>,
+        arguments: RStr<'_>,
+        host_borrowed: &RawHost,
+        cache_given: &mut ROption<RawTemplateCache>,
     ) -> RawValue,
 }
 

@@ -4,11 +4,13 @@ use abi_stable::std_types::ROption;
 use serde::{Deserialize, Serialize};
 
 use super::any::AnyBackend;
-use super::provide::{Registration, describe, open_backend, open_mangler, open_proxy};
+use super::provide::{
+    Registration, describe, open_backend, open_mangler, open_proxy, open_template_cache,
+};
 use super::table::give;
-use super::{BackendInstance, ManglerInstance};
+use super::{BackendInstance, ManglerInstance, TemplateCacheInstance};
 use crate::abi::{PluginTableRef, Raw, RawHost};
-use crate::{Backend, Error, ErrorKind, Proxy, Result};
+use crate::{Backend, Error, ErrorKind, Proxy, Result, TemplateCache};
 
 /// A plugin's table, ready to be called: linked into the program, or loaded from a file by the host.
 #[derive(Clone, Copy)]
@@ -41,6 +43,9 @@ pub struct PluginInfo {
     /// Its proxies.
     #[serde(default)]
     pub proxies: Vec<ProxyInfo>,
+    /// Its template caches.
+    #[serde(default)]
+    pub template_caches: Vec<TemplateCacheInfo>,
 }
 
 /// What a plugin says of one of its backends.
@@ -73,6 +78,16 @@ pub struct ProxyInfo {
     pub arguments: serde_json::Value,
 }
 
+/// What a plugin says of one of its template caches.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TemplateCacheInfo {
+    /// The name by which `plugin` in `[templates]` names it.
+    pub name: String,
+    /// JSON Schema of its arguments.
+    #[serde(default)]
+    pub arguments: serde_json::Value,
+}
+
 impl Plugin {
     /// A plugin from its table.
     ///
@@ -95,6 +110,13 @@ impl Plugin {
     pub fn of_proxy<P: Proxy>(name: &'static str) -> Self {
         Self(Code::Registered(Box::leak(Box::new([
             Registration::proxy::<P>(name),
+        ]))))
+    }
+
+    /// A plugin of one template cache of the program's own, as [`Plugin::of_backend`] is of a backend.
+    pub fn of_template_cache<T: TemplateCache>(name: &'static str) -> Self {
+        Self(Code::Registered(Box::leak(Box::new([
+            Registration::template_cache::<T>(name),
         ]))))
     }
 
@@ -179,6 +201,33 @@ impl Plugin {
             ROption::RNone => Err(Error::new(
                 ErrorKind::Contract,
                 "open answered with no key mangler",
+            )),
+        }
+    }
+
+    /// Opens a template cache; `arguments` are a JSON object.
+    pub fn open_template_cache(
+        &self,
+        name: &str,
+        arguments: &str,
+        host: &RawHost,
+    ) -> Result<TemplateCacheInstance> {
+        let mut given = ROption::RNone;
+        let (name, arguments) = (name.into(), arguments.into());
+        let answer = match self.0 {
+            Code::Table(table) => (table.open_template_cache())(name, arguments, host, &mut given),
+            Code::Registered(registered) => {
+                open_template_cache(registered, name, arguments, host, &mut given)
+            }
+        };
+        // SAFETY: as in `describe`.
+        unsafe { answer.take()? };
+        match given {
+            // SAFETY: the plugin gave it to this call alone.
+            ROption::RSome(raw) => unsafe { TemplateCacheInstance::new(raw) },
+            ROption::RNone => Err(Error::new(
+                ErrorKind::Contract,
+                "open answered with no template cache",
             )),
         }
     }

@@ -4,11 +4,14 @@ use abi_stable::std_types::{ROption, RStr};
 
 use super::any::{OfBackend, OfProxy, Proxied};
 use super::barrier::{answer, done};
-use super::plugin::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo};
+use super::plugin::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo, TemplateCacheInfo};
 use super::table::give;
-use super::{BackendInstance, logging, mangler};
-use crate::abi::{RawBackend, RawHost, RawMangler, RawValue};
-use crate::{Backend, Error, ErrorKind, HostContext, KeyMangler, Proxy, Result, Value, arguments};
+use super::{BackendInstance, logging, mangler, template_cache};
+use crate::abi::{RawBackend, RawHost, RawMangler, RawTemplateCache, RawValue};
+use crate::{
+    Backend, Error, ErrorKind, HostContext, KeyMangler, Proxy, Result, TemplateCache, Value,
+    arguments,
+};
 
 /// What a plugin registers, in the order of its `export_plugin!`. Made by that macro.
 #[doc(hidden)]
@@ -29,18 +32,25 @@ pub enum Registration {
         open: OpenProxy,
         schema: fn() -> String,
     },
+    TemplateCache {
+        name: &'static str,
+        open: OpenTemplateCache,
+        schema: fn() -> String,
+    },
 }
 
 type OpenBackend = fn(&str, HostContext) -> Result<RawBackend>;
 type OpenMangler = fn(&str, HostContext) -> Result<RawMangler>;
 type OpenProxy = fn(&str, Proxied, HostContext) -> Result<RawBackend>;
+type OpenTemplateCache = fn(&str, HostContext) -> Result<RawTemplateCache>;
 
 impl Registration {
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Backend { name, .. } | Self::Mangler { name, .. } | Self::Proxy { name, .. } => {
-                name
-            }
+            Self::Backend { name, .. }
+            | Self::Mangler { name, .. }
+            | Self::Proxy { name, .. }
+            | Self::TemplateCache { name, .. } => name,
         }
     }
 
@@ -70,6 +80,14 @@ impl Registration {
             schema: arguments::schema::<P::Arguments>,
         }
     }
+
+    pub const fn template_cache<T: TemplateCache>(name: &'static str) -> Self {
+        Self::TemplateCache {
+            name,
+            open: template_cache::open::<T>,
+            schema: arguments::schema::<T::Arguments>,
+        }
+    }
 }
 
 /// The body of [`crate::abi::PluginTable::describe`].
@@ -88,6 +106,7 @@ pub fn describe(
             backends: Vec::new(),
             manglers: Vec::new(),
             proxies: Vec::new(),
+            template_caches: Vec::new(),
         };
         for registration in registered {
             let schema =
@@ -113,6 +132,14 @@ pub fn describe(
                     name, schema: of, ..
                 } => {
                     info.proxies.push(ProxyInfo {
+                        name: (*name).to_owned(),
+                        arguments: schema(of),
+                    });
+                }
+                Registration::TemplateCache {
+                    name, schema: of, ..
+                } => {
+                    info.template_caches.push(TemplateCacheInfo {
                         name: (*name).to_owned(),
                         arguments: schema(of),
                     });
@@ -213,6 +240,32 @@ pub fn open_proxy(
         }
         Err(Error::unsupported(format!(
             "this plugin has no proxy `{name}`"
+        )))
+    })
+}
+
+/// The body of [`crate::abi::PluginTable::open_template_cache`].
+#[doc(hidden)]
+pub fn open_template_cache(
+    registered: &[Registration],
+    name: RStr<'_>,
+    arguments: RStr<'_>,
+    host: &RawHost,
+    cache: &mut ROption<RawTemplateCache>,
+) -> RawValue {
+    done("open", || {
+        for registration in registered {
+            if let Registration::TemplateCache {
+                name: own, open, ..
+            } = registration
+                && *own == name.as_str()
+            {
+                *cache = ROption::RSome(open(arguments.as_str(), HostContext::new(*host))?);
+                return Ok(());
+            }
+        }
+        Err(Error::unsupported(format!(
+            "this plugin has no template cache `{name}`"
         )))
     })
 }

@@ -2,8 +2,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use super::files::MAX_FILE;
-use super::paths::is_plain;
+use crate::views::{MAX_FILE, is_plain};
 
 /// A file of the folder `static`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use tera::Context;
 
-use super::error::SiteError;
-use super::plan::Plan;
+use super::paths::path_of;
+use crate::views::{PageOptions, Plan, ViewError};
 
 /// A page of a [`Site`](super::Site) as it was when it was asked for: whatever is saved meanwhile, its digest and all
 /// its renders are of the same templates and data. A clone is cheap.
@@ -19,7 +19,7 @@ enum Inner {
     /// The site could not be read, so nothing is known of the page but its name.
     Unread {
         name: String,
-        error: SiteError,
+        error: ViewError,
     },
 }
 
@@ -28,14 +28,14 @@ impl Page {
         Self(Inner::Whole(plan))
     }
 
-    pub(crate) fn unread(name: String, error: SiteError) -> Self {
+    pub(crate) fn unread(name: String, error: ViewError) -> Self {
         Self(Inner::Unread { name, error })
     }
 
     /// The name of its template: `a/b.html`.
     pub fn name(&self) -> &str {
         match &self.0 {
-            Inner::Whole(plan) => &plan.name,
+            Inner::Whole(plan) => plan.template.name(),
             Inner::Unread { name, .. } => name,
         }
     }
@@ -48,7 +48,7 @@ impl Page {
     /// Empty if the site cannot be read. Such a page renders to an error, so there is nothing to cache.
     pub fn digest(&self) -> &str {
         match &self.0 {
-            Inner::Whole(plan) => &plan.digest,
+            Inner::Whole(plan) => plan.template.digest(),
             Inner::Unread { .. } => "",
         }
     }
@@ -58,7 +58,7 @@ impl Page {
     /// A template sees `query` (a map of strings; of equal names the last counts), `path` (that of the page: `/a/b`),
     /// `rendered_at` (RFC 3339, UTC) and `data.stem` for each file `data/stem.json`. An error names the file and,
     /// where there is one, the line; it concerns this page alone.
-    pub fn render(&self, query: &[(String, String)]) -> Result<String, SiteError> {
+    pub fn render(&self, query: &[(String, String)]) -> Result<String, ViewError> {
         let plan = match &self.0 {
             Inner::Whole(plan) => plan,
             Inner::Unread { error, .. } => return Err(error.clone()),
@@ -69,12 +69,12 @@ impl Page {
             .collect();
         let mut context = Context::new();
         context.insert("query", &query);
-        context.insert("path", &plan.path);
+        context.insert("path", &path_of(plan.template.name()));
         context.insert(
             "rendered_at",
             &humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         );
-        plan.render(context)
+        plan.render(context, PageOptions::default())
     }
 }
 

@@ -1,12 +1,13 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::assets::{self, StaticFile};
-use super::error::SiteError;
+use super::filters;
 use super::page::Page;
 use super::paths::template_of;
-use super::snapshot::Snapshot;
+use crate::cache::ViewCache;
+use crate::views::{Followed, Layout, Settings, ViewError};
 
 /// A folder of templates, data and static files, followed as it is edited.
 ///
@@ -32,22 +33,26 @@ use super::snapshot::Snapshot;
 /// Beside Tera's own, templates have the filters `urlencode` (a value for a query string) and `thousands` (`8,849`)
 /// and the function `great_circle_km(from=…, to=…)` of two maps with `latitude` and `longitude`.
 pub struct Site {
-    dir: PathBuf,
-    snapshot: RwLock<Arc<Snapshot>>,
-    /// Held by the one who reads files; the snapshot is swapped under it.
-    refresh: Mutex<()>,
+    followed: Followed,
 }
 
 impl Site {
-    /// Opens the site in `dir`. The error is about the folder; broken templates and data do not keep a site from being
-    /// opened, see [`check`](Self::check).
-    pub fn open(dir: &Path) -> Result<Site, SiteError> {
-        let snapshot = Snapshot::take(dir, None)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            snapshot: RwLock::new(Arc::new(snapshot)),
-            refresh: Mutex::new(()),
-        })
+    /// Opens the site in `dir`, without a cache: what its templates say of one is rendered each time. The error is about
+    /// the folder; broken templates and data do not keep a site from being opened, see [`check`](Self::check).
+    pub fn open(dir: &Path) -> Result<Site, ViewError> {
+        Self::open_with(dir, ViewCache::off())
+    }
+
+    /// Opens the site in `dir`, whose fragments are kept in `cache`: what stands between `{% cache … %}` and
+    /// `{% endcache %}`, see [`Views`](crate::Views). Their keys hold the digests of the data files that they use.
+    pub fn open_with(dir: &Path, cache: ViewCache) -> Result<Site, ViewError> {
+        let settings = Settings {
+            cache,
+            has_data: true,
+            setup: Box::new(filters::register),
+        };
+        let followed = Followed::open(dir, Layout::Site, settings)?;
+        Ok(Self { followed })
     }
 
     /// The page that a request path names: `/` is `index.html`, `/a/b` is `a/b.html`. Decodes nothing: `path` is
@@ -57,70 +62,41 @@ impl Site {
     /// error.
     pub fn page(&self, path: &str) -> Option<Page> {
         let name = template_of(path)?;
-        match self.current() {
+        match self.followed.current() {
             Ok(snapshot) => Some(Page::whole(Arc::clone(snapshot.pages.get(&name)?))),
             Err(error) => Some(Page::unread(name, error)),
         }
     }
 
     /// All pages, ordered by the names of their templates.
-    pub fn pages(&self) -> Result<Vec<Page>, SiteError> {
-        let snapshot = self.current()?;
+    pub fn pages(&self) -> Result<Vec<Page>, ViewError> {
+        let snapshot = self.followed.current()?;
         let plans = snapshot.pages.values();
         Ok(plans.map(|plan| Page::whole(Arc::clone(plan))).collect())
     }
 
     /// Compiles every page without rendering one, and gives what is wrong, each error once.
-    pub fn check(&self) -> Vec<SiteError> {
-        let snapshot = match self.current() {
-            Ok(snapshot) => snapshot,
-            Err(error) => return vec![error],
-        };
-        let mut errors: Vec<SiteError> = Vec::new();
-        for error in snapshot.pages.values().filter_map(|plan| plan.check()) {
-            if !errors
-                .iter()
-                .any(|known| known.to_string() == error.to_string())
-            {
-                errors.push(error);
-            }
-        }
-        errors
+    pub fn check(&self) -> Vec<ViewError> {
+        self.followed.check()
+    }
+
+    /// What works, but probably not as it is meant, each once: see [`Views::warnings`](crate::Views::warnings).
+    pub fn warnings(&self) -> Vec<ViewError> {
+        self.followed.warnings()
     }
 
     /// The file that a request path such as `/static/site.css` names, percent-decoded already. It is read at each call.
     /// `None`: there is no such file in `DIR/static`, it cannot be read, or it has more than 64 MiB. A symbolic link is
     /// followed if it stays in that folder.
     pub fn static_file(&self, path: &str) -> Option<StaticFile> {
-        assets::read(&self.dir, path)
-    }
-
-    /// The snapshot if it is current, or a new one.
-    fn current(&self) -> Result<Arc<Snapshot>, SiteError> {
-        let snapshot = self.latest();
-        if snapshot.is_current(&self.dir) {
-            return Ok(snapshot);
-        }
-        // The mutex guards no data, and the snapshot is swapped whole: after a panic both are as good as before.
-        let _one = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = self.latest();
-        let snapshot = Arc::new(Snapshot::take(&self.dir, Some(&latest))?);
-        *self
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
-        Ok(snapshot)
-    }
-
-    fn latest(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+        assets::read(&self.followed.dir, path)
     }
 }
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
-            .field("dir", &self.dir)
+            .field("dir", &self.followed.dir)
             .finish_non_exhaustive()
     }
 }

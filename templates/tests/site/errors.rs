@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use dogpile_templates::{Site, SiteErrorKind};
+use dogpile_templates::{Site, ViewErrorKind};
 
 use crate::support::{Fixture, error_of, page, render};
 
@@ -10,7 +10,7 @@ fn a_folder_that_is_no_site_is_refused_with_its_name_and_a_remedy() {
     let fixture = Fixture::new(&[("file", "")]);
     for dir in ["absent", "file"] {
         let error = Site::open(&fixture.path(dir)).unwrap_err();
-        assert_eq!(error.kind(), SiteErrorKind::Folder);
+        assert_eq!(error.kind(), ViewErrorKind::Folder);
         assert_eq!(error.file(), fixture.path(dir));
         assert!(
             error.to_string().contains("templates/index.html"),
@@ -111,7 +111,7 @@ fn bad_json_names_file_and_line_and_concerns_only_the_pages_that_use_it() {
         fixture.write("data/a.json", bad);
         for path in ["/a", "/all"] {
             let error = error_of(&site, path);
-            assert_eq!(error.kind(), SiteErrorKind::Data);
+            assert_eq!(error.kind(), ViewErrorKind::Data);
             assert_eq!(error.file(), fixture.path("data/a.json"));
             assert_eq!(error.line(), Some(line), "{error}");
         }
@@ -127,7 +127,7 @@ fn a_file_that_is_not_utf8_names_the_line() {
     fixture.write("templates/a.html", b"one\ntw\xc3\xb6 \xff");
     let site = fixture.site();
     let error = error_of(&site, "/a");
-    assert_eq!(error.kind(), SiteErrorKind::File);
+    assert_eq!(error.kind(), ViewErrorKind::File);
     assert_eq!((error.line(), error.column()), (Some(2), Some(5)));
     assert_eq!(render(&site, "/b"), "b");
     fixture.write("templates/a.html", "{{ data.d }}");
@@ -201,7 +201,7 @@ fn a_file_that_cannot_be_read_is_an_error_until_it_can() {
         return;
     }
     let site = fixture.site();
-    assert_eq!(error_of(&site, "/a").kind(), SiteErrorKind::File);
+    assert_eq!(error_of(&site, "/a").kind(), ViewErrorKind::File);
     assert_eq!(render(&site, "/b"), "b");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(render(&site, "/a"), "a");
@@ -213,7 +213,7 @@ fn a_site_that_vanishes_answers_with_an_error_and_comes_back() {
     let site = fixture.site();
     let away = fixture.around.path().join("away");
     fs::rename(&fixture.dir, &away).unwrap();
-    assert_eq!(error_of(&site, "/a").kind(), SiteErrorKind::Folder);
+    assert_eq!(error_of(&site, "/a").kind(), ViewErrorKind::Folder);
     assert_eq!(page(&site, "/a").digest(), "");
     assert_eq!(site.check().len(), 1);
     assert!(site.page("/../a").is_none());

@@ -58,7 +58,7 @@ pub(crate) fn digest(site: &Site, path: &str) -> String {
     page(site, path).digest().to_owned()
 }
 
-pub(crate) fn error_of(site: &Site, path: &str) -> dogpile_templates::SiteError {
+pub(crate) fn error_of(site: &Site, path: &str) -> dogpile_templates::ViewError {
     page(site, path)
         .render(&[])
         .expect_err("the page is broken, but it renders")

@@ -133,7 +133,7 @@ fn regions(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
     Ok(errors)
 }
 
-/// Whether what the regions name is offered.
+/// Whether what the regions and the templates name is offered.
 fn names(manifest: &Manifest, plugins: &[(&str, Described)]) -> Vec<ManifestError> {
     let offers = |of: fn(&Described) -> Vec<&str>| -> Vec<(&str, Vec<&str>)> {
         plugins.iter().map(|(name, one)| (*name, of(one))).collect()
@@ -141,6 +141,15 @@ fn names(manifest: &Manifest, plugins: &[(&str, Described)]) -> Vec<ManifestErro
     let (backends, manglers) = (offers(Described::backends), offers(Described::manglers));
     let proxies = offers(Described::proxies);
     let mut errors = Vec::new();
+    if let Some(templates) = manifest.templates() {
+        let (plugin, name) = split(&templates.plugin);
+        let offered = offers(Described::template_caches);
+        if let Err(Unresolved { message, remedy }) =
+            resolve("template cache", plugin, name, &offered)
+        {
+            errors.push(manifest.error_at(&["templates", "plugin"], message, remedy));
+        }
+    }
     for (name, region) in manifest.regions() {
         let mut check = |path: &[&str], found: Result<usize, Unresolved>| {
             if let Err(Unresolved { message, remedy }) = found {

@@ -152,7 +152,12 @@ fn describe(text: &mut String, described: &Described) -> std::fmt::Result {
         .proxies
         .iter()
         .map(|one| ("proxy", &one.name, &one.arguments));
-    for (kind, name, arguments) in backends.chain(manglers).chain(proxies) {
+    let template_caches = described
+        .template_caches
+        .iter()
+        .map(|one| ("template cache", &one.name, &one.arguments));
+    let offered = backends.chain(manglers).chain(proxies);
+    for (kind, name, arguments) in offered.chain(template_caches) {
         writeln!(text, "  {kind}: {name}")?;
         for argument in schema::arguments(arguments) {
             writeln!(text, "    {argument}")?;

@@ -65,6 +65,10 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
         ];
         writeln!(text, "\n{}", table(head, &regions).trim_end())?;
     }
+    if let Some(templates) = &status.templates {
+        let (plugin, name, state) = (&templates.plugin, &templates.name, &templates.state);
+        writeln!(text, "\ntemplates: {plugin}/{name}, {state}")?;
+    }
     Ok(text)
 }
 

@@ -1,7 +1,7 @@
 //! What is known of a plugin.
 
 use dogpile::loader::{Inspected, Loaded};
-use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo};
+use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo, TemplateCacheInfo};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -15,6 +15,7 @@ pub(crate) struct Described {
     pub(crate) backends: Vec<BackendInfo>,
     pub(crate) manglers: Vec<ManglerInfo>,
     pub(crate) proxies: Vec<ProxyInfo>,
+    pub(crate) template_caches: Vec<TemplateCacheInfo>,
 }
 
 impl Described {
@@ -28,6 +29,7 @@ impl Described {
             backends: Vec::new(),
             manglers: Vec::new(),
             proxies: Vec::new(),
+            template_caches: Vec::new(),
         }
     }
 
@@ -41,6 +43,7 @@ impl Described {
             backends: info.backends,
             manglers: info.manglers,
             proxies: info.proxies,
+            template_caches: info.template_caches,
         }
     }
 
@@ -52,6 +55,12 @@ impl Described {
     /// The names of its key manglers.
     pub(crate) fn manglers(&self) -> Vec<&str> {
         self.manglers.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    /// The names of its template caches.
+    pub(crate) fn template_caches(&self) -> Vec<&str> {
+        let caches = self.template_caches.iter();
+        caches.map(|one| one.name.as_str()).collect()
     }
 
     /// The names of its proxies.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::body::Bytes;
 use dogpile::{Cached, Region, Source};
-use dogpile_templates::{Page, Site, SiteError, StaticFile};
+use dogpile_templates::{Page, Site, StaticFile, ViewError};
 use tokio::sync::Semaphore;
 use tokio::task;
 
@@ -87,7 +87,7 @@ fn cached(region: &Region, page: &Page, query: &[(String, String)]) -> Result<Re
     }
     let key = key(page.name(), query, page.digest());
     let made = region.try_get_or_create(key, || page.render(query));
-    let html = made.map_err(|error| match error.creator::<SiteError>() {
+    let html = made.map_err(|error| match error.creator::<ViewError>() {
         Some(error) => anyhow::Error::new(error.clone()),
         None => anyhow::Error::new(error),
     })?;

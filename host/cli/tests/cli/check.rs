@@ -217,3 +217,34 @@ fn proxies_must_be_offered_and_take_their_arguments() {
         "{run:?}"
     );
 }
+
+#[test]
+fn the_templates_name_a_template_cache_that_is_offered_and_takes_its_arguments() {
+    let templates = "[plugins.template-cache]\n[templates]\nplugin = \"template-cache\"\n\
+                     arguments = { region = \"pages\" }\n";
+    let manifest = format!("{PAGES}{templates}");
+    let folder = Folder::new(&manifest);
+    folder.add_plugin("template_cache");
+    let run = folder.dogpile(&["check"]);
+    assert_eq!(run.status, Some(0), "{run:?}");
+    for (wrong, error) in [
+        (
+            manifest.replace("plugin = \"template-cache\"", "plugin = \"template-cash\""),
+            "no plugin offers the template cache `template-cash`",
+        ),
+        (
+            manifest.replace("region = \"pages\"", "regoin = \"pages\""),
+            "`template-cache` refuses its arguments",
+        ),
+    ] {
+        folder.write("dogpile.toml", &wrong);
+        let run = folder.dogpile(&["check"]);
+        assert_eq!(run.status, Some(1), "{run:?}");
+        assert!(run.stderr.contains(error), "{run:?}");
+    }
+    // Without opening anything, what is not offered shows all the same.
+    let wrong = manifest.replace("plugin = \"template-cache\"", "plugin = \"template-cash\"");
+    folder.write("dogpile.toml", &wrong);
+    let run = folder.dogpile(&["check", "--no-connect"]);
+    assert!(run.stderr.contains("`template-cash`"), "{run:?}");
+}

@@ -90,3 +90,19 @@ fn proxies_are_described_with_their_arguments() {
         "",
     );
 }
+
+#[test]
+fn a_template_cache_is_described_with_its_arguments() {
+    let manifest = "version = 1\n[host]\nplugin_dir = \"plugins\"\n[plugins.template-cache]\n";
+    let folder = Folder::without_plugins(manifest);
+    folder.add_plugin("template_cache");
+    let run = folder.dogpile(&["plugins"]);
+    assert_eq!(run.status, Some(0), "{run:?}");
+    for line in [
+        "  template cache: template-cache\n",
+        "    expiration_time: number or string\n",
+        "    region: string = \"pages\"\n",
+    ] {
+        assert!(run.stdout.contains(line), "no {line:?} in {run:?}");
+    }
+}

@@ -5,7 +5,7 @@ use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RStr};
 use abi_stable::type_layout::TypeLayout;
 use dogpile_plugin_api::abi::{
-    PluginHeader, PluginTableRef, RawBackend, RawHost, RawMangler, RawValue,
+    PluginHeader, PluginTableRef, RawBackend, RawHost, RawMangler, RawTemplateCache, RawValue,
 };
 
 #[repr(C)]
@@ -27,13 +27,19 @@ pub struct PluginTable {
         host_borrowed: &RawHost,
         mangler_given: &mut ROption<RawMangler>,
     ) -> RawValue,
-    #[sabi(last_prefix_field)]
     pub open_proxy: extern "C" fn(
         name: RStr<'_>,
         arguments: RStr<'_>,
         host_borrowed: &RawHost,
         inner_given: RawBackend,
         proxy_given: &mut ROption<RawBackend>,
+    ) -> RawValue,
+    #[sabi(last_prefix_field)]
+    pub open_template_cache: extern "C" fn(
+        name: RStr<'_>,
+        arguments: RStr<'_>,
+        host_borrowed: &RawHost,
+        cache_given: &mut ROption<RawTemplateCache>,
     ) -> RawValue,
     #[cfg(not(feature = "other"))]
     pub appended: extern "C" fn() -> RawValue,

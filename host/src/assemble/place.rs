@@ -1,0 +1,102 @@
+use dogpile_plugin_api::{Error as PluginError, ErrorKind as PluginErrorKind};
+use serde_json::{Map, Value};
+
+use super::{Refusals, Refused};
+use crate::ErrorKind;
+use crate::arguments::typed;
+use crate::instance::Recipe;
+use crate::loader::OpenError;
+use crate::manifest::{Unresolved, without_secrets};
+
+/// Where in a configuration something is named that a plugin offers, and where its arguments are.
+pub(super) struct Place<'a> {
+    pub(super) named: &'a [&'a str],
+    pub(super) given: &'a [&'a str],
+}
+
+impl Place<'_> {
+    /// The arguments as the plugin wants them.
+    pub(super) fn typed(
+        &self,
+        interpolated: impl Fn(&[String]) -> bool,
+        given: &Map<String, Value>,
+        schema: Option<&Value>,
+    ) -> Map<String, Value> {
+        typed(given, schema, |path| {
+            let above = self.given.iter().map(|&part| part.to_owned());
+            let path: Vec<String> = above.chain(path.iter().cloned()).collect();
+            interpolated(&path)
+        })
+    }
+
+    pub(super) fn unresolved(&self, error: Unresolved) -> Refused {
+        Refused::unresolved(self.named, error)
+    }
+
+    pub(super) fn not_opened(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
+        let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
+        let refused = |place, message, remedy: &str| {
+            Refusals::from(Refused::new(
+                ErrorKind::Plugin,
+                place,
+                message,
+                remedy.to_owned(),
+            ))
+        };
+        let error = match error {
+            OpenError::Failed(error) => error,
+            other => {
+                let message = format!("{whose} did not open");
+                return refused(self.given, message, &other.to_string());
+            }
+        };
+        let error = error.map_messages(|text| without_secrets(text, recipe.arguments));
+        match error.kind() {
+            PluginErrorKind::Arguments => {
+                let each = error
+                    .all()
+                    .map(|error| self.refused_argument(recipe, &error));
+                Refusals(each.collect())
+            }
+            PluginErrorKind::Panic => refused(
+                self.named,
+                format!("{whose} did not open: it {}", error.message()),
+                "the fault is the plugin's: replace its file, or use another",
+            ),
+            _ => {
+                let mut refused = Refused::new(
+                    ErrorKind::Plugin,
+                    self.given,
+                    format!("{whose} did not open: {error}"),
+                    "mend what it says, or use another".to_owned(),
+                );
+                refused.source = Some(error);
+                refused.into()
+            }
+        }
+    }
+
+    fn refused_argument(&self, recipe: &Recipe<'_>, error: &PluginError) -> Refused {
+        let message = format!(
+            "`{}` refuses its arguments: {}",
+            recipe.name,
+            error.message()
+        );
+        let remedy = format!(
+            "`dogpile plugins` lists the arguments of `{}`",
+            recipe.plugin.name
+        );
+        let mut refused = Refused::new(ErrorKind::Plugin, self.given, message, remedy);
+        refused.place.extend(
+            error
+                .place()
+                .iter()
+                // Elements of arrays are `a[0]`; what is optional may have a step of its own, `?`.
+                .flat_map(|place| place.split(['.', '[', ']']))
+                .filter(|part| !part.is_empty() && *part != "?")
+                .map(str::to_owned),
+        );
+        refused.about_key = error.is_unknown_argument();
+        refused
+    }
+}

@@ -1,0 +1,62 @@
+use dogpile_plugin_api::Error as PluginError;
+
+use crate::manifest::Unresolved;
+use crate::{Error, ErrorKind};
+
+/// One thing that is wrong with a region or the templates' cache, with the place in its configuration.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) kind: ErrorKind,
+    pub(crate) place: Vec<String>,
+    /// Whether the key is wrong, not its value.
+    pub(crate) about_key: bool,
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+    /// What the plugin said.
+    pub(super) source: Option<PluginError>,
+}
+
+/// Why a region could not be opened: everything that is wrong with it, without secrets. Never empty.
+#[derive(Debug)]
+pub(crate) struct Refusals(pub(crate) Vec<Refused>);
+
+impl Refusals {
+    /// As an error of what was configured in code: ``region `users` ``.
+    pub(crate) fn into_error(mut self, whose: &str) -> Error {
+        let told: Vec<String> = self
+            .0
+            .iter()
+            .map(|one| format!("{}: {}; {}", one.place.join("."), one.message, one.remedy))
+            .collect();
+        let message = format!("{whose}: {}", told.join("; "));
+        let first = self.0.swap_remove(0);
+        match first.source {
+            Some(source) => Error::with_source(first.kind, message, source),
+            None => Error::new(first.kind, message),
+        }
+    }
+}
+
+impl From<Refused> for Refusals {
+    fn from(refused: Refused) -> Self {
+        Self(vec![refused])
+    }
+}
+
+impl Refused {
+    pub(super) fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
+        Self {
+            kind,
+            place: place.iter().map(|&part| part.to_owned()).collect(),
+            about_key: false,
+            message,
+            remedy,
+            source: None,
+        }
+    }
+
+    pub(super) fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {
+        let Unresolved { message, remedy } = unresolved;
+        Self::new(ErrorKind::PluginNotFound, place, message, remedy)
+    }
+}

@@ -1,0 +1,317 @@
+//! Mends instances: reopens those that panicked, and pings those whose breaker is open. Of the templates' cache, the
+//! former.
+
+mod templates;
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dogpile_lock::Clock;
+use parking_lot::{Condvar, Mutex};
+
+use crate::engine::{Engine, Spawner};
+use crate::health::State;
+use crate::instance::Instance;
+use crate::loader::OpenError;
+use crate::plugins::PluginSet;
+use crate::registry::Snapshot;
+use crate::reload::retire;
+use crate::template_cache::TemplateCache;
+use crate::watched::Mender;
+
+/// Between two looks whether the last call of an instance that must be closed has ended.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// An engine whose instances are mended, each on a thread of its own, until the engine is dropped.
+pub(crate) fn engine(
+    linked: PluginSet,
+    clock: &'static Clock,
+    spawner: Option<Spawner>,
+) -> Arc<Engine> {
+    Arc::new_cyclic(|engine| {
+        let workshop = Workshop {
+            engine: engine.clone(),
+            clock,
+            closing: Arc::default(),
+        };
+        Engine::new(linked, clock, spawner, Arc::new(workshop))
+    })
+}
+
+/// Where a host's instances are mended. It closes when it is dropped with the host and the instances.
+struct Workshop {
+    engine: Weak<Engine>,
+    clock: &'static Clock,
+    closing: Arc<Closing>,
+}
+
+impl Workshop {
+    /// Begins with a patient, on a thread of its own.
+    fn begin<P: Patient>(&self, patient: &Arc<P>) -> io::Result<()> {
+        let job = Job {
+            engine: self.engine.clone(),
+            patient: Arc::downgrade(patient),
+            closing: Arc::clone(&self.closing),
+        };
+        let thread = thread::Builder::new().name("dogpile-mend".to_owned());
+        thread.spawn(move || job.run()).map(drop)
+    }
+}
+
+impl Mender for Workshop {
+    fn mend(&self, instance: &Arc<Instance>) -> io::Result<()> {
+        self.begin(instance)
+    }
+
+    fn mend_templates(&self, cache: &Arc<TemplateCache>) -> io::Result<()> {
+        self.begin(cache)
+    }
+
+    fn hits(&self, instance: &Instance) -> u64 {
+        let Some(engine) = self.engine.upgrade() else {
+            return 0;
+        };
+        let snapshot = engine.registry.load();
+        let called = snapshot
+            .regions()
+            .filter(|region| std::ptr::eq(Arc::as_ptr(&region.instance), instance));
+        called.map(|region| region.slot.stats.hits()).sum()
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.steady()
+    }
+
+    fn close(&self) {
+        self.closing.begin();
+    }
+}
+
+/// Wakes the threads when the host is dropped.
+#[derive(Default)]
+struct Closing {
+    begun: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl Closing {
+    fn begin(&self) {
+        *self.begun.lock() = true;
+        self.woken.notify_all();
+    }
+
+    /// Waits; true if the host was dropped meanwhile.
+    fn within(&self, pause: Duration) -> bool {
+        let deadline = Instant::now() + pause;
+        let mut begun = self.begun.lock();
+        while !*begun {
+            if self.woken.wait_until(&mut begun, deadline).timed_out() {
+                break;
+            }
+        }
+        *begun
+    }
+}
+
+/// What can be mended.
+trait Patient: Send + Sync + Sized + 'static {
+    /// Whether a snapshot has it.
+    fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool;
+
+    /// How long to wait before the next attempt.
+    fn next_pause(&self) -> Duration;
+
+    /// It is well again, or has a successor that is.
+    fn mended(&self);
+
+    /// Whether it is mended.
+    fn attempt(self: &Arc<Self>, job: &Job<Self>) -> bool;
+}
+
+/// One patient. Between two attempts the job holds nothing, so that host and patient can go.
+struct Job<P> {
+    engine: Weak<Engine>,
+    patient: Weak<P>,
+    closing: Arc<Closing>,
+}
+
+impl<P: Patient> Job<P> {
+    fn run(&self) {
+        while let Some(patient) = self.in_use() {
+            let pause = patient.next_pause();
+            drop(patient);
+            if self.closing.within(pause) {
+                return;
+            }
+            let Some(patient) = self.in_use() else {
+                return;
+            };
+            if patient.attempt(self) {
+                patient.mended();
+                return;
+            }
+        }
+    }
+
+    /// The patient, if a reload has not replaced it meanwhile.
+    fn in_use(&self) -> Option<Arc<P>> {
+        let engine = self.engine.upgrade()?;
+        let patient = self.patient.upgrade()?;
+        patient.is_used(&engine.registry.load()).then_some(patient)
+    }
+}
+
+impl Patient for Instance {
+    fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool {
+        snapshot.uses(self)
+    }
+
+    fn next_pause(&self) -> Duration {
+        self.next_pause()
+    }
+
+    fn mended(&self) {
+        self.mended();
+    }
+
+    fn attempt(self: &Arc<Self>, job: &Job<Self>) -> bool {
+        match self.backend.health().state() {
+            State::Open => true,
+            State::BreakerOpen => answers(self),
+            State::Retired => job.reopened(self),
+        }
+    }
+}
+
+impl Job<Instance> {
+    /// Opens a successor, and gives it to all regions of the instance. Without the change lock, so that a reload need
+    /// not wait for a plugin.
+    fn reopened(&self, instance: &Arc<Instance>) -> bool {
+        let Some(timeouts) = self
+            .engine
+            .upgrade()
+            .map(|engine| engine.registry.load().timeouts)
+        else {
+            return true;
+        };
+        if instance.properties.exclusive && !self.closed(instance, timeouts.drain) {
+            return false;
+        }
+        let successor = instance.reopen(instance.inner.as_ref(), timeouts.open);
+        match successor.and_then(|successor| self.succeed(instance, &successor)) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(target: "dogpile.cache", %error, "{} panicked, and does not open again yet", instance.title());
+                false
+            }
+        }
+    }
+
+    /// Puts the successor in the instance's place, with new proxies around it where there were some.
+    fn succeed(
+        &self,
+        instance: &Arc<Instance>,
+        successor: &Arc<Instance>,
+    ) -> Result<(), OpenError> {
+        let Some(engine) = self.engine.upgrade() else {
+            return Ok(());
+        };
+        // Dropped after the lock: it may close what was opened for nothing.
+        let mut known = vec![(Arc::clone(instance), Arc::clone(successor))];
+        let _change = engine.change.lock();
+        let current = engine.registry.load_full();
+        // A reload came first.
+        if !current.uses(instance) {
+            return Ok(());
+        }
+        let mut next = Snapshot::clone(&current);
+        drop(current);
+        let timeout = next.timeouts.open;
+        for region in next.regions_mut() {
+            region.instance = renewed(&region.instance, &mut known, timeout)?;
+        }
+        let mut slots = engine.registry.slots();
+        let old = engine.registry.replace(&mut slots, next);
+        drop(slots);
+        let new = engine.registry.load_full();
+        retire(old, &new, new.timeouts.drain);
+        tracing::info!(target: "dogpile.cache", "{} was reopened", successor.title());
+        Ok(())
+    }
+
+    /// Closes an instance that must be closed before its successor opens. No call begins any more. Those under way hold
+    /// it, or the snapshot that they began with; so that is replaced by its like, and who still holds the instance is
+    /// waited for.
+    fn closed(&self, instance: &Arc<Instance>, patience: Option<Duration>) -> bool {
+        let Some(engine) = self.engine.upgrade() else {
+            return false;
+        };
+        let change = engine.change.lock();
+        let next = Snapshot::clone(&engine.registry.load());
+        // And this job.
+        let holders = next.holders(instance) + 1;
+        drop(engine.registry.replace(&mut engine.registry.slots(), next));
+        drop(change);
+        drop(engine);
+        let began = Instant::now();
+        while Arc::strong_count(instance) > holders {
+            if patience.is_some_and(|patience| began.elapsed() > patience) {
+                tracing::error!(
+                    target: "dogpile.cache",
+                    "{} panicked, and is held by a call that began before: it cannot be closed and reopened yet",
+                    instance.title()
+                );
+                return false;
+            }
+            if self.closing.within(LOOK) {
+                return false;
+            }
+        }
+        if let Err(error) = instance.backend.close() {
+            let error = instance.without_secrets(error);
+            tracing::warn!(target: "dogpile.cache", %error, "{} failed to close", instance.title());
+        }
+        true
+    }
+}
+
+/// The successor of a link, if it or what it was opened around has one; otherwise itself. New proxies become known.
+fn renewed(
+    link: &Arc<Instance>,
+    known: &mut Vec<(Arc<Instance>, Arc<Instance>)>,
+    timeout: Duration,
+) -> Result<Arc<Instance>, OpenError> {
+    if let Some((_, successor)) = known.iter().find(|(old, _)| Arc::ptr_eq(old, link)) {
+        return Ok(Arc::clone(successor));
+    }
+    let Some(inner) = &link.inner else {
+        return Ok(Arc::clone(link));
+    };
+    let successor = renewed(inner, known, timeout)?;
+    if Arc::ptr_eq(&successor, inner) {
+        return Ok(Arc::clone(link));
+    }
+    let renewed = link.reopen(Some(&successor), timeout)?;
+    known.push((Arc::clone(link), Arc::clone(&renewed)));
+    Ok(renewed)
+}
+
+/// Pings, and closes the breaker if there is an answer.
+fn answers(instance: &Instance) -> bool {
+    match instance.backend.ping() {
+        Ok(()) => {
+            let closed = instance.backend.health().close_breaker();
+            if closed {
+                tracing::info!(target: "dogpile.cache", "{} answers again: its breaker is closed", instance.title());
+            }
+            closed
+        }
+        Err(error) => {
+            tracing::debug!(target: "dogpile.cache", %error, "{} does not answer yet", instance.title());
+            instance.unanswered();
+            false
+        }
+    }
+}

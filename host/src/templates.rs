@@ -1,0 +1,103 @@
+//! What a host is to the adapters of template engines.
+
+use std::sync::Arc;
+
+use dogpile_plugin_api::{
+    Decision, Error as PluginError, TemplateCacheInstance, TemplateChange, TemplateEntry,
+    TemplateEvent, TemplateRequest,
+};
+
+use crate::inner::Inner;
+use crate::region::Region;
+use crate::{Error, ErrorKind, Result};
+
+/// The template cache of a host, and the regions that it names; from [`Host::templates`](crate::Host::templates).
+///
+/// It is for the adapters of template engines, which `dogpile-templates` has; templates themselves are no matter of the
+/// host's. Which plugin it is may change with each reload, or be none: then nothing of templates is cached. A clone is
+/// cheap, and keeps the host alive.
+#[derive(Clone)]
+pub struct Templates {
+    host: Arc<Inner>,
+}
+
+impl Templates {
+    pub(crate) fn new(host: Arc<Inner>) -> Self {
+        Self { host }
+    }
+
+    /// What is to be done about a request; `None` if the host has no template cache.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Plugin`] if the template cache fails, or is being reopened after a panic.
+    pub fn decide(&self, request: &TemplateRequest<'_>) -> Result<Option<Decision>> {
+        self.call(|cache| cache.decide(request))
+    }
+
+    /// Where the text of a request is, or would be; `None` if the host has no template cache.
+    ///
+    /// # Errors
+    ///
+    /// As [`Templates::decide`].
+    pub fn key_for(&self, request: &TemplateRequest<'_>) -> Result<Option<TemplateEntry>> {
+        self.call(|cache| cache.key_for(request))
+    }
+
+    /// Tells of an edited template.
+    ///
+    /// # Errors
+    ///
+    /// As [`Templates::decide`].
+    pub fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
+        self.call(|cache| cache.template_changed(change)).map(drop)
+    }
+
+    /// Whether [`Templates::observe`] tells anybody.
+    pub fn observes(&self) -> bool {
+        let snapshot = self.host.engine.registry.load();
+        let templates = snapshot.templates.as_ref();
+        templates.is_some_and(|templates| templates.cache.observes())
+    }
+
+    /// Tells what came of a request, if the template cache wants to know.
+    ///
+    /// # Errors
+    ///
+    /// As [`Templates::decide`].
+    pub fn observe(&self, request: &TemplateRequest<'_>, event: &TemplateEvent<'_>) -> Result<()> {
+        let observe = |cache: &TemplateCacheInstance| {
+            if cache.observes() {
+                cache.observe(request, event)
+            } else {
+                Ok(())
+            }
+        };
+        self.call(observe).map(drop)
+    }
+
+    /// As [`Host::region`](crate::Host::region).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn region(&self, name: &str) -> Result<Region> {
+        self.host.region(name)
+    }
+
+    /// One call, on the template cache that is in force when it begins.
+    fn call<T>(
+        &self,
+        call: impl FnOnce(&TemplateCacheInstance) -> Result<T, PluginError>,
+    ) -> Result<Option<T>> {
+        let snapshot = self.host.engine.registry.load();
+        let Some(templates) = &snapshot.templates else {
+            return Ok(None);
+        };
+        let answer = templates.cache.call(call).map_err(|error| {
+            let message = format!("{}: {error}", templates.cache.title());
+            Error::with_source(ErrorKind::Plugin, message, error)
+        });
+        answer.map(Some)
+    }
+}

@@ -1,0 +1,84 @@
+//! The trait of a template cache, and what it decides about.
+
+mod decision;
+mod event;
+mod request;
+mod text;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+pub use self::decision::{Decision, TemplateEntry};
+pub use self::event::{TemplateChange, TemplateEvent, TemplateOutcome};
+pub use self::request::{TemplatePart, TemplateRequest};
+pub use self::text::Text;
+use crate::{HostContext, Result};
+
+/// Decides for each page, block and fragment of the program's templates whether it is cached, and where: the place of
+/// Mako's `CacheImpl`. Write `open` and `key_for`; by default all is cached that asks for it.
+///
+/// What renders stays with the host: a template cache never sees a text, and is called on the thread that renders, so
+/// it must not block. All methods may be called from many threads at once. An error, or a panic, after which it is
+/// reopened, means that the page is rendered without the cache; nobody who looks at the page sees it.
+///
+/// ```
+/// use dogpile_plugin_api::{
+///     HostContext, NoArguments, Result, TemplateCache, TemplateEntry, TemplateRequest, export_plugin,
+/// };
+///
+/// /// Everything in one region, as it is asked for.
+/// struct Plain;
+///
+/// impl TemplateCache for Plain {
+///     type Arguments = NoArguments;
+///
+///     fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+///         Ok(Self)
+///     }
+///
+///     fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+///         Ok(TemplateEntry::asked(request, "pages"))
+///     }
+/// }
+///
+/// export_plugin! { template_caches: { "plain" => Plain } }
+/// # fn main() { assert_eq!(plugin().describe().unwrap().template_caches[0].name, "plain"); }
+/// ```
+pub trait TemplateCache: Send + Sync + Sized + 'static {
+    /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
+    type Arguments: DeserializeOwned + JsonSchema;
+
+    /// Makes an instance. It may block for as long as `[host] open_timeout`.
+    fn open(arguments: Self::Arguments, host: &HostContext) -> Result<Self>;
+
+    /// Where the text of a request is, or would be: asked by who gets, sets or invalidates it without rendering.
+    ///
+    /// It must give the same for the same request as long as the instance lives, and a key that contains
+    /// [`TemplateRequest::key`] unless it knows another way to keep apart what differs.
+    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry>;
+
+    /// What is done about a request that is about to be rendered. Default: it is cached where [`key_for`](Self::key_for)
+    /// says.
+    fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
+        self.key_for(request).map(Decision::Cache)
+    }
+
+    /// A template was edited, or something that it is made of was. Keys hold its digest, so that nothing old is served
+    /// whatever this does. Default: nothing.
+    fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
+        let _ = change;
+        Ok(())
+    }
+
+    /// Whether [`observe`](Self::observe) is to be called; asked once, after `open`. Default: no, which spares each hit
+    /// a call.
+    fn observes(&self) -> bool {
+        false
+    }
+
+    /// What came of a request. Default: nothing.
+    fn observe(&self, request: &TemplateRequest<'_>, event: &TemplateEvent<'_>) -> Result<()> {
+        let _ = (request, event);
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock, Weak};
+
+use dogpile::Expiration;
+use dogpile_plugin_api::Scalar;
+use tera::{Context, Error, Kwargs, State, TeraResult, Value};
+
+use super::arguments::{EXPIRATION, expiration};
+use super::scope::{self, Level, MAX_DEPTH};
+use crate::cache::{Part, Template, ViewCache};
+use crate::views::compiled::Compiled;
+use crate::views::error::{Position, ViewError};
+
+/// A cached body of one page's engine.
+pub(crate) struct Cached {
+    /// Under which name the engine has it.
+    pub(crate) template: String,
+    /// What it is a fragment of, with its own digest.
+    pub(crate) of: Template,
+    pub(crate) name: String,
+    pub(crate) position: Position,
+    pub(crate) has_key: bool,
+    pub(crate) key_is_list: bool,
+    /// All that it may look up: its own names, and those of what it includes.
+    pub(crate) names: Arc<BTreeSet<String>>,
+}
+
+/// The function `cached` of an engine.
+pub(crate) struct Function {
+    /// Set once the engine is whole.
+    pub(crate) engine: Arc<OnceLock<Weak<Compiled>>>,
+    pub(crate) cache: ViewCache,
+}
+
+impl Function {
+    pub(crate) fn call(&self, kwargs: &Kwargs, state: &State<'_>) -> TeraResult<Value> {
+        let name: &str = kwargs.must_get("template")?;
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        let engine = engine.ok_or_else(|| Error::message("the page is not there any more"))?;
+        let Some(cached) = engine.fragments.get(name) else {
+            return Err(Error::message(format!(
+                "`cached` has no template {name:?}: write {{% cache \"name\" %}}…{{% endcache %}}"
+            )));
+        };
+        let options = scope::options();
+        let mut of = cached.of.clone().cache_enabled(!options.off);
+        if let Some(region) = options.region {
+            of = of.region(region);
+        }
+        if let Some(time) = options.expiration_time {
+            of = of.expiration_time(time);
+        }
+        let region: Option<String> = kwargs.get::<Value>("region")?.as_ref().and_then(text);
+        let part = self.cache.fragment(&of, &cached.name);
+        let part = arguments(part, cached, kwargs, state)?;
+        let part = match &region {
+            Some(region) => part.region(region),
+            None => part,
+        };
+        let rendered = part.get_or_create(|| engine.render_fragment(cached, state));
+        match rendered {
+            Ok(text) => Ok(Value::safe_string(&text)),
+            Err(error) => {
+                let message = error.message().to_owned();
+                scope::fail(error);
+                Err(Error::message(message))
+            }
+        }
+    }
+}
+
+impl Compiled {
+    fn render_fragment(&self, cached: &Cached, state: &State<'_>) -> Result<String, ViewError> {
+        let Some(_level) = Level::enter() else {
+            let message = format!("fragments render each other more than {MAX_DEPTH} deep");
+            let remedy = "End the circle: a component must not call itself within a cached body.";
+            return Err(self.error_in(cached, &message, remedy));
+        };
+        let mut context = Context::new();
+        for name in &*cached.names {
+            match state.get::<Value>(name) {
+                Ok(Some(value)) => context.insert_value(name.clone(), value),
+                Ok(None) => {}
+                Err(error) => return Err(self.explain(&error)),
+            }
+        }
+        self.render(&cached.template, &context)
+    }
+}
+
+/// With what the tag says this time.
+fn arguments<'a>(
+    mut part: Part<'a>,
+    cached: &Cached,
+    kwargs: &Kwargs,
+    state: &State<'_>,
+) -> TeraResult<Part<'a>> {
+    part = part.line(cached.position.line);
+    part = part.escaping(if state.autoescaping_enabled() {
+        "html"
+    } else {
+        "none"
+    });
+    if cached.has_key {
+        let key = kwargs.get::<Value>("key")?.unwrap_or_else(Value::undefined);
+        let parts = match key.as_array() {
+            Some(parts) if cached.key_is_list => parts,
+            _ => std::slice::from_ref(&key),
+        };
+        for value in parts {
+            part = if is_missing(value) {
+                part.without_cache("a part of its key is missing: it is undefined, or none")
+            } else {
+                part.key(value)
+            };
+        }
+    }
+    if let Some(value) = kwargs.get::<Value>("region")?
+        && !value.is_string()
+    {
+        part = part.without_cache(format!("its region is no text, but {}", value.name()));
+    }
+    if let Some(value) = kwargs.get::<Value>("expiration_time")? {
+        part = match time(&value) {
+            Some(time) => part.expiration_time(time),
+            None => part.without_cache(format!("{value} is no expiration time. {EXPIRATION}")),
+        };
+    }
+    if let Some(value) = kwargs.get::<Value>("tags")? {
+        part = match value.as_array() {
+            Some(tags) if !tags.iter().any(is_missing) => {
+                part.tags(tags.iter().map(Value::to_string))
+            }
+            Some(_) => part.without_cache("one of its tags is undefined, or none"),
+            None => part.without_cache("its tags are no list: write tags=[\"prices\"]"),
+        };
+    }
+    if let Some(value) = kwargs.get::<Value>("when")? {
+        part = part.when(value.is_truthy());
+    }
+    Ok(part)
+}
+
+fn is_missing(value: &Value) -> bool {
+    value.is_undefined() || value.is_none()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn time(value: &Value) -> Option<Expiration> {
+    let scalar = match (value.as_str(), value.as_f64()) {
+        (Some(text), _) => Scalar::Text(text.to_owned()),
+        (None, Some(seconds)) => Scalar::Number(seconds),
+        (None, None) => return None,
+    };
+    expiration(&scalar)
+}

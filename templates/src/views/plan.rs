@@ -1,0 +1,196 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use tera::{Context, Tera};
+
+use super::closure::{Closure, Providers, Templates};
+use super::compiled::Compiled;
+use super::digest::Made;
+use super::error::ViewError;
+use super::files::{Body, Content, Tracked};
+use super::fragments::{Cached, Fragment, PageOptions};
+use super::scan::DataUse;
+use super::sources::Sources;
+use crate::cache::{Template, ViewCache};
+
+/// How keys name the engine.
+const ENGINE: &str = "tera";
+
+pub(crate) type DataFiles = BTreeMap<String, Tracked>;
+
+/// All files of a folder, and which template defines a component.
+pub(crate) struct Files<'a> {
+    pub(crate) templates: &'a Templates,
+    pub(crate) providers: &'a Providers,
+    pub(crate) data: &'a DataFiles,
+}
+
+/// What the pages of a folder have in common.
+pub(crate) struct Settings {
+    pub(crate) cache: ViewCache,
+    /// Whether templates see `data`.
+    pub(crate) has_data: bool,
+    /// Registers what templates can call, before there are any.
+    pub(crate) setup: Box<dyn Fn(&mut Tera) + Send + Sync>,
+}
+
+/// A page: all that it is made of, and the engine compiled from that when it is first rendered.
+pub(crate) struct Plan {
+    /// What the cache knows it by.
+    pub(crate) template: Template,
+    sources: Arc<Sources>,
+    /// By what a call names them.
+    fragments: Arc<HashMap<String, Cached>>,
+    fault: Option<ViewError>,
+    settings: Arc<Settings>,
+    compiled: OnceLock<Result<Arc<Compiled>, ViewError>>,
+}
+
+impl Plan {
+    pub(crate) fn new(page: &str, files: &Files<'_>, settings: &Arc<Settings>) -> Self {
+        let closure = Closure::of(page, files.templates, files.providers);
+        let templates = files.contents(&closure.members);
+        let data = files.used(&closure.data);
+        let digest = Made {
+            of: page,
+            templates: &templates,
+            missing: &closure.missing,
+            data: &data,
+        }
+        .digest();
+        let (mut fragments, mut bodies) = (HashMap::new(), HashMap::new());
+        for (name, index, fragment) in all_fragments(&templates) {
+            let cached = files.cached(page, name, fragment);
+            bodies.insert(cached.template.clone(), (name.clone(), index));
+            fragments.insert(fragment.call_name(name), cached);
+        }
+        Self {
+            template: Template::new(ENGINE, page, digest),
+            sources: Arc::new(Sources {
+                page: page.to_owned(),
+                templates,
+                data,
+                bodies,
+            }),
+            fragments: Arc::new(fragments),
+            fault: closure.fault,
+            settings: Arc::clone(settings),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// What is wrong with the page, as far as it shows without rendering.
+    pub(crate) fn check(&self) -> Option<ViewError> {
+        self.compiled().err()
+    }
+
+    /// What works, but probably not as it is meant.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = ViewError> {
+        self.sources
+            .templates
+            .iter()
+            .flat_map(move |(name, content)| {
+                let warnings = match &content.body {
+                    Body::Template { extracted, .. } => extracted.warnings.as_slice(),
+                    Body::Data(_) | Body::Bad(_) => &[],
+                };
+                warnings
+                    .iter()
+                    .map(move |warning| self.sources.found(name, warning))
+            })
+    }
+
+    /// A fragment of the template that the page is named by.
+    pub(crate) fn fragment(&self, name: &str) -> Option<(&Cached, &Fragment)> {
+        let page = self.template.name();
+        let mut own = all_fragments(&self.sources.templates)
+            .filter(|(template, _, fragment)| *template == page && fragment.name == name);
+        let (template, _, fragment) = own.next()?;
+        let cached = self.fragments.get(&fragment.call_name(template))?;
+        Some((cached, fragment))
+    }
+
+    /// The names of the fragments of the template that the page is named by.
+    pub(crate) fn fragment_names(&self) -> impl Iterator<Item = &str> {
+        let page = self.template.name();
+        all_fragments(&self.sources.templates)
+            .filter(move |(template, ..)| *template == page)
+            .map(|(_, _, fragment)| fragment.name.as_str())
+    }
+
+    fn compiled(&self) -> Result<&Compiled, ViewError> {
+        let compiled = self.compiled.get_or_init(|| match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Compiled::new(&self.sources, &self.fragments, &self.settings),
+        });
+        match compiled {
+            Ok(compiled) => Ok(compiled),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Renders it, on the caller's thread; its fragments may come from the cache.
+    pub(crate) fn render(
+        &self,
+        mut context: Context,
+        options: PageOptions,
+    ) -> Result<String, ViewError> {
+        let compiled = self.compiled()?;
+        if let Some(data) = &compiled.data {
+            context.insert_value("data", data.clone());
+        }
+        compiled.render_page(options, &context)
+    }
+}
+
+impl Files<'_> {
+    fn contents(&self, names: &BTreeSet<String>) -> BTreeMap<String, Arc<Content>> {
+        let content = |name: &String| (name.clone(), Arc::clone(&self.templates[name].content));
+        names.iter().map(content).collect()
+    }
+
+    fn used(&self, used: &DataUse) -> BTreeMap<String, Arc<Content>> {
+        self.data
+            .iter()
+            .filter(|(stem, _)| used.all || used.stems.contains(*stem))
+            .map(|(stem, tracked)| (stem.clone(), Arc::clone(&tracked.content)))
+            .collect()
+    }
+
+    /// A fragment of the template `name`, in the engine of `page`. Its digest is over what the fragment alone is made
+    /// of: an edit elsewhere does not concern it.
+    fn cached(&self, page: &str, name: &str, fragment: &Fragment) -> Cached {
+        let closure = Closure::of_part(&fragment.references, self.templates, self.providers);
+        let digest = Made {
+            of: &fragment.text,
+            templates: &self.contents(&closure.members),
+            missing: &closure.missing,
+            data: &self.used(&closure.data),
+        }
+        .digest();
+        Cached {
+            // The engine escapes by the end of a template's name, and a page's parts as it does the page.
+            template: format!("{}:{page}", fragment.call_name(name)),
+            of: Template::new(ENGINE, name, digest),
+            name: fragment.name.clone(),
+            position: fragment.position,
+            has_key: fragment.has_key,
+            key_is_list: fragment.key_is_list,
+            names: Arc::new(closure.names),
+        }
+    }
+}
+
+/// All fragments of some templates, each with the name of its template and its place in that.
+fn all_fragments(
+    templates: &BTreeMap<String, Arc<Content>>,
+) -> impl Iterator<Item = (&String, usize, &Fragment)> {
+    templates.iter().flat_map(|(name, content)| {
+        let fragments = match &content.body {
+            Body::Template { extracted, .. } => extracted.fragments.as_slice(),
+            Body::Data(_) | Body::Bad(_) => &[],
+        };
+        let numbered = fragments.iter().enumerate();
+        numbered.map(move |(index, fragment)| (name, index, fragment))
+    })
+}

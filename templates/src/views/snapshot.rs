@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::closure::{Templates, providers};
+use super::error::{ViewError, ViewErrorKind};
+use super::files::{Role, Tracked};
+use super::layout::Layout;
+use super::listing::{Folder, Listing};
+use super::plan::{DataFiles, Files, Plan, Settings};
+
+/// All files of a folder as they were at one look, and the pages made of them. Never changed: a later look that sees a
+/// difference makes another, which shares what is the same.
+pub(crate) struct Snapshot {
+    root: PathBuf,
+    folders: Vec<Folder>,
+    templates: Templates,
+    data: DataFiles,
+    /// By template name.
+    pub(crate) pages: BTreeMap<String, Arc<Plan>>,
+}
+
+impl Snapshot {
+    pub(crate) fn take(
+        dir: &Path,
+        layout: Layout,
+        settings: &Arc<Settings>,
+        previous: Option<&Snapshot>,
+    ) -> Result<Self, ViewError> {
+        let now = SystemTime::now();
+        let root = root(dir, layout)?;
+        let previous = previous.filter(|previous| previous.root == root);
+        let listing = Listing::new(&root, dir, layout, now)?;
+        let mut templates = Templates::new();
+        let mut data = DataFiles::new();
+        for found in listing.found {
+            let name = found.name.clone();
+            match found.role {
+                Role::Template => {
+                    let before = previous.and_then(|previous| previous.templates.get(&name));
+                    templates.insert(name, Tracked::read(found, before, now));
+                }
+                Role::Data => {
+                    let before = previous.and_then(|previous| previous.data.get(&name));
+                    data.insert(name, Tracked::read(found, before, now));
+                }
+            }
+        }
+        let pages = match previous {
+            Some(previous) if previous.has_contents_of(&templates, &data) => previous.pages.clone(),
+            _ => {
+                let files = Files {
+                    templates: &templates,
+                    providers: &providers(&templates),
+                    data: &data,
+                };
+                pages(&files, layout, settings, previous)
+            }
+        };
+        Ok(Self {
+            root,
+            folders: listing.folders,
+            templates,
+            data,
+            pages,
+        })
+    }
+
+    /// Whether a snapshot taken now would certainly be the same.
+    pub(crate) fn is_current(&self, dir: &Path) -> bool {
+        let now = SystemTime::now();
+        fs::canonicalize(dir).is_ok_and(|root| root == self.root)
+            && self.folders.iter().all(|folder| folder.is_current(now))
+            && self.templates.values().all(|file| file.is_current(now))
+            && self.data.values().all(|file| file.is_current(now))
+    }
+
+    fn has_contents_of(&self, templates: &Templates, data: &DataFiles) -> bool {
+        same_contents(&self.templates, templates) && same_contents(&self.data, data)
+    }
+}
+
+fn same_contents(old: &BTreeMap<String, Tracked>, new: &BTreeMap<String, Tracked>) -> bool {
+    old.len() == new.len()
+        && old.iter().zip(new).all(|((old_name, old), (name, new))| {
+            old_name == name && Arc::ptr_eq(&old.content, &new.content)
+        })
+}
+
+fn root(dir: &Path, layout: Layout) -> Result<PathBuf, ViewError> {
+    let (missing, remedy) = layout.missing();
+    let folder = |message: String| ViewError::new(ViewErrorKind::Folder, dir, message, remedy);
+    let root = fs::canonicalize(dir).map_err(|error| folder(format!("{missing}: {error}")))?;
+    if root.is_dir() {
+        Ok(root)
+    } else {
+        Err(folder(format!("{missing}: this is a file, not a folder")))
+    }
+}
+
+/// A page whose digest is the same is kept with its compiled templates.
+fn pages(
+    files: &Files<'_>,
+    layout: Layout,
+    settings: &Arc<Settings>,
+    previous: Option<&Snapshot>,
+) -> BTreeMap<String, Arc<Plan>> {
+    let names = files.templates.keys();
+    names
+        .filter(|name| layout.is_page(name))
+        .map(|name| {
+            let plan = Plan::new(name, files, settings);
+            let kept = previous
+                .and_then(|previous| previous.pages.get(name))
+                .filter(|kept| kept.template.digest() == plan.template.digest());
+            (
+                name.clone(),
+                kept.map_or_else(|| Arc::new(plan), Arc::clone),
+            )
+        })
+        .collect()
+}

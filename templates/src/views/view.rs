@@ -1,0 +1,159 @@
+use std::fmt;
+use std::sync::Arc;
+
+use dogpile::{Argument, Expiration, Invalidation, KeyArgument};
+use tera::Context;
+
+use super::error::ViewError;
+use super::fragments::PageOptions;
+use super::plan::Plan;
+use crate::cache::{Part, Rendered, ViewCache, ViewCacheError};
+
+/// A page of [`Views`](super::Views), as its files were when it was asked for.
+///
+/// It is rendered each time, with its fragments from the cache, unless [`cached`](Self::cached) or [`key`](Self::key)
+/// says that its whole text is to be kept. Region and expiration time are also those of its fragments that name none.
+#[must_use = "a view does nothing until one of its calls is made"]
+pub struct View<'a> {
+    cache: &'a ViewCache,
+    plan: Result<Arc<Plan>, ViewError>,
+    cached: bool,
+    /// Each as text; an error is told when it is used.
+    key: Vec<Result<String, String>>,
+    tags: Vec<String>,
+    options: PageOptions,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(cache: &'a ViewCache, plan: Result<Arc<Plan>, ViewError>) -> Self {
+        Self {
+            cache,
+            plan,
+            cached: false,
+            key: Vec::new(),
+            tags: Vec::new(),
+            options: PageOptions::default(),
+        }
+    }
+
+    /// Its whole text is kept, the same for all who ask.
+    pub fn cached(mut self) -> Self {
+        self.cached = true;
+        self
+    }
+
+    /// Its whole text is kept, and varies by this: one more part of its key. Whatever the text depends on beside its
+    /// templates must be in the key: a page with private data names its user.
+    pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
+        self.cached = true;
+        let text = Argument::new("key", part).to_text();
+        self.key.push(text.map_err(|error| error.to_string()));
+        self
+    }
+
+    /// The region of the page, and of its fragments that name none.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.options.region = Some(region.into());
+        self
+    }
+
+    /// The expiration time of the page, and of its fragments that name none.
+    pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
+        self.options.expiration_time = Some(time.into());
+        self
+    }
+
+    /// Tags of the page: fragments have their own.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
+    pub fn cache_enabled(mut self, enabled: bool) -> Self {
+        self.options.off = !enabled;
+        self
+    }
+
+    /// The page, from the cache or rendered. `context` is made only if the page is.
+    ///
+    /// # Errors
+    ///
+    /// The template's own, with file and line; it is not cached. Nothing that fails in the cache is one.
+    pub fn render(self, context: impl FnOnce() -> Context) -> Result<Rendered, ViewError> {
+        let plan = self.plan.as_ref().map_err(ViewError::clone)?;
+        let render = || plan.render(context(), self.options.clone());
+        self.part(plan).get_or_create(render)
+    }
+
+    /// The stored text, if there is a fresh one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::get`].
+    pub fn get(&self) -> Result<Option<Rendered>, ViewCacheError> {
+        self.whole()?.get()
+    }
+
+    /// Stores a text, as if it had been rendered now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::set`].
+    pub fn set(&self, text: impl Into<String>) -> Result<(), ViewCacheError> {
+        self.whole()?.set(text)
+    }
+
+    /// Removes the text of this key: Mako's `invalidate_body`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::invalidate`].
+    pub fn invalidate(&self) -> Result<(), ViewCacheError> {
+        self.whole()?.invalidate()
+    }
+
+    /// Outdates the texts of all keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::invalidate_all`].
+    pub fn invalidate_all(&self, how: Invalidation) -> Result<(), ViewCacheError> {
+        self.whole()?.invalidate_all(how)
+    }
+
+    fn whole(&self) -> Result<Part<'_>, ViewCacheError> {
+        match &self.plan {
+            Ok(plan) => Ok(self.part(plan)),
+            Err(error) => Err(ViewCacheError::View(error.clone())),
+        }
+    }
+
+    fn part<'s>(&'s self, plan: &'s Plan) -> Part<'s> {
+        let mut part = self.cache.page(&plan.template);
+        part = part.when(self.cached && !self.options.off);
+        for key in &self.key {
+            part = match key {
+                Ok(text) => part.key_text(text.clone()),
+                Err(why) => part.without_cache(why.clone()),
+            };
+        }
+        if let Some(region) = &self.options.region {
+            part = part.region(region);
+        }
+        if let Some(time) = self.options.expiration_time {
+            part = part.expiration_time(time);
+        }
+        part.tags(self.tags.iter().cloned())
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let template = self.plan.as_ref().map(|plan| plan.template.name());
+        f.debug_struct("View")
+            .field("template", &template)
+            .field("cached", &self.cached)
+            .finish_non_exhaustive()
+    }
+}

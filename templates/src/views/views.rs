@@ -1,0 +1,217 @@
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use dogpile::Expiration;
+use tera::Tera;
+
+use super::error::{ViewError, ViewErrorKind};
+use super::followed::Followed;
+use super::layout::Layout;
+use super::plan::{Plan, Settings};
+use super::view::View;
+use crate::cache::{Part, Template, ViewCache};
+
+/// A folder of Tera 2 templates as pages, with a cache for them and for parts of them.
+///
+/// ```
+/// use std::{fs, time::Duration};
+///
+/// use dogpile::{Host, RegionConfig, TemplatesConfig};
+/// use dogpile_templates::{ViewCache, Views};
+/// use tera::context;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// fs::write(folder.join("orders.html"), r#"
+/// <h1>{{ shop }}</h1>
+/// {% for order in orders %}{% cache "row", key=order.id, expiration_time="1h" %}
+///   <li>{{ order.id }}: {{ order.text }}</li>
+/// {% endcache %}{% endfor %}"#)?;
+///
+/// let host = Host::builder()
+///     .plugin(dogpile_plugin_memory::plugin())
+///     .plugin(dogpile_plugin_template_cache::plugin())
+///     .region(RegionConfig::on("pages", "memory").expiration_time(Duration::from_secs(60)))
+///     .templates(TemplatesConfig::new("template-cache"))
+///     .build()?;
+/// let views = Views::open(folder, ViewCache::new(&host), |_| {})?;
+/// let orders = [serde_json::json!({ "id": 7, "text": "tea" })];
+///
+/// let page = views.page("orders.html").key(&"my shop");
+/// let html = page.render(|| context! { shop => "My shop", orders => &orders })?;
+/// assert!(html.contains("<li>7: tea</li>"));
+///
+/// views.fragment("orders.html", "row")?.part().key(&7).invalidate()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Fragments
+///
+/// `{% cache "NAME", key=…, expiration_time=…, region=…, tags=[…], when=… %}…{% endcache %}`. The body does not run
+/// when its text is in the cache. All arguments but the name may be left out, and are expressions, made on each render:
+///
+/// - `key`: what the text varies by. A list gives several parts. Whatever the body uses must follow from its key, or be
+///   the same for all who see the page: a body that shows the user's name has the user in its key.
+/// - `expiration_time`: seconds, or a text such as `"5m"` or `"never"`. `region`: a region's name. `tags`: texts.
+///   Without, the page says, else the template cache, else the region.
+/// - `when`: where it is false, the body is rendered without the cache.
+///
+/// A body sees every variable that stands at its place. What is set in it ends with it, `loop` is not known in it (set
+/// a variable before), and neither are blocks and `super()`; macros' place is taken by components, which may hold
+/// cached bodies. The names of a template's fragments differ. Whatever is wrong is told when a page is first rendered,
+/// or by [`check`](Self::check), with file, line and remedy.
+///
+/// # Edits
+///
+/// Each call looks whether anything changed, by one `stat` for each file and folder; an edit is seen by the next one. A
+/// text's key holds the digest of all that it is made of: a page's template with its parents, what it includes and the
+/// components that it calls; of a fragment, its body and the same of that. So nothing old is served, and what an edit
+/// does not concern stays in the cache. What `setup` registers is not part of it: give a region another
+/// `value_version` when a filter's results change.
+pub struct Views {
+    followed: Followed,
+}
+
+/// One fragment of a template, to get, set or invalidate its texts by their keys; from [`Views::fragment`].
+pub struct ViewFragment {
+    cache: ViewCache,
+    template: Template,
+    name: String,
+    line: usize,
+    region: Option<String>,
+    expiration_time: Option<Expiration>,
+}
+
+impl Views {
+    /// Opens the folder `dir`, whose files are templates named by their paths; hidden ones are not. `setup` registers
+    /// what they can call (filters, functions, tests), each time that an engine is made; the function `cached` is
+    /// ours.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read. Broken templates are told by the pages that use them.
+    pub fn open(
+        dir: impl AsRef<Path>,
+        cache: ViewCache,
+        setup: impl Fn(&mut Tera) + Send + Sync + 'static,
+    ) -> Result<Self, ViewError> {
+        let settings = Settings {
+            cache,
+            has_data: false,
+            setup: Box::new(setup),
+        };
+        let followed = Followed::open(dir.as_ref(), Layout::Templates, settings)?;
+        Ok(Self { followed })
+    }
+
+    /// The cache of these templates.
+    pub fn cache(&self) -> &ViewCache {
+        &self.followed.settings.cache
+    }
+
+    /// The page that `template` renders to, as its files are now. That there is no such template is told by its render.
+    pub fn page(&self, template: &str) -> View<'_> {
+        View::new(self.cache(), self.plan(template))
+    }
+
+    /// A fragment of a template. Region and expiration time are those of its tag, where they are written out there.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such template, or it has no such fragment.
+    pub fn fragment(&self, template: &str, name: &str) -> Result<ViewFragment, ViewError> {
+        let plan = self.plan(template)?;
+        let Some((cached, fragment)) = plan.fragment(name) else {
+            let names: Vec<String> = plan
+                .fragment_names()
+                .map(|name| format!("{name:?}"))
+                .collect();
+            let there_are = if names.is_empty() {
+                "It has none".to_owned()
+            } else {
+                format!("It has {}", names.join(", "))
+            };
+            return Err(self.error(
+                template,
+                format!("there is no fragment {name:?} in it"),
+                format!("{there_are}: write {{% cache {name:?} %}}…{{% endcache %}}, or correct the name."),
+            ));
+        };
+        Ok(ViewFragment {
+            cache: self.cache().clone(),
+            template: cached.of.clone(),
+            name: name.to_owned(),
+            line: fragment.position.line,
+            region: fragment.literals.region.clone(),
+            expiration_time: fragment.literals.expiration_time,
+        })
+    }
+
+    /// Compiles every template without rendering one, and gives what is wrong, each error once.
+    pub fn check(&self) -> Vec<ViewError> {
+        self.followed.check()
+    }
+
+    /// What works, but probably not as it is meant: a fragment in a loop that has no key.
+    pub fn warnings(&self) -> Vec<ViewError> {
+        self.followed.warnings()
+    }
+
+    fn plan(&self, template: &str) -> Result<Arc<Plan>, ViewError> {
+        let snapshot = self.followed.current()?;
+        let plan = snapshot.pages.get(template).map(Arc::clone);
+        plan.ok_or_else(|| {
+            self.error(
+                template,
+                "there is no such template",
+                "Names are relative to the folder of templates. Correct the name, or create the file.",
+            )
+        })
+    }
+
+    fn error(
+        &self,
+        template: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> ViewError {
+        let file = self.followed.dir.join(template);
+        ViewError::new(ViewErrorKind::Template, &file, message, remedy)
+    }
+}
+
+impl ViewFragment {
+    /// Its texts in the cache, with the key yet to be named. Each part of the key is given by
+    /// [`Part::key`](crate::Part::key), in the order of the tag.
+    pub fn part(&self) -> Part<'_> {
+        let mut part = self
+            .cache
+            .fragment(&self.template, &self.name)
+            .line(self.line);
+        if let Some(region) = &self.region {
+            part = part.region(region);
+        }
+        if let Some(time) = self.expiration_time {
+            part = part.expiration_time(time);
+        }
+        part
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views")
+            .field("dir", &self.followed.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ViewFragment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ViewFragment")
+            .field("template", &self.template.name())
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! The cache of templates, whatever engine they are for.
+
+mod crowds;
+mod faults;
+mod invalidation;
+mod keys;
+mod options;
+mod support;

@@ -1,0 +1,8 @@
+//! Tera 2 templates with cached pages and fragments.
+
+mod edits;
+mod fragments;
+mod pages;
+mod private;
+mod refused;
+mod support;
