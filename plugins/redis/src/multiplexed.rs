@@ -307,3 +307,66 @@ impl State {
         calls.any(|(call, _)| call.give(duty))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::target::{Place, Target};
+
+    /// A connection, and the server's end of it.
+    fn connected() -> (Multiplexed, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place::Tcp(
+            String::from("127.0.0.1"),
+            listener.local_addr().unwrap().port(),
+        );
+        let arguments = serde_json::from_str("{}").unwrap();
+        let target = Target::new(&arguments).unwrap().at(place);
+        let wire = Wire::open(&target, within(SOON)).unwrap();
+        (Multiplexed::new(wire), listener.accept().unwrap().0)
+    }
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn within(time: Duration) -> Instant {
+        Instant::now() + time
+    }
+
+    fn until(is_so: impl Fn() -> bool) {
+        let deadline = within(SOON);
+        while !is_so() {
+            assert!(Instant::now() < deadline);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn answer(on: &Multiplexed, call: &SharedCall, time: Duration) -> Answer<Vec<u8>> {
+        let mut replies = on.replies(call, within(time))?;
+        let next = replies.next()?.ok_or(Failure::Nonsense)?;
+        Ok(replies.get(next).to_vec())
+    }
+
+    #[test]
+    fn a_caller_who_has_gone_is_given_no_duty() {
+        let (on, mut server) = connected();
+        let [reader, waiter, last] =
+            [(); 3].map(|()| on.send(b"PING\r\n", 1, within(SOON)).unwrap());
+        thread::scope(|scope| {
+            let on = &on;
+            let reads = scope.spawn(|| answer(on, &reader, 3 * SOON));
+            until(|| on.state.lock().is_read);
+            let waits = scope.spawn(|| answer(on, &waiter, SOON));
+            let failure = answer(on, &last, Duration::from_millis(100)).unwrap_err();
+            assert!(failure.is_timeout(), "{failure}");
+            until(|| waiter.is_waiting());
+            server.write_all(b"+reader\r\n").unwrap();
+            assert_eq!(reads.join().unwrap().unwrap(), b"+reader\r\n");
+            server.write_all(b"+waiter\r\n").unwrap();
+            assert_eq!(waits.join().unwrap().unwrap(), b"+waiter\r\n");
+        });
+    }
+}

@@ -42,8 +42,10 @@ impl SharedCall {
     /// Whether there is still something to wait for. If `for_others`, its caller waits from now on, and takes duties.
     pub(crate) fn waits(&self, for_others: bool) -> bool {
         let mut state = self.state.lock();
-        state.is_waiting = for_others;
-        state.answer.is_none()
+        let waits = state.answer.is_none();
+        // Who has an answer, be it that his time is over, goes, though the call may still have its place in the order.
+        state.is_waiting = for_others && waits;
+        waits
     }
 
     pub(crate) fn wait(&self, deadline: Instant) -> Turned {
@@ -76,6 +78,11 @@ impl SharedCall {
         true
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state.lock().is_waiting
+    }
+
     pub(crate) fn is_answered(&self) -> bool {
         self.state.lock().answer.is_some()
     }
@@ -104,6 +111,7 @@ impl SharedCall {
     /// given already.
     pub(crate) fn time_out(&self) -> (bool, Option<Duty>) {
         let mut state = self.state.lock();
+        state.is_waiting = false;
         let fails = state.answer.is_none();
         state
             .answer
