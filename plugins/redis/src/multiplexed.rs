@@ -20,7 +20,8 @@ use crate::wire::{IDLE, Wire};
 /// both, as on a connection of his own.
 ///
 /// A call whose time is over leaves its place in the order behind, for the reply that may come. From then on the connection
-/// takes no new calls, since it may be dead; those under way go on.
+/// takes no new calls, since it may be dead; those under way go on. Where its time is over while its commands are written,
+/// nothing is sent any more, and those of whom nothing was are told so.
 pub(crate) struct Multiplexed {
     state: Mutex<State>,
     /// Held by who has the duty.
@@ -34,8 +35,9 @@ pub(crate) struct Multiplexed {
 struct State {
     /// The calls to which replies are to come, and how many to each.
     calls: VecDeque<(Arc<SharedCall>, usize)>,
-    /// What nobody has begun to write.
+    /// What nobody has begun to write, and how many of the last calls it is of.
     unsent: Vec<u8>,
+    unsent_calls: usize,
     /// Somebody has the duty.
     is_read: bool,
     is_written: bool,
@@ -77,6 +79,7 @@ impl Multiplexed {
             state: Mutex::new(State {
                 calls: VecDeque::new(),
                 unsent: Vec::new(),
+                unsent_calls: 0,
                 is_read: false,
                 is_written: false,
                 is_flushed: false,
@@ -130,6 +133,7 @@ impl Multiplexed {
             }
             state.calls.push_back((Arc::clone(&call), count));
             state.unsent.extend_from_slice(commands);
+            state.unsent_calls += 1;
             state.used = Instant::now();
             !state.is_flushed && !mem::replace(&mut state.is_written, true)
         };
@@ -140,13 +144,18 @@ impl Multiplexed {
     }
 
     /// Waits for the replies to a call.
-    pub(crate) fn replies(&self, call: &SharedCall, deadline: Instant) -> Answer<Replies> {
+    pub(crate) fn replies(
+        &self,
+        call: &SharedCall,
+        deadline: Instant,
+    ) -> Result<Answer<Replies>, Gone> {
         loop {
             if self.reads_or_waits(call) {
                 self.read(call, deadline);
             }
             match call.wait(deadline) {
-                Turned::Answered(answer) => return answer.map(Replies::of),
+                Turned::Answered(answer) => return Ok(answer.map(Replies::of)),
+                Turned::Unsent => return Err(Gone),
                 Turned::Duty(Duty::Read) => self.read(call, deadline),
                 Turned::Duty(Duty::Write) => self.write(deadline),
                 Turned::TimedOut => self.time_out(call),
@@ -177,12 +186,20 @@ impl Multiplexed {
                     return;
                 }
                 mem::swap(&mut state.unsent, batch);
+                state.unsent_calls = 0;
             }
             match to.write_all(batch, deadline) {
                 Ok(()) => {}
                 // A part of a command may have been sent: nothing is sent any more, as nobody gets this duty.
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
-                    self.state.lock().is_retired = true;
+                    let unsent = {
+                        let mut state = self.state.lock();
+                        state.is_retired = true;
+                        state.take_unsent()
+                    };
+                    for (call, _) in unsent {
+                        call.was_not_sent();
+                    }
                     return;
                 }
                 Err(error) => return self.end(&Failure::Broken(error)),
@@ -190,7 +207,7 @@ impl Multiplexed {
         }
     }
 
-    /// Reads until `own` is answered, or its time is over.
+    /// Reads until `own` is answered, or its time is over; one that was not sent hears so with the next reply.
     fn read(&self, own: &SharedCall, deadline: Instant) {
         let mut reading = self.reading.lock();
         let Reading { from, replies } = &mut *reading;
@@ -198,9 +215,9 @@ impl Multiplexed {
             if let Err(failure) = self.hand_over(replies) {
                 break Some(failure);
             }
-            let is_answered = own.is_answered();
+            let has_ended = own.has_ended();
             self.flush(deadline);
-            if is_answered {
+            if has_ended {
                 break None;
             }
             match from.read(replies.room(), deadline) {
@@ -305,5 +322,105 @@ impl State {
     fn give(&self, duty: Duty) -> bool {
         let mut calls = self.calls.iter().rev();
         calls.any(|(call, _)| call.give(duty))
+    }
+
+    /// The calls of which nothing is sent, nor will be.
+    fn take_unsent(&mut self) -> VecDeque<(Arc<SharedCall>, usize)> {
+        self.unsent = Vec::new();
+        let sent = self
+            .calls
+            .len()
+            .saturating_sub(mem::take(&mut self.unsent_calls));
+        self.calls.split_off(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::target::{Place, Target};
+
+    /// A connection, and the server's end of it.
+    fn connected() -> (Multiplexed, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place::Tcp(
+            String::from("127.0.0.1"),
+            listener.local_addr().unwrap().port(),
+        );
+        let arguments = serde_json::from_str("{}").unwrap();
+        let target = Target::new(&arguments).unwrap().at(place);
+        let wire = Wire::open(&target, within(SOON)).unwrap();
+        (Multiplexed::new(wire), listener.accept().unwrap().0)
+    }
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn within(time: Duration) -> Instant {
+        Instant::now() + time
+    }
+
+    fn until(is_so: impl Fn() -> bool) {
+        let deadline = within(SOON);
+        while !is_so() {
+            assert!(Instant::now() < deadline);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn answer(on: &Multiplexed, call: &SharedCall, time: Duration) -> Answer<Vec<u8>> {
+        let replies = on.replies(call, within(time));
+        let mut replies = replies.map_err(|Gone| Failure::Closed)??;
+        let next = replies.next()?.ok_or(Failure::Nonsense)?;
+        Ok(replies.get(next).to_vec())
+    }
+
+    #[test]
+    fn a_caller_who_has_gone_is_given_no_duty() {
+        let (on, mut server) = connected();
+        let [reader, waiter, last] =
+            [(); 3].map(|()| on.send(b"PING\r\n", 1, within(SOON)).unwrap());
+        thread::scope(|scope| {
+            let on = &on;
+            let reads = scope.spawn(|| answer(on, &reader, 3 * SOON));
+            until(|| on.state.lock().is_read);
+            let waits = scope.spawn(|| answer(on, &waiter, SOON));
+            let failure = answer(on, &last, Duration::from_millis(100)).unwrap_err();
+            assert!(failure.is_timeout(), "{failure}");
+            until(|| waiter.is_waiting());
+            server.write_all(b"+reader\r\n").unwrap();
+            assert_eq!(reads.join().unwrap().unwrap(), b"+reader\r\n");
+            server.write_all(b"+waiter\r\n").unwrap();
+            assert_eq!(waits.join().unwrap().unwrap(), b"+waiter\r\n");
+        });
+    }
+
+    #[test]
+    fn who_was_not_sent_before_the_time_of_another_was_over_is_told_so() {
+        let (on, mut server) = connected();
+        let before = on.send(b"PING\r\n", 1, within(SOON)).unwrap();
+        thread::scope(|scope| {
+            let on = &on;
+            let reads = scope.spawn(|| answer(on, &before, 3 * SOON));
+            until(|| on.state.lock().is_read);
+            // More than the kernel takes for a server that reads nothing.
+            let large = vec![b'x'; 32 << 20];
+            let writes = scope.spawn(move || {
+                let call = on.send(&large, 1, within(Duration::from_millis(300)));
+                answer(on, &call.unwrap(), Duration::ZERO)
+            });
+            until(|| on.writing.is_locked());
+            let behind = on.send(b"PING\r\n", 1, within(SOON)).unwrap();
+            let told = on.replies(&behind, within(SOON));
+            assert!(matches!(told, Err(Gone)));
+            let failure = writes.join().unwrap().unwrap_err();
+            assert!(failure.is_timeout(), "{failure}");
+            assert!(on.send(b"PING\r\n", 1, within(SOON)).is_err());
+            server.write_all(b"+before\r\n").unwrap();
+            assert_eq!(reads.join().unwrap().unwrap(), b"+before\r\n");
+        });
     }
 }

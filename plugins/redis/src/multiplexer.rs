@@ -151,18 +151,25 @@ impl Exchange for Share<'_> {
         meanwhile: &mut dyn FnMut(),
         each: &mut dyn FnMut(&[u8]) -> Answer<()>,
     ) -> Answer<()> {
-        let (on, call) = loop {
+        let mut meanwhile = Some(meanwhile);
+        let mut replies = loop {
             let is_first = self.on.is_none();
             let on = Arc::clone(self.on()?);
-            match on.send(&self.packed, count, self.deadline) {
-                Ok(call) => break (on, call),
+            let replied = on
+                .send(&self.packed, count, self.deadline)
+                .and_then(|call| {
+                    if let Some(meanwhile) = meanwhile.take() {
+                        meanwhile();
+                    }
+                    on.replies(&call, self.deadline)
+                });
+            match replied {
+                Ok(replies) => break replies?,
                 // Another caller's time was over, or the connection has ended: nothing was sent.
                 Err(Gone) if is_first => self.on = None,
                 Err(Gone) => return Err(Failure::Broken(ErrorKind::ConnectionAborted.into())),
             }
         };
-        meanwhile();
-        let mut replies = on.replies(&call, self.deadline)?;
         let mut outcome = Ok(());
         for _ in 0..count {
             let next = replies.next()?.ok_or(Failure::Nonsense)?;

@@ -20,6 +20,8 @@ struct State {
     /// What its caller is to do for all.
     duty: Option<Duty>,
     is_waiting: bool,
+    /// Nothing of it was sent, nor will be.
+    is_unsent: bool,
 }
 
 /// What one caller does for all.
@@ -35,6 +37,8 @@ pub(crate) enum Turned {
     Duty(Duty),
     /// With all replies, one after the other.
     Answered(Answer<Vec<u8>>),
+    /// Nothing of it was sent, nor will be.
+    Unsent,
     TimedOut,
 }
 
@@ -42,8 +46,10 @@ impl SharedCall {
     /// Whether there is still something to wait for. If `for_others`, its caller waits from now on, and takes duties.
     pub(crate) fn waits(&self, for_others: bool) -> bool {
         let mut state = self.state.lock();
-        state.is_waiting = for_others;
-        state.answer.is_none()
+        let waits = state.answer.is_none() && !state.is_unsent;
+        // Who has an answer, be it that his time is over, goes, though the call may still have its place in the order.
+        state.is_waiting = for_others && waits;
+        waits
     }
 
     pub(crate) fn wait(&self, deadline: Instant) -> Turned {
@@ -56,6 +62,9 @@ impl SharedCall {
             if let Some(answer) = state.answer.take() {
                 let replies = mem::take(&mut state.replies);
                 return Turned::Answered(answer.map(|()| replies));
+            }
+            if state.is_unsent {
+                return Turned::Unsent;
             }
             if is_over {
                 return Turned::TimedOut;
@@ -76,8 +85,15 @@ impl SharedCall {
         true
     }
 
-    pub(crate) fn is_answered(&self) -> bool {
-        self.state.lock().answer.is_some()
+    #[cfg(test)]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state.lock().is_waiting
+    }
+
+    /// Whether there is nothing to wait for any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.state.lock();
+        state.answer.is_some() || state.is_unsent
     }
 
     /// A reply has come.
@@ -100,10 +116,17 @@ impl SharedCall {
         self.changed.notify_one();
     }
 
+    /// Nothing of it was sent, nor will be.
+    pub(crate) fn was_not_sent(&self) {
+        self.state.lock().is_unsent = true;
+        self.changed.notify_one();
+    }
+
     /// Its time is over: it has failed unless it is answered, and takes no duty. Whether it failed, and what duty it had been
     /// given already.
     pub(crate) fn time_out(&self) -> (bool, Option<Duty>) {
         let mut state = self.state.lock();
+        state.is_waiting = false;
         let fails = state.answer.is_none();
         state
             .answer
