@@ -64,6 +64,12 @@ impl Kind for BySentinels {
                 "name the sentinels, such as [\"one:26379\", \"two:26379\", \"three:26379\"]",
             ));
         }
+        if arguments.service_name.as_deref() == Some("") {
+            return Err(Error::argument(
+                "service_name",
+                "it is no name: write what `SENTINEL MASTERS` calls the master, or leave it out for mymaster",
+            ));
+        }
         let server = Target::new(arguments)?;
         let sentinel = Target::of_sentinels(arguments)?;
         let sentinels = nodes

@@ -65,6 +65,27 @@ impl Target {
                 database: None,
             },
         };
+        let argument = |else_it| {
+            if arguments.url.is_some() {
+                "url"
+            } else {
+                else_it
+            }
+        };
+        if let Place::Tcp(host, port) = &url.place {
+            if host.is_empty() {
+                return Err(Error::argument(
+                    argument("host"),
+                    "it is no name: write one, or leave it out for localhost",
+                ));
+            }
+            if *port == 0 {
+                return Err(Error::argument(
+                    argument("port"),
+                    "0 is no port: write one from 1 to 65535, or leave it out for 6379",
+                ));
+            }
+        }
         let username = once("username", arguments.username.clone(), url.username)?;
         let password = once("password", arguments.password.clone(), url.password)?;
         has_password("password", username.as_ref(), password.as_ref())?;

@@ -184,6 +184,7 @@ fn sentinels_that_cannot_be_are_refused() {
         arguments[argument] = value;
         arguments
     };
+    refused(&with("service_name", json!("")), "service_name", "mymaster");
     refused(
         &with("sentinels", json!(["cache:x"])),
         "sentinels[0]",
@@ -209,6 +210,9 @@ fn sentinels_that_cannot_be_are_refused() {
 
 #[test]
 fn what_cannot_be_is_refused() {
+    refused(&json!({ "host": "" }), "host", "localhost");
+    refused(&json!({ "port": 0 }), "port", "1 to 65535");
+    refused(&json!({ "url": "redis://cache:0" }), "url", "1 to 65535");
     refused(&json!({ "socket_timeout": 0 }), "socket_timeout", "0");
     refused(&json!({ "socket_timeout": -1 }), "socket_timeout", "-1");
     refused(

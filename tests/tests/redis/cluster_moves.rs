@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::clients::Ends;
 use crate::clustered::Clustered;
-use crate::support::{get, key, open_clustered, set, until};
+use crate::support::{both_ways, get, key, open_clustered, set, until};
 use crate::watched::{ask, calls};
 
 const LONG: Duration = Duration::from_mins(1);
@@ -60,7 +60,7 @@ fn while_a_slot_moves_its_keys_are_read_stored_created_and_deleted_on_both_sides
     for layout in ["dogpile", "hashtag"] {
         let mut arguments = cluster.arguments();
         arguments["cluster_lock"] = json!(layout);
-        let (backend, other) = (open_clustered(&arguments), open_clustered(&arguments));
+        let [other, backend] = both_ways(&arguments).map(|arguments| open_clustered(&arguments));
         let keys: Vec<OwnedKey> = (0..20).map(|n| key(&format!("{{{layout}}}{n}"))).collect();
         let name = |n: usize| format!("{{{layout}}}{n}");
         let expected = |n: usize, round: u32| Some(format!("{n} {round}").into_bytes());
@@ -169,18 +169,20 @@ fn slots_that_move_under_load_cost_no_value_and_no_error() {
     let cluster = Clustered::start();
     let tags: Vec<String> = (0..6).map(|tag| format!("tag {tag}")).collect();
     let ends = AtomicBool::new(false);
-    let rounds = [const { AtomicU64::new(0) }; 4];
+    // Two have the same connections where one is for all calls: among those that ask for a key on its way are others.
+    let rounds = [const { AtomicU64::new(0) }; 8];
     let backends = ["dogpile", "hashtag"].map(|layout| {
         let mut arguments = cluster.arguments();
         arguments["cluster_lock"] = json!(layout);
-        open_clustered(&arguments)
+        both_ways(&arguments).map(|arguments| open_clustered(&arguments))
     });
+    let backends = backends.as_flattened();
     thread::scope(|scope| {
         let clients: Vec<_> = rounds
             .iter()
             .enumerate()
             .map(|(client, rounds)| {
-                let (backend, tags, ends) = (&backends[client % 2], &tags, &ends);
+                let (backend, tags, ends) = (&backends[client % 4], &tags, &ends);
                 scope.spawn(move || run(backend, client, tags, ends, rounds))
             })
             .collect();
