@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,14 +75,12 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
-        let mut command = redis::cmd("GET");
-        command.arg(key.as_str());
+        let command = command("GET", slice::from_ref(key));
         self.servers.read(|on| get(on, key, &command))
     }
 
     fn get_fresh(&self, key: &Key) -> Result<Option<Value>> {
-        let mut command = redis::cmd("GET");
-        command.arg(key.as_str());
+        let command = command("GET", slice::from_ref(key));
         self.servers.write(|on| get(on, key, &command))
     }
 
@@ -126,10 +125,7 @@ impl<K: Kind> Backend for Backed<K> {
         if self.distributed_lock {
             return self.delete_noted(keys);
         }
-        let mut command = redis::cmd("DEL");
-        for key in keys {
-            command.arg(key.as_str());
-        }
+        let command = command("DEL", keys);
         self.servers.write(|on| match on.call(&command)? {
             redis::Value::Int(_) => Ok(()),
             _ => Err(Failure::Nonsense),
@@ -257,6 +253,17 @@ fn bytes(value: &Value) -> Result<&[u8]> {
     })
 }
 
+/// A command that wants these keys and nothing else.
+fn command(name: &str, keys: &[Key]) -> Cmd {
+    let length = keys.iter().map(|key| key.len()).sum::<usize>();
+    let mut command = Cmd::with_capacity(keys.len() + 1, length + name.len());
+    command.arg(name);
+    for key in keys {
+        command.arg(key.as_str());
+    }
+    command
+}
+
 fn get(on: &mut Connection, key: &Key<'_>, command: &Cmd) -> Answer<Option<Value>> {
     match on.text(command, |bytes| bytes.map(|bytes| value(key, bytes))) {
         // A list or the like, which another program stored: no value of ours, as MGET says too.
@@ -266,10 +273,7 @@ fn get(on: &mut Connection, key: &Key<'_>, command: &Cmd) -> Answer<Option<Value
 }
 
 fn get_multi(on: &mut Connection, keys: &[Key]) -> Answer<Vec<Option<Value>>> {
-    let mut command = redis::cmd("MGET");
-    for key in keys {
-        command.arg(key.as_str());
-    }
+    let command = command("MGET", keys);
     let mut found = Vec::with_capacity(keys.len());
     on.texts(&command, keys.len(), |bytes| {
         let key = &keys[found.len()];

@@ -132,6 +132,7 @@ mod arguments;
 mod backend;
 mod calls;
 mod clear;
+mod clock;
 mod connection;
 mod doubtful;
 mod failure;

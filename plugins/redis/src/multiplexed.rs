@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::clock::coarse_now;
 use crate::failure::{Answer, Failure};
 use crate::halves::{Receiving, Sending};
 use crate::replies::Replies;
@@ -98,7 +99,8 @@ impl Multiplexed {
     /// Whether it takes calls. One that was idle is looked at: the server may have closed it.
     pub(crate) fn is_usable(&self) -> bool {
         let state = self.state.lock();
-        let is_idle = state.calls.is_empty() && state.used.elapsed() >= IDLE;
+        let is_idle =
+            state.calls.is_empty() && coarse_now().saturating_duration_since(state.used) >= IDLE;
         !state.is_retired
             && (!is_idle
                 || self
@@ -115,10 +117,10 @@ impl Multiplexed {
         *self.tracks_to.lock() = Some(link);
     }
 
-    /// Sends these commands together, to which so many replies are to come.
+    /// Sends these commands together, to which so many replies are to come. They are gone then.
     pub(crate) fn send(
         &self,
-        commands: &[u8],
+        commands: &mut Vec<u8>,
         count: usize,
         deadline: Instant,
     ) -> Result<Arc<SharedCall>, Gone> {
@@ -129,8 +131,12 @@ impl Multiplexed {
                 return Err(Gone);
             }
             state.calls.push_back((Arc::clone(&call), count));
-            state.unsent.extend_from_slice(commands);
-            state.used = Instant::now();
+            if state.unsent.is_empty() {
+                mem::swap(&mut state.unsent, commands);
+            } else {
+                state.unsent.append(commands);
+            }
+            state.used = coarse_now();
             !state.is_flushed && !mem::replace(&mut state.is_written, true)
         };
         if writes {

@@ -154,7 +154,7 @@ impl Exchange for Share<'_> {
         let (on, call) = loop {
             let is_first = self.on.is_none();
             let on = Arc::clone(self.on()?);
-            match on.send(&self.packed, count, self.deadline) {
+            match on.send(&mut self.packed, count, self.deadline) {
                 Ok(call) => break (on, call),
                 // Another caller's time was over, or the connection has ended: nothing was sent.
                 Err(Gone) if is_first => self.on = None,
