@@ -1,6 +1,5 @@
 //! How long who waits for another process's creation waits after its end.
 
-use std::io::BufRead;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -108,11 +107,11 @@ pub(crate) fn child(arguments: &[&str]) -> ExitCode {
     };
     let (_host, region) = region(port.parse().expect("a port"), *multiplex == "true");
     println!("ready");
-    let lines = std::io::stdin().lines();
-    for line in lines {
-        let line = line.expect("a line");
+    let mut lines = std::io::stdin().lines();
+    let mut next = move || lines.next().map(|line| line.expect("a line"));
+    while let Some(line) = next() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["hold", key] => hold(&region, key),
+            ["hold", key] => hold(&region, key, &mut next),
             ["wait", key, threads] => wait(&region, key, threads.parse().expect("a number")),
             _ => return ExitCode::from(2),
         }
@@ -120,19 +119,16 @@ pub(crate) fn child(arguments: &[&str]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn hold(region: &Region, key: &str) {
-    let ended = AtomicU64::new(0);
+fn hold(region: &Region, key: &str, next: &mut impl FnMut() -> Option<String>) {
+    let mut ended = 0;
     let made = region.get_or_create(key, || {
         println!("creating");
-        std::io::stdin()
-            .lock()
-            .read_line(&mut String::new())
-            .expect("a line");
-        ended.store(now(), Ordering::Relaxed);
+        next().expect("a line");
+        ended = now();
         vec![7_u8; LENGTH]
     });
     made.expect("it is created");
-    println!("{}", ended.into_inner());
+    println!("{ended}");
 }
 
 fn wait(region: &Region, key: &str, threads: usize) {

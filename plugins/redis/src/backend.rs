@@ -280,8 +280,12 @@ fn get_multi(on: &mut Connection, keys: &[Key]) -> Answer<Vec<Option<Value>>> {
     Ok(found)
 }
 
-fn mget<'k>(keys: impl Iterator<Item = &'k Key<'k>>) -> Cmd {
-    let mut command = redis::cmd("MGET");
+fn mget<'k>(keys: impl Iterator<Item = &'k Key<'k>> + Clone) -> Cmd {
+    let (count, length) = keys.clone().fold((1, 4), |(count, length), key| {
+        (count + 1, length + key.len())
+    });
+    let mut command = Cmd::with_capacity(count, length);
+    command.arg("MGET");
     for key in keys {
         command.arg(key.as_str());
     }

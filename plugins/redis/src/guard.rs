@@ -32,8 +32,8 @@ pub(crate) struct Entry<'e> {
 
 /// A command that reads.
 pub(crate) fn get(name: &str) -> Cmd {
-    let mut command = redis::cmd("GET");
-    command.arg(name);
+    let mut command = Cmd::with_capacity(2, name.len() + 3);
+    command.arg("GET").arg(name);
     command
 }
 

@@ -169,6 +169,7 @@ mod arguments;
 mod backend;
 mod calls;
 mod clear;
+mod clock;
 mod cluster;
 mod connection;
 mod failure;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::clock::coarse_now;
 use crate::failure::{Answer, Failure};
 use crate::halves::{Receiving, Sending};
 use crate::replies::Replies;
@@ -101,7 +102,8 @@ impl Multiplexed {
     /// Whether it takes calls. One that was idle is looked at: the server may have closed it.
     pub(crate) fn is_usable(&self) -> bool {
         let state = self.state.lock();
-        let is_idle = state.calls.is_empty() && state.used.elapsed() >= IDLE;
+        let is_idle =
+            state.calls.is_empty() && coarse_now().saturating_duration_since(state.used) >= IDLE;
         !state.is_retired
             && (!is_idle
                 || self
@@ -134,7 +136,7 @@ impl Multiplexed {
             state.calls.push_back((Arc::clone(&call), count));
             state.unsent.extend_from_slice(commands);
             state.unsent_calls += 1;
-            state.used = Instant::now();
+            state.used = coarse_now();
             !state.is_flushed && !mem::replace(&mut state.is_written, true)
         };
         if writes {

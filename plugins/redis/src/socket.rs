@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
+use crate::clock::coarse_now;
 use crate::target::{Place, Target};
 
 /// A socket, each read and write of which ends by a deadline. Its clones are of the same socket, of which at most one reads
@@ -28,7 +29,8 @@ enum Raw {
 /// Ends a socket from another thread.
 pub(crate) struct Closer(Arc<Raw>);
 
-/// How much longer than its deadline a call may take, so that the kernel need not be told a time for each.
+/// How much longer than its deadline a call may take, so that the kernel need not be told a time for each, nor asked for the
+/// exact time.
 const SLACK: Duration = Duration::from_millis(50);
 
 impl Socket {
@@ -102,7 +104,7 @@ impl Closer {
 fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = None;
     for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, left(deadline)?) {
+        match TcpStream::connect_timeout(&address, left(deadline, Instant::now())?) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = Some(error),
         }
@@ -110,8 +112,8 @@ fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
 }
 
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
+fn left(deadline: Instant, now: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(now);
     if left.is_zero() {
         return Err(ErrorKind::TimedOut.into());
     }
@@ -120,7 +122,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 
 /// What to tell the kernel, if what it was told last is too far off.
 fn retold(told: Duration, deadline: Instant) -> io::Result<Option<Duration>> {
-    let left = left(deadline)?;
+    let left = left(deadline, coarse_now())?;
     let is_near = left.abs_diff(told) <= SLACK && !told.is_zero();
     Ok((!is_near).then_some(left))
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use crate::clock::coarse_now;
 use crate::connection::{Connection, Exchange};
 use crate::failure::{Answer, Failure};
 use crate::halves::{Receiving, Sending};
@@ -80,7 +81,7 @@ impl Wire {
 
     /// Whether it can be used after it rested.
     pub(crate) fn is_usable(&mut self) -> bool {
-        let now = Instant::now();
+        let now = coarse_now();
         let since = now.duration_since(mem::replace(&mut self.used, now));
         since < IDLE || self.is_quiet()
     }

@@ -187,8 +187,8 @@ fn a_server_that_takes_nothing_costs_calls_their_time_and_no_more() {
     let backend = open(&arguments);
     set(&backend, "key", b"value").unwrap();
     server.stop();
-    // More than the kernel takes for a server.
-    let large = vec![b'x'; 8 << 20];
+    // Together more than the kernel takes for a server.
+    let large = vec![b'x'; 3 << 20];
     let late = AtomicU32::new(0);
     thread::scope(|scope| {
         for thread in 0..8 {
