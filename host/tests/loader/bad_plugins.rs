@@ -99,7 +99,7 @@ fn a_plugin_of_another_layout_is_refused_and_not_mapped_twice() {
     assert!(
         error
             .message()
-            .contains("`PluginTable`: 8 bytes against 40, 1 guaranteed fields against 5"),
+            .contains("`PluginTable`: 8 bytes against 48, 1 guaranteed fields against 6"),
         "{error}"
     );
     assert!(error.message().len() < 300, "{error}");
@@ -128,7 +128,7 @@ fn a_plugin_with_a_method_that_the_host_does_not_know_is_refused_whatever_was_co
         assert!(
             error
                 .message()
-                .ends_with("`PluginTable`: 5 fields against 6"),
+                .ends_with("`PluginTable`: 6 fields against 7"),
             "{error}"
         );
         load_good(&format!("after {} bytes that are longer", longer.len()));
