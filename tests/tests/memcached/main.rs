@@ -3,13 +3,16 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod chaos;
 mod conformance;
 mod failures;
 mod fake;
 mod injection;
+mod interop;
 mod locks;
 mod manifest;
 mod owners;
+mod peer;
 mod races;
 mod raw;
 mod support;

@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use dogpile::Region;
+use dogpile_tests::python_process::PythonProcess;
 use dogpile_tests::redis_server::RedisServer;
 
-use crate::peer::{Python, get, rust};
+use crate::peer::{get, python_on, rust};
 use crate::support::{client, until};
 
 #[test]
 fn what_one_language_stores_the_other_reads_and_deletes() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     python.ask("set a 1", "done");
     python.ask("set_multi b 2 c 3", "done");
     for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
@@ -37,7 +38,7 @@ fn what_one_language_stores_the_other_reads_and_deletes() {
 #[test]
 fn who_waits_gets_the_value_that_the_other_language_creates() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     python.ask("hold a 1", "creating a");
     assert!(rust.key_is_locked("a").unwrap());
     thread::scope(|scope| {
@@ -71,7 +72,7 @@ fn four_of_each_language_create_once_at_each_expiry() {
         20
     };
     let server = RedisServer::start(&[]);
-    let mut pythons: Vec<Python> = (0..4).map(|_| Python::start(&server)).collect();
+    let mut pythons: Vec<PythonProcess> = (0..4).map(|_| python_on(&server)).collect();
     let rusts: Vec<Region> = (0..4).map(|_| rust(&server)).collect();
     let mut client = client(&server);
     for round in 1..=rounds {
@@ -93,13 +94,7 @@ fn four_of_each_language_create_once_at_each_expiry() {
         });
         let mut created = created.into_inner();
         for python in &mut pythons {
-            let line = python.hear();
-            let count = line
-                .strip_prefix("created ")
-                .and_then(|line| line.strip_suffix(&format!(" got [{round}]")));
-            created += count
-                .and_then(|count| count.parse::<u32>().ok())
-                .expect(&line);
+            created += python.created(round);
         }
         assert_eq!(created, 1, "{round}");
     }

@@ -1,16 +1,12 @@
 //! A Python program that shares a region, and that region in Rust.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use dogpile::{Host, OnBackendError, Region, RegionConfig};
 use dogpile_tests::python::python;
+use dogpile_tests::python_process::PythonProcess;
 use dogpile_tests::redis_server::RedisServer;
-
-/// The folder of what Python programs copy.
-pub(crate) const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
 /// The interpreter that has dogpile.cache.
 pub(crate) fn interpreter() -> PathBuf {
@@ -18,64 +14,16 @@ pub(crate) fn interpreter() -> PathBuf {
 }
 
 /// A Python program with a region.
-pub(crate) struct Python {
-    child: Child,
-    lines: BufReader<ChildStdout>,
+pub(crate) fn python_on(server: &RedisServer) -> PythonProcess {
+    python_with(server, &[])
 }
 
-impl Python {
-    pub(crate) fn start(server: &RedisServer) -> Self {
-        Self::start_with(server, &[])
-    }
-
-    /// With this interval for invalidations, in seconds.
-    pub(crate) fn start_with(server: &RedisServer, interval: &[&str]) -> Self {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
-        let mut child = Command::new(interpreter())
-            .args(["-B", program, &server.port().to_string()])
-            .args(interval)
-            .env("PYTHONPATH", DOCS)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut python = Self { child, lines };
-        python.expect("ready");
-        python
-    }
-
-    pub(crate) fn tell(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    pub(crate) fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    pub(crate) fn answer(&mut self, line: &str) -> String {
-        self.tell(line);
-        self.hear()
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(&mut self, line: &str) {
-        assert_eq!(self.hear(), line);
-    }
-
-    #[track_caller]
-    pub(crate) fn ask(&mut self, line: &str, answer: &str) {
-        assert_eq!(self.answer(line), answer, "{line}");
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _waited = self.child.wait();
-    }
+/// With this interval for invalidations, in seconds.
+pub(crate) fn python_with(server: &RedisServer, interval: &[&str]) -> PythonProcess {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
+    let port = server.port().to_string();
+    let arguments = [&[&*port], interval].concat();
+    PythonProcess::start(&interpreter(), program, &arguments)
 }
 
 /// The region of a host of its own, which is to the others what another process is.

@@ -6,11 +6,12 @@ use std::process::Command;
 
 use dogpile::{Host, Invalidation};
 use dogpile_tests::plugin_file;
+use dogpile_tests::python_process::DOCS;
 use dogpile_tests::redis_server::RedisServer;
 use redis::{Commands, Connection};
 use tempfile::TempDir;
 
-use crate::peer::{DOCS, interpreter};
+use crate::peer::interpreter;
 use crate::support::{client, until};
 use crate::users::{User, load};
 
