@@ -13,6 +13,7 @@ mod locks;
 mod manifest;
 mod owners;
 mod peer;
+mod python_page;
 mod races;
 mod raw;
 mod support;
