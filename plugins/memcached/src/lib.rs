@@ -52,10 +52,15 @@
 //! `tls_context`, in whose place is `tls`. pylibmc's other behaviors are arguments of their own or have nothing to say
 //! here: no server is thrown out for good, replicas are not written, and hosts are never sorted.
 //!
+//! Programs in Python with dogpile.cache share values, locks and invalidations: `docs/python-memcached.md` in the repository
+//! tells what both sides write for each client. pymemcache by itself inflates nothing, so give no `min_compress_len` before
+//! all of its programs have a `CompressedSerde`.
+//!
 //! # What is promised
 //!
 //! - A value is stored as the bytes that it is, under the key itself, with the flag that Python's client gives to bytes: 16
-//!   in `memcached_binary`, 0 in the others. What has other flags is read too, and inflated where they say so. Unless
+//!   in `memcached_binary`, 0 in the others. What has other flags is read too, and inflated where they say so; what they
+//!   say is pickled is known to the region as a pickle, which it leaves alone, also if its protocol is 0. Unless
 //!   `memcached_expire_time` is given, a server drops it when nobody may want it any more; times of more than 30 days are
 //!   converted as memcached wants them.
 //! - A key of more than 250 bytes, or with spaces or control characters, is refused by every method, and never sent. The

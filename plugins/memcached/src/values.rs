@@ -13,6 +13,13 @@ use crate::command::Item;
 /// The flag of what is compressed, which all of them have.
 const COMPRESSED: u32 = 8;
 
+/// The flag of what Python's client pickled, which all of them have.
+const PICKLED: u32 = 1;
+
+/// What pickles begin with, but for those of the protocols 0 and 1. Put before one of those it makes it one of protocol 2,
+/// with the same content.
+const PICKLE: [u8; 2] = [0x80, 2];
+
 /// No value of more bytes is compressed, or inflated.
 const MOST: usize = 256 << 20;
 
@@ -42,20 +49,32 @@ impl Form {
 
 /// The value that is stored, whoever did; what cannot be inflated is given as it is, which is a value of nobody's.
 pub(crate) fn read(item: Item) -> Vec<u8> {
-    if item.flags & COMPRESSED == 0 {
-        return item.bytes;
+    let flags = item.flags;
+    let mut value = if flags & COMPRESSED == 0 {
+        item.bytes
+    } else {
+        inflated(item.bytes)
+    };
+    // python-memcached writes pickles of protocol 0, which only the flag tells from other texts, and the host, which leaves
+    // pickles alone, sees no flags.
+    if flags & PICKLED != 0 && value.first() != PICKLE.first() {
+        value.splice(..0, PICKLE);
     }
+    value
+}
+
+fn inflated(bytes: Vec<u8>) -> Vec<u8> {
     let mut value = Vec::new();
-    let mut decoder = ZlibDecoder::new(&*item.bytes).take(MOST as u64 + 1);
+    let mut decoder = ZlibDecoder::new(&*bytes).take(MOST as u64 + 1);
     match decoder.read_to_end(&mut value) {
         Ok(_) if value.len() <= MOST => value,
         Ok(_) => {
             debug!("a value of more than {MOST} bytes is not inflated");
-            item.bytes
+            bytes
         }
         Err(error) => {
             debug!(%error, "a value that says it is compressed cannot be inflated");
-            item.bytes
+            bytes
         }
     }
 }
@@ -101,10 +120,20 @@ mod tests {
 
     #[test]
     fn values_are_read_whatever_other_flags_they_have() {
-        for flags in [0, 1, 2, 4, 16] {
+        for flags in [0, 2, 4, 16] {
             assert_eq!(read(item(b"bytes", flags)), b"bytes");
             let compressed = compressed(b"bytes").unwrap();
             assert_eq!(read(item(&compressed, flags | 8)), b"bytes");
+        }
+    }
+
+    #[test]
+    fn pickles_are_known_by_what_they_begin_with_whatever_their_protocol() {
+        for flags in [1, 1 | 16] {
+            assert_eq!(read(item(b"\x80\x04.", flags)), b"\x80\x04.");
+            assert_eq!(read(item(b"(lp0\n.", flags)), b"\x80\x02(lp0\n.");
+            let compressed = compressed(b"(lp0\n.").unwrap();
+            assert_eq!(read(item(&compressed, flags | 8)), b"\x80\x02(lp0\n.");
         }
     }
 

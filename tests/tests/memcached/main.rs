@@ -3,13 +3,17 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod chaos;
 mod conformance;
 mod failures;
 mod fake;
 mod injection;
+mod interop;
 mod locks;
 mod manifest;
 mod owners;
+mod peer;
+mod python_page;
 mod races;
 mod raw;
 mod support;

@@ -5,19 +5,20 @@ use std::time::{Duration, Instant};
 
 use dogpile::Invalidation;
 use dogpile_tests::process::Process;
+use dogpile_tests::python_process::PythonProcess;
 use dogpile_tests::redis_server::RedisServer;
 use redis::Commands;
 use serde_json::{Value as Json, json};
 
 use crate::clustered::Clustered;
-use crate::peer::{LEASE, Python, get, rust, rust_in};
+use crate::peer::{LEASE, get, python_as, python_in, python_on, rust, rust_in};
 use crate::processes::Part;
 use crate::support::{at, client, until};
 
 #[test]
 fn what_one_language_stores_the_other_reads_and_deletes() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     python.ask("set a 1", "done");
     python.ask("set_multi b 2 c 3", "done");
     for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
@@ -42,7 +43,7 @@ fn what_one_language_stores_the_other_reads_and_deletes() {
 #[test]
 fn who_waits_gets_the_value_that_the_other_language_creates() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     python.ask("hold a 1", "creating a");
     assert!(rust.key_is_locked("a").unwrap());
     thread::scope(|scope| {
@@ -73,7 +74,7 @@ fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_
     let server = RedisServer::start(&[]);
     let mut arguments = at(&server);
     arguments["lock_timeout"] = json!(1);
-    let (mut python, rust) = (Python::start_on("redis", &arguments, None), rust(&server));
+    let (mut python, rust) = (python_as("redis", &arguments, None), rust(&server));
     python.ask("hold key 1", "creating key");
     let held = Instant::now();
     drop(python);
@@ -90,7 +91,7 @@ fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_
 /// The processes of both languages want the key, each with two threads, whenever its server has dropped it.
 fn create_once_at_each(
     expiries: u32,
-    pythons: &mut [Python],
+    pythons: &mut [PythonProcess],
     rusts: &mut [Process],
     server: &RedisServer,
 ) {
@@ -105,8 +106,8 @@ fn create_once_at_each(
         for rust in &mut *rusts {
             rust.tell(&call);
         }
-        let lines = pythons.iter_mut().map(Python::hear);
-        let python: u32 = lines.map(|line| created(&line, expiry)).sum();
+        let by_each = pythons.iter_mut().map(|python| python.created(expiry));
+        let python: u32 = by_each.sum();
         let lines = rusts.iter_mut().map(Process::hear);
         let rust: u32 = lines.map(|line| created(&line, expiry)).sum();
         assert_eq!(python + rust, 1, "{expiry}");
@@ -134,8 +135,8 @@ fn four_processes_of_each_language_create_once_at_each_of_a_hundred_expiries() {
     let server = RedisServer::start(&[]);
     let mut arguments = at(&server);
     arguments["lock_sleep"] = json!(if is_soak { 0.1 } else { 0.02 });
-    let pythons = (0..4).map(|_| Python::start_on("redis", &arguments, None));
-    let mut pythons: Vec<Python> = pythons.collect();
+    let pythons = (0..4).map(|_| python_as("redis", &arguments, None));
+    let mut pythons: Vec<PythonProcess> = pythons.collect();
     let mut rusts = rust_processes("redis", at(&server), 4);
     create_once_at_each(100, &mut pythons, &mut rusts, &server);
 }
@@ -149,7 +150,7 @@ fn rust_processes(backend: &str, arguments: Json, count: usize) -> Vec<Process> 
 #[test]
 fn in_a_cluster_both_languages_share_values_locks_and_invalidations() {
     let cluster = Clustered::start();
-    let (mut python, rust) = (Python::start_in(&cluster), rust_in(&cluster));
+    let (mut python, rust) = (python_in(&cluster), rust_in(&cluster));
     for (key, value) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
         python.ask(&format!("set {key} {value}"), "done");
         assert_eq!(get(&rust, key), Some(value));
@@ -203,7 +204,7 @@ fn in_a_cluster_both_languages_share_values_locks_and_invalidations() {
         python.ask("get b", "none");
         get(&rust, "b").is_none()
     });
-    let mut pythons = [python, Python::start_in(&cluster)];
+    let mut pythons = [python, python_in(&cluster)];
     let mut rusts = rust_processes("redis_cluster", cluster.place(1), 2);
     let owner = &cluster.nodes[cluster.owner("key")];
     create_once_at_each(10, &mut pythons, &mut rusts, owner);

@@ -3,10 +3,11 @@
 use std::thread;
 
 use dogpile::{Cached, Invalidation, Region};
+use dogpile_tests::python_process::PythonProcess;
 use redis::Value as Reply;
 use serde_json::json;
 
-use crate::peer::{LEASE, Python, get, rust_on};
+use crate::peer::{LEASE, get, python_as, rust_on};
 use crate::processes::Part;
 use crate::proxy::Fault;
 use crate::replicas::Linked;
@@ -14,7 +15,7 @@ use crate::support::until;
 use crate::watched::{Watched, ask};
 
 /// Both write, and read what the other wrote, once the replicas have it.
-fn share_values(python: &mut Python, rust: &Region, number: u32) {
+fn share_values(python: &mut PythonProcess, rust: &Region, number: u32) {
     let [by_python, by_rust] = ["Python", "Rust"].map(|whose| format!("{whose}{number}"));
     until("Python writes", || {
         python.answer(&format!("set {by_python} {number}")) == "done"
@@ -34,7 +35,7 @@ fn share_values(python: &mut Python, rust: &Region, number: u32) {
 }
 
 /// Each holds the lock of a key, and the other waits and gets the value.
-fn share_locks(watched: &Watched, python: &mut Python, rust: &Region, number: u32) {
+fn share_locks(watched: &Watched, python: &mut PythonProcess, rust: &Region, number: u32) {
     let key = format!("held{number}");
     let master = &watched.servers[watched.master()];
     python.ask(&format!("hold {key} 1"), &format!("creating {key}"));
@@ -71,7 +72,7 @@ fn values_and_locks_are_shared_behind_sentinels_and_after_a_failover() {
     let mut watched = Watched::start();
     let mut arguments = watched.arguments_alone();
     arguments["socket_timeout"] = json!(2);
-    let mut python = Python::start_on("redis_sentinel", &arguments, None);
+    let mut python = python_as("redis_sentinel", &arguments, None);
     let rust = rust_on(Part::of("redis_sentinel", arguments, LEASE).region());
     share_values(&mut python, &rust, 1);
     // By default Python looks at a replica again when it has the lock, which may not have the value yet.
@@ -93,7 +94,7 @@ fn values_and_locks_are_shared_behind_sentinels_and_after_a_failover() {
 fn python_sees_an_invalidation_that_its_replica_has_not_heard_of() {
     let linked = Linked::start();
     let place = json!({ "sentinels": [["127.0.0.1", linked.sentinel.port()]] });
-    let mut python = Python::start_on("redis_sentinel", &place, Some(0.0));
+    let mut python = python_as("redis_sentinel", &place, Some(0.0));
     let rust = rust_on(Part::of("redis_sentinel", place, LEASE).region());
     rust.set("a", 1_u32).unwrap();
     until("the replica has it", || python.answer("get a") == "1");

@@ -1,16 +1,11 @@
 //! What `docs/python.md` shows is what happens: its blocks are run, in their order.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-
-use dogpile::{Host, Invalidation};
-use dogpile_tests::plugin_file;
+use dogpile::Invalidation;
+use dogpile_tests::python_page::Page;
 use dogpile_tests::redis_server::RedisServer;
 use redis::{Commands, Connection};
-use tempfile::TempDir;
 
-use crate::peer::{DOCS, interpreter};
+use crate::peer::interpreter;
 use crate::support::{client, until};
 use crate::users::{User, load};
 use crate::watched::lone_sentinel;
@@ -23,83 +18,36 @@ const URL: &str = "redis://localhost:6379/0";
 /// Where it has a sentinel: in Python, and in a manifest.
 const SENTINEL: [&str; 2] = ["[\"localhost\", 26379]", "\"localhost:26379\""];
 
-/// The page's programs, beside a server and a sentinel of the test's own.
-struct Page {
+/// A server, and a sentinel that watches it.
+struct Servers {
     server: RedisServer,
     sentinel: RedisServer,
-    folder: TempDir,
 }
 
-impl Page {
-    fn new() -> Self {
+impl Servers {
+    fn start() -> Self {
         let server = RedisServer::start(&[]);
         Self {
             sentinel: lone_sentinel(server.port(), ""),
             server,
-            folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// The fenced blocks of that language.
-    fn blocks(&self, language: &str) -> Vec<String> {
+    /// The page beside these.
+    fn page(&self) -> Page {
         let url = format!("redis://127.0.0.1:{}/0", self.server.port());
-        let blocks = PAGE.split("```").skip(1).step_by(2);
-        let blocks = blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n")));
         let port = self.sentinel.port();
-        let blocks = blocks.map(|block| {
-            block
-                .replace(URL, &url)
-                .replace(SENTINEL[0], &format!("[\"127.0.0.1\", {port}]"))
-                .replace(SENTINEL[1], &format!("\"127.0.0.1:{port}\""))
-        });
-        blocks.collect()
+        let [python, manifest] = [
+            format!("[\"127.0.0.1\", {port}]"),
+            format!("\"127.0.0.1:{port}\""),
+        ];
+        let servers = [
+            (URL, &*url),
+            (SENTINEL[0], &*python),
+            (SENTINEL[1], &*manifest),
+        ];
+        Page::new(PAGE, &servers, "redis", interpreter())
     }
-
-    /// A Python program whose `myapp/users.py` is that block.
-    fn program(&self, name: &str, users: &str) -> PathBuf {
-        let folder = self.folder.path().join(name);
-        fs::create_dir_all(folder.join("myapp")).unwrap();
-        fs::write(folder.join("myapp/users.py"), users).unwrap();
-        let shared = format!("{DOCS}/dogpile_shared.py");
-        fs::copy(shared, folder.join("dogpile_shared.py")).unwrap();
-        folder
-    }
-
-    /// A host of the page's manifest.
-    fn host(&self, name: &str, manifest: &str) -> Host {
-        let file = self.folder.path().join(name);
-        let plugins = plugin_file("redis");
-        let plugins = plugins.parent().unwrap().display();
-        let host = format!("version = 1\n[host]\nplugin_dir = \"{plugins}\"\n");
-        fs::write(&file, manifest.replacen("version = 1\n", &host, 1)).unwrap();
-        Host::open(file).unwrap()
-    }
-}
-
-/// What a program prints that runs this in that folder.
-#[track_caller]
-fn run(program: &PathBuf, code: &str) -> String {
-    let output = Command::new(interpreter())
-        .args(["-B", "-W", "error", "-c", code])
-        .current_dir(program)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{code}: {told}");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim_end()
-        .to_owned()
-}
-
-/// What a program gets that loads one.
-#[track_caller]
-fn loads(program: &PathBuf, id: u64) {
-    let code = format!("from myapp.users import load; print(load({id}))");
-    assert_eq!(
-        run(program, &code),
-        format!("{{'id': {id}, 'name': 'Ada'}}")
-    );
 }
 
 /// Where the page's function is cached.
@@ -118,14 +66,15 @@ fn is_pickled(stored: &[u8]) -> bool {
 
 #[test]
 fn the_rust_of_the_page_is_what_runs_here() {
-    let page = Page::new();
+    let page = Servers::start().page();
     assert_eq!(page.blocks("rust"), [include_str!("users.rs")]);
 }
 
 #[test]
 fn a_region_moves_as_the_page_tells() {
-    let page = Page::new();
-    let mut client = client(&page.server);
+    let servers = Servers::start();
+    let page = servers.page();
+    let mut client = client(&servers.server);
     let (python, toml) = (page.blocks("python"), page.blocks("toml"));
     let [before, reads, writes, calls, ..] = &python[..] else {
         panic!("there are other blocks: {python:#?}");
@@ -135,26 +84,26 @@ fn a_region_moves_as_the_page_tells() {
 
     // Before, and step 1: pickles, which both read.
     for (id, writer, reader) in [(1, &before, &reads), (2, &reads, &before)] {
-        loads(writer, id);
+        page.loads(writer, id);
         let pickled = stored(&mut client, &key(id));
         assert!(is_pickled(&pickled));
-        loads(reader, id);
-        loads(&writes, id);
+        page.loads(reader, id);
+        page.loads(&writes, id);
         assert_eq!(stored(&mut client, &key(id)), pickled);
     }
 
     // Step 2: JSON, which step 1 reads and what was before does not.
-    loads(&writes, 3);
+    page.loads(&writes, 3);
     let json = stored(&mut client, &key(3));
     assert!(json.ends_with(br#"|{"id":3,"name":"Ada"}"#));
-    loads(&reads, 3);
+    page.loads(&reads, 3);
     let code = "from myapp.users import load; import pickle\n\
                 try: load(3)\n\
                 except pickle.UnpicklingError: print('it raises')";
-    assert_eq!(run(&before, code), "it raises");
+    assert_eq!(page.run(&before, code), "it raises");
 
     // Step 3: Rust reads what Python wrote, and back.
-    let host = page.host("dogpile.toml", &toml[0]);
+    let host = page.host("dogpile.toml", toml[0]);
     host.install().unwrap();
     let users = host.region("users").unwrap();
     assert_eq!(load::key(42).unwrap(), key(42));
@@ -164,59 +113,61 @@ fn a_region_moves_as_the_page_tells() {
     load(4);
     let by_rust = stored(&mut client, &key(4));
     for reader in [&reads, &writes] {
-        loads(reader, 4);
+        page.loads(reader, 4);
     }
     assert_eq!(stored(&mut client, &key(4)), by_rust);
     load(1);
     assert!(!is_pickled(&stored(&mut client, &key(1))));
-    loads(&writes, 1);
+    page.loads(&writes, 1);
     assert_eq!(users.stats().creations, 2);
 
     // Python invalidates, and Rust.
     load(42);
-    run(&writes, calls);
+    page.run(&writes, calls);
     assert!(stored(&mut client, &key(42)).is_empty());
     until("Rust sees it", || load::get(3).unwrap().is_none());
     let get = "from myapp.users import users; print(bool(users.get('myapp.users:load|5')))";
     load(5);
-    assert_eq!(run(&writes, get), "True");
+    assert_eq!(page.run(&writes, get), "True");
     users.invalidate(Invalidation::Hard).unwrap();
-    assert_eq!(run(&writes, get), "False");
+    assert_eq!(page.run(&writes, get), "False");
 }
 
 #[test]
 fn a_prefix_and_a_mangler_are_shared_as_the_page_tells() {
-    let page = Page::new();
-    let mut client = client(&page.server);
+    let servers = Servers::start();
+    let page = servers.page();
+    let mut client = client(&servers.server);
     let (python, toml) = (page.blocks("python"), page.blocks("toml"));
     let (calls, prefixed) = (&python[3], &python[4]);
     let prefixed = page.program("prefixed", prefixed);
-    let host = page.host("prefixed.toml", &toml[1]);
+    let host = page.host("prefixed.toml", toml[1]);
     let users = host.region("users").unwrap();
-    loads(&prefixed, 6);
+    page.loads(&prefixed, 6);
     let get = || users.get::<User>(&*key(6)).unwrap();
     assert_eq!(*get().unwrap(), load::original(6));
-    run(&prefixed, calls);
+    page.run(&prefixed, calls);
     assert!(!stored(&mut client, "myapp:_dogpile_inv:users").is_empty());
     until("Rust sees it", || get().is_none());
 }
 
 #[test]
 fn a_region_behind_sentinels_is_shared_as_the_page_tells() {
-    let page = Page::new();
-    let mut client = client(&page.server);
+    let servers = Servers::start();
+    let page = servers.page();
+    let mut client = client(&servers.server);
     let (python, toml) = (page.blocks("python"), page.blocks("toml"));
     let (calls, watched) = (&python[3], &python[5]);
     let watched = page.program("watched", watched);
-    let host = page.host("watched.toml", &toml[2]);
+    let host = page.host("watched.toml", toml[2]);
     let users = host.region("users").unwrap();
-    loads(&watched, 7);
+    page.loads(&watched, 7);
     let get = || users.get::<User>(&*key(7)).unwrap();
     assert_eq!(*get().unwrap(), load::original(7));
-    run(&watched, calls);
+    page.run(&watched, calls);
     until("Rust sees it", || get().is_none());
     users.set(&*key(7), load::original(7)).unwrap();
     let by_rust = stored(&mut client, &key(7));
-    loads(&watched, 7);
+    page.loads(&watched, 7);
     assert_eq!(stored(&mut client, &key(7)), by_rust);
 }

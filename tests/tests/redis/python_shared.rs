@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dogpile::{ErrorKind, Invalidation, MissReason, Region, Source};
+use dogpile_tests::python_process::PythonProcess;
 use dogpile_tests::redis_server::RedisServer;
 use redis::{Commands, Connection};
 use serde_json::{Value as Json, json};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::peer::{Python, get, rust, rust_with};
+use crate::peer::{get, python_on, python_with, rust, rust_with};
 use crate::support::{client, until};
 
 /// Python's region reads the record at each call.
@@ -41,7 +42,7 @@ fn foreign(region: &Region) -> u64 {
 #[test]
 fn python_sees_how_rust_invalidates() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start_with(&server, AT_ONCE), rust(&server));
+    let (mut python, rust) = (python_with(&server, AT_ONCE), rust(&server));
     rust.set("a", 1_u32).unwrap();
     python.ask("get a", "1");
     python.ask("judge a", "fresh, last never");
@@ -62,17 +63,17 @@ fn python_sees_how_rust_invalidates() {
     assert_eq!(get(&rust, "a"), Some(3));
     // A process that starts later knows of it too.
     rust.invalidate(Invalidation::Soft).unwrap();
-    Python::start(&server).ask("judge a", "soft, last soft");
+    python_on(&server).ask("judge a", "soft, last soft");
 }
 
 #[test]
 fn rust_sees_how_python_invalidates() {
     let server = RedisServer::start(&[]);
-    let mut python = Python::start(&server);
+    let mut python = python_on(&server);
     let rust = rust_with(&server, |config| {
         config.lock_wait(Duration::from_millis(50))
     });
-    let invalidate = |python: &mut Python, how: &str, value: u32| {
+    let invalidate = |python: &mut PythonProcess, how: &str, value: u32| {
         python.ask(&format!("set a {value}"), "done");
         assert_eq!(get(&rust, "a"), Some(value));
         python.ask(&format!("invalidate {how}"), "done");
@@ -95,8 +96,8 @@ fn rust_sees_how_python_invalidates() {
 fn python_reads_the_record_once_in_an_interval() {
     let server = RedisServer::start(&[]);
     let rust = rust(&server);
-    let mut rare = Python::start_with(&server, NEVER_AGAIN);
-    let mut default = Python::start(&server);
+    let mut rare = python_with(&server, NEVER_AGAIN);
+    let mut default = python_on(&server);
     rust.set("a", 1_u32).unwrap();
     for python in [&mut rare, &mut default] {
         python.ask("get a", "1");
@@ -116,7 +117,7 @@ fn python_reads_the_record_once_in_an_interval() {
 #[test]
 fn without_an_expiration_time_python_takes_a_soft_invalidation_for_a_hard_one() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start_with(&server, AT_ONCE), rust(&server));
+    let (mut python, rust) = (python_with(&server, AT_ONCE), rust(&server));
     python.ask("endless", "done");
     rust.set("a", 1_u32).unwrap();
     python.ask("get a", "1");
@@ -129,7 +130,7 @@ fn without_an_expiration_time_python_takes_a_soft_invalidation_for_a_hard_one() 
 #[test]
 fn of_two_records_the_later_times_hold_and_tags_stay() {
     let server = RedisServer::start(&[]);
-    let mut python = Python::start_with(&server, AT_ONCE);
+    let mut python = python_with(&server, AT_ONCE);
     let mut client = client(&server);
     let by_rust = rust(&server);
     by_rust
@@ -164,7 +165,7 @@ fn of_two_records_the_later_times_hold_and_tags_stay() {
 #[test]
 fn a_time_far_ahead_outdates_what_is_there_and_nothing_after_it() {
     let server = RedisServer::start(&[]);
-    let mut python = Python::start_with(&server, AT_ONCE);
+    let mut python = python_with(&server, AT_ONCE);
     let mut client = client(&server);
     python.ask("set a 1", "done");
     let ahead = now() + 86400.0;
@@ -185,7 +186,7 @@ fn a_time_far_ahead_outdates_what_is_there_and_nothing_after_it() {
 #[test]
 fn an_invalidation_that_cannot_be_written_holds_in_python_and_is_written_later() {
     let mut server = RedisServer::start(&[]);
-    let mut python = Python::start_with(&server, AT_ONCE);
+    let mut python = python_with(&server, AT_ONCE);
     server.kill();
     python.ask("invalidate soft", "ConnectionError");
     server.restart();
@@ -199,7 +200,7 @@ fn an_invalidation_that_cannot_be_written_holds_in_python_and_is_written_later()
 #[test]
 fn after_a_read_that_fails_python_tries_again_at_once() {
     let mut server = RedisServer::start(&[]);
-    let mut python = Python::start_with(&server, AT_ONCE);
+    let mut python = python_with(&server, AT_ONCE);
     python.ask("last", "never");
     python.ask("interval 3600", "done");
     server.kill();
@@ -213,7 +214,7 @@ fn after_a_read_that_fails_python_tries_again_at_once() {
 #[test]
 fn what_python_writes_is_json_or_an_error() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     python.ask(r#"set_python a ("é",{1:"|"},None)"#, "done");
     let found = rust.get::<(String, BTreeMap<u32, String>, Option<u32>)>("a");
     let expected = ("é".to_owned(), BTreeMap::from([(1, "|".to_owned())]), None);
@@ -225,7 +226,7 @@ fn what_python_writes_is_json_or_an_error() {
 #[test]
 fn no_pickle_of_python_at_its_defaults_is_lost() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     let mut client = client(&server);
     let log = tempfile::NamedTempFile::new().unwrap();
     let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(File::create(&log).unwrap()));
@@ -255,7 +256,7 @@ fn no_pickle_of_python_at_its_defaults_is_lost() {
 #[test]
 fn with_the_file_python_reads_json_and_pickles_and_at_its_defaults_it_raises() {
     let server = RedisServer::start(&[]);
-    let mut python = Python::start(&server);
+    let mut python = python_on(&server);
     let rust = rust_with(&server, |config| config.replace_foreign(true));
     python.ask("set_default a 1", "done");
     python.ask("get a", "1");
@@ -284,7 +285,7 @@ fn with_the_file_python_reads_json_and_pickles_and_at_its_defaults_it_raises() {
 #[test]
 fn what_has_expired_has_expired_for_both() {
     let server = RedisServer::start(&[]);
-    let (mut python, rust) = (Python::start(&server), rust(&server));
+    let (mut python, rust) = (python_on(&server), rust(&server));
     let mut client = client(&server);
     // Both regions expire after a minute.
     for (key, age) in [("fresh", 30.0), ("old", 90.0)] {

@@ -1,0 +1,42 @@
+"""The part that Python plays: a region on memcached, which does what it is told, line by line.
+
+It is told the backend's name and its arguments, in JSON.
+"""
+
+import json
+import sys
+
+from dogpile.cache import make_region
+from dogpile_shared import SharedInvalidation, from_json, to_json
+from part import Part
+
+backend, arguments = sys.argv[1], json.loads(sys.argv[2])
+# What JSON has no form for.
+arguments["url"] = [tuple(server) if isinstance(server, list) else server for server in arguments["url"]]
+if "compressed" in arguments:
+    from pymemcache.serde import CompressedSerde
+
+    arguments["serde"] = CompressedSerde(min_compress_len=arguments.pop("compressed"))
+region = make_region("users", serializer=to_json, deserializer=from_json)
+region.configure(
+    backend,
+    expiration_time=60,
+    arguments={"distributed_lock": True, "lock_timeout": 30, **arguments},
+    region_invalidator=SharedInvalidation(region, interval=0.0),
+)
+
+
+def set_long(key, character, count):
+    region.set(key, character * int(count))
+
+
+def get_long(key):
+    found = region.get(key)
+    return f"{found[0]} {len(found)}" if found else "none"
+
+
+def invalidate(how):
+    region.invalidate(hard=how == "hard")
+
+
+Part(region, set_long=set_long, get_long=get_long, invalidate=invalidate).obey()

@@ -1,0 +1,340 @@
+//! One cache for Python and Rust on three servers: where keys are, values, and locks. Each client of Python's by itself.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use dogpile::{Invalidation, Region};
+use dogpile_tests::python_process::PythonProcess;
+use serde_json::json;
+
+use crate::peer::{
+    BMEMCACHED, More, PYLIBMC, PYLIBMC_BINARY, PYLIBMC_KETAMA, PYLIBMC_OTHERS, PYLIBMC_WEIGHTED,
+    PYMEMCACHE, PYTHON_MEMCACHED, PYTHON_MEMCACHED_WEIGHTED, Peers, Shared,
+};
+use crate::raw::Raw;
+use crate::support::until;
+
+const KEYS: usize = 300;
+
+/// On which servers each key is, with that value.
+fn places(raws: &mut [Raw], keys: &[String], value: &str) -> Vec<Vec<usize>> {
+    let mut place = |key: &String| -> Vec<usize> {
+        let held = raws.iter_mut().enumerate().filter_map(|(at, raw)| {
+            let text = raw.text(key)?;
+            assert!(text.ends_with(value), "{key}: {text}");
+            Some(at)
+        });
+        held.collect()
+    };
+    keys.iter().map(&mut place).collect()
+}
+
+fn delete(raws: &mut [Raw], keys: &[String]) {
+    for raw in raws {
+        for key in keys {
+            raw.ask(&format!("delete {key}\r\n"));
+        }
+    }
+}
+
+fn numbers(found: Vec<Option<dogpile::Cached<u32>>>) -> Vec<Option<u32>> {
+    let found = found.into_iter();
+    found.map(|value| value.map(|value| *value)).collect()
+}
+
+fn same_servers(peers: Peers) {
+    let is_everywhere = peers.python == BMEMCACHED.python;
+    // pymemcache refuses what is not ASCII.
+    let is_ascii = peers.python == PYMEMCACHE.python;
+    println!("{:?}", peers.python);
+    let shared = Shared::by(peers);
+    let (mut python, rust) = (shared.python(&[]), shared.rust(&[]));
+    let mut raws = shared.raws();
+    let name = |number: usize| match number % 3 {
+        0 => format!("myapp.users:load|{number}"),
+        1 if !is_ascii => format!("ключ{number}"),
+        _ => format!("k{number}"),
+    };
+    let keys: Vec<String> = (0..KEYS).map(name).collect();
+    let told: Vec<String> = keys.iter().map(|key| format!("{key} 1")).collect();
+    python.ask(&format!("set_multi {}", told.join(" ")), "done");
+    let by_python = places(&mut raws, &keys, "|1");
+    let found = numbers(rust.get_multi::<u32, _>(&keys).unwrap());
+    assert!(found.iter().all(|found| *found == Some(1)));
+    for key in &keys[..30] {
+        assert_eq!(
+            **rust.get::<u32>(key).unwrap().as_ref().unwrap(),
+            1,
+            "{key}"
+        );
+    }
+    delete(&mut raws, &keys);
+    rust.set_multi(keys[30..].iter().map(|key| (key, 2_u32)))
+        .unwrap();
+    for key in &keys[..30] {
+        rust.set(key, 2_u32).unwrap();
+    }
+    assert_eq!(places(&mut raws, &keys, "|2"), by_python);
+    let all = ["2"; KEYS].join(" ");
+    python.ask(&format!("get {}", keys.join(" ")), &all);
+    for at in 0..3 {
+        let held = by_python.iter().filter(|held| held.contains(&at)).count();
+        assert!(held > KEYS / 20, "{held} on server {at}");
+    }
+    let copies = if is_everywhere { 3 } else { 1 };
+    assert!(by_python.iter().all(|held| held.len() == copies));
+    // What one deletes is gone for the other.
+    for (number, key) in keys.iter().enumerate() {
+        if number % 2 == 0 {
+            rust.delete(key).unwrap();
+        } else {
+            python.ask(&format!("delete {key}"), "done");
+        }
+    }
+    assert!(places(&mut raws, &keys, "").iter().all(Vec::is_empty));
+    assert_eq!(
+        numbers(rust.get_multi::<u32, _>(&keys).unwrap()),
+        [None; KEYS]
+    );
+}
+
+/// What one side compresses or not, the other reads.
+fn same_values(peers: Peers, python_compresses: More<'_>, python_reads: More<'_>) {
+    const LONG: usize = 50_000;
+    let bytes = if peers.python == BMEMCACHED.python {
+        16
+    } else {
+        0
+    };
+    let shared = Shared::by(peers);
+    let mut plain = shared.python(python_reads);
+    let mut compressing = shared.python(python_compresses);
+    let rust = [
+        shared.rust(&[]),
+        shared.rust(&[("min_compress_len", json!(1000))]),
+    ];
+    let mut raws = shared.raws();
+    let mut stored = |key: &str| raws.iter_mut().find_map(|raw| raw.get(key)).unwrap();
+    compressing.ask(&format!("set_long python a {LONG}"), "done");
+    let there = stored("python");
+    assert_eq!(there.flags, bytes | 8);
+    assert!(there.bytes.len() < 1000);
+    for rust in &rust {
+        let found = rust.get::<String>("python").unwrap().unwrap();
+        assert_eq!(*found, "a".repeat(LONG));
+    }
+    plain.ask("set_long plain b 20", "done");
+    assert_eq!(stored("plain").flags, bytes);
+    for (rust, flags) in rust.iter().zip([bytes, bytes | 8]) {
+        assert_eq!(
+            *rust.get::<String>("plain").unwrap().unwrap(),
+            "b".repeat(20)
+        );
+        rust.set("rust", "c".repeat(LONG)).unwrap();
+        assert_eq!(stored("rust").flags, flags);
+        for python in [&mut plain, &mut compressing] {
+            python.ask("get_long rust", &format!("c {LONG}"));
+        }
+    }
+}
+
+/// The sum of one of the servers' numbers.
+fn sum(raws: &mut [Raw], name: &str) -> u64 {
+    raws.iter_mut().map(|raw| raw.stat(name)).sum()
+}
+
+/// Who waits gets what the other creates, and invalidations are seen.
+fn same_locks(peers: Peers) {
+    let shared = Shared::by(peers);
+    let (mut python, rust) = (shared.python(&[]), shared.rust(&[]));
+    let mut raws = shared.raws();
+    python.ask("hold a 1", "creating a");
+    assert!(rust.key_is_locked("a").unwrap());
+    let asked = sum(&mut raws, "get_hits");
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let got = rust.get_or_create("a", || -> u32 { panic!("Python creates it") });
+            *got.unwrap()
+        });
+        until("it looks at the lock", || {
+            sum(&mut raws, "get_hits") > asked + 2
+        });
+        python.ask("go", "got 1");
+        assert_eq!(waits.join().unwrap(), 1);
+    });
+    assert!(!rust.key_is_locked("a").unwrap());
+    let got = rust.get_or_create("b", || {
+        python.ask("locked b", "true");
+        let asked = sum(&mut raws, "cmd_set");
+        python.tell("call 1 b 3");
+        until("it tries to take the lock", || {
+            sum(&mut raws, "cmd_set") > asked
+        });
+        2_u32
+    });
+    assert_eq!(*got.unwrap(), 2);
+    python.expect("created 0 got [2]");
+    python.ask("locked b", "false");
+
+    rust.invalidate(Invalidation::Hard).unwrap();
+    python.ask("get a b", "none none");
+    python.ask("set a 4", "done");
+    python.ask("invalidate hard", "done");
+    until("Rust sees it", || rust.get::<u32>("a").unwrap().is_none());
+}
+
+/// All want one key, which is nowhere, so many times.
+fn one_creation(mut pythons: Vec<PythonProcess>, rusts: &[Region], raws: &mut [Raw]) {
+    let rounds = if std::env::var_os("DOGPILE_TEST_FULL").is_some() {
+        100
+    } else {
+        20
+    };
+    for round in 1..=rounds {
+        delete(raws, &[String::from("key")]);
+        for python in &mut pythons {
+            python.tell(&format!("call 1 key {round}"));
+        }
+        let created = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for region in rusts.iter().chain(rusts) {
+                scope.spawn(|| {
+                    let got = region.get_or_create("key", || {
+                        created.fetch_add(1, Ordering::SeqCst);
+                        // So that the others come to the lock meanwhile.
+                        thread::sleep(Duration::from_millis(20));
+                        round
+                    });
+                    assert_eq!(*got.unwrap(), round);
+                });
+            }
+        });
+        let by_rust = created.into_inner();
+        let by_python: u32 = pythons.iter_mut().map(|python| python.created(round)).sum();
+        assert_eq!(by_rust + by_python, 1, "{round}: {by_rust}, {by_python}");
+    }
+}
+
+fn one_creation_by(peers: Peers) {
+    let shared = Shared::by(peers);
+    let pythons = (0..2).map(|_| shared.python(&[])).collect();
+    let rusts = [shared.rust(&[]), shared.rust(&[])];
+    one_creation(pythons, &rusts, &mut shared.raws());
+}
+
+#[test]
+fn every_key_is_where_python_memcached_has_it() {
+    same_servers(PYTHON_MEMCACHED);
+    same_servers(PYTHON_MEMCACHED_WEIGHTED);
+}
+
+#[test]
+fn every_key_is_where_pymemcache_has_it() {
+    same_servers(PYMEMCACHE);
+}
+
+#[test]
+fn every_key_is_where_pylibmc_has_it() {
+    for peers in [PYLIBMC, PYLIBMC_KETAMA, PYLIBMC_BINARY, PYLIBMC_WEIGHTED] {
+        same_servers(peers);
+    }
+    PYLIBMC_OTHERS.into_iter().for_each(same_servers);
+}
+
+#[test]
+fn every_key_is_on_all_servers_as_bmemcached_has_it() {
+    same_servers(BMEMCACHED);
+}
+
+#[test]
+fn python_memcacheds_values_are_read_by_both_whoever_compressed_them() {
+    for peers in [PYTHON_MEMCACHED, PYTHON_MEMCACHED_WEIGHTED] {
+        same_values(peers, &[("min_compress_len", json!(1000))], &[]);
+    }
+}
+
+#[test]
+fn pylibmcs_values_are_read_by_both_whoever_compressed_them() {
+    for peers in [PYLIBMC, PYLIBMC_KETAMA, PYLIBMC_BINARY, PYLIBMC_WEIGHTED] {
+        same_values(peers, &[("min_compress_len", json!(1000))], &[]);
+    }
+}
+
+#[test]
+fn bmemcacheds_values_are_read_by_both_whoever_compressed_them() {
+    // It compresses what has more than 128 bytes, and cannot be told otherwise.
+    same_values(BMEMCACHED, &[], &[]);
+}
+
+#[test]
+fn pymemcaches_values_are_read_by_both_if_python_can_inflate_them() {
+    let inflates = [("compressed", json!(1000))];
+    let only_inflates = [("compressed", json!(1_000_000))];
+    same_values(PYMEMCACHE, &inflates, &only_inflates);
+    // By default it cannot, and dogpile.cache raises.
+    let shared = Shared::by(PYMEMCACHE);
+    let rust = shared.rust(&[("min_compress_len", json!(1000))]);
+    rust.set("key", "c".repeat(50_000)).unwrap();
+    let mut python = shared.python(&[]);
+    python.ask("get_long key", "UnicodeDecodeError");
+}
+
+#[test]
+fn who_waits_gets_the_value_that_the_other_language_creates() {
+    for peers in [
+        PYTHON_MEMCACHED,
+        PYTHON_MEMCACHED_WEIGHTED,
+        PYMEMCACHE,
+        PYLIBMC,
+        PYLIBMC_KETAMA,
+        PYLIBMC_BINARY,
+        PYLIBMC_WEIGHTED,
+        BMEMCACHED,
+    ] {
+        println!("{:?}", peers.python);
+        same_locks(peers);
+    }
+}
+
+#[test]
+fn with_python_memcached_each_expiry_has_one_creation() {
+    one_creation_by(PYTHON_MEMCACHED);
+}
+
+#[test]
+fn with_pymemcache_each_expiry_has_one_creation() {
+    one_creation_by(PYMEMCACHE);
+}
+
+#[test]
+fn with_pylibmc_each_expiry_has_one_creation() {
+    one_creation_by(PYLIBMC);
+}
+
+#[test]
+fn with_ketama_of_pylibmc_each_expiry_has_one_creation() {
+    one_creation_by(PYLIBMC_KETAMA);
+}
+
+#[test]
+fn with_pylibmc_in_the_binary_protocol_each_expiry_has_one_creation() {
+    one_creation_by(PYLIBMC_BINARY);
+}
+
+#[test]
+fn with_bmemcached_each_expiry_has_one_creation() {
+    let shared = Shared::on(1, BMEMCACHED);
+    let pythons = (0..2).map(|_| shared.python(&[])).collect();
+    let rusts = [shared.rust(&[]), shared.rust(&[])];
+    one_creation(pythons, &rusts, &mut shared.raws());
+}
+
+#[test]
+fn with_one_bmemcached_on_three_servers_each_expiry_has_one_creation() {
+    // Two of them may both take a lock that is on several servers.
+    let shared = Shared::by(BMEMCACHED);
+    let pythons = vec![shared.python(&[])];
+    let rusts = [shared.rust(&[]), shared.rust(&[])];
+    one_creation(pythons, &rusts, &mut shared.raws());
+}
