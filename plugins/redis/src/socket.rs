@@ -2,11 +2,14 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv, sockopt};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, recv, socket_with, sockopt,
+};
 
 use crate::target::{Place, Target};
 
@@ -35,7 +38,7 @@ impl Socket {
     pub(crate) fn connect(target: &Target, deadline: Instant) -> io::Result<Self> {
         let raw = match &target.place {
             Place::Tcp(host, port) => Raw::Tcp(connect(host, *port, deadline)?),
-            Place::Unix(path) => Raw::Unix(UnixStream::connect(path)?),
+            Place::Unix(path) => Raw::Unix(connect_unix(path, deadline)?),
         };
         if let Raw::Tcp(stream) = &raw {
             stream.set_nodelay(true)?;
@@ -108,6 +111,23 @@ fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
         }
     }
     Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
+}
+
+/// A server that takes no connections any more keeps who connects waiting, for as long as the socket lets a write wait.
+fn connect_unix(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let stream = UnixStream::from(socket);
+    let address = SocketAddrUnix::new(path)?;
+    loop {
+        stream.set_write_timeout(Some(left(deadline)?))?;
+        match rustix::net::connect(&stream, &address) {
+            Ok(()) => return Ok(stream),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Err(ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn left(deadline: Instant) -> io::Result<Duration> {
