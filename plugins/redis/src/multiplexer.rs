@@ -155,7 +155,7 @@ impl Exchange for Share<'_> {
         let mut replies = loop {
             let is_first = self.on.is_none();
             let on = Arc::clone(self.on()?);
-            let replied = on
+            let came = on
                 .send(&self.packed, count, self.deadline)
                 .and_then(|call| {
                     if let Some(meanwhile) = meanwhile.take() {
@@ -163,7 +163,7 @@ impl Exchange for Share<'_> {
                     }
                     on.replies(&call, self.deadline)
                 });
-            match replied {
+            match came {
                 Ok(replies) => break replies?,
                 // Another caller's time was over, or the connection has ended: nothing was sent.
                 Err(Gone) if is_first => self.on = None,
