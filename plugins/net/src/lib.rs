@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod dial;
 pub mod doubtful;
 pub mod per_process;
 pub mod pool;

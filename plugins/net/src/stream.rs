@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, recv, sockopt};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::dial;
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +70,8 @@ impl Stream {
     /// Connects, and makes itself known to the other end of TLS.
     pub fn connect(to: &Endpoint, deadline: Instant) -> io::Result<Self> {
         let raw = match &to.place {
-            Place::Tcp(host, port) => Raw::Tcp(connect(host, *port, deadline)?),
-            Place::Unix(path) => Raw::Unix(UnixStream::connect(path)?),
+            Place::Tcp(host, port) => Raw::Tcp(dial::tcp(host, *port, deadline)?),
+            Place::Unix(path) => Raw::Unix(dial::unix(path, deadline)?),
         };
         if let Raw::Tcp(stream) = &raw {
             stream.set_nodelay(true)?;
@@ -145,17 +147,6 @@ fn no_tls(error: io::Error, argument: &str) -> io::Error {
 }
 
 /// Tries the host's addresses one after the other.
-fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = None;
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, left(deadline)?) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
-}
-
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {

@@ -74,7 +74,9 @@
 //! several, which costs both ends less; it has no thread of its own, and a caller who is alone has the connection to
 //! himself. All that is promised below holds: a call's time is its own, and where it is over the call leaves its place
 //! for the reply that may come late, ends no other that is under way, and calls from then on have a new connection. Where
-//! the connection breaks, all calls that are under way on it fail.
+//! the connection breaks, all calls that are under way on it fail. Where a call's time is over while its own commands are
+//! written, those that were to be written behind them go on on a new connection, but for the one whose caller reads for all
+//! just then: unless a reply comes, it fails when its time is over.
 //!
 //! Choose it for many threads, or for many processes on a server that is short of connections. Do not where values are
 //! large, since a reply of megabytes holds up those behind it, nor for a few threads, for whom it gains nothing.

@@ -2,9 +2,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dogpile_net::dial;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
@@ -36,8 +38,8 @@ const SLACK: Duration = Duration::from_millis(50);
 impl Socket {
     pub(crate) fn connect(target: &Target, deadline: Instant) -> io::Result<Self> {
         let raw = match &target.place {
-            Place::Tcp(host, port) => Raw::Tcp(connect(host, *port, deadline)?),
-            Place::Unix(path) => Raw::Unix(UnixStream::connect(path)?),
+            Place::Tcp(host, port) => Raw::Tcp(dial::tcp(host, *port, deadline)?),
+            Place::Unix(path) => Raw::Unix(dial::unix(path, deadline)?),
         };
         if let Raw::Tcp(stream) = &raw {
             stream.set_nodelay(true)?;
@@ -101,19 +103,8 @@ impl Closer {
 }
 
 /// Tries the host's addresses one after the other.
-fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = None;
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, left(deadline, Instant::now())?) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
-}
-
-fn left(deadline: Instant, now: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(now);
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(coarse_now());
     if left.is_zero() {
         return Err(ErrorKind::TimedOut.into());
     }
@@ -122,7 +113,7 @@ fn left(deadline: Instant, now: Instant) -> io::Result<Duration> {
 
 /// What to tell the kernel, if what it was told last is too far off.
 fn retold(told: Duration, deadline: Instant) -> io::Result<Option<Duration>> {
-    let left = left(deadline, coarse_now())?;
+    let left = left(deadline)?;
     let is_near = left.abs_diff(told) <= SLACK && !told.is_zero();
     Ok((!is_near).then_some(left))
 }

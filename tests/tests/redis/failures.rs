@@ -1,5 +1,7 @@
 //! Servers that are down, slow or refuse: errors that say what to do, within the time that a call may take.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{BackendInstance, Error, ErrorKind, Result};
@@ -55,7 +57,7 @@ fn a_server_that_was_restarted_is_used_without_a_single_error() {
     for arguments in both_ways(&at(&server)) {
         let backend = open(&arguments);
         // Several connections rest.
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| (0..50).for_each(|_| drop(get(&backend, "key").unwrap())));
             }
@@ -64,8 +66,8 @@ fn a_server_that_was_restarted_is_used_without_a_single_error() {
             server.kill();
             server.restart();
             // A connection rests for longer than that before it is looked at.
-            std::thread::sleep(Duration::from_millis(60));
-            std::thread::scope(|scope| {
+            thread::sleep(Duration::from_millis(60));
+            thread::scope(|scope| {
                 for _ in 0..8 {
                     scope.spawn(|| get(&backend, "key").unwrap());
                 }
@@ -103,6 +105,36 @@ fn a_server_that_hangs_costs_a_call_its_time_and_no_more() {
         }
         server.go_on();
         assert_eq!(get(&backend, "key").unwrap().unwrap(), b"value");
+    }
+}
+
+#[test]
+fn a_server_on_a_unix_socket_that_takes_no_connections_any_more_costs_a_call_its_time() {
+    // So few wait until it takes them; who comes then is kept waiting by the kernel.
+    let server = RedisServer::start(&["--tcp-backlog", "1"]);
+    let url = format!("unix://{}", server.socket().display());
+    for arguments in both_ways(&json!({ "url": url, "socket_timeout": "300ms" })) {
+        let backend = open(&arguments);
+        backend.ping().unwrap();
+        server.stop();
+        let (told, hears) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..6 {
+                    let error = backend.ping().unwrap_err();
+                    told.send(error.to_string()).unwrap();
+                }
+            });
+            for _ in 0..6 {
+                let Ok(error) = hears.recv_timeout(Duration::from_secs(5)) else {
+                    server.go_on();
+                    panic!("it takes longer than a call may");
+                };
+                assert!(error.contains("`socket_timeout`"), "{error}");
+            }
+        });
+        server.go_on();
+        until("it is used again", || backend.ping().is_ok());
     }
 }
 
@@ -300,7 +332,7 @@ fn more_callers_than_connections_take_turns() {
     let mut arguments = at(&server);
     arguments["max_connections"] = json!(2);
     let backend = open(&arguments);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..8 {
             let backend = &backend;
             scope.spawn(move || {
