@@ -30,13 +30,26 @@ type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 /// If anything fails that is not part of the test.
 pub fn obey(host: HostBuilder, users: RegionConfig) -> ! {
     let (clock, hand) = Clock::manual(START * 1_000_000_000);
+    obey_with(host.clock(clock), users, Some(&hand))
+}
+
+/// As `obey`, by the system's clock, as programs in other languages go, which nobody moves.
+///
+/// # Panics
+///
+/// If anything fails that is not part of the test.
+pub fn obey_by_the_system(host: HostBuilder, users: RegionConfig) -> ! {
+    obey_with(host, users, None)
+}
+
+fn obey_with(host: HostBuilder, users: RegionConfig, hand: Option<&ManualClock>) -> ! {
     let config = users.expiration_time(Duration::from_mins(1));
-    let host: Host = host.clock(clock).region(config).build().unwrap();
+    let host: Host = host.region(config).build().unwrap();
     let users = host.region("users").unwrap();
     let holding = Holding::default();
     end_with_input(|line| {
         let words: Vec<String> = line.split(' ').map(String::from).collect();
-        do_one(&users, &hand, &holding, &words);
+        do_one(&users, hand, &holding, &words);
     })
 }
 
@@ -81,13 +94,14 @@ pub fn create_once_at_each(expiries: u64, workers: &mut [Process]) {
     }
 }
 
-fn do_one(users: &Region, hand: &ManualClock, holding: &Holding, words: &[String]) {
+fn do_one(users: &Region, hand: Option<&ManualClock>, holding: &Holding, words: &[String]) {
     let rest = words[1..].to_vec();
     let users = users.clone();
     match &*words[0] {
         "time" => {
             let seconds: u64 = rest[0].parse().unwrap();
-            hand.set((START + seconds) * 1_000_000_000);
+            hand.expect("the clock is the system's")
+                .set((START + seconds) * 1_000_000_000);
             say("done");
         }
         "call" => {

@@ -68,7 +68,7 @@ fn a_region_moves_as_the_page_tells() {
     assert_eq!(page.run(&before, code), "it raises");
 
     // Step 3: Rust reads what Python wrote, and back.
-    let host = page.host("dogpile.toml", &toml[0]);
+    let host = page.host("dogpile.toml", toml[0]);
     host.install().unwrap();
     let users = host.region("users").unwrap();
     assert_eq!(load::key(42).unwrap(), key(42));
@@ -99,7 +99,7 @@ fn a_region_moves_as_the_page_tells() {
 
     // With a prefix, and a mangler.
     let prefixed = page.program("prefixed", prefixed);
-    let host = page.host("prefixed.toml", &toml[1]);
+    let host = page.host("prefixed.toml", toml[1]);
     let users = host.region("users").unwrap();
     page.loads(&prefixed, 6);
     let get = || users.get::<User>(&*key(6)).unwrap();
