@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use dogpile::{Host, OnBackendError, RegionConfig};
 use dogpile_plugin_api::{BackendInstance, Error, ErrorKind, OwnedKey};
 use dogpile_tests::certificates::CertificateFiles;
 use dogpile_tests::memcached_server::MemcachedServer;
@@ -63,6 +64,31 @@ fn a_server_that_is_down_is_named_and_used_again_when_it_is_back() {
         assert_eq!(get(&on, "key").unwrap().unwrap(), b"value");
         on.ping().unwrap();
         server.kill();
+    }
+}
+
+#[test]
+fn a_region_goes_on_without_its_servers_or_gives_the_error_as_it_is_told() {
+    for (backend, arguments) in WAYS {
+        let mut servers = servers(3, &[]);
+        let mut region = RegionConfig::on("users", backend);
+        let arguments = at(&servers, arguments);
+        for (argument, value) in arguments.as_object().unwrap() {
+            region = region.argument(argument, value.clone());
+        }
+        let open = |region| {
+            let host = Host::builder().plugin(dogpile_plugin_memcached::plugin());
+            let host = host.region(region).build().unwrap();
+            host.region("users").unwrap()
+        };
+        let bypasses = open(region.clone().on_backend_error(OnBackendError::Bypass));
+        let fails = open(region.on_backend_error(OnBackendError::Fail));
+        fails.set("key", 1_u32).unwrap();
+        assert_eq!(*bypasses.get_or_create("key", || 2_u32).unwrap(), 1);
+        servers.iter_mut().for_each(MemcachedServer::kill);
+        assert_eq!(*bypasses.get_or_create("key", || 2_u32).unwrap(), 2);
+        let error = fails.get_or_create("key", || 2_u32).unwrap_err();
+        assert!(error.to_string().contains("127.0.0.1:"), "{error}");
     }
 }
 

@@ -1,11 +1,9 @@
 //! One cache for Python and Rust on three servers: where keys are, values, and locks. Each client of Python's by itself.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use dogpile::{Invalidation, Region};
-use dogpile_tests::python_process::PythonProcess;
+use dogpile::Invalidation;
+use dogpile_tests::worker::created;
 use serde_json::json;
 
 use crate::peer::{
@@ -184,43 +182,44 @@ fn same_locks(peers: Peers) {
     until("Rust sees it", || rust.get::<u32>("a").unwrap().is_none());
 }
 
-/// All want one key, which is nowhere, so many times.
-fn one_creation(mut pythons: Vec<PythonProcess>, rusts: &[Region], raws: &mut [Raw]) {
+/// Two programs in Rust, and so many in Python, want one key which is nowhere, again and again.
+fn one_creation(shared: &Shared, pythons: usize) {
     let rounds = if std::env::var_os("DOGPILE_TEST_FULL").is_some() {
         100
     } else {
         20
     };
+    let mut raws = shared.raws();
+    let mut pythons: Vec<_> = (0..pythons).map(|_| shared.python(&[])).collect();
+    let mut rusts = [shared.process(), shared.process()];
+    let (mut all_by_python, mut all_by_rust) = (0, 0);
     for round in 1..=rounds {
-        delete(raws, &[String::from("key")]);
+        delete(&mut raws, &[String::from("key")]);
+        // By turns one language is told first.
+        if round % 2 == 0 {
+            for rust in &mut rusts {
+                rust.tell(&format!("call 2 {round} key"));
+            }
+        }
         for python in &mut pythons {
             python.tell(&format!("call 1 key {round}"));
         }
-        let created = AtomicU32::new(0);
-        thread::scope(|scope| {
-            for region in rusts.iter().chain(rusts) {
-                scope.spawn(|| {
-                    let got = region.get_or_create("key", || {
-                        created.fetch_add(1, Ordering::SeqCst);
-                        // So that the others come to the lock meanwhile.
-                        thread::sleep(Duration::from_millis(20));
-                        round
-                    });
-                    assert_eq!(*got.unwrap(), round);
-                });
+        if round % 2 == 1 {
+            for rust in &mut rusts {
+                rust.tell(&format!("call 2 {round} key"));
             }
-        });
-        let by_rust = created.into_inner();
+        }
+        let by_rust: u64 = rusts.iter_mut().map(created).sum();
         let by_python: u32 = pythons.iter_mut().map(|python| python.created(round)).sum();
-        assert_eq!(by_rust + by_python, 1, "{round}: {by_rust}, {by_python}");
+        assert_eq!(
+            by_rust + u64::from(by_python),
+            1,
+            "{round}: {by_rust}, {by_python}"
+        );
+        all_by_python += by_python;
+        all_by_rust += by_rust;
     }
-}
-
-fn one_creation_by(peers: Peers) {
-    let shared = Shared::by(peers);
-    let pythons = (0..2).map(|_| shared.python(&[])).collect();
-    let rusts = [shared.rust(&[]), shared.rust(&[])];
-    one_creation(pythons, &rusts, &mut shared.raws());
+    println!("{all_by_python} by Python, {all_by_rust} by Rust");
 }
 
 #[test]
@@ -299,42 +298,36 @@ fn who_waits_gets_the_value_that_the_other_language_creates() {
 
 #[test]
 fn with_python_memcached_each_expiry_has_one_creation() {
-    one_creation_by(PYTHON_MEMCACHED);
+    one_creation(&Shared::by(PYTHON_MEMCACHED), 2);
 }
 
 #[test]
 fn with_pymemcache_each_expiry_has_one_creation() {
-    one_creation_by(PYMEMCACHE);
+    one_creation(&Shared::by(PYMEMCACHE), 2);
 }
 
 #[test]
 fn with_pylibmc_each_expiry_has_one_creation() {
-    one_creation_by(PYLIBMC);
+    one_creation(&Shared::by(PYLIBMC), 2);
 }
 
 #[test]
 fn with_ketama_of_pylibmc_each_expiry_has_one_creation() {
-    one_creation_by(PYLIBMC_KETAMA);
+    one_creation(&Shared::by(PYLIBMC_KETAMA), 2);
 }
 
 #[test]
 fn with_pylibmc_in_the_binary_protocol_each_expiry_has_one_creation() {
-    one_creation_by(PYLIBMC_BINARY);
+    one_creation(&Shared::by(PYLIBMC_BINARY), 2);
 }
 
 #[test]
 fn with_bmemcached_each_expiry_has_one_creation() {
-    let shared = Shared::on(1, BMEMCACHED);
-    let pythons = (0..2).map(|_| shared.python(&[])).collect();
-    let rusts = [shared.rust(&[]), shared.rust(&[])];
-    one_creation(pythons, &rusts, &mut shared.raws());
+    one_creation(&Shared::on(1, BMEMCACHED), 2);
 }
 
 #[test]
 fn with_one_bmemcached_on_three_servers_each_expiry_has_one_creation() {
     // Two of them may both take a lock that is on several servers.
-    let shared = Shared::by(BMEMCACHED);
-    let pythons = vec![shared.python(&[])];
-    let rusts = [shared.rust(&[]), shared.rust(&[])];
-    one_creation(pythons, &rusts, &mut shared.raws());
+    one_creation(&Shared::by(BMEMCACHED), 1);
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use dogpile::{Host, OnBackendError, Region, RegionConfig};
 use dogpile_tests::memcached_server::MemcachedServer;
+use dogpile_tests::process::Process;
 use dogpile_tests::python::python;
 use dogpile_tests::python_process::PythonProcess;
 use serde_json::{Value as Json, json};
 
 use crate::raw::Raw;
 use crate::support::servers;
+use crate::worker::worker_by_the_system;
 
 /// What is written on both sides to share servers.
 pub(crate) struct Peers {
@@ -140,6 +142,12 @@ impl Shared {
         let (backend, arguments) = self.peers.python;
         let arguments = self.arguments(arguments, more).to_string();
         PythonProcess::start(&interpreter, program, &[backend, &arguments])
+    }
+
+    /// A Rust program with the region.
+    pub(crate) fn process(&self) -> Process {
+        let (backend, arguments) = self.peers.rust;
+        worker_by_the_system(backend, &self.arguments(arguments, &[]))
     }
 
     /// The region of a host of its own, which is to the others what another process is.
