@@ -63,7 +63,7 @@ fn shares(client: usize) {
 
     page.loads(&program, 1);
     assert_eq!(*users.get::<User>(&key(1)).unwrap().unwrap(), ada(1));
-    let got = users.get_or_create(&key(2), || ada(2)).unwrap();
+    let got = users.get_or_create(key(2), || ada(2)).unwrap();
     assert_eq!(*got, ada(2));
     let by_rust = stored(&servers, 2).unwrap();
     page.loads(&program, 2);
@@ -126,7 +126,7 @@ fn what_python_writes_by_default_is_read_by_neither_json_nor_rust() {
                       except Exception as error: print(type(error).__name__)";
         page.loads(&defaults, 1);
         assert_eq!(page.run(&json, raises), "AttributeError", "{program}");
-        let got = users.get_or_create(&key(1), || ada(1)).unwrap();
+        let got = users.get_or_create(key(1), || ada(1)).unwrap();
         assert_eq!(*got, ada(1));
         // It was not stored over Python's.
         page.loads(&defaults, 1);
