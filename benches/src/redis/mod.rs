@@ -1,6 +1,7 @@
 //! `--redis`: calls to a Redis server beside raw connections, dogpile.cache and `cached`, and how fast waiters are woken.
 
 mod calls;
+mod contenders;
 mod python;
 mod server;
 mod waking;
@@ -8,7 +9,8 @@ mod waking;
 use std::cell::RefCell;
 use std::path::Path;
 
-use self::calls::{Cached, Contender, Dogpile, InThreads, Raw, RawMultiplexed, SEVERAL, What};
+use self::calls::{Contender, InThreads, SEVERAL, What};
+use self::contenders::{Cached, Dogpile, Raw, RawMultiplexed};
 use self::python::{PythonProcesses, PythonThreads, Told};
 use self::server::Server;
 use crate::report::{Spread, Table};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use dogpile::Region;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::calls::{LENGTH, region};
+use super::calls::LENGTH;
+use super::contenders::region;
 use super::python::Told;
 use crate::report::{Spread, Table};
 
