@@ -1,5 +1,7 @@
 //! One connection for all calls, which are under way on it at once.
 
+use std::net::{TcpListener, TcpStream};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -273,24 +275,39 @@ fn no_thread_gets_the_value_of_another_whatever_happens_to_replies() {
     }
 }
 
+/// Of a server that takes its time, and then ends what it took.
 #[test]
-fn callers_that_find_no_server_share_one_attempt_to_connect() {
-    let mut server = RedisServer::start(&[]);
-    server.kill();
-    let backend = open(&on(&server));
-    thread::scope(|scope| {
-        for _ in 0..8 {
+fn callers_that_find_no_connection_share_one_attempt_to_make_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backend = open(&json!({
+        "host": "127.0.0.1", "port": port, "password": "secret", "multiplex": true,
+    }));
+    let (ended, begun) = (AtomicBool::new(false), Barrier::new(8));
+    let (attempts, errors) = thread::scope(|scope| {
+        let attempts = scope.spawn(|| {
+            let taken = listener.incoming().map(Result::unwrap);
+            let taken = taken.take_while(|_| !ended.load(Ordering::SeqCst));
+            let slow = taken.inspect(|_| thread::sleep(Duration::from_millis(700)));
+            slow.count()
+        });
+        let callers = [(); 8].map(|()| {
             scope.spawn(|| {
-                let error = backend.ping().unwrap_err();
-                assert!(
-                    error.to_string().contains("is it running there?"),
-                    "{error}"
-                );
-            });
-        }
+                begun.wait();
+                backend.ping()
+            })
+        });
+        let errors = callers.map(|caller| caller.join().unwrap().err());
+        ended.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+        (attempts.join().unwrap(), errors)
     });
-    server.restart();
-    backend.ping().unwrap();
+    for error in errors {
+        let error = error.expect("nobody can log in").to_string();
+        assert!(error.contains("closed the connection"), "{error}");
+    }
+    // One that came late made another.
+    assert!(attempts <= 2, "{attempts}");
 }
 
 #[test]
