@@ -214,6 +214,14 @@ fn loads() -> usize {
     }
 }
 
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn what_was_looked_at_is_what_is_loaded_however_the_way_to_it_is_changed() {
     let tree = Tree::new("right");
@@ -248,6 +256,8 @@ fn what_was_looked_at_is_what_is_loaded_however_the_way_to_it_is_changed() {
                 }
             }
         });
+        // Also when an assertion fails, so that the thread ends.
+        let _done = Done(&done);
         let loader = Loader::new().trust(Trust::Strict);
         let mut outcomes = [0, 0];
         while outcomes.iter().sum::<usize>() < loads() || outcomes.contains(&0) {
@@ -263,6 +273,5 @@ fn what_was_looked_at_is_what_is_loaded_however_the_way_to_it_is_changed() {
                 }
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
