@@ -29,6 +29,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "askama")]
+pub mod askama;
 mod cache;
 #[cfg(feature = "tera")]
 mod site;

@@ -68,12 +68,17 @@ impl Made {
         } = self;
         let (generics, arguments, bounds) = input.generics.split_for_impl();
         let ident = &input.ident;
-        let fragments = self.fragments.iter().map(|(file, Fragment { name, line, region })| {
-            let region = match region {
-                Some(region) => quote!(::core::option::Option::Some(#region)),
-                None => quote!(::core::option::Option::None),
-            };
-            quote!(parts::Fragment { template: #file, name: #name, line: #line, region: #region })
+        let fragments = self.fragments.iter().map(|(file, fragment)| {
+            let Fragment { name, line, .. } = fragment;
+            let region = option(fragment.region.as_ref());
+            let time = option(fragment.expiration_time.as_ref());
+            quote!(parts::Fragment {
+                template: #file,
+                name: #name,
+                line: #line,
+                region: #region,
+                expiration_time: #time,
+            })
         });
         let [fields, renders] = &self.contents;
         quote! {
@@ -107,6 +112,13 @@ impl Made {
                 }
             };
         }
+    }
+}
+
+fn option(text: Option<&String>) -> TokenStream {
+    match text {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
     }
 }
 

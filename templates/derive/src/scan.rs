@@ -6,8 +6,10 @@
 pub(crate) struct Fragment {
     pub(crate) name: String,
     pub(crate) line: usize,
-    /// If it is written out.
+    /// If it is written out, as the next.
     pub(crate) region: Option<String>,
+    /// A number of seconds, or a text such as `5m`.
+    pub(crate) expiration_time: Option<String>,
 }
 
 /// What it extends, includes or imports.
@@ -31,11 +33,14 @@ pub(crate) fn fragments(text: &str, has_comments: bool) -> Vec<Fragment> {
         let key = arguments.trim_start();
         let name = literal(key).or_else(|| literal(key.strip_prefix('(')?.trim_start()))?;
         let line = bare[..at].lines().count().max(1);
-        let region = named(arguments, "region").map(str::to_owned);
+        let region = named(arguments, "region").and_then(whole_literal);
+        let time = named(arguments, "expiration_time");
+        let time = time.and_then(|value| whole_literal(value).or_else(|| number(value)));
         Some(Fragment {
             name: name.to_owned(),
             line,
             region,
+            expiration_time: time,
         })
     });
     found.collect()
@@ -86,7 +91,7 @@ fn call(text: &str) -> Option<&str> {
     None
 }
 
-/// The text literal that an argument of this name is, if it is nothing but one.
+/// What an argument of this name is given.
 fn named<'a>(arguments: &'a str, name: &str) -> Option<&'a str> {
     let mut depth = 0_usize;
     let mut starts = vec![0];
@@ -106,9 +111,22 @@ fn named<'a>(arguments: &'a str, name: &str) -> Option<&'a str> {
             .trim()
             .strip_prefix(name)?
             .trim_start();
-        let value = value.strip_prefix('=')?.trim();
-        literal(value).filter(|inner| inner.len() + 2 == value.len())
+        Some(value.strip_prefix('=')?.trim())
     })
+}
+
+/// The text literal that this is, if it is nothing but one.
+fn whole_literal(value: &str) -> Option<String> {
+    let inner = literal(value).filter(|inner| inner.len() + 2 == value.len())?;
+    Some(inner.to_owned())
+}
+
+/// The number that this is, without the type that may follow it.
+fn number(value: &str) -> Option<String> {
+    let digits = value.replace('_', "");
+    let end = digits.find(char::is_alphabetic).unwrap_or(digits.len());
+    let number = &digits[..end];
+    number.parse::<f64>().is_ok().then(|| number.to_owned())
 }
 
 /// The characters that stand in no text literal.
@@ -157,28 +175,24 @@ mod tests {
         assert_eq!(found, ["a/b.html", "base.html", "c.html", "m.html"]);
     }
 
-    fn found(text: &str) -> Vec<(String, usize, Option<String>)> {
-        let found = fragments(text, true).into_iter();
-        found.map(|one| (one.name, one.line, one.region)).collect()
-    }
-
     #[test]
-    fn cached_fragments_are_found_with_line_and_region() {
+    fn cached_fragments_are_found_with_line_and_what_is_written_out() {
         let text = "a\n{% filter cached((\"row\", f(x), \")\"), region = \"r\") %}x{% endfilter %}\n\
-                    {%- filter a::cached ( \"b\", tags = [\"region = \\\"no\\\"\", \"c\"], expiration_time = 5 ) -%}\n\
+                    {%- filter a::cached ( \"b\", tags = [\"region = \\\"no\\\"\", \"c\"], expiration_time = 5_0u64 ) -%}\n\
                     {% filter other(\"c\") %}{% filter cached((name, 1)) %}{# \n {% filter cached(\"d\") %} #}\
-                    {% filter cached(\"e\", region = regions[0]) %}";
-        let row = |name: &str, line, region: Option<&str>| {
-            (name.to_owned(), line, region.map(str::to_owned))
+                    {% filter cached(\"e\", region = regions[0], expiration_time = \"5m\") %}";
+        let fragment = |name: &str, line, region: Option<&str>, time: Option<&str>| Fragment {
+            name: name.to_owned(),
+            line,
+            region: region.map(str::to_owned),
+            expiration_time: time.map(str::to_owned),
         };
-        assert_eq!(
-            found(text),
-            [
-                row("row", 2, Some("r")),
-                row("b", 3, None),
-                row("e", 5, None)
-            ]
-        );
+        let expected = [
+            fragment("row", 2, Some("r"), None),
+            fragment("b", 3, None, Some("50")),
+            fragment("e", 5, None, Some("5m")),
+        ];
+        assert_eq!(fragments(text, true), expected);
     }
 
     #[test]

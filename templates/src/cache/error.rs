@@ -11,6 +11,9 @@ pub enum ViewCacheError {
     NoTemplateCache,
     /// The key has a part that cannot be one.
     Key(String),
+    /// The template has no such fragment.
+    #[cfg(feature = "askama")]
+    NoFragment(String),
     /// There is no such page; it is told by its render too.
     #[cfg(feature = "tera")]
     View(crate::ViewError),
@@ -45,6 +48,8 @@ impl fmt::Display for ViewCacheError {
                  [templates], or call `templates` on the host's builder",
             ),
             Self::Key(why) => f.write_str(why),
+            #[cfg(feature = "askama")]
+            Self::NoFragment(why) => f.write_str(why),
             #[cfg(feature = "tera")]
             Self::View(error) => error.fmt(f),
             #[cfg(feature = "minijinja")]

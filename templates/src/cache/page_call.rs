@@ -1,7 +1,6 @@
 use dogpile::{Argument, KeyArgument};
 
-use super::scope::PageOptions;
-use super::{Part, Template, ViewCache};
+use super::{PageOptions, Part, Template, ViewCache};
 
 /// What a call says of a page, whatever its engine.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 
-use dogpile::Expiration;
-
+use super::page_options::PageOptions;
 #[cfg(feature = "tera")]
 use crate::views::ViewError;
 
@@ -11,15 +10,6 @@ pub(crate) const MAX_DEPTH: usize = 32;
 thread_local! {
     /// The renders that go on on this thread, the innermost last: a filter may render another page.
     static SCOPES: RefCell<Vec<State>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What a page says of its fragments.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PageOptions {
-    pub(crate) region: Option<String>,
-    pub(crate) expiration_time: Option<Expiration>,
-    /// Mako's `cache_enabled = False`.
-    pub(crate) off: bool,
 }
 
 #[derive(Default)]

@@ -10,7 +10,8 @@ use super::files::Body;
 use super::fragments::{Cached, Function};
 use super::plan::Settings;
 use super::sources::Sources;
-use crate::cache::scope::{PageOptions, Scope, take_fault};
+use crate::cache::PageOptions;
+use crate::cache::scope::{Scope, take_fault};
 
 /// Bytes of stack for the engine, of which only what is used takes memory. It recurses by about 80 KiB a level in a
 /// debug build, and templates, blocks and components can be nested deeper than a thread's own stack bears.

@@ -11,7 +11,7 @@ use super::files::{Body, Content, Tracked};
 use super::fragments::{Cached, Fragment};
 use super::scan::DataUse;
 use super::sources::Sources;
-use crate::cache::scope::PageOptions;
+use crate::cache::PageOptions;
 use crate::cache::{Template, ViewCache};
 
 /// How keys name the engine.
