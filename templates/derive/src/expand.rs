@@ -1,5 +1,5 @@
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -15,7 +15,7 @@ pub(crate) fn derive(tokens: TokenStream) -> TokenStream {
     let root = env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
     syn::parse2(tokens)
         .and_then(|input: DeriveInput| {
-            let made = Made::of(&input, root)?;
+            let made = Made::of(&input, &root)?;
             Ok(made.implementation(&input))
         })
         .unwrap_or_else(Error::into_compile_error)
@@ -33,12 +33,12 @@ pub(crate) struct Made {
 
 impl Made {
     /// In the package in the folder `root`.
-    pub(crate) fn of(input: &DeriveInput, root: PathBuf) -> Result<Self> {
+    pub(crate) fn of(input: &DeriveInput, root: &Path) -> Result<Self> {
         let error = |message: String| Error::new_spanned(&input.ident, message);
         let item = Item::of(input)?;
-        let config = Config::read(&root, item.config.as_deref());
+        let config = Config::read(root, item.config.as_deref());
         let finder = Finder {
-            root: &root,
+            root,
             config: &config,
         };
         let name = match &*item.paths {
@@ -70,6 +70,7 @@ impl Made {
         let ident = &input.ident;
         let fragments = self.fragments.iter().map(|(file, fragment)| {
             let Fragment { name, line, .. } = fragment;
+            let name = name.as_deref().unwrap_or_default();
             let region = option(fragment.region.as_ref());
             let time = option(fragment.expiration_time.as_ref());
             quote!(parts::Fragment {
@@ -116,10 +117,8 @@ impl Made {
 }
 
 fn option(text: Option<&String>) -> TokenStream {
-    match text {
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-        None => quote!(::core::option::Option::None),
-    }
+    let some = text.map(|text| quote!(::core::option::Option::Some(#text)));
+    some.unwrap_or_else(|| quote!(::core::option::Option::None))
 }
 
 /// The cached fragments in all files. A name that two of them have would be one text.
@@ -130,12 +129,22 @@ fn fragments(
     let mut found: Vec<(String, Fragment)> = Vec::new();
     for file in files {
         for fragment in scan::fragments(&file.text, has_comments) {
+            if fragment.name.is_none() {
+                return Err(format!(
+                    "the name of the cached fragment in {}:{} is not written out: write cached((\"name\", key)), and \
+                     what the fragment varies by into its key",
+                    file.name, fragment.line
+                ));
+            }
             let namesake = found.iter().find(|(_, other)| other.name == fragment.name);
             if let Some((other_file, other)) = namesake {
                 return Err(format!(
                     "two cached fragments of this template are called {:?}, in {other_file}:{} and {}:{}: \
                      they would be one text. Give one of them another name",
-                    fragment.name, other.line, file.name, fragment.line
+                    fragment.name.unwrap_or_default(),
+                    other.line,
+                    file.name,
+                    fragment.line
                 ));
             }
             found.push((file.name.clone(), fragment));
@@ -171,7 +180,7 @@ mod tests {
         }
 
         fn made(&self, item: &str) -> Result<Made> {
-            Made::of(&syn::parse_str(item).unwrap(), self.0.path().to_owned())
+            Made::of(&syn::parse_str(item).unwrap(), self.0.path())
         }
 
         fn digest(&self, item: &str) -> String {

@@ -1,10 +1,11 @@
 //! What a template's text refers to, and the cached fragments in it. Only words and literals are looked at, so that it
 //! does not matter how tags are delimited. What looks like one and is none does no harm.
 
-/// A `{% filter cached(…) %}` whose name is written out.
+/// A `{% filter cached(…) %}`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    pub(crate) name: String,
+    /// None if it is not written out.
+    pub(crate) name: Option<String>,
     pub(crate) line: usize,
     /// If it is written out, as the next.
     pub(crate) region: Option<String>,
@@ -31,13 +32,14 @@ pub(crate) fn fragments(text: &str, has_comments: bool) -> Vec<Fragment> {
     let found = after(&bare, "filter").filter_map(|at| {
         let arguments = call(&bare[at..])?;
         let key = arguments.trim_start();
-        let name = literal(key).or_else(|| literal(key.strip_prefix('(')?.trim_start()))?;
+        let in_tuple = || literal(key.strip_prefix('(')?.trim_start());
+        let name = literal(key).or_else(in_tuple).map(str::to_owned);
         let line = bare[..at].lines().count().max(1);
         let region = named(arguments, "region").and_then(whole_literal);
         let time = named(arguments, "expiration_time");
         let time = time.and_then(|value| whole_literal(value).or_else(|| number(value)));
         Some(Fragment {
-            name: name.to_owned(),
+            name,
             line,
             region,
             expiration_time: time,
@@ -181,16 +183,18 @@ mod tests {
                     {%- filter a::cached ( \"b\", tags = [\"region = \\\"no\\\"\", \"c\"], expiration_time = 5_0u64 ) -%}\n\
                     {% filter other(\"c\") %}{% filter cached((name, 1)) %}{# \n {% filter cached(\"d\") %} #}\
                     {% filter cached(\"e\", region = regions[0], expiration_time = \"5m\") %}";
-        let fragment = |name: &str, line, region: Option<&str>, time: Option<&str>| Fragment {
-            name: name.to_owned(),
-            line,
-            region: region.map(str::to_owned),
-            expiration_time: time.map(str::to_owned),
-        };
+        let fragment =
+            |name: Option<&str>, line, region: Option<&str>, time: Option<&str>| Fragment {
+                name: name.map(str::to_owned),
+                line,
+                region: region.map(str::to_owned),
+                expiration_time: time.map(str::to_owned),
+            };
         let expected = [
-            fragment("row", 2, Some("r"), None),
-            fragment("b", 3, None, Some("50")),
-            fragment("e", 5, None, Some("5m")),
+            fragment(Some("row"), 2, Some("r"), None),
+            fragment(Some("b"), 3, None, Some("50")),
+            fragment(None, 4, None, None),
+            fragment(Some("e"), 5, None, Some("5m")),
         ];
         assert_eq!(fragments(text, true), expected);
     }

@@ -122,9 +122,7 @@ impl<S> Default for Filter<'_, S> {
 
 impl<S, K> ValidFilterInvocation for Filter<'_, S, K> {}
 
-/// How many arguments there can be: the key, and each of the named ones.
-const _: usize = 5;
-
+// As many as there are arguments: the key, and each of the named ones.
 impl<S> ValidArgIdx<0> for Filter<'_, S> {}
 impl<S> ValidArgIdx<1> for Filter<'_, S> {}
 impl<S> ValidArgIdx<2> for Filter<'_, S> {}
@@ -145,12 +143,14 @@ impl<'a, S, K> Filter<'a, S, K> {
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_region<R: AsRef<str> + ?Sized>(mut self, region: &'a R) -> Self {
         self.region = Some(region.as_ref());
         self
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_expiration_time<T: ExpirationTime>(mut self, time: T) -> Self {
         let expiration = time.expiration_time();
         let none = || format!("{time:?} is no expiration time. {EXPIRATION}");
@@ -159,6 +159,7 @@ impl<'a, S, K> Filter<'a, S, K> {
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_tags<T: IntoIterator<Item: AsRef<str>>>(mut self, tags: T) -> Self {
         let tags = tags.into_iter().map(|tag| tag.as_ref().to_owned());
         self.tags.extend(tags);
@@ -166,6 +167,7 @@ impl<'a, S, K> Filter<'a, S, K> {
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_when<B: PrimitiveType<Value = bool>>(mut self, when: B) -> Self {
         self.when = when.get();
         self
@@ -202,27 +204,24 @@ impl<K: FragmentKey> Filter<'_, Body, K> {
     {
         let handle = Handle::of(values);
         let name = self.key.name();
+        let place = Location::caller();
         let owner = handle.root.and_then(|root| {
             let owner = root.owner_of(any::type_name::<F>());
             if owner.is_none() {
-                undeclared(&handle, root, &Location::caller());
+                undeclared(&handle, root, place);
             }
             owner
         });
-        let part = match owner.and_then(|owner| Some((owner, owner.fragment(name)?))) {
-            Some((owner, fragment)) => {
-                let part = handle.cache.fragment(&fragment.template, name);
-                part.line(fragment.line).escaping(owner.escaping())
+        let known =
+            owner.and_then(|owner| Some(owner.fragment(name).ok()?.part(&handle.cache, owner)));
+        let part = known.unwrap_or_else(|| {
+            let standin = program::of::<F>(place);
+            let part = handle.cache.fragment(&standin.template, name);
+            match standin.fault {
+                Some(why) => part.without_cache(why),
+                None => part,
             }
-            None => {
-                let standin = program::of::<F>(Location::caller());
-                let part = handle.cache.fragment(&standin.template, name);
-                match standin.fault {
-                    Some(why) => part.without_cache(why),
-                    None => part,
-                }
-            }
-        };
+        });
         let part = self.arguments(self.key.varies(part), &handle);
         let text = rendered(part, || {
             let mut text = String::new();
@@ -257,7 +256,7 @@ impl<K: KeyArgument> Filter<'_, Nested, K> {
             template.render_with_values(&WithHandle {
                 handle: Handle {
                     root: Some(identity),
-                    ..handle.clone()
+                    ..Handle::clone(&handle)
                 },
                 values,
             })

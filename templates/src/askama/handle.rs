@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use ::askama::Values;
@@ -20,15 +21,17 @@ pub(super) struct Handle {
 
 impl Handle {
     /// Of the page that is being rendered, else of the program.
-    pub(super) fn of(values: &dyn Values) -> Self {
-        let own = values
-            .get_value(KEY)
-            .and_then(<dyn Any>::downcast_ref::<Self>);
-        own.cloned().unwrap_or_else(|| Self {
+    pub(super) fn of(values: &dyn Values) -> Cow<'_, Self> {
+        let own = values.get_value(KEY).and_then(<dyn Any>::downcast_ref);
+        own.map_or_else(|| Cow::Owned(Self::installed()), Cow::Borrowed)
+    }
+
+    fn installed() -> Self {
+        Self {
             cache: installed(),
             root: None,
             options: PageOptions::default(),
-        })
+        }
     }
 }
 

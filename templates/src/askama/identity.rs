@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::CachedTemplate;
 use super::parts::{Content, Contents, Fragment, Source};
-use crate::cache::{Template, ViewCache, ViewCacheError, ViewFragment, expiration};
+use crate::cache::{Part, Template, ViewCache, ViewCacheError, expiration};
 
 pub(super) const ENGINE: &str = "askama";
 
@@ -22,12 +22,27 @@ pub struct Identity {
     contents: Vec<Content>,
 }
 
-/// A fragment whose name is written out.
+/// A cached fragment of a template.
 pub(super) struct KnownFragment {
     source: &'static Fragment,
     /// The file in which it is written, in the state of the whole template.
-    pub(super) template: Template,
-    pub(super) line: usize,
+    template: Template,
+}
+
+impl KnownFragment {
+    /// In the cache, with what of its call is written out.
+    pub(super) fn part<'a>(&'static self, cache: &'a ViewCache, owner: &Identity) -> Part<'a> {
+        let source = self.source;
+        let mut part = cache.fragment(&self.template, source.name);
+        part = part.line(source.line).escaping(owner.escaping());
+        if let Some(region) = source.region {
+            part = part.region(region);
+        }
+        if let Some(time) = source.expiration_time.and_then(written_expiration) {
+            part = part.expiration_time(time);
+        }
+        part
+    }
 }
 
 /// By type and digest: types in the bodies of functions can have one name.
@@ -61,7 +76,6 @@ impl Identity {
         let fragments = source.fragments.iter().map(|fragment| KnownFragment {
             source: fragment,
             template: template(fragment.template),
-            line: fragment.line,
         });
         Self {
             source,
@@ -77,10 +91,10 @@ impl Identity {
     }
 
     /// A fragment by its name.
-    pub(super) fn fragment(&self, name: &str) -> Option<&KnownFragment> {
-        self.fragments
-            .iter()
-            .find(|fragment| fragment.source.name == name)
+    pub(super) fn fragment(&self, name: &str) -> Result<&KnownFragment, ViewCacheError> {
+        let mut fragments = self.fragments.iter();
+        let found = fragments.find(|fragment| fragment.source.name == name);
+        found.ok_or_else(|| self.no_fragment(name))
     }
 
     /// Whether its digest is also one of another template, by that one's type and digest.
@@ -101,24 +115,6 @@ impl Identity {
         Some((owner.identity)())
     }
 
-    pub(super) fn view_fragment(
-        &self,
-        cache: &ViewCache,
-        name: &str,
-    ) -> Result<ViewFragment, ViewCacheError> {
-        let fragment = self.fragment(name).ok_or_else(|| self.no_fragment(name))?;
-        let source = fragment.source;
-        let time = source.expiration_time.and_then(written_expiration);
-        Ok(ViewFragment {
-            cache: cache.clone(),
-            template: fragment.template.clone(),
-            name: source.name.to_owned(),
-            line: fragment.line,
-            region: source.region.map(str::to_owned),
-            expiration_time: time,
-        })
-    }
-
     fn no_fragment(&self, name: &str) -> ViewCacheError {
         let names = self
             .source
@@ -127,7 +123,7 @@ impl Identity {
             .map(|fragment| format!("{:?}", fragment.name));
         let names: Vec<String> = names.collect();
         let has = if names.is_empty() {
-            "none whose name is written out".to_owned()
+            "none".to_owned()
         } else {
             names.join(", ")
         };

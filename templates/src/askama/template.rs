@@ -7,7 +7,7 @@ use super::handle;
 use super::identity::{self, Identity};
 use super::parts::{Contents, Source};
 use super::view::View;
-use crate::cache::{Rendered, ViewCache, ViewCacheError, ViewFragment};
+use crate::cache::{Part, Rendered, ViewCache, ViewCacheError};
 
 /// A template of which the cache knows what it is made of: by `#[derive(askama::Template, CachedTemplate)]`.
 ///
@@ -77,13 +77,15 @@ pub trait CachedTemplate: Template {
     }
 
     /// One of its cached fragments, or of those of what it extends, includes and imports, as it is rendered in this
-    /// template.
+    /// template; with the key yet to be named. Region and expiration time are those of its call, where they are written
+    /// out there.
     ///
     /// # Errors
     ///
-    /// If there is none whose name is written out so.
-    fn fragment(cache: &ViewCache, name: &str) -> Result<ViewFragment, ViewCacheError> {
-        Self::identity().view_fragment(cache, name)
+    /// If there is no such fragment.
+    fn fragment<'a>(cache: &'a ViewCache, name: &str) -> Result<Part<'a>, ViewCacheError> {
+        let identity = Self::identity();
+        Ok(identity.fragment(name)?.part(cache, identity))
     }
 
     /// The page from the [installed](super::install) cache, or rendered. It varies by `key`: whatever the text depends on

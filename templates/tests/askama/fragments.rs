@@ -46,9 +46,9 @@ fn a_body_does_not_run_when_its_text_is_in_the_cache() {
     );
     assert_eq!(ran.ran(), 1);
     let row = Rows::fragment(&fixture.cache, "row").unwrap();
-    row.part().key(&0_u32).invalidate().unwrap();
+    row.clone().key(&0_u32).invalidate().unwrap();
     assert_eq!(fixture.rows(&["A", "B"], &ran), "[0 A][1 b]");
-    row.part().invalidate_all(Invalidation::Hard).unwrap();
+    row.clone().invalidate_all(Invalidation::Hard).unwrap();
     assert_eq!(fixture.rows(&["A", "B"], &ran), "[0 A][1 B]");
 }
 
@@ -73,8 +73,8 @@ fn fragments_nest_and_an_outer_hit_runs_neither() {
     assert_eq!(render(), 0);
     // The outer one is made again of the inner ones that are there.
     let fragment = |name| Nested::fragment(&fixture.cache, name).unwrap();
-    fragment("outer").part().invalidate().unwrap();
-    fragment("inner").part().key(&2).invalidate().unwrap();
+    fragment("outer").invalidate().unwrap();
+    fragment("inner").key(&2).invalidate().unwrap();
     assert_eq!(render(), 2);
 }
 
@@ -105,7 +105,7 @@ fn a_call_says_where_and_how_long_its_text_is_kept() {
     };
     // By name before it was rendered: its call's region is known.
     let fragment = Says::fragment(&fixture.cache, "x").unwrap();
-    let part = || fragment.part().key(&1_u8).key(&"b");
+    let part = || fragment.clone().key(&1_u8).key(&"b");
     part().invalidate().unwrap();
     part().set("set").unwrap();
     assert_eq!(render("0", true), "set");

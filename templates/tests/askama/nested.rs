@@ -174,6 +174,6 @@ fn a_template_can_hold_itself() {
     }
     assert_eq!(fixture.created("pages"), 4);
     let leaf = Branch::fragment(&fixture.cache, "branch").unwrap();
-    let text = leaf.part().key(&4_u32).get().unwrap();
+    let text = leaf.key(&4_u32).get().unwrap();
     assert_eq!(text.as_deref(), Some("4[]"));
 }

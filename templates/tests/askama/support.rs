@@ -85,22 +85,33 @@ pub(crate) fn contains(text: &str, parts: &[&str]) {
     }
 }
 
-/// What is logged on this thread meanwhile, as a text.
+/// What is logged as a warning on this thread meanwhile, as a text.
 pub(crate) fn logged(work: impl FnOnce()) -> String {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, work);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    log.follow(tracing::Level::WARN, work);
+    log.text()
 }
 
+/// What is logged on some threads.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// What `work` logs on this thread, down to a level.
+    pub(crate) fn follow<T>(&self, level: tracing::Level, work: impl FnOnce() -> T) -> T {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
