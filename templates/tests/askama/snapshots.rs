@@ -15,7 +15,7 @@ struct Product {
 /// With a parent, an include, a macro, a nested template, and fragments in each of them.
 #[derive(Template, CachedTemplate)]
 #[template(path = "shop/products.html")]
-struct Products<'a> {
+struct Shop<'a> {
     ran: &'a Counter,
     products: &'a [Product],
     badge: Badge<'a>,
@@ -55,7 +55,7 @@ fn a_page_is_the_same_from_the_cache_and_runs_no_body() {
         text: "new & good",
     };
     let html = |cache: &ViewCache| {
-        let page = Products::view(cache).render(|| Products {
+        let page = Shop::view(cache).render(|| Shop {
             ran,
             products,
             badge: badge(),
