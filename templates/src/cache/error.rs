@@ -14,6 +14,9 @@ pub enum ViewCacheError {
     /// There is no such page; it is told by its render too.
     #[cfg(feature = "tera")]
     View(crate::ViewError),
+    /// MiniJinja has no such template; its error, which the render of the page ends with too.
+    #[cfg(feature = "minijinja")]
+    MiniJinja(std::sync::Arc<minijinja::Error>),
     /// The template cache decided that there is no such region, or the region's backend failed.
     Host(Error),
 }
@@ -44,6 +47,8 @@ impl fmt::Display for ViewCacheError {
             Self::Key(why) => f.write_str(why),
             #[cfg(feature = "tera")]
             Self::View(error) => error.fmt(f),
+            #[cfg(feature = "minijinja")]
+            Self::MiniJinja(error) => error.fmt(f),
             Self::Host(error) => error.fmt(f),
         }
     }
@@ -55,6 +60,8 @@ impl std::error::Error for ViewCacheError {
             Self::Host(error) => Some(error),
             #[cfg(feature = "tera")]
             Self::View(error) => Some(error),
+            #[cfg(feature = "minijinja")]
+            Self::MiniJinja(error) => Some(&**error),
             _ => None,
         }
     }
