@@ -18,9 +18,9 @@ mod view_cache;
 mod view_fragment;
 mod warnings;
 
-pub use self::error::ViewCacheError;
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 pub(crate) use self::digest::Digester;
+pub use self::error::ViewCacheError;
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 pub(crate) use self::expiration::{EXPIRATION, expiration};
 #[cfg(any(feature = "minijinja", feature = "tera"))]

@@ -5,7 +5,8 @@ use dogpile::Expiration;
 #[cfg(feature = "tera")]
 use crate::views::ViewError;
 
-/// How deep fragments may render others, by components or macros that lead back to them.
+/// How deep fragments may render others, by components that lead back to them.
+#[cfg(feature = "tera")]
 pub(crate) const MAX_DEPTH: usize = 32;
 
 thread_local! {

@@ -9,7 +9,7 @@ const KNOWN: [&str; 4] = ["expiration_time", "region", "tags", "when"];
 
 /// The arguments of one call of `cached`.
 pub(super) struct Arguments {
-    pub(super) name: String,
+    name: Value,
     pub(super) body: Value,
     key: Vec<Value>,
     pub(super) region: Option<Value>,
@@ -22,9 +22,8 @@ impl Arguments {
     /// Reads them; the engine adds template and line to an error.
     pub(super) fn read(positional: Rest<Value>, named: &Kwargs) -> Result<Self, Error> {
         let mut positional = positional.0.into_iter();
-        let name = positional.next();
-        let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if name.is_empty() {
+        let name = positional.next().unwrap_or_default();
+        if name.as_str().is_none_or(str::is_empty) {
             return Err(wrong("this call of `cached` has no name"));
         }
         for argument in named.args() {
@@ -33,11 +32,11 @@ impl Arguments {
             }
         }
         if !named.has("caller") {
-            return Err(wrong(&format!("`cached` has no body for fragment {name:?}")));
+            return Err(wrong("this call of `cached` has no body"));
         }
         let argument = |name| named.peek::<Option<Value>>(name).ok().flatten();
         Ok(Self {
-            name: name.to_owned(),
+            name,
             body: named.peek("caller")?,
             key: positional.collect(),
             region: argument("region"),
@@ -45,6 +44,10 @@ impl Arguments {
             tags: argument("tags"),
             when: argument("when"),
         })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.name.as_str().unwrap_or_default()
     }
 
     /// The part, as the call says.
@@ -80,7 +83,7 @@ fn with_key<'a>(part: Part<'a>, value: &Value) -> Part<'a> {
             part.without_cache("a part of its key is missing: it is undefined, or none")
         }
         // What is not escaped is another text than the same that is.
-        (_, Some(text)) if value.is_safe() => part.key(&(text,)).key_text("safe".to_owned()),
+        (_, Some(text)) if value.is_safe() => part.key(&text).key_text("safe".to_owned()),
         (ValueKind::Plain | ValueKind::Iterable | ValueKind::Invalid, _) => {
             let kind = value.kind();
             part.without_cache(format!("a part of its key cannot be one: it is a {kind}"))

@@ -39,14 +39,18 @@ impl Call {
         for argument in arguments(&tokens[4..]) {
             match argument {
                 [] => {}
-                [Token::Name("region"), Token::Other('='), Token::Text(region)] => {
+                [
+                    Token::Name("region"),
+                    Token::Other('='),
+                    Token::Text(region),
+                ] => {
                     call.region = Some((*region).to_owned());
                 }
                 [Token::Name("expiration_time"), Token::Other('='), time] => {
                     call.expiration_time = literal_time(time);
                 }
-                [Token::Name(_), Token::Other('='), second, ..]
-                    if *second != Token::Other('=') => {}
+                [Token::Name(_), Token::Other('='), second, ..] if *second != Token::Other('=') => {
+                }
                 _ => call.has_key = true,
             }
         }

@@ -1,16 +1,16 @@
 use minijinja::value::{Kwargs, Rest};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
+use minijinja::{AutoEscape, Environment, Error, State, Value};
 
 use super::arguments::Arguments;
 use super::not_stored::{NotStored, error_in};
 use super::plan::{ENGINE, Plan, escaping};
 use super::views::Inner;
-use crate::cache::scope::{self, MAX_DEPTH};
-use crate::cache::{Part, Template};
+use crate::cache::{Part, Template, scope};
 
-/// How many fragments are being rendered within each other, in one render.
-#[derive(Default)]
-struct Depth(usize);
+/// Bytes of stack that a body has at least, and how many it gets where there are less. The engine ends a recursion after
+/// so many levels that they fit on a thread's stack; what is between two bodies is not counted by it.
+const LEAST_STACK: usize = 1 << 20;
+const STACK: usize = 4 << 20;
 
 /// `cached(…)` in a template.
 pub(super) fn cached(
@@ -35,19 +35,20 @@ pub(super) fn cached(
         template = template.expiration_time(time);
     }
     let escaping = escaping(state.auto_escape());
-    let part = views.cache.fragment(&template, &arguments.name);
-    let part = placed(part.escaping(&escaping), &arguments.name, plan.as_deref());
+    let part = views.cache.fragment(&template, arguments.name());
+    let part = placed(part.escaping(&escaping), arguments.name(), plan.as_deref());
     let part = arguments.part(part);
     let rendered = part.get_or_create(|| {
         let text = body(&arguments, state)?;
-        let plan = plan.as_deref();
-        let is_sure = plan.is_some_and(|plan| {
-            plan.is_current(env) && !views.uses_foreign_macro(plan, &arguments.name, state)
+        let is_unsure = plan.as_deref().is_some_and(|plan| {
+            plan.fault.is_none()
+                && (!plan.is_current(env)
+                    || views.uses_foreign_macro(plan, arguments.name(), state))
         });
-        if is_sure {
-            Ok(text)
-        } else {
+        if is_unsure {
             Err(NotStored::Unsure(text.into()))
+        } else {
+            Ok(text)
         }
     });
     let text = match rendered {
@@ -102,16 +103,6 @@ fn placed<'a>(part: Part<'a>, name: &str, plan: Option<&Plan>) -> Part<'a> {
 }
 
 fn body(arguments: &Arguments, state: &mut State<'_, '_>) -> Result<String, Error> {
-    let depth = state.get_or_insert_extension(Depth::default());
-    if depth.0 == MAX_DEPTH {
-        let message = format!(
-            "fragment {:?} is rendered within others more than {MAX_DEPTH} deep: end the circle of macros or includes",
-            arguments.name
-        );
-        return Err(Error::new(ErrorKind::InvalidOperation, message));
-    }
-    depth.0 += 1;
-    let text = arguments.body.call(state, &[]);
-    state.get_or_insert_extension(Depth::default()).0 -= 1;
-    text.map(|text| text.to_string())
+    let text = stacker::maybe_grow(LEAST_STACK, STACK, || arguments.body.call(state, &[]))?;
+    Ok(text.to_string())
 }

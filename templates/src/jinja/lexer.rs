@@ -75,10 +75,7 @@ impl<'a> Lexer<'a, '_> {
         let start = self.at + offset;
         self.at = start + length;
         if marker == Marker::LineComment {
-            self.at += self
-                .rest()
-                .find(['\r', '\n'])
-                .unwrap_or(self.rest().len());
+            self.at += self.rest().find(['\r', '\n']).unwrap_or(self.rest().len());
             return Some(None);
         }
         if self.rest().starts_with(['-', '+']) {

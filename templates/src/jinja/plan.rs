@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use minijinja::syntax::SyntaxConfig;
@@ -25,9 +26,10 @@ pub(super) struct Plan {
     /// What the cache knows it by.
     pub(super) template: Template,
     /// How it is escaped where it does not say otherwise.
-    pub(super) escaping: String,
-    /// By their names: the template, and all that it refers to.
-    sources: BTreeMap<String, String>,
+    pub(super) escaping: Cow<'static, str>,
+    source: String,
+    /// The sources of all that it refers to, by their names.
+    others: BTreeMap<String, String>,
     /// What is referred to, but not there, each with the template that does so.
     missing: BTreeSet<(String, String)>,
     /// Why, and where, it does not show what else its texts are made of.
@@ -44,48 +46,66 @@ impl Plan {
         root: &minijinja::Template<'e, 'e>,
         of: Of,
     ) -> Self {
+        let own = scan(root.source(), env.syntax());
         let mut walk = Walk::default();
         walk.visit(root, of, env.syntax());
+        if let (Of::Fragments, Some(line)) = (of, own.stray) {
+            let example = "{% call cached('row', item.id) %}";
+            walk.fault.get_or_insert_with(|| {
+                format!("line {line} uses `cached` in another way than {example}, so nobody knows its names")
+            });
+        }
         let mut digester = Digester::new(ENGINE);
         digester.item(1, root.name(), &[u8::from(of == Of::Page)]);
+        digester.item(2, root.source(), &[]);
         // With how white space is cut.
-        digester.item(2, &format!("{:?}", env.syntax()), &[]);
-        for (name, source) in &walk.sources {
-            digester.item(3, name, &[]);
-            digester.item(4, source, &[]);
+        digester.item(3, &format!("{:?}", env.syntax()), &[]);
+        walk.others.remove(root.name());
+        for (name, source) in &walk.others {
+            digester.item(4, name, &[]);
+            digester.item(5, source, &[]);
         }
         for (parent, name) in &walk.missing {
-            digester.item(5, parent, &[]);
-            digester.item(6, name, &[]);
+            digester.item(6, parent, &[]);
+            digester.item(7, name, &[]);
         }
         Self {
             template: Template::new(ENGINE, root.name(), digester.finish()),
             escaping: escaping(root.new_state().auto_escape()),
-            sources: walk.sources,
+            source: root.source().to_owned(),
+            others: walk.others,
             missing: walk.missing,
             fault: walk.fault.or(walk.block.filter(|_| of == Of::Fragments)),
-            fragments: by_name(scan(root.source(), env.syntax()).fragments),
-            foreign: &walk.names - &walk.defined,
+            fragments: by_name(own.fragments),
+            // What its template defines, those that it includes see.
+            foreign: &walk.undefined - &own.defined,
         }
     }
 
-    /// Whether it is of this state of its template, whatever the environment has by now.
-    pub(super) fn is_of(&self, template: &minijinja::Template<'_, '_>) -> bool {
-        let own = self.sources.get(template.name());
-        own.is_some_and(|source| source == template.source())
+    /// Whether it is of this state of its template, and of all that this refers to in `env` now. This is asked on every
+    /// hit, and costs a comparison of the sources.
+    pub(super) fn is_of(
+        &self,
+        template: &minijinja::Template<'_, '_>,
+        env: &Environment<'_>,
+    ) -> bool {
+        let mut others = self.others.iter();
+        let mut missing = self.missing.iter();
+        template.source() == self.source
+            && others.all(|(name, source)| {
+                let other = env.get_template(name);
+                other.is_ok_and(|other| other.source() == source)
+            })
+            && missing.all(|(parent, name)| {
+                let parent = env.get_template(parent);
+                parent.is_ok_and(|parent| parent.new_state().get_template(name).is_err())
+            })
     }
 
-    /// Whether `env` has the same sources.
+    /// Whether `env` has the same sources now.
     pub(super) fn is_current(&self, env: &Environment<'_>) -> bool {
-        let mut sources = self.sources.iter();
-        let mut missing = self.missing.iter();
-        sources.all(|(name, source)| {
-            env.get_template(name)
-                .is_ok_and(|template| template.source() == source)
-        }) && missing.all(|(parent, name)| {
-            env.get_template(parent)
-                .is_ok_and(|parent| parent.new_state().get_template(name).is_err())
-        })
+        let template = env.get_template(self.template.name());
+        template.is_ok_and(|template| self.is_of(&template, env))
     }
 
     /// What works, but probably not as it is meant.
@@ -102,11 +122,11 @@ impl Plan {
 }
 
 /// How keys name a way of escaping.
-pub(super) fn escaping(mode: &AutoEscape) -> String {
+pub(super) fn escaping(mode: &AutoEscape) -> Cow<'static, str> {
     match mode {
-        AutoEscape::None => "none".to_owned(),
-        AutoEscape::Html => "html".to_owned(),
-        other => format!("{other:?}"),
+        AutoEscape::None => "none".into(),
+        AutoEscape::Html => "html".into(),
+        other => format!("{other:?}").into(),
     }
 }
 
@@ -114,13 +134,13 @@ pub(super) fn escaping(mode: &AutoEscape) -> String {
 #[derive(Default)]
 struct Walk {
     seen: BTreeSet<(String, bool)>,
-    sources: BTreeMap<String, String>,
+    others: BTreeMap<String, String>,
     missing: BTreeSet<(String, String)>,
     fault: Option<String>,
     /// Where a macro uses a block, whose content is the page's affair.
     block: Option<String>,
-    names: BTreeSet<String>,
-    defined: BTreeSet<String>,
+    /// The names that the templates use and do not define, each by itself.
+    undefined: BTreeSet<String>,
 }
 
 impl Walk {
@@ -132,7 +152,7 @@ impl Walk {
                 continue;
             }
             let found = scan(template.source(), syntax);
-            self.sources
+            self.others
                 .insert(name.to_owned(), template.source().to_owned());
             self.note_faults(name, &found);
             let parents = found.parents.into_iter().filter(|_| of == Of::Page);
@@ -146,8 +166,7 @@ impl Walk {
                     }
                 }
             }
-            self.names.extend(found.names);
-            self.defined.extend(found.defined);
+            self.undefined.extend(&found.names - &found.defined);
         }
     }
 
@@ -162,7 +181,9 @@ impl Walk {
         }
         if let Some(line) = found.macro_with_block {
             self.block.get_or_insert_with(|| {
-                format!("{name}:{line}: a macro uses `self`, whose blocks are not the same in all pages")
+                format!(
+                    "{name}:{line}: a macro uses `self`, whose blocks are not the same in all pages"
+                )
             });
         }
     }

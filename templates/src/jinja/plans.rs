@@ -35,8 +35,7 @@ impl Plans {
         template: &minijinja::Template<'e, 'e>,
     ) -> Found {
         let before = self.known(template.name());
-        let is_same = |plan: &&Arc<Plan>| plan.is_of(template) && plan.is_current(env);
-        if let Some(plan) = before.as_ref().filter(is_same) {
+        if let Some(plan) = before.as_ref().filter(|plan| plan.is_of(template, env)) {
             return Found {
                 plan: Arc::clone(plan),
                 is_new: false,

@@ -15,6 +15,8 @@ pub(super) struct Scan {
     /// Why, and on which line, it does not show what else it refers to.
     pub(super) unseen: Option<(usize, String)>,
     pub(super) fragments: Vec<Call>,
+    /// The line on which `cached` stands in another place than such a call.
+    pub(super) stray: Option<usize>,
     /// The line on which a macro uses a block.
     pub(super) macro_with_block: Option<usize>,
     /// All names in tags, and which of them are its own macros and imports.
@@ -45,8 +47,14 @@ pub(super) fn scan(source: &str, syntax: &SyntaxConfig) -> Scan {
 
 impl Scan {
     fn tag(&mut self, tag: &Tag<'_>, line: usize, within: &mut Vec<Within>) {
-        self.names(tag, line, within);
         let tokens = &tag.tokens;
+        let call = match tag.keyword() {
+            Some("call") => Call::read(tokens, line),
+            _ => None,
+        };
+        // What stands behind `call cached`, if that is it.
+        let rest = if call.is_some() { 2 } else { 0 };
+        self.names(&tokens[rest..], line, within);
         match tag.keyword() {
             Some("extends") => self.refer(tokens, line, true),
             Some("include") => self.refer(tokens, line, false),
@@ -58,14 +66,10 @@ impl Scan {
                 }
                 within.push(Within::Macro);
             }
-            Some("call") => match Call::read(tokens, line) {
-                Some(mut call) => {
-                    call.in_loop = within.iter().any(|one| matches!(one, Within::Loop));
-                    within.push(Within::Fragment(self.fragments.len()));
-                    self.fragments.push(call);
-                }
-                None => within.push(Within::Call),
-            },
+            Some("call") => within.push(match call {
+                Some(call) => self.fragment(call, within),
+                None => Within::Call,
+            }),
             Some("endfor" | "endmacro" | "endcall") => {
                 within.pop();
             }
@@ -73,16 +77,26 @@ impl Scan {
         }
     }
 
+    fn fragment(&mut self, mut call: Call, within: &[Within]) -> Within {
+        call.in_loop = within.iter().any(|one| matches!(one, Within::Loop));
+        self.fragments.push(call);
+        Within::Fragment(self.fragments.len() - 1)
+    }
+
     /// Notes names, and where a body or macro uses a block, whose content is the page's affair.
-    fn names(&mut self, tag: &Tag<'_>, line: usize, within: &[Within]) {
+    fn names(&mut self, tokens: &[Token<'_>], line: usize, within: &[Within]) {
         let mut before = None;
-        for token in &tag.tokens {
+        for token in tokens {
             if let Token::Name(name) = token
                 && before != Some(&Token::Other('.'))
             {
                 self.names.insert((*name).to_owned());
-                if *name == "self" {
-                    self.block(line, within);
+                match *name {
+                    "self" => self.block(line, within),
+                    "cached" => {
+                        self.stray.get_or_insert(line);
+                    }
+                    _ => {}
                 }
             }
             before = Some(token);
@@ -105,24 +119,36 @@ impl Scan {
 
     /// `extends "a"`, `include "a"`, `include ["a", "b"] ignore missing`.
     fn refer(&mut self, tokens: &[Token<'_>], line: usize, is_parent: bool) {
-        let end = tokens.iter().position(|token| {
-            matches!(token, Token::Name("ignore" | "with" | "without"))
-        });
+        let end = tokens
+            .iter()
+            .position(|token| matches!(token, Token::Name("ignore" | "with" | "without")));
         let names = &tokens[1..end.unwrap_or(tokens.len())];
         let is_literal = names.iter().all(|token| {
-            matches!(token, Token::Text(_) | Token::Other('[' | ']' | '(' | ')' | ','))
+            matches!(
+                token,
+                Token::Text(_) | Token::Other('[' | ']' | '(' | ')' | ',')
+            )
         });
         if !is_literal {
             self.unseen(tokens, line);
         }
-        let list = if is_parent { &mut self.parents } else { &mut self.parts };
+        let list = if is_parent {
+            &mut self.parents
+        } else {
+            &mut self.parts
+        };
         list.extend(texts(names));
     }
 
     /// `import "a" as b`, `from "a" import b, c as d`.
     fn import(&mut self, tokens: &[Token<'_>], line: usize) {
         match tokens {
-            [_, Token::Text(name), Token::Name("as" | "import"), rest @ ..] => {
+            [
+                _,
+                Token::Text(name),
+                Token::Name("as" | "import"),
+                rest @ ..,
+            ] => {
                 self.parts.push((*name).to_owned());
                 let names = rest.iter().filter_map(|token| match token {
                     Token::Name(name) => Some((*name).to_owned()),

@@ -80,7 +80,10 @@ impl<'a> JinjaView<'a> {
     ///
     /// The template's own, with its name and line; it is not cached. Nothing that fails in the cache is one.
     pub fn render<V: Into<Value>>(self, context: impl FnOnce() -> V) -> Result<Rendered, Error> {
-        let (plan, template) = self.plan.as_ref().map_err(|error| error_in(error.clone()))?;
+        let (plan, template) = self
+            .plan
+            .as_ref()
+            .map_err(|error| error_in(error.clone()))?;
         let rendered = self.part(plan).get_or_create(|| {
             let _scope = Scope::enter(self.call.options.clone());
             let text = template.render(context())?;

@@ -57,6 +57,9 @@ use crate::cache::{ViewCache, ViewFragment};
 ///   Without, the page says, else the template cache, else the region.
 /// - `when`: where it is false, the body is rendered without the cache.
 ///
+/// A body is a macro of MiniJinja's: what is included in it sees what the whole render was given, and of what was set
+/// since then only what the body itself names.
+///
 /// Another argument is an error of the template. Whatever else is wrong is logged, with template and line, and the body
 /// is rendered without the cache. Bodies borrow from the render, so they are not refreshed in the background: of all who
 /// want an expired one, the one that has the lock renders it while the others get the old text.
@@ -138,7 +141,8 @@ impl JinjaViews {
         let Some((call, _)) = plan.fragments.get(name) else {
             let mut names: Vec<&str> = plan.fragments.keys().map(String::as_str).collect();
             names.sort_unstable();
-            let message = format!("there is no fragment {name:?} in {template:?}; it has {names:?}");
+            let message =
+                format!("there is no fragment {name:?} in {template:?}; it has {names:?}");
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         };
         Ok(ViewFragment {
@@ -205,7 +209,9 @@ impl Inner {
         };
         let (template, line) = (
             plan.template.name(),
-            plan.fragments.get(fragment).map_or(0, |(call, _)| call.line),
+            plan.fragments
+                .get(fragment)
+                .map_or(0, |(call, _)| call.line),
         );
         self.cache.warn(&format_args!(
             "{template}:{line}: fragment {fragment:?} is rendered without the cache: the macro `{name}` is another \
