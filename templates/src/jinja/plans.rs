@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use minijinja::Environment;
@@ -9,7 +9,7 @@ use super::plan::{Of, Plan};
 #[derive(Debug)]
 pub(super) struct Plans {
     of: Of,
-    known: RwLock<HashMap<String, Arc<Plan>>>,
+    known: RwLock<BTreeMap<String, Arc<Plan>>>,
 }
 
 /// A plan, and what was in its place if it is new.

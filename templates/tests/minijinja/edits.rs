@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use dogpile_templates::JinjaViews;
+use dogpile::{Host, RegionConfig, TemplatesConfig};
+use dogpile_plugin_api::{
+    HostContext, NoArguments, Result, TemplateCache, TemplateChange, TemplateEntry, TemplateRequest,
+};
+use dogpile_templates::{JinjaViews, ViewCache};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{context, path_loader};
+use minijinja::{AutoEscape, Environment, context, path_loader};
 
 use crate::logged::logged;
 use crate::support::{Fixture, contains};
@@ -182,16 +187,113 @@ fn a_template_edited_while_it_is_rendered_stores_nothing_under_the_new_digest() 
 }
 
 #[test]
-fn how_white_space_is_cut_is_part_of_what_a_text_is_made_of() {
-    let fixture = Fixture::new(&[("a.html", "{% if true %}\ntext{% endif %}")]);
+fn what_is_included_after_it_was_edited_is_not_stored_for_what_was_there_before() {
+    let mut fixture = Fixture::new(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("in.html");
+    let edits = Arc::new(AtomicBool::new(true));
+    let (written, todo) = (part.clone(), Arc::clone(&edits));
+    fixture.env.add_function("edit", move || {
+        if todo.swap(false, Ordering::SeqCst) {
+            fs::write(&written, "after").unwrap();
+        }
+        ""
+    });
+    fixture.env.set_loader(path_loader(folder.path()));
+    let body = "{{ edit() }}{% include 'in.html' %}";
+    let fragment = format!("{{% call cached('x') %}}{body}{{% endcall %}}");
+    for (name, source) in [("page.html", body), ("fragment.html", &fragment)] {
+        fs::write(folder.path().join(name), source).unwrap();
+        let render = || {
+            let page = fixture.views.page(&fixture.env, name);
+            let page = if name == "page.html" {
+                page.cached()
+            } else {
+                page
+            };
+            page.render(|| ()).unwrap().into_string()
+        };
+        fs::write(&part, "1").unwrap();
+        edits.store(true, Ordering::SeqCst);
+        assert_eq!(render(), "after", "{name}");
+        fs::write(&part, "1").unwrap();
+        assert_eq!(render(), "1", "{name}");
+    }
+}
+
+#[test]
+fn how_an_environment_cuts_white_space_and_escapes_is_part_of_what_a_text_is_made_of() {
+    let source = "{% if true %}\n{{ '<' }}{% endif %}";
+    let fixture = Fixture::new(&[("a.html", source)]);
     let page = fixture.views.page(&fixture.env, "a.html").cached();
-    assert_eq!(&*page.render(|| ()).unwrap(), "\ntext");
-    let mut env = fixture.another_env();
-    let trimmed = SyntaxConfig::builder().trim_blocks(true).build();
-    env.set_syntax(trimmed.unwrap());
-    env.add_template("a.html", "{% if true %}\ntext{% endif %}")
+    assert_eq!(&*page.render(|| ()).unwrap(), "\n&lt;");
+    let other = |change: fn(&mut Environment<'_>), text: &str| {
+        let mut env = fixture.another_env();
+        change(&mut env);
+        env.add_template("a.html", source).unwrap();
+        let views = JinjaViews::new(fixture.views.cache().clone());
+        let page = views.page(&env, "a.html").cached();
+        assert_eq!(&*page.render(|| ()).unwrap(), text);
+    };
+    other(
+        |env| {
+            let trimmed = SyntaxConfig::builder().trim_blocks(true).build();
+            env.set_syntax(trimmed.unwrap());
+        },
+        "&lt;",
+    );
+    other(
+        |env| env.set_auto_escape_callback(|_| AutoEscape::None),
+        "\n<",
+    );
+}
+
+/// Notes which templates it is told of.
+struct Told;
+
+static TOLD: Mutex<Vec<(String, bool)>> = Mutex::new(Vec::new());
+
+impl TemplateCache for Told {
+    type Arguments = NoArguments;
+
+    fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+        Ok(TemplateEntry::asked(request, "pages"))
+    }
+
+    fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
+        let is_there = !change.after().is_empty();
+        let mut told = TOLD.lock().unwrap();
+        told.push((change.template().to_owned(), is_there));
+        Ok(())
+    }
+}
+
+#[test]
+fn the_template_cache_is_told_of_pages_that_change_and_that_vanish() {
+    let host = Host::builder()
+        .plugin(dogpile_plugin_memory::plugin())
+        .region(RegionConfig::on("pages", "memory"))
+        .template_cache::<Told>("told")
+        .templates(TemplatesConfig::new("told"))
+        .build()
         .unwrap();
-    let views = JinjaViews::new(fixture.views.cache().clone());
-    let page = views.page(&env, "a.html").cached();
-    assert_eq!(&*page.render(|| ()).unwrap(), "text");
+    let views = JinjaViews::new(ViewCache::new(&host));
+    let mut env = Environment::new();
+    views.add_to(&mut env);
+    for source in ["1", "1", "2"] {
+        env.add_template("a.html", source).unwrap();
+        let page = views.page(&env, "a.html").cached();
+        assert_eq!(&*page.render(|| ()).unwrap(), source);
+    }
+    env.remove_template("a.html");
+    for _ in 0..2 {
+        views.page(&env, "a.html").render(|| ()).unwrap_err();
+    }
+    let told = TOLD.lock().unwrap();
+    let expected = [true, false].map(|is_there| ("a.html".to_owned(), is_there));
+    assert_eq!(*told, expected);
 }
