@@ -35,9 +35,9 @@ mod site;
 #[cfg(feature = "tera")]
 mod views;
 
-pub use self::cache::{Part, Rendered, Template, ViewCache, ViewCacheError};
+pub use self::cache::{Part, Rendered, Template, Trace, TracedPart, ViewCache, ViewCacheError};
 #[cfg(feature = "tera")]
 pub use self::site::{Page, Site, StaticFile};
 #[cfg(feature = "tera")]
 pub use self::views::{View, ViewError, ViewErrorKind, ViewFragment, Views};
-pub use dogpile_plugin_api::TemplateOutcome;
+pub use dogpile_plugin_api::{TemplateOutcome, TemplatePart};

@@ -6,6 +6,7 @@ mod key;
 mod part;
 mod rendered;
 mod template;
+mod trace;
 mod view_cache;
 mod warnings;
 
@@ -13,4 +14,5 @@ pub use self::error::ViewCacheError;
 pub use self::part::Part;
 pub use self::rendered::Rendered;
 pub use self::template::Template;
+pub use self::trace::{Trace, TracedPart};
 pub use self::view_cache::ViewCache;

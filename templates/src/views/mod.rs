@@ -4,6 +4,7 @@
 
 mod closure;
 mod compiled;
+mod data;
 mod digest;
 mod error;
 mod files;

@@ -5,9 +5,10 @@ use tera::{Context, Tera};
 
 use super::closure::{Closure, Providers, Templates};
 use super::compiled::Compiled;
+use super::data::{self, DataFiles};
 use super::digest::Made;
 use super::error::ViewError;
-use super::files::{Body, Content, Tracked};
+use super::files::{Body, Content};
 use super::fragments::{Cached, Fragment, PageOptions};
 use super::scan::DataUse;
 use super::sources::Sources;
@@ -15,8 +16,6 @@ use crate::cache::{Template, ViewCache};
 
 /// How keys name the engine.
 const ENGINE: &str = "tera";
-
-pub(crate) type DataFiles = BTreeMap<String, Tracked>;
 
 /// All files of a folder, and which template defines a component.
 pub(crate) struct Files<'a> {
@@ -38,6 +37,8 @@ pub(crate) struct Settings {
 pub(crate) struct Plan {
     /// What the cache knows it by.
     pub(crate) template: Template,
+    /// One for each data file that it uses.
+    pub(crate) tags: Arc<[String]>,
     sources: Arc<Sources>,
     /// By what a call names them.
     fragments: Arc<HashMap<String, Cached>>,
@@ -66,6 +67,7 @@ impl Plan {
         }
         Self {
             template: Template::new(ENGINE, page, digest),
+            tags: data::tags(&data),
             sources: Arc::new(Sources {
                 page: page.to_owned(),
                 templates,
@@ -118,6 +120,10 @@ impl Plan {
             .map(|(_, _, fragment)| fragment.name.as_str())
     }
 
+    pub(crate) fn cache(&self) -> &ViewCache {
+        &self.settings.cache
+    }
+
     fn compiled(&self) -> Result<&Compiled, ViewError> {
         let compiled = self.compiled.get_or_init(|| match &self.fault {
             Some(fault) => Err(fault.clone()),
@@ -161,11 +167,12 @@ impl Files<'_> {
     /// of: an edit elsewhere does not concern it.
     fn cached(&self, page: &str, name: &str, fragment: &Fragment) -> Cached {
         let closure = Closure::of_part(&fragment.references, self.templates, self.providers);
+        let data = self.used(&closure.data);
         let digest = Made {
             of: &fragment.text,
             templates: &self.contents(&closure.members),
             missing: &closure.missing,
-            data: &self.used(&closure.data),
+            data: &data,
         }
         .digest();
         Cached {
@@ -173,6 +180,7 @@ impl Files<'_> {
             template: format!("{}:{page}", fragment.call_name(name)),
             of: Template::new(ENGINE, name, digest),
             name: fragment.name.clone(),
+            tags: data::tags(&data),
             position: fragment.position,
             has_key: fragment.has_key,
             key_is_list: fragment.key_is_list,

@@ -57,7 +57,8 @@ use crate::cache::{Part, Template, ViewCache};
 ///   Without, the page says, else the template cache, else the region.
 /// - `when`: where it is false, the body is rendered without the cache.
 ///
-/// A body sees every variable that stands at its place. What is set in it ends with it, `loop` is not known in it (set
+/// A body sees every variable that stands at its place. What is set in it ends with it (so `set_global` is refused but
+/// for what the body has set before, to add up in a loop), `loop` is not known in it (set
 /// a variable before), and neither are blocks and `super()`; macros' place is taken by components, which may hold
 /// cached bodies. The names of a template's fragments differ. Whatever is wrong is told when a page is first rendered,
 /// or by [`check`](Self::check), with file, line and remedy.

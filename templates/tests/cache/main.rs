@@ -6,3 +6,4 @@ mod invalidation;
 mod keys;
 mod options;
 mod support;
+mod traces;

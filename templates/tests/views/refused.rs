@@ -84,6 +84,16 @@ fn a_wrong_tag_is_told_with_its_place_and_what_would_be_right() {
             "before the cache tag",
         ),
         (
+            "{% cache \"x\" %}{% for i in [1] %}{% set a = 1 %}{% set_global a = 1 %}{% endfor %}{% endcache %}",
+            ":1:49: ",
+            "in the body before the loop",
+        ),
+        (
+            "{% cache \"x\" %}{% set a = 1 %}{% cache \"y\" %}{% set_global a = 1 %}{% endcache %}{% endcache %}",
+            ":1:46: ",
+            "before the cache tag",
+        ),
+        (
             "{% cache \"x\" %}{{ __tera_context }}{% endcache %}",
             ":1:19: ",
             "Name the variables",

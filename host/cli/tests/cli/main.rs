@@ -5,6 +5,7 @@
 mod check;
 mod delete;
 mod exec;
+mod fragments;
 mod get;
 mod plugins;
 mod reload;
