@@ -23,7 +23,8 @@ thread_local! {
 /// let (rows, trace) = Trace::of(|| (1..=3).map(row).collect::<Result<Vec<_>, _>>());
 /// assert_eq!(trace.to_string(), "orders.html: fragment \"row\": 3 bypassed");
 /// assert_eq!(trace.parts()[0].times(TemplateOutcome::Bypassed), 3);
-/// # rows.map(drop)
+/// rows?;
+/// # Ok::<(), std::fmt::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Trace {

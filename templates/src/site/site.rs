@@ -54,6 +54,8 @@ impl Site {
         let settings = Settings {
             cache,
             has_data: true,
+            same: &["data", "rendered_at"],
+            apart: &["query"],
             setup: Box::new(filters::register),
         };
         let followed = Followed::open(dir, Layout::Site, settings)?;
@@ -85,7 +87,8 @@ impl Site {
         self.followed.check()
     }
 
-    /// What works, but probably not as it is meant, each once: see [`Views::warnings`](crate::Views::warnings).
+    /// What works, but probably not as it is meant, each once: see [`Views::warnings`](crate::Views::warnings). `data` and
+    /// `rendered_at` need no key. Of `query`, each name that a fragment uses must be in its key, or all of it.
     pub fn warnings(&self) -> Vec<ViewError> {
         self.followed.warnings()
     }

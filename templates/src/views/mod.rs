@@ -12,6 +12,7 @@ mod followed;
 mod fragments;
 mod layout;
 mod lexer;
+mod lint;
 mod listing;
 mod paths;
 mod plan;

@@ -10,6 +10,7 @@ use super::digest::Made;
 use super::error::ViewError;
 use super::files::{Body, Content};
 use super::fragments::{Cached, Fragment, PageOptions};
+use super::lint::{Given, unnamed};
 use super::scan::DataUse;
 use super::sources::Sources;
 use crate::cache::{Template, ViewCache};
@@ -29,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) cache: ViewCache,
     /// Whether templates see `data`.
     pub(crate) has_data: bool,
+    /// Variables that are the same for all who see a page, or part of the digests.
+    pub(crate) same: &'static [&'static str],
+    /// Variables whose members do not follow from each other.
+    pub(crate) apart: &'static [&'static str],
     /// Registers what templates can call, before there are any.
     pub(crate) setup: Box<dyn Fn(&mut Tera) + Send + Sync>,
 }
@@ -87,19 +92,32 @@ impl Plan {
     }
 
     /// What works, but probably not as it is meant.
-    pub(crate) fn warnings(&self) -> impl Iterator<Item = ViewError> {
-        self.sources
-            .templates
-            .iter()
-            .flat_map(move |(name, content)| {
-                let warnings = match &content.body {
-                    Body::Template { extracted, .. } => extracted.warnings.as_slice(),
-                    Body::Data(_) | Body::Bad(_) => &[],
-                };
-                warnings
-                    .iter()
-                    .map(move |warning| self.sources.found(name, warning))
-            })
+    pub(crate) fn warnings(&self) -> Vec<ViewError> {
+        let mut texts = BTreeMap::new();
+        let mut warnings = Vec::new();
+        for (name, content) in &self.sources.templates {
+            if let Body::Template {
+                text, extracted, ..
+            } = &content.body
+            {
+                texts.insert(name.as_str(), text.as_str());
+                let of_it = extracted.warnings.iter();
+                warnings.extend(of_it.map(|warning| self.sources.found(name, warning)));
+            }
+        }
+        // Names are followed as far as the page can be rendered.
+        if self.fault.is_none() {
+            let mut tera = Tera::new();
+            (self.settings.setup)(&mut tera);
+            let globals = tera.global_context();
+            let given = Given {
+                is_same: &|name| self.settings.same.contains(&name) || globals.contains_key(name),
+                apart: self.settings.apart,
+            };
+            let unnamed = unnamed(&texts, &given).into_iter();
+            warnings.extend(unnamed.map(|(name, warning)| self.sources.found(name, &warning)));
+        }
+        warnings
     }
 
     /// A fragment of the template that the page is named by.

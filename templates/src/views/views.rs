@@ -100,6 +100,8 @@ impl Views {
         let settings = Settings {
             cache,
             has_data: false,
+            same: &[],
+            apart: &[],
             setup: Box::new(setup),
         };
         let followed = Followed::open(dir.as_ref(), Layout::Templates, settings)?;
@@ -154,7 +156,13 @@ impl Views {
         self.followed.check()
     }
 
-    /// What works, but probably not as it is meant: a fragment in a loop that has no key.
+    /// What works, but probably not as it is meant, each with file, line and remedy:
+    ///
+    /// - A fragment in a loop that has no key.
+    /// - A fragment which uses a variable that its key does not name, in its body, in a fragment within it, or in what it
+    ///   includes: everybody sees the text of whoever is first. What the body sets itself and the variables of its loops
+    ///   do not count, and neither does what `setup` puts into the engine's global context, which is the same for all. A
+    ///   member in the key names the variable: from `key=p.id` follows what `p` is.
     pub fn warnings(&self) -> Vec<ViewError> {
         self.followed.warnings()
     }

@@ -2,6 +2,7 @@
 
 mod edits;
 mod fragments;
+mod lint;
 mod pages;
 mod private;
 mod refused;

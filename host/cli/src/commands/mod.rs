@@ -6,4 +6,5 @@ pub(crate) mod get;
 pub(crate) mod plugins;
 pub(crate) mod reload;
 pub(crate) mod set;
+mod site;
 pub(crate) mod status;

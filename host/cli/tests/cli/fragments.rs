@@ -221,6 +221,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+fn nothing_is_wrong_with_the_demo() {
+    let demo = Demo::new();
+    let check = demo.folder.dogpile(&["check", "--site", "site"]);
+    check.is(0, "ok: 3 regions, 5 plugins, 5 pages\n", "");
+}
+
+#[test]
 fn an_edited_mountain_is_one_new_row_of_the_demos_list() {
     let demo = Demo::new();
     let server = demo.serve();

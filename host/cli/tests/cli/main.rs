@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no public side")]
 
 mod check;
+mod check_site;
 mod delete;
 mod exec;
 mod fragments;

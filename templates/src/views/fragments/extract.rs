@@ -46,7 +46,7 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(at: usize, message: String, remedy: &str) -> Self {
+    pub(crate) fn new(at: usize, message: String, remedy: &str) -> Self {
         Self {
             at,
             message,

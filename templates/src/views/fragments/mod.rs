@@ -12,6 +12,7 @@ mod nesting;
 mod rewritten;
 mod scope;
 
+pub(crate) use self::arguments::key_tokens;
 pub(crate) use self::extract::{Extracted, Finding, Fragment, extract};
 pub(crate) use self::function::{Cached, Function};
 pub(crate) use self::rewritten::Rewritten;
