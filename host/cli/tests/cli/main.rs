@@ -14,4 +14,5 @@ mod serve;
 mod set;
 mod status;
 mod support;
+mod trust;
 mod usage;
