@@ -29,6 +29,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The code of the guide.
+#[cfg(all(doctest, feature = "tera"))]
+#[doc = include_str!("../../docs/templates.md")]
+struct Guide;
+
 mod cache;
 #[cfg(feature = "tera")]
 mod site;

@@ -2,6 +2,7 @@
 
 mod edits;
 mod fragments;
+mod guide;
 mod lint;
 mod pages;
 mod private;
