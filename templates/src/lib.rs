@@ -34,6 +34,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The code of the guide.
+#[cfg(all(doctest, feature = "tera"))]
+#[doc = include_str!("../../docs/templates.md")]
+struct Guide;
+
 #[cfg(feature = "askama")]
 pub mod askama;
 mod cache;
@@ -44,11 +49,13 @@ mod site;
 #[cfg(feature = "tera")]
 mod views;
 
-pub use self::cache::{Part, Rendered, Template, ViewCache, ViewCacheError, ViewFragment};
+pub use self::cache::{
+    Part, Rendered, Template, Trace, TracedPart, ViewCache, ViewCacheError, ViewFragment,
+};
 #[cfg(feature = "minijinja")]
 pub use self::jinja::{JinjaView, JinjaViews};
 #[cfg(feature = "tera")]
 pub use self::site::{Page, Site, StaticFile};
 #[cfg(feature = "tera")]
 pub use self::views::{View, ViewError, ViewErrorKind, Views};
-pub use dogpile_plugin_api::TemplateOutcome;
+pub use dogpile_plugin_api::{TemplateOutcome, TemplatePart};

@@ -4,7 +4,7 @@ use std::time::Instant;
 use dogpile::Templates;
 use dogpile_plugin_api::{Decision, TemplateEntry, TemplateEvent, TemplateOutcome};
 
-use super::{Part, Rendered, ViewCacheError};
+use super::{Part, Rendered, ViewCacheError, trace};
 
 /// What is done about a part.
 enum Plan<'a> {
@@ -43,8 +43,11 @@ impl Part<'_> {
                 (Some(entry), rendered)
             }
         };
-        if let (Some(began), Ok(rendered)) = (began, &rendered) {
-            self.observe(entry.as_ref(), rendered.outcome(), began);
+        if let Ok(rendered) = &rendered {
+            trace::record(self.named(), rendered.outcome());
+            if let Some(began) = began {
+                self.observe(entry.as_ref(), rendered.outcome(), began);
+            }
         }
         rendered
     }
@@ -71,6 +74,11 @@ impl Part<'_> {
                 anew: true,
             },
             Ok(Some(_)) => Plan::Render(None),
+            Ok(None) if let Some(region) = self.default_region => Plan::Store {
+                host,
+                entry: self.with_request(|request| TemplateEntry::asked(request, region)),
+                anew: false,
+            },
             Ok(None) => {
                 // Not of this part alone: it is said once.
                 let why = ViewCacheError::NoTemplateCache;

@@ -16,6 +16,7 @@ mod rendered;
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 pub(crate) mod scope;
 mod template;
+mod trace;
 mod view_cache;
 mod view_fragment;
 mod warnings;
@@ -32,5 +33,6 @@ pub(crate) use self::page_options::PageOptions;
 pub use self::part::Part;
 pub use self::rendered::Rendered;
 pub use self::template::Template;
+pub use self::trace::{Trace, TracedPart};
 pub use self::view_cache::ViewCache;
 pub use self::view_fragment::ViewFragment;

@@ -3,11 +3,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use dogpile::{Host, Region, Templates};
+use dogpile::{Host, Invalidation, Region, Templates};
 use dogpile_plugin_api::{TemplateChange, TemplatePart};
 
 use super::warnings::Warnings;
-use super::{Part, Template};
+use super::{Part, Template, ViewCacheError};
 
 /// The cache of a program's templates, whatever engine they are for: a host's regions, and its template cache, which
 /// decides of each page, block and fragment. A clone is the same cache.
@@ -91,6 +91,32 @@ impl ViewCache {
         Part::new(self, template, (TemplatePart::Fragment, name))
     }
 
+    /// Outdates all texts with one of these tags, in every region that this cache has used. Regions that it has yet to
+    /// use are not known to it: where other processes fill them, or earlier ones did, call
+    /// [`Region::invalidate_tags`](dogpile::Region::invalidate_tags) on those.
+    ///
+    /// # Errors
+    ///
+    /// The first of those of the regions, after all were asked.
+    pub fn invalidate_tags<T: AsRef<str>>(
+        &self,
+        tags: impl IntoIterator<Item = T>,
+        how: Invalidation,
+    ) -> Result<(), ViewCacheError> {
+        let tags: Vec<T> = tags.into_iter().collect();
+        let known = self.0.regions.read();
+        let regions: Vec<Region> = known
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        let mut outcome = Ok(());
+        for region in regions {
+            outcome = outcome.and(region.invalidate_tags(tags.iter().map(AsRef::as_ref), how));
+        }
+        Ok(outcome?)
+    }
+
     /// Tells the template cache that a template has another digest now, or, without one, is gone. Nothing depends on
     /// it: keys hold the digest.
     pub fn template_changed(&self, before: &Template, after: Option<&Template>) {
@@ -121,7 +147,7 @@ impl ViewCache {
         Ok(region)
     }
 
-    /// Says something that concerns one template: once as a warning.
+    /// Says something: once as a warning.
     pub(crate) fn warn(&self, message: &fmt::Arguments<'_>) {
         self.0.warnings.say(message);
     }

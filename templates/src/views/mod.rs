@@ -4,6 +4,7 @@
 
 mod closure;
 mod compiled;
+mod data;
 mod digest;
 mod error;
 mod files;
@@ -11,6 +12,7 @@ mod followed;
 mod fragments;
 mod layout;
 mod lexer;
+mod lint;
 mod listing;
 mod paths;
 mod plan;

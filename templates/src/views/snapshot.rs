@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::closure::{Templates, providers};
+use super::data::DataFiles;
 use super::error::{ViewError, ViewErrorKind};
 use super::files::{Role, Tracked};
 use super::layout::Layout;
 use super::listing::{Folder, Listing};
-use super::plan::{DataFiles, Files, Plan, Settings};
+use super::plan::{Files, Plan, Settings};
 
 /// All files of a folder as they were at one look, and the pages made of them. Never changed: a later look that sees a
 /// difference makes another, which shares what is the same.
@@ -17,7 +18,7 @@ pub(crate) struct Snapshot {
     root: PathBuf,
     folders: Vec<Folder>,
     templates: Templates,
-    data: DataFiles,
+    pub(crate) data: DataFiles,
     /// By template name.
     pub(crate) pages: BTreeMap<String, Arc<Plan>>,
 }

@@ -56,7 +56,8 @@ use crate::cache::{ViewCache, ViewFragment};
 ///   Without, the page says, else the template cache, else the region.
 /// - `when`: where it is false, the body is rendered without the cache.
 ///
-/// A body sees every variable that stands at its place. What is set in it ends with it, `loop` is not known in it (set
+/// A body sees every variable that stands at its place. What is set in it ends with it (so `set_global` is refused but
+/// for what the body has set before, to add up in a loop), `loop` is not known in it (set
 /// a variable before), and neither are blocks and `super()`; macros' place is taken by components, which may hold
 /// cached bodies. The names of a template's fragments differ. Whatever is wrong is told when a page is first rendered,
 /// or by [`check`](Self::check), with file, line and remedy.
@@ -88,6 +89,8 @@ impl Views {
         let settings = Settings {
             cache,
             has_data: false,
+            same: &[],
+            apart: &[],
             setup: Box::new(setup),
         };
         let followed = Followed::open(dir.as_ref(), Layout::Templates, settings)?;
@@ -142,7 +145,13 @@ impl Views {
         self.followed.check()
     }
 
-    /// What works, but probably not as it is meant: a fragment in a loop that has no key.
+    /// What works, but probably not as it is meant, each with file, line and remedy:
+    ///
+    /// - A fragment in a loop that has no key.
+    /// - A fragment which uses a variable that its key does not name, in its body, in a fragment within it, or in what it
+    ///   includes: everybody sees the text of whoever is first. What the body sets itself and the variables of its loops
+    ///   do not count, and neither does what `setup` puts into the engine's global context, which is the same for all. A
+    ///   member in the key names the variable: from `key=p.id` follows what `p` is.
     pub fn warnings(&self) -> Vec<ViewError> {
         self.followed.warnings()
     }

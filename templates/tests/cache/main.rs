@@ -7,3 +7,4 @@ mod keys;
 mod logged;
 mod options;
 mod support;
+mod traces;

@@ -2,6 +2,8 @@
 
 mod edits;
 mod fragments;
+mod guide;
+mod lint;
 mod pages;
 mod private;
 mod refused;

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 
@@ -123,6 +125,19 @@ impl<'a> TagArguments<'a> {
         }
         literals
     }
+}
+
+/// Where the key of a cache tag is among its tokens.
+pub(crate) fn key_tokens(tag: &Tag<'_>) -> Option<Range<usize>> {
+    let mut at = 2;
+    while tag.token(at) == Some(&Token::Other(',')) {
+        let next = next_argument(tag, at + 1);
+        if tag.token(at + 1) == Some(&Token::Name("key")) {
+            return Some(at + 3..next);
+        }
+        at = next;
+    }
+    None
 }
 
 /// The comma behind the argument that starts at `at`, or the end of the tag.

@@ -17,6 +17,8 @@ pub(crate) struct Cached {
     /// What it is a fragment of, with its own digest.
     pub(crate) of: Template,
     pub(crate) name: String,
+    /// One for each data file that it uses.
+    pub(crate) tags: Arc<[String]>,
     pub(crate) position: Position,
     pub(crate) has_key: bool,
     pub(crate) key_is_list: bool,
@@ -94,7 +96,9 @@ fn arguments<'a>(
     kwargs: &Kwargs,
     state: &State<'_>,
 ) -> TeraResult<Part<'a>> {
-    part = part.line(cached.position.line);
+    part = part
+        .line(cached.position.line)
+        .tags(cached.tags.iter().cloned());
     part = part.escaping(if state.autoescaping_enabled() {
         "html"
     } else {

@@ -10,6 +10,7 @@ mod function;
 mod nesting;
 mod rewritten;
 
+pub(crate) use self::arguments::key_tokens;
 pub(crate) use self::extract::{Extracted, Finding, Fragment, extract};
 pub(crate) use self::function::{Cached, Function};
 pub(crate) use self::rewritten::Rewritten;
