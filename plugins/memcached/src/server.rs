@@ -78,7 +78,7 @@ impl<'s> InCall<'s> {
 
     /// Whether to ask it now. A caller who is told so is to ask it.
     pub(crate) fn may_be_asked(&self) -> Answer<()> {
-        let trial = self.server.target.connect_timeout;
+        let trial = self.server.target.endpoint.connect_timeout;
         let asked = self.live().health.may_be_asked(trial);
         asked.map_err(|(why, left)| Failure::Down(why, left))
     }

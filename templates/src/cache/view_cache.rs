@@ -122,7 +122,7 @@ impl ViewCache {
     }
 
     /// Says something that concerns one template: once as a warning.
-    pub(super) fn warn(&self, message: &fmt::Arguments<'_>) {
+    pub(crate) fn warn(&self, message: &fmt::Arguments<'_>) {
         self.0.warnings.say(message);
     }
 }

@@ -8,9 +8,10 @@ use super::compiled::Compiled;
 use super::digest::Made;
 use super::error::ViewError;
 use super::files::{Body, Content, Tracked};
-use super::fragments::{Cached, Fragment, PageOptions};
+use super::fragments::{Cached, Fragment};
 use super::scan::DataUse;
 use super::sources::Sources;
+use crate::cache::PageOptions;
 use crate::cache::{Template, ViewCache};
 
 /// How keys name the engine.

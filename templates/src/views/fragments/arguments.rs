@@ -1,9 +1,8 @@
-use std::time::Duration;
-
 use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 
 use super::Finding;
+use crate::cache::{EXPIRATION, expiration};
 use crate::views::lexer::Token;
 use crate::views::tags::Tag;
 
@@ -124,18 +123,6 @@ impl<'a> TagArguments<'a> {
         }
         literals
     }
-}
-
-pub(super) const EXPIRATION: &str =
-    "Write seconds, or a text such as \"90s\", \"5m\", \"2h\", \"never\".";
-
-/// The expiration time that an argument means.
-pub(super) fn expiration(scalar: &Scalar) -> Option<Expiration> {
-    if *scalar == Scalar::Text("never".to_owned()) {
-        return Some(Expiration::Never);
-    }
-    let time: Option<Duration> = scalar.duration();
-    time.map(Expiration::After)
 }
 
 /// The comma behind the argument that starts at `at`, or the end of the tag.
