@@ -7,12 +7,17 @@ mod eviction;
 mod exec;
 mod heap;
 mod hits;
+mod memcached;
 mod peers;
+mod plugins;
+mod python;
 mod redis;
 mod report;
 mod rounds;
+mod server;
 mod stale;
 mod stampede;
+mod told;
 mod workload;
 
 use std::process::ExitCode;
@@ -30,6 +35,7 @@ usage: cargo xtask bench [OPTION...]
   --stale                callers at a steady pace while a value expires and is created again
   --dbm                  reads and writes of a file that processes share
   --redis                calls to a Redis server, and how fast waiters are woken
+  --memcached            calls to one memcached server, and to three
   --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
@@ -63,11 +69,12 @@ enum Measured {
     Stale,
     Dbm,
     Redis,
+    Memcached,
     Exec,
     Instructions,
 }
 
-const ALL: [Measured; 9] = [
+const ALL: [Measured; 10] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
@@ -75,6 +82,7 @@ const ALL: [Measured; 9] = [
     Measured::Stale,
     Measured::Dbm,
     Measured::Redis,
+    Measured::Memcached,
     Measured::Exec,
     Measured::Instructions,
 ];
@@ -100,6 +108,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--stale" => wanted.push(Measured::Stale),
             "--dbm" => wanted.push(Measured::Dbm),
             "--redis" => wanted.push(Measured::Redis),
+            "--memcached" => wanted.push(Measured::Memcached),
             "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
@@ -128,6 +137,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Stale => stale::run(),
             Measured::Dbm => dbm::run(rounds.min(9)),
             Measured::Redis => redis::run(rounds),
+            Measured::Memcached => memcached::run(rounds),
             Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }

@@ -1,7 +1,6 @@
 //! A memcached server of a test's own, on a free port or a Unix socket, in a folder that goes with it.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -158,15 +157,19 @@ fn spawn(folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
     if getuid().is_root() {
         command.args(["-u", "root"]);
     }
+    // It tells where it listens once it does; at the port itself another program may.
+    let told = path.join("port");
+    let _was_there_before = fs::remove_file(&told);
     command
         .args(options)
         .env("SASL_CONF_PATH", path)
+        .env("MEMCACHED_PORT_FILENAME", &told)
         .stderr(fs::File::create(path.join("log")).expect("the folder is writable"));
     Running::server(&mut command, "memcached", path, || {
         if is_on_socket {
             UnixStream::connect(path.join("socket")).is_ok()
         } else {
-            TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok()
+            told.exists()
         }
     })
 }

@@ -8,7 +8,7 @@ use crate::command::{Command, Item, Outcome, Refusal, Reply};
 use crate::exchange::{self, Retries, Terms, exchange};
 use crate::failure::Failure;
 use crate::placement::Placement;
-use crate::server::Server;
+use crate::server::{InCall, Server};
 
 /// The servers, and which keys are where.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Servers {
 /// again.
 pub(crate) struct Call<'s> {
     servers: &'s Servers,
+    all: Vec<InCall<'s>>,
     deadline: Instant,
     /// By server, whether it is asked; unknown until it matters.
     states: RefCell<Vec<Option<State>>>,
@@ -44,6 +45,7 @@ impl Servers {
     pub(crate) fn call(&self) -> Call<'_> {
         Call {
             servers: self,
+            all: self.all.iter().map(InCall::new).collect(),
             deadline: Instant::now() + self.timeout,
             states: RefCell::new(self.all.iter().map(|_| None).collect()),
         }
@@ -53,7 +55,7 @@ impl Servers {
     pub(crate) fn ping(&self) -> Result<()> {
         let call = self.call();
         let asked: Vec<_> = (0..self.all.len()).map(|at| (at, &Command::Ping)).collect();
-        let results = exchange(&self.all, &asked, call.terms(call.deadline));
+        let results = exchange(&call.all, &asked, call.terms(call.deadline));
         let mut failed = None;
         for (at, result) in results.into_iter().enumerate() {
             match result {
@@ -96,7 +98,7 @@ impl Call<'_> {
         if let Some(state) = &self.states.borrow()[at] {
             return state.clone();
         }
-        let asked = self.servers.all[at].may_be_asked().map_err(Rc::new);
+        let asked = self.all[at].may_be_asked().map_err(Rc::new);
         let state = asked.and_then(|()| self.make_up(at));
         self.states.borrow_mut()[at] = Some(state.clone());
         state
@@ -104,7 +106,7 @@ impl Call<'_> {
 
     /// Deletes what a server has of keys whose changes it missed.
     fn make_up(&self, at: usize) -> State {
-        let live = self.servers.all[at].live();
+        let live = self.all[at].live();
         let keys = live.missed.take();
         if keys.is_empty() {
             return Ok(());
@@ -112,7 +114,7 @@ impl Call<'_> {
         let deletions = keys.iter().map(|key| Command::Delete { key, cas: None });
         let deletions: Vec<_> = deletions.collect();
         let asked: Vec<_> = deletions.iter().map(|deletion| (at, deletion)).collect();
-        let answers = exchange(&self.servers.all, &asked, self.terms(self.deadline));
+        let answers = exchange(&self.all, &asked, self.terms(self.deadline));
         match answers.into_iter().find_map(std::result::Result::err) {
             None => Ok(()),
             Some(failure) => {
@@ -148,11 +150,11 @@ impl Call<'_> {
 
     /// What a server has under that key is to be deleted before it is asked the next time.
     pub(crate) fn missed(&self, at: usize, key: &str) {
-        self.servers.all[at].live().missed.add(key);
+        self.all[at].live().missed.add(key);
     }
 
     fn terms(&self, deadline: Instant) -> Terms {
-        let servers = u32::try_from(self.servers.all.len()).unwrap_or(u32::MAX);
+        let servers = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         Terms {
             retries: self.servers.retries,
             deadline,
@@ -184,7 +186,7 @@ impl Call<'_> {
             .filter(|(_, state)| state.is_ok())
             .map(|(asked, _)| *asked)
             .collect();
-        let results = exchange(&self.servers.all, &up, self.terms(deadline));
+        let results = exchange(&self.all, &up, self.terms(deadline));
         let mut known = self.states.borrow_mut();
         for ((at, _), result) in up.iter().zip(&results) {
             if let Err(failure) = result
@@ -220,7 +222,7 @@ impl Call<'_> {
                     results[place] = Some(Err(Trouble::surely(self.none_is_up())));
                 }
             }
-            let others = usize::from(placement.moves() && self.servers.all.len() > 1);
+            let others = usize::from(placement.moves() && self.all.len() > 1);
             let answers = self.ask_until(&asked, self.part(others));
             for ((place, (at, _)), answer) in places.into_iter().zip(asked).zip(answers) {
                 results[place] = Some(match answer {
@@ -276,7 +278,7 @@ impl Call<'_> {
         let mut items: Vec<Option<Item>> = commands.iter().map(|_| None).collect();
         let mut missing: Vec<usize> = (0..commands.len()).collect();
         let (mut answered, mut failed) = (false, None);
-        for at in 0..self.servers.all.len() {
+        for at in 0..self.all.len() {
             if missing.is_empty() {
                 break;
             }
@@ -287,7 +289,7 @@ impl Call<'_> {
                 .iter()
                 .map(|place| (at, &commands[*place]))
                 .collect();
-            let answers = self.ask_until(&asked, self.part(self.servers.all.len() - at - 1));
+            let answers = self.ask_until(&asked, self.part(self.all.len() - at - 1));
             for (place, answer) in missing.clone().into_iter().zip(answers) {
                 match answer {
                     Ok(Ok(Reply::Found(item))) => items[place] = Some(item),
@@ -354,12 +356,12 @@ impl Call<'_> {
 
     /// The error for the host, which names the server.
     pub(crate) fn failed(&self, at: usize, failure: &Failure) -> Error {
-        let target = &self.servers.all[at].target;
+        let target = &self.all[at].server.target;
         Error::unavailable(format_args!("the server {target} {failure}"))
     }
 
     pub(crate) fn refused(&self, at: usize, refusal: &Refusal) -> Error {
-        let target = &self.servers.all[at].target;
+        let target = &self.all[at].server.target;
         // The breaker is to stay closed: the server does other things.
         Error::new(
             ErrorKind::Refused,
@@ -368,10 +370,10 @@ impl Call<'_> {
     }
 
     pub(crate) fn none_is_up(&self) -> Error {
-        let down: Vec<String> = (0..self.servers.all.len())
+        let down: Vec<String> = (0..self.all.len())
             .filter_map(|at| {
                 let failure = self.state(at).err()?;
-                Some(format!("{} {failure}", self.servers.all[at].target))
+                Some(format!("{} {failure}", self.all[at].server.target))
             })
             .collect();
         Error::unavailable(format_args!(

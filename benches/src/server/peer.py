@@ -1,5 +1,6 @@
-"""dogpile.cache on a Redis server, as a child of the benchmark: it is told what to do in lines, and answers in lines."""
+"""dogpile.cache on a server, as a child of the benchmark: it is told what to do in lines, and answers in lines."""
 
+import json
 import sys
 import threading
 import time
@@ -7,19 +8,10 @@ import time
 from dogpile.cache import make_region
 from dogpile.cache.api import NO_VALUE
 
-port, count, several, length = map(int, sys.argv[1:5])
-region = make_region(key_mangler=lambda key: f"py:{key}").configure(
-    "dogpile.cache.redis",
-    expiration_time=3600,
-    arguments={
-        "host": "127.0.0.1",
-        "port": port,
-        "redis_expiration_time": 7200,
-        "distributed_lock": True,
-        "lock_timeout": 30,
-        "thread_local_lock": False,
-    },
-)
+backend, arguments = sys.argv[1], json.loads(sys.argv[2])
+count, several, length = map(int, sys.argv[3:6])
+region = make_region(key_mangler=lambda key: f"py:{key}")
+region.configure(backend, expiration_time=3600, arguments=arguments)
 keys = [f"key:{number % count}" for number in range(count + several)]
 value = bytes([7]) * length
 

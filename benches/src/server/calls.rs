@@ -1,20 +1,20 @@
-//! What is called, and how it is timed.
+//! What is called, and how a turn is timed.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 /// How many keys there are, and what lies under each, in bytes.
-pub(super) const KEYS: usize = 1_000;
-pub(super) const LENGTH: usize = 1024;
+pub(crate) const KEYS: usize = 1_000;
+pub(crate) const LENGTH: usize = 1024;
 
 /// The keys of a call with several.
-pub(super) const SEVERAL: usize = 100;
+pub(crate) const SEVERAL: usize = 100;
 
-pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 /// A kind of call.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum What {
+pub(crate) enum What {
     Get,
     Set,
     GetMulti,
@@ -22,7 +22,7 @@ pub(super) enum What {
 }
 
 impl What {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
             Self::Set => "set",
@@ -33,7 +33,7 @@ impl What {
 }
 
 /// Who makes calls.
-pub(super) trait Contender {
+pub(crate) trait Contender {
     fn name(&self) -> &'static str;
     fn can(&self, _: What) -> bool {
         true
@@ -44,7 +44,7 @@ pub(super) trait Contender {
 }
 
 /// One whose callers are threads of this process.
-pub(super) trait Threads: Sync {
+pub(crate) trait Threads: Sync {
     fn name(&self) -> &'static str;
     fn can(&self, _: What) -> bool {
         true
@@ -53,13 +53,13 @@ pub(super) trait Threads: Sync {
     fn calls(&self, what: What, thread: usize, keys: &mut dyn Iterator<Item = &[String]>);
 }
 
-pub(super) struct InThreads<T> {
-    pub(super) keys: Vec<String>,
-    pub(super) of: T,
+pub(crate) struct InThreads<T> {
+    pub(crate) keys: Vec<String>,
+    pub(crate) of: T,
 }
 
 impl<T: Threads> InThreads<T> {
-    pub(super) fn boxed<'a>(of: T) -> Box<dyn Contender + 'a>
+    pub(crate) fn boxed<'a>(of: T) -> Box<dyn Contender + 'a>
     where
         T: 'a,
     {
