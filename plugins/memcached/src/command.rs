@@ -70,6 +70,8 @@ pub(crate) struct Item {
 pub(crate) enum Refusal {
     TooLarge,
     OutOfMemory,
+    /// It cannot tell whether something is still what it was.
+    Unnumbered,
     Other(String),
 }
 
@@ -117,6 +119,9 @@ impl Refusal {
             ),
             Self::OutOfMemory => String::from(
                 "has no memory left and evicts nothing: raise its `-m`, or start it without `-M`",
+            ),
+            Self::Unnumbered => String::from(
+                "does without compare-and-set, and locks need it: start it without `-C`, or set `distributed_lock = false`",
             ),
             Self::Other(said) => format!("refused: {said}"),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dogpile_net::doubtful::Doubtful;
 use dogpile_plugin_api::{Error, HostContext, Result};
 
-use crate::command::{Command, Reply, Store, When};
+use crate::command::{Command, Refusal, Reply, Store, When};
 use crate::found::{Standing, find};
 use crate::placement::Placement;
 use crate::servers::{Call, Servers};
@@ -73,64 +73,72 @@ impl Locks {
         })
     }
 
-    /// Takes a lock on all servers that are up, of which the first one decides.
-    fn take_everywhere(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<bool> {
-        let command = self.store(name, token.as_bytes(), ttl, When::Absent);
+    /// Takes a lock on all servers that are up, of which the first one decides. `is_doubtful`: it may have been taken where
+    /// that was not told.
+    fn take_everywhere(
+        call: &Call<'_>,
+        command: &Command<'_>,
+        token: &str,
+        is_doubtful: &mut bool,
+    ) -> Result<bool> {
+        let name = command.key();
         let mut homes = call.homes(name).into_iter();
         let mut failed = None;
         loop {
             let Some(at) = homes.next() else {
                 return Err(failed.unwrap_or_else(|| call.none_is_up()));
             };
-            match call.ask_at(&[(at, &command)]).pop() {
+            match call.ask_at(&[(at, command)]).pop() {
+                Some(Ok(Ok(Reply::Done(0)))) => return Err(unnumbered(call, at, name, token)),
                 Some(Ok(Ok(Reply::Done(_)))) => break,
                 Some(Ok(Ok(_))) => return Ok(false),
                 Some(Ok(Err(refusal))) => failed = Some(call.refused(at, &refusal)),
                 Some(Err(failure)) => {
-                    if failure.leaves_doubt() {
-                        self.doubt(name, token, ttl);
-                    }
+                    *is_doubtful |= failure.leaves_doubt();
                     failed = Some(call.failed(at, &failure));
                 }
                 None => {}
             }
         }
-        let asked: Vec<_> = homes.map(|at| (at, &command)).collect();
-        let answers = call.ask_at(&asked);
-        if answers
-            .iter()
-            .any(|answer| matches!(answer, Ok(Ok(Reply::Present))))
-        {
+        let asked: Vec<_> = homes.map(|at| (at, command)).collect();
+        let mut is_elsewhere = false;
+        for answer in call.ask_at(&asked) {
+            match answer {
+                Ok(outcome) => is_elsewhere |= outcome == Ok(Reply::Present),
+                Err(failure) => *is_doubtful |= failure.leaves_doubt(),
+            }
+        }
+        if is_elsewhere {
             // Somebody took it there while that server was the first.
-            give_up(call, name, token)?;
-            return Ok(false);
+            let given_up = give_up(call, name, token);
+            *is_doubtful |= given_up.is_err();
+            return given_up.map(|()| false);
         }
         Ok(true)
     }
 
     pub(crate) fn take(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<bool> {
-        if let Placement::All(_) = self.servers.placement {
-            return self.take_everywhere(call, name, token, ttl);
-        }
         let command = self.store(name, token.as_bytes(), ttl, When::Absent);
-        let Some(result) = call.ask(&[command]).pop() else {
-            return Err(call.none_is_up());
-        };
-        match result {
-            Ok((_, Ok(reply))) => Ok(matches!(reply, Reply::Done(_))),
-            Ok((at, Err(refusal))) => Err(call.refused(at, &refusal)),
-            Err(trouble) => {
-                if trouble.leaves_doubt {
-                    self.doubt(name, token, ttl);
+        let mut is_doubtful = false;
+        let outcome = match self.servers.placement {
+            Placement::All(_) => Self::take_everywhere(call, &command, token, &mut is_doubtful),
+            _ => match call.ask(&[command]).pop() {
+                Some(Ok((at, Ok(Reply::Done(0))))) => Err(unnumbered(call, at, name, token)),
+                Some(Ok((_, Ok(reply)))) => Ok(matches!(reply, Reply::Done(_))),
+                Some(Ok((at, Err(refusal)))) => Err(call.refused(at, &refusal)),
+                Some(Err(trouble)) => {
+                    is_doubtful = trouble.leaves_doubt;
+                    Err(trouble.error)
                 }
-                Err(trouble.error)
-            }
+                None => Err(call.none_is_up()),
+            },
+        };
+        // Who has it, has it wherever it was taken.
+        if is_doubtful && !matches!(outcome, Ok(true)) {
+            let lease = Duration::from_secs(ttl.into());
+            self.doubtful.add(name, token.to_owned(), lease);
         }
-    }
-
-    fn doubt(&self, name: &str, token: &str, ttl: u32) {
-        let lease = Duration::from_secs(ttl.into());
-        self.doubtful.add(name, token.to_owned(), lease);
+        outcome
     }
 
     /// Gives the lock up if a call took it whose reply did not come: nobody holds it then.
@@ -141,6 +149,13 @@ impl Locks {
         }
         Ok(())
     }
+}
+
+/// Gives up what was taken where a lock that is somebody else's by then cannot be told from one's own: a server with `-C`
+/// gives what it stores no numbers. The error that says so.
+fn unnumbered(call: &Call<'_>, at: usize, name: &str, token: &str) -> Error {
+    let error = give_up(call, name, token).err();
+    error.unwrap_or_else(|| call.refused(at, &Refusal::Unnumbered))
 }
 
 /// Tries all of it.

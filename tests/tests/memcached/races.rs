@@ -12,12 +12,12 @@ use serde_json::json;
 
 use crate::fake::Fake;
 use crate::raw::Raw;
-use crate::support::{get, key, open};
+use crate::support::{get, key, open, servers};
 
 const LONG: Duration = Duration::from_mins(1);
 
 /// What to do once, when the command that begins so is about to be forwarded; whether it is answered.
-type Event = Option<(&'static str, Box<dyn FnOnce() -> bool + Send>)>;
+type Event = Option<(&'static [u8], Box<dyn FnOnce() -> bool + Send>)>;
 
 /// Forwards to a server. Each command comes by itself, since its answer is waited for.
 fn between(server: &MemcachedServer, event: Arc<Mutex<Event>>) -> Fake {
@@ -31,7 +31,7 @@ fn between(server: &MemcachedServer, event: Arc<Mutex<Event>>) -> Fake {
         let mut chunk = [0; 4096];
         while let Ok(count @ 1..) = client.read(&mut chunk) {
             let mut event = event.lock().unwrap();
-            let begins = |start: &str| chunk[..count].starts_with(start.as_bytes());
+            let begins = |start: &[u8]| chunk[..count].starts_with(start);
             let is_it = event.as_ref().is_some_and(|(start, _)| begins(start));
             let happens = if is_it { event.take() } else { None };
             drop(event);
@@ -72,7 +72,7 @@ fn stored_over(
     let mutex = on.mutex(&key.as_key()).unwrap().unwrap();
     let lease = mutex.try_acquire(LONG).unwrap().unwrap();
     *event.lock().unwrap() = Some((
-        "ms key ",
+        b"ms key ",
         Box::new(move || {
             happens(&other, &mut raw);
             true
@@ -134,7 +134,7 @@ fn a_lock_that_was_taken_by_a_call_whose_reply_was_lost_is_given_up() {
     );
     let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
     let once: Box<dyn FnOnce() -> bool + Send> = Box::new(|| false);
-    *event.lock().unwrap() = Some(("ms _lockkey ", once));
+    *event.lock().unwrap() = Some((b"ms _lockkey ", once));
     assert!(mutex.try_acquire(LONG).is_err());
     let mut raw = Raw::to(&server);
     crate::support::until("the server did it", || raw.text("_lockkey").is_some());
@@ -147,4 +147,23 @@ fn a_lock_that_was_taken_by_a_call_whose_reply_was_lost_is_given_up() {
         Err(_) => false,
     });
     assert_ne!(raw.text("_lockkey"), lost);
+}
+
+#[test]
+fn a_lock_that_one_server_took_without_a_word_is_still_its_holders() {
+    const ADD: &[u8] = b"\x80\x02";
+    let servers = servers(2, &[]);
+    let event = Arc::new(Mutex::new(None));
+    let proxy = between(&servers[0], Arc::clone(&event));
+    let url = [proxy.url(), servers[1].url()];
+    let on = open("memcached_binary", &json!({ "url": url }));
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    *event.lock().unwrap() = Some((ADD, Box::new(|| false)));
+    // By the other server.
+    let lease = mutex.try_acquire(LONG).unwrap().expect("nobody has it");
+    assert!(event.lock().unwrap().is_none(), "it did not happen");
+    assert!(mutex.try_acquire(LONG).unwrap().is_none(), "two have it");
+    mutex.release(lease).unwrap();
+    let next = mutex.try_acquire(LONG).unwrap();
+    mutex.release(next.expect("nobody has it")).unwrap();
 }
