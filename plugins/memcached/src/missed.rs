@@ -1,16 +1,26 @@
 use std::collections::HashSet;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use dogpile_plugin_api::tracing::warn;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Keys that were changed or deleted while a server could not be told: what it has of them is old. They are deleted there
 /// before it is asked again.
 #[derive(Debug, Default)]
 pub(crate) struct Missed {
+    /// Whether there are any that are not known to be deleted there.
     any: AtomicBool,
     keys: Mutex<HashSet<Box<str>>>,
+    turn: Mutex<()>,
+}
+
+/// The turn to delete them: others who want to ask the server wait until it is over.
+#[derive(Debug)]
+pub(crate) struct Turn<'m> {
+    missed: &'m Missed,
+    _alone: MutexGuard<'m, ()>,
 }
 
 /// So many are remembered of a server.
@@ -32,33 +42,75 @@ impl Missed {
         self.any.store(true, Ordering::Release);
     }
 
-    /// All of them, which are forgotten.
+    /// Whether something is to be deleted there first.
+    pub(crate) fn is_any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    /// Blocks while another has the turn, until the deadline at most.
+    pub(crate) fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
+        let alone = self.turn.try_lock_until(deadline)?;
+        Some(Turn {
+            missed: self,
+            _alone: alone,
+        })
+    }
+}
+
+impl Turn<'_> {
+    /// All of them, which are forgotten: what could not be deleted is to be added again.
     pub(crate) fn take(&self) -> HashSet<Box<str>> {
-        if !self.any.load(Ordering::Acquire) {
-            return HashSet::new();
-        }
-        let mut keys = self.keys.lock();
-        self.any.store(false, Ordering::Release);
-        mem::take(&mut *keys)
+        mem::take(&mut *self.missed.keys.lock())
+    }
+
+    /// What was taken is deleted, or was added again.
+    pub(crate) fn end(self) {
+        let keys = self.missed.keys.lock();
+        self.missed.any.store(!keys.is_empty(), Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn take(missed: &Missed) -> HashSet<Box<str>> {
+        let turn = missed.turn(Instant::now()).unwrap();
+        let keys = turn.take();
+        turn.end();
+        keys
+    }
 
     #[test]
     fn what_was_missed_is_remembered_once_and_up_to_a_limit() {
         let missed = Missed::default();
-        assert!(missed.take().is_empty());
+        assert!(!missed.is_any());
         missed.add("a");
         missed.add("a");
         missed.add("b");
-        assert_eq!(missed.take(), HashSet::from(["a".into(), "b".into()]));
-        assert!(missed.take().is_empty());
+        assert!(missed.is_any());
+        assert_eq!(take(&missed), HashSet::from(["a".into(), "b".into()]));
+        assert!(!missed.is_any());
         for number in 0..=MOST {
             missed.add(&number.to_string());
         }
-        assert_eq!(missed.take().len(), MOST);
+        assert_eq!(take(&missed).len(), MOST);
+    }
+
+    #[test]
+    fn nobody_takes_it_for_done_before_the_turn_is_over() {
+        let missed = Missed::default();
+        missed.add("a");
+        let turn = missed.turn(Instant::now()).unwrap();
+        assert_eq!(turn.take().len(), 1);
+        assert!(missed.is_any());
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert!(missed.turn(soon).is_none());
+        missed.add("b");
+        turn.end();
+        assert!(missed.is_any());
+        assert_eq!(take(&missed), HashSet::from(["b".into()]));
     }
 }

@@ -52,6 +52,11 @@ impl Server {
         self.live.get(|| Live::new(self.most))
     }
 
+    /// Whether it failed, and has not answered since.
+    pub(crate) fn is_down(&self) -> bool {
+        self.live().health.is_down()
+    }
+
     /// Whether to ask it now. A caller who is told so is to ask it.
     pub(crate) fn may_be_asked(&self) -> Answer<()> {
         let asked = self.live().health.may_be_asked(self.target.connect_timeout);

@@ -23,6 +23,9 @@ const PICKLE: [u8; 2] = [0x80, 2];
 /// No value of more bytes is compressed, or inflated.
 const MOST: usize = 256 << 20;
 
+/// No server holds a value of more bytes, whatever its `-I`.
+pub(crate) const LARGEST: usize = 1 << 30;
+
 /// How values are written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
