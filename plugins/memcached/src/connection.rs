@@ -37,6 +37,9 @@ const KEPT: usize = 64 * 1024;
 /// No line of the text protocol is longer, in bytes.
 const LINE: usize = 2048;
 
+/// What a server says in either protocol to who is one too many, before it closes the connection.
+pub(crate) const FULL: &[u8] = b"ERROR Too many open connections";
+
 /// A value is believed in so many bytes at a time.
 const BELIEVED: usize = 1 << 20;
 
@@ -135,7 +138,12 @@ impl Connection {
                 let end = start + looked_at + length;
                 self.unused.start = end + 1;
                 let line = &self.incoming[start..end];
-                return line.strip_suffix(b"\r").ok_or(Failure::Nonsense);
+                let line = line.strip_suffix(b"\r").ok_or(Failure::Nonsense)?;
+                return if line == FULL {
+                    Err(Failure::Full)
+                } else {
+                    Ok(line)
+                };
             }
             looked_at = unused.len();
             if looked_at > LINE {
@@ -198,7 +206,7 @@ impl Connection {
 
 impl Pooled for Connection {
     fn is_usable(&self) -> bool {
-        self.used.elapsed() < IDLE || self.is_quiet()
+        self.unused.is_empty() && (self.used.elapsed() < IDLE || self.stream.is_quiet())
     }
 
     fn is_quiet(&self) -> bool {

@@ -80,10 +80,11 @@ pub(crate) fn exchange(
         let received: Vec<_> = parts
             .iter()
             .zip(sent)
-            .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms)))
+            .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms.deadline)))
             .collect();
+        // No connection is held any more: who waits for one with another in hand keeps those waiting who have it.
         for (part, received) in parts.iter_mut().zip(received) {
-            match received {
+            match received.map(|received| part.again(received, terms)) {
                 Some(Ok(outcomes)) => part.outcomes.extend(outcomes),
                 Some(Err(failure)) => {
                     part.failure = Some(failure.after(began.elapsed(), terms.share));
@@ -142,16 +143,16 @@ impl<'c> Part<'c> {
         })
     }
 
+    fn receive(&self, sent: Answer<Sent<'_>>, deadline: Instant) -> Answer<Vec<Outcome>> {
+        sent?.receive(self.next(), deadline.max(Instant::now() + GRACE))
+    }
+
     /// Tries again what may succeed then.
-    fn receive(&self, sent: Answer<Sent<'_>>, terms: Terms) -> Answer<Vec<Outcome>> {
+    fn again(&self, mut received: Answer<Vec<Outcome>>, terms: Terms) -> Answer<Vec<Outcome>> {
         let Terms {
             retries, deadline, ..
         } = terms;
         let commands = self.next();
-        let receive = |sent: Answer<Sent<'_>>| {
-            sent.and_then(|sent| sent.receive(commands, deadline.max(Instant::now() + GRACE)))
-        };
-        let mut received = receive(sent);
         for _ in 0..retries.attempts {
             let again = received.as_ref().is_err_and(|failure| {
                 failure.is_passing()
@@ -165,7 +166,8 @@ impl<'c> Part<'c> {
             if !retries.pause.is_zero() {
                 thread::sleep(retries.pause);
             }
-            received = receive(self.server.send(&self.live, commands, deadline));
+            let sent = self.server.send(&self.live, commands, deadline);
+            received = self.receive(sent, deadline);
         }
         received
     }

@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Login(String),
     /// The server does not do such things at all. It said so.
     Rejected(String),
+    /// The server takes no more connections. It said so.
+    Full,
     /// No connection is lent.
     Unlent(Unlent),
     /// The time of the call was over before the server had its share of it.
@@ -78,6 +80,9 @@ impl fmt::Display for Failure {
                 f,
                 "does not know that: is it memcached, of version 1.6 or later? It says: {said}"
             ),
+            Self::Full => f.write_str(
+                "has as many connections as it takes: raise its `-c`, or lower `max_connections` in the programs that share it",
+            ),
             Self::Unlent(unlent) => unlent.fmt(f),
             Self::NoTime => f.write_str(
                 "had no time to answer: `socket_timeout` was nearly over when it was asked",
@@ -98,9 +103,10 @@ impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(error) = self;
         match error.kind() {
-            io::ErrorKind::TimedOut => {
-                f.write_str("it took longer than `socket_timeout` or `socket_connect_timeout`")
-            }
+            io::ErrorKind::TimedOut => f.write_str(
+                "it took longer than `socket_timeout` or `socket_connect_timeout`; if it always does, see that it speaks \
+                 that protocol, and that TLS is on at both ends or none (`tls`)",
+            ),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe => f.write_str(

@@ -5,6 +5,7 @@
 mod arguments;
 mod chaos;
 mod conformance;
+mod connections;
 mod dead_server;
 mod failures;
 mod fake;
