@@ -63,7 +63,7 @@ fn what_the_others_hold_is_not_created_again() {
             let mut created = HashSet::new();
             let all = users.get_or_create_multi(&keys, |missing| {
                 created.extend(missing.iter().map(|key| (*key).clone()));
-                let made = missing.into_iter().map(|key| (key.clone(), 1_u32));
+                let made = missing.iter().map(|key| (key.clone(), 1_u32));
                 made.collect::<Vec<_>>()
             });
             assert!(all.unwrap().iter().all(Option::is_some));
@@ -78,5 +78,29 @@ fn what_the_others_hold_is_not_created_again() {
         let created = create();
         assert!(created.is_disjoint(&stored));
         assert_eq!(created.len(), 60 - stored.len());
+    }
+}
+
+#[test]
+fn a_deletion_is_noted_in_the_locks_that_the_others_have() {
+    for arguments in WAYS {
+        let mut servers = servers(3, &[]);
+        let on = open("memcached_ketama", &at(&servers, arguments));
+        let keys: Vec<_> = (0..30).map(|number| key(&format!("key{number}"))).collect();
+        let lent: Vec<_> = keys.iter().map(OwnedKey::as_key).collect();
+        for key in &lent {
+            let mutex = on.mutex(key).unwrap().unwrap();
+            mutex.try_acquire(Duration::from_mins(1)).unwrap().unwrap();
+        }
+        servers[1].kill();
+        let mut raws = [&servers[0], &servers[2]].map(Raw::to);
+        assert!(on.delete_multi(&lent).is_err());
+        let locks = lent.iter().filter_map(|key| {
+            let name = format!("_lock{}", key.as_str());
+            raws.iter_mut().find_map(|raw| raw.text(&name))
+        });
+        let locks: Vec<_> = locks.collect();
+        assert!(locks.len() > 10 && locks.len() < 30, "{}", locks.len());
+        assert!(locks.iter().all(|lock| lock.ends_with('!')), "{locks:?}");
     }
 }
