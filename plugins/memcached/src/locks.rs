@@ -135,13 +135,26 @@ impl Locks {
         };
         // Who has it, has it wherever it was taken.
         if is_doubtful && !matches!(outcome, Ok(true)) {
-            let lease = Duration::from_secs(ttl.into());
-            self.doubtful.add(name, token.to_owned(), lease);
+            self.doubt(name, token, ttl);
         }
         outcome
     }
 
-    /// Gives the lock up if a call took it whose reply did not come: nobody holds it then.
+    /// Gives the lock up that the token had. If that fails, it is tried again before the lock is taken the next time.
+    pub(crate) fn release(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<()> {
+        let released = give_up(call, name, token);
+        if released.is_err() {
+            self.doubt(name, token, ttl);
+        }
+        released
+    }
+
+    fn doubt(&self, name: &str, token: &str, ttl: u32) {
+        let lease = Duration::from_secs(ttl.into());
+        self.doubtful.add(name, token.to_owned(), lease);
+    }
+
+    /// Gives the lock up if a call took it, or gave it up, whose reply did not come: nobody holds it then.
     pub(crate) fn give_up_doubtful(&self, call: &Call<'_>, name: &str) -> Result<()> {
         while let Some(token) = self.doubtful.first(name) {
             give_up(call, name, &token)?;
@@ -180,7 +193,7 @@ fn do_all(call: &Call<'_>, commands: &[(usize, Command<'_>)]) -> Did {
 }
 
 /// Gives a lock up where the token has it.
-pub(crate) fn give_up(call: &Call<'_>, name: &str, token: &str) -> Result<()> {
+fn give_up(call: &Call<'_>, name: &str, token: &str) -> Result<()> {
     while !token.is_empty() {
         let found = find(call, name)?;
         let deletions: Vec<_> = found

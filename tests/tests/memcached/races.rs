@@ -160,6 +160,29 @@ fn a_lock_that_was_taken_by_a_call_whose_reply_was_lost_is_given_up() {
 }
 
 #[test]
+fn a_lock_whose_release_was_lost_is_given_up_before_it_is_taken_again() {
+    let server = MemcachedServer::start(&[]);
+    let event: Arc<Mutex<Event>> = Arc::default();
+    let proxy = between(&server, Arc::clone(&event));
+    let on = open(
+        "memcached",
+        &json!({ "url": proxy.url(), "dead_retry": "10ms" }),
+    );
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    let lease = mutex.try_acquire(LONG).unwrap().unwrap();
+    *event.lock().unwrap() = Some((b"md _lockkey C", Box::new(|| Then::Lost)));
+    mutex.release(lease).unwrap_err();
+    assert!(Raw::to(&server).text("_lockkey").is_some());
+    until("it is asked again", || match mutex.try_acquire(LONG) {
+        Ok(lease) => {
+            mutex.release(lease.expect("nobody has it")).unwrap();
+            true
+        }
+        Err(_) => false,
+    });
+}
+
+#[test]
 fn a_lock_that_one_server_took_without_a_word_is_still_its_holders() {
     const ADD: &[u8] = b"\x80\x02";
     let servers = servers(2, &[]);
