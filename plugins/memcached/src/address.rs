@@ -79,7 +79,7 @@ impl TryFrom<OneOrMany> for Addresses {
                 .any(|other| other.place == address.place)
             {
                 return Err(format!(
-                    "{} is there twice: give it a weight",
+                    "{} is there twice: name it once, with a weight if it is to have more keys",
                     address.place
                 ));
             }
@@ -145,7 +145,8 @@ fn parse(text: &str) -> Result<(Place, Option<u32>), String> {
     };
     let wrong = || {
         format!(
-            "\"{text}\" is no server: write \"HOST:PORT\", \"HOST:PORT:WEIGHT\", \"[IPV6]:PORT\" or \"unix:/PATH\""
+            "\"{text}\" is no server: write \"HOST:PORT\", \"HOST:PORT:WEIGHT\", \"[IPV6]:PORT\" or \"unix:/PATH\", and \
+             several in a list"
         )
     };
     let rest = rest.ok_or_else(wrong)?;

@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Of the next command.
     number: u32,
+    /// Whether a part of the replies to what was sent last has come.
+    has_begun: bool,
     used: Instant,
 }
 
@@ -61,6 +63,7 @@ impl Connection {
             unused: 0..0,
             outgoing: Vec::new(),
             number: 0,
+            has_begun: false,
             used: now,
         };
         connection.begin(deadline);
@@ -87,6 +90,7 @@ impl Connection {
     /// Sends all at once, and gives the number of the first.
     pub(crate) fn send(&mut self, commands: &[&Command]) -> Answer<u32> {
         let first = self.take_numbers(commands.len() + 1);
+        self.has_begun = false;
         self.outgoing.clear();
         match self.protocol {
             Protocol::Text => text::write(&mut self.outgoing, commands, first)?,
@@ -98,10 +102,16 @@ impl Connection {
 
     /// The replies to what was sent, in its order.
     pub(crate) fn receive(&mut self, commands: &[&Command], first: u32) -> Answer<Vec<Outcome>> {
-        match self.protocol {
+        let outcomes = match self.protocol {
             Protocol::Text => text::read(self, commands, first),
             Protocol::Binary => binary::read(self, commands, first),
-        }
+        };
+        outcomes.map_err(|failure| match failure {
+            Failure::Broken(error) if error.kind() == ErrorKind::TimedOut && self.has_begun => {
+                Failure::Slow
+            }
+            failure => failure,
+        })
     }
 
     /// Sends what is no command.
@@ -197,6 +207,7 @@ impl Connection {
         match self.stream.read(free).map_err(Failure::Broken)? {
             0 => Err(Failure::Broken(ErrorKind::UnexpectedEof.into())),
             read => {
+                self.has_begun = true;
                 self.unused.end += read;
                 Ok(())
             }

@@ -80,7 +80,7 @@ pub(crate) fn exchange(
         let received: Vec<_> = parts
             .iter()
             .zip(sent)
-            .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms.deadline)))
+            .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms)))
             .collect();
         // No connection is held any more: who waits for one with another in hand keeps those waiting who have it.
         for (part, received) in parts.iter_mut().zip(received) {
@@ -143,8 +143,11 @@ impl<'c> Part<'c> {
         })
     }
 
-    fn receive(&self, sent: Answer<Sent<'_>>, deadline: Instant) -> Answer<Vec<Outcome>> {
-        sent?.receive(self.next(), deadline.max(Instant::now() + GRACE))
+    fn receive(&self, sent: Answer<Sent<'_>>, terms: Terms) -> Answer<Vec<Outcome>> {
+        let began = Instant::now();
+        let received = sent?.receive(self.next(), terms.deadline.max(began + GRACE));
+        // Others were read before: it was not read while it waited for that.
+        received.map_err(|failure| failure.after_reading(began.elapsed(), terms.share))
     }
 
     /// Tries again what may succeed then.
@@ -167,7 +170,7 @@ impl<'c> Part<'c> {
                 thread::sleep(retries.pause);
             }
             let sent = self.server.send(&self.live, commands, deadline);
-            received = self.receive(sent, deadline);
+            received = self.receive(sent, terms);
         }
         received
     }

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Connect(io::Error),
     /// The connection broke, or the time was over.
     Broken(io::Error),
+    /// The time was over while the reply came.
+    Slow,
     /// What came is not what such a call is answered with.
     Nonsense,
     /// The server does not let us in. It said so.
@@ -46,7 +48,10 @@ impl Failure {
 
     /// Whether the server may have done what it was asked for.
     pub(crate) fn leaves_doubt(&self) -> bool {
-        matches!(self, Self::Broken(_) | Self::Nonsense | Self::NoTime)
+        matches!(
+            self,
+            Self::Broken(_) | Self::Slow | Self::Nonsense | Self::NoTime
+        )
     }
 
     /// The same of a server that was asked for so long only. It is not to be blamed for a time that another took.
@@ -60,6 +65,14 @@ impl Failure {
             failure => failure,
         }
     }
+
+    /// The same of a server whose reply was read for so long only.
+    pub(crate) fn after_reading(self, read: Duration, share: Duration) -> Self {
+        match self {
+            Self::Slow if read < share => Self::NoTime,
+            failure => failure,
+        }
+    }
 }
 
 /// Ends a sentence that begins with the server.
@@ -68,6 +81,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Connect(error) => write!(f, "cannot be reached: {}", Told(error)),
             Self::Broken(error) => write!(f, "did not answer: {}", Told(error)),
+            Self::Slow => f.write_str(
+                "was still answering when the time was over: raise `socket_timeout`, or ask for less at once",
+            ),
             Self::Nonsense => f.write_str(
                 "answered with what is no such reply: is it memcached, does it speak that protocol, and is TLS on at \
                  both ends or none (`tls`)?",
@@ -85,7 +101,7 @@ impl fmt::Display for Failure {
             ),
             Self::Unlent(unlent) => unlent.fmt(f),
             Self::NoTime => f.write_str(
-                "had no time to answer: `socket_timeout` was nearly over when it was asked",
+                "had no time to answer: `socket_timeout` was nearly over when its turn came",
             ),
             Self::Down(why, left) => write!(
                 f,

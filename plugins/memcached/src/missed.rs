@@ -12,6 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 pub(crate) struct Missed {
     /// Whether there are any that are not known to be deleted there.
     any: AtomicBool,
+    /// Whether there were more of them than are remembered.
+    overflowed: AtomicBool,
     keys: Mutex<HashSet<Box<str>>>,
     turn: Mutex<()>,
 }
@@ -28,18 +30,23 @@ const MOST: usize = 100_000;
 
 impl Missed {
     pub(crate) fn add(&self, key: &str) {
-        let mut keys = self.keys.lock();
-        if keys.len() < MOST {
-            keys.insert(key.into());
-        } else if !keys.contains(key) {
-            drop(keys);
+        // Once, and not for each further key.
+        if !self.remember(key) && !self.overflowed.swap(true, Ordering::Relaxed) {
             warn!(
                 "a server is away that missed changes of {MOST} keys: of further ones it may have old values when it \
                  is back"
             );
-            return;
         }
+    }
+
+    fn remember(&self, key: &str) -> bool {
+        let mut keys = self.keys.lock();
+        if keys.len() >= MOST {
+            return keys.contains(key);
+        }
+        keys.insert(key.into());
         self.any.store(true, Ordering::Release);
+        true
     }
 
     /// Whether something is to be deleted there first.
@@ -66,15 +73,46 @@ impl Turn<'_> {
     /// What was taken is deleted, or was added again.
     pub(crate) fn end(self) {
         let keys = self.missed.keys.lock();
+        self.missed.overflowed.store(false, Ordering::Relaxed);
         self.missed.any.store(!keys.is_empty(), Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
+    use dogpile_plugin_api::tracing::span::{Attributes, Id, Record};
+    use dogpile_plugin_api::tracing::{Event, Metadata, Subscriber, subscriber};
+
     use super::*;
+
+    /// Counts what is logged.
+    struct Logged(Arc<AtomicUsize>);
+
+    impl Subscriber for Logged {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
 
     fn take(missed: &Missed) -> HashSet<Box<str>> {
         let turn = missed.turn(Instant::now()).unwrap();
@@ -112,5 +150,20 @@ mod tests {
         turn.end();
         assert!(missed.is_any());
         assert_eq!(take(&missed), HashSet::from(["b".into()]));
+    }
+
+    #[test]
+    fn that_there_were_too_many_is_logged_once_each_time() {
+        let logged = Arc::new(AtomicUsize::new(0));
+        subscriber::with_default(Logged(Arc::clone(&logged)), || {
+            let missed = Missed::default();
+            for times in 1..=2 {
+                for number in 0..MOST + 10 {
+                    missed.add(&number.to_string());
+                }
+                assert_eq!(logged.load(Ordering::SeqCst), times);
+                take(&missed);
+            }
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use dogpile_plugin_api::OwnedKey;
@@ -100,4 +101,40 @@ fn what_nobody_asked_for_is_no_answer_to_the_next() {
     for _ in 0..10 {
         assert_eq!(get(&on, "key").unwrap(), None);
     }
+}
+
+#[test]
+fn a_server_whose_reply_is_long_is_not_blamed_for_one_that_hangs() {
+    let hangs = Fake::start(|mut stream: TcpStream| {
+        let _ended = stream.read_to_end(&mut Vec::new());
+    });
+    let is_first = AtomicBool::new(true);
+    let answers = Fake::start(move |stream: TcpStream| {
+        let is_long = is_first.swap(false, Ordering::SeqCst);
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while matches!(stream.read_line(&mut line), Ok(1..)) {
+            let opaque = line.split_whitespace().next_back().unwrap();
+            let answer = if is_long {
+                // There is more of it than is sent before somebody reads.
+                format!("VA 1000000 f0 c1 {opaque}\r\nxxx")
+            } else {
+                format!("EN {opaque}\r\n")
+            };
+            if stream.get_mut().write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    let on = open(
+        "memcached_ketama",
+        &json!({ "url": [hangs.url(), answers.url()], "socket_timeout": "1s", "dead_retry": "1m" }),
+    );
+    let names: Vec<_> = (0..20).map(|number| format!("k{number}")).collect();
+    let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
+    let lent: Vec<_> = keys.iter().map(OwnedKey::as_key).collect();
+    on.get_multi(&lent).unwrap_err();
+    let answered = names.iter().filter(|name| get(&on, name).is_ok()).count();
+    assert!(answered > 0 && answered < names.len(), "{answered}");
 }
