@@ -72,6 +72,8 @@ pub(crate) enum Refusal {
     OutOfMemory,
     /// It cannot tell whether something is still what it was.
     Unnumbered,
+    /// It is another of the servers too.
+    Twin,
     Other(String),
 }
 
@@ -123,6 +125,7 @@ impl Refusal {
             Self::Unnumbered => String::from(
                 "does without compare-and-set, and locks need it: start it without `-C`, or set `distributed_lock = false`",
             ),
+            Self::Twin => String::from("is in `url` by another name too: name each server once"),
             Self::Other(said) => format!("refused: {said}"),
         }
     }

@@ -101,20 +101,26 @@ impl Locks {
             }
         }
         let asked: Vec<_> = homes.map(|at| (at, command)).collect();
-        let mut is_elsewhere = false;
-        for answer in call.ask_at(&asked) {
+        let mut refusing = Vec::new();
+        for ((at, _), answer) in asked.iter().zip(call.ask_at(&asked)) {
             match answer {
-                Ok(outcome) => is_elsewhere |= outcome == Ok(Reply::Present),
+                Ok(Ok(Reply::Present)) => refusing.push(*at),
+                Ok(_) => {}
                 Err(failure) => *is_doubtful |= failure.leaves_doubt(),
             }
         }
-        if is_elsewhere {
-            // Somebody took it there while that server was the first.
-            let given_up = give_up(call, name, token);
-            *is_doubtful |= given_up.is_err();
-            return given_up.map(|()| false);
+        if refusing.is_empty() {
+            return Ok(true);
         }
-        Ok(true)
+        // Somebody took it there while that server was the first, or it is a server that has been asked already.
+        let outcome = find(call, name).and_then(|found| {
+            let mut ours = found.of(token).map(|(at, _)| at);
+            let twin = ours.find(|at| refusing.contains(at));
+            give_up(call, name, token)?;
+            twin.map_or(Ok(false), |at| Err(call.refused(at, &Refusal::Twin)))
+        });
+        *is_doubtful |= outcome.is_err();
+        outcome
     }
 
     pub(crate) fn take(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<bool> {

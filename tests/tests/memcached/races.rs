@@ -183,6 +183,19 @@ fn a_lock_whose_release_was_lost_is_given_up_before_it_is_taken_again() {
 }
 
 #[test]
+fn a_server_that_is_there_by_two_names_is_told() {
+    let server = MemcachedServer::start(&[]);
+    let alias = between(&server, Arc::default());
+    let url = [server.url(), alias.url()];
+    let on = open("memcached_binary", &json!({ "url": url }));
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    let error = mutex.try_acquire(LONG).unwrap_err();
+    assert!(error.message().contains("another name"), "{error}");
+    assert!(error.message().contains(&alias.url()), "{error}");
+    assert_eq!(Raw::to(&server).text("_lockkey"), None);
+}
+
+#[test]
 fn a_lock_that_one_server_took_without_a_word_is_still_its_holders() {
     const ADD: &[u8] = b"\x80\x02";
     let servers = servers(2, &[]);
