@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn nothing_is_inflated_beyond_what_may_be() {
-        let bomb = compressed(&[0; 1_000_000]).unwrap();
+        let bomb = compressed(&vec![0; 1_000_000]).unwrap();
         assert!(bomb.len() < 10_000);
         assert_eq!(inflated(bomb.clone(), 1_000_000).len(), 1_000_000);
         assert_eq!(inflated(bomb.clone(), 999_999), bomb);
