@@ -399,6 +399,19 @@ fn a_wrong_login_is_told_without_the_password() {
 }
 
 #[test]
+fn a_server_without_logins_is_told_and_gets_no_password() {
+    let server = MemcachedServer::start(&[]);
+    for (backend, mut arguments) in each_way(&server.url()) {
+        arguments["username"] = json!("scott");
+        arguments["password"] = json!("hunter2");
+        let error = get(&open(backend, &arguments), "key").unwrap_err();
+        says(&error, &["has no logins", "`username` and `password`"]);
+        assert!(!error.message().contains("hunter2"), "{error}");
+    }
+    assert_eq!(Raw::to(&server).stat("curr_items"), 0);
+}
+
+#[test]
 fn the_wrong_authority_or_no_tls_at_one_end_is_told() {
     let certificates = CertificateFiles::new();
     let options = tls_options(&certificates);
