@@ -24,7 +24,7 @@
 //! | argument | default | meaning |
 //! |---|---|---|
 //! | `url` | none: it must be given | the servers, one or a list: each `"HOST:PORT"`, `"HOST:PORT:WEIGHT"`, `"[IPV6]:PORT"`, `"unix:/PATH"`, `["HOST:PORT", WEIGHT]` or `{ server = "HOST:PORT", weight = WEIGHT }`; without a port it is 11211. Their order matters, and how their names are written |
-//! | `username`, `password` | none | who logs in: by SASL (PLAIN) in the binary protocol, else as memcached's `-Y` wants it; a server that wants no login is not told the password |
+//! | `username`, `password` | none | who logs in: by SASL (PLAIN) in the binary protocol, else as memcached's `-Y` wants it; a server that wants no login is an error |
 //! | `tls` | `false` | whether to speak TLS: `true`, or `{ ca = FILE, certificate = FILE, key = FILE }`, PEM files of the authorities that may have signed the servers' certificates (default: the system's), and of our own certificate and its key for servers that want one. Certificates are always checked |
 //! | `socket_timeout` | 3 s | how long a call may take at most, with the wait for a connection and connecting |
 //! | `socket_connect_timeout` | 1 s | how long connecting to a server may take of that |
