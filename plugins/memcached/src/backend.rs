@@ -24,7 +24,7 @@ use crate::servers::Servers;
 use crate::target::{Login, Protocol, Target};
 use crate::token;
 use crate::ttl;
-use crate::values::{self, Form};
+use crate::values::{self, Form, LARGEST};
 
 /// The backend `memcached`: in the place of python-memcached and pymemcache.
 pub type Memcached = Backed<PythonMemcached>;
@@ -86,16 +86,13 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        let texts = checked(keys)?;
-        let items = self.servers.call().get(&texts)?;
-        let items = keys.iter().zip(items);
-        Ok(items
-            .map(|(key, item)| item.map(|item| value(key, item)))
-            .collect())
+        let items = self.servers.call().get_what_can_be(&checked(keys)?)?;
+        Ok(values(keys, items))
     }
 
     fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        self.get_multi(keys)
+        let items = self.servers.call().get(&checked(keys)?)?;
+        Ok(values(keys, items))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
@@ -268,11 +265,22 @@ fn value(key: &Key<'_>, item: Item) -> Value {
     Value::with(&Metadata::default(), *key, values::read(item))
 }
 
+fn values(keys: &[Key<'_>], items: Vec<Option<Item>>) -> Vec<Option<Value>> {
+    let items = keys.iter().zip(items);
+    items
+        .map(|(key, item)| item.map(|item| value(key, item)))
+        .collect()
+}
+
 fn bytes(value: &Value) -> Result<&[u8]> {
-    value.as_bytes().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Refused,
+    let refused = |why| Error::new(ErrorKind::Refused, why);
+    match value.as_bytes() {
+        Some(bytes) if bytes.len() > LARGEST => Err(refused(
+            "no server holds a value of more than 1 GiB: store it in parts",
+        )),
+        Some(bytes) => Ok(bytes),
+        None => Err(refused(
             "an object of the program cannot be stored in a server",
-        )
-    })
+        )),
+    }
 }

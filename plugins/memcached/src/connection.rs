@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Of the next command.
     number: u32,
+    /// Whether a part of the replies to what was sent last has come.
+    has_begun: bool,
 }
 
 /// What is read at once, in bytes.
@@ -32,6 +34,9 @@ const KEPT: usize = 64 * 1024;
 
 /// No line of the text protocol is longer, in bytes.
 const LINE: usize = 2048;
+
+/// What a server says in either protocol to who is one too many, before it closes the connection.
+pub(crate) const FULL: &[u8] = b"ERROR Too many open connections";
 
 /// A value is believed in so many bytes at a time.
 const BELIEVED: usize = 1 << 20;
@@ -52,6 +57,7 @@ impl Connection {
             unused: 0..0,
             outgoing: Vec::new(),
             number: 0,
+            has_begun: false,
         };
         if let Some(login) = &target.login {
             match target.protocol {
@@ -75,6 +81,7 @@ impl Connection {
     /// Sends all at once, and gives the number of the first.
     pub(crate) fn send(&mut self, commands: &[&Command]) -> Answer<u32> {
         let first = self.take_numbers(commands.len() + 1);
+        self.has_begun = false;
         self.outgoing.clear();
         match self.protocol {
             Protocol::Text => text::write(&mut self.outgoing, commands, first)?,
@@ -86,10 +93,16 @@ impl Connection {
 
     /// The replies to what was sent, in its order.
     pub(crate) fn receive(&mut self, commands: &[&Command], first: u32) -> Answer<Vec<Outcome>> {
-        match self.protocol {
+        let outcomes = match self.protocol {
             Protocol::Text => text::read(self, commands, first),
             Protocol::Binary => binary::read(self, commands, first),
-        }
+        };
+        outcomes.map_err(|failure| match failure {
+            Failure::Broken(error) if error.kind() == ErrorKind::TimedOut && self.has_begun => {
+                Failure::Slow
+            }
+            failure => failure,
+        })
     }
 
     /// Sends what is no command.
@@ -126,7 +139,12 @@ impl Connection {
                 let end = start + looked_at + length;
                 self.unused.start = end + 1;
                 let line = &self.incoming[start..end];
-                return line.strip_suffix(b"\r").ok_or(Failure::Nonsense);
+                let line = line.strip_suffix(b"\r").ok_or(Failure::Nonsense)?;
+                return if line == FULL {
+                    Err(Failure::Full)
+                } else {
+                    Ok(line)
+                };
             }
             looked_at = unused.len();
             if looked_at > LINE {
@@ -180,6 +198,7 @@ impl Connection {
         match self.stream.read(free).map_err(Failure::Broken)? {
             0 => Err(Failure::Broken(ErrorKind::UnexpectedEof.into())),
             read => {
+                self.has_begun = true;
                 self.unused.end += read;
                 Ok(())
             }

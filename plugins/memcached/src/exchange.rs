@@ -79,8 +79,9 @@ pub(crate) fn exchange(
             .zip(sent)
             .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms)))
             .collect();
+        // No connection is held any more: who waits for one with another in hand keeps those waiting who have it.
         for (part, received) in parts.iter_mut().zip(received) {
-            match received {
+            match received.map(|received| part.again(received, terms)) {
                 Some(Ok(outcomes)) => part.outcomes.extend(outcomes),
                 Some(Err(failure)) => {
                     part.failure = Some(failure.after(began.elapsed(), terms.share));
@@ -139,16 +140,19 @@ impl<'c> Part<'c> {
         })
     }
 
-    /// Tries again what may succeed then.
     fn receive(&self, sent: Answer<Sent<'_>>, terms: Terms) -> Answer<Vec<Outcome>> {
+        let began = Instant::now();
+        let received = sent?.receive(self.next(), terms.deadline.max(began + GRACE));
+        // Others were read before: it was not read while it waited for that.
+        received.map_err(|failure| failure.after_reading(began.elapsed(), terms.share))
+    }
+
+    /// Tries again what may succeed then.
+    fn again(&self, mut received: Answer<Vec<Outcome>>, terms: Terms) -> Answer<Vec<Outcome>> {
         let Terms {
             retries, deadline, ..
         } = terms;
         let commands = self.next();
-        let receive = |sent: Answer<Sent<'_>>| {
-            sent.and_then(|sent| sent.receive(commands, deadline.max(Instant::now() + GRACE)))
-        };
-        let mut received = receive(sent);
         for _ in 0..retries.attempts {
             let again = received.as_ref().is_err_and(|failure| {
                 failure.is_passing()
@@ -162,7 +166,8 @@ impl<'c> Part<'c> {
             if !retries.pause.is_zero() {
                 thread::sleep(retries.pause);
             }
-            received = receive(self.server.send(commands, deadline));
+            let sent = self.server.send(commands, deadline);
+            received = self.receive(sent, terms);
         }
         received
     }

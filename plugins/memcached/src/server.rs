@@ -76,6 +76,11 @@ impl<'s> InCall<'s> {
         self.live.get_or_init(|| self.server.live())
     }
 
+    /// Whether it failed, and has not answered since.
+    pub(crate) fn is_down(&self) -> bool {
+        self.live().health.is_down()
+    }
+
     /// Whether to ask it now. A caller who is told so is to ask it.
     pub(crate) fn may_be_asked(&self) -> Answer<()> {
         let trial = self.server.target.endpoint.connect_timeout;

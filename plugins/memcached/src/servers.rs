@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -104,26 +105,28 @@ impl Call<'_> {
         state
     }
 
-    /// Deletes what a server has of keys whose changes it missed.
+    /// Deletes what a server has of keys whose changes it missed. Blocks while another call does.
     fn make_up(&self, at: usize) -> State {
         let live = self.all[at].live();
-        let keys = live.missed.take();
-        if keys.is_empty() {
+        if !live.missed.is_any() {
             return Ok(());
         }
+        let turn = live.missed.turn(self.deadline).ok_or(Failure::NoTime)?;
+        let keys = turn.take();
         let deletions = keys.iter().map(|key| Command::Delete { key, cas: None });
         let deletions: Vec<_> = deletions.collect();
         let asked: Vec<_> = deletions.iter().map(|deletion| (at, deletion)).collect();
         let answers = exchange(&self.all, &asked, self.terms(self.deadline));
-        match answers.into_iter().find_map(std::result::Result::err) {
-            None => Ok(()),
-            Some(failure) => {
-                for key in &keys {
-                    live.missed.add(key);
-                }
-                Err(failure)
+        let mut made_up = Ok(());
+        for (key, answer) in keys.iter().zip(answers) {
+            // Those that are done need not be done again: there may be more of them than there is time for in one call.
+            if let Err(failure) = answer {
+                live.missed.add(key);
+                made_up = Err(failure);
             }
         }
+        turn.end();
+        made_up
     }
 
     /// The servers that have that key too, or would if they were not down, and were not told of a change, will be.
@@ -256,21 +259,34 @@ impl Call<'_> {
         results
     }
 
-    /// What is under these keys.
+    /// What is under these keys. An error if any cannot be read.
     pub(crate) fn get(&self, keys: &[&str]) -> Result<Vec<Option<Item>>> {
+        self.get_each(keys)?.into_iter().collect()
+    }
+
+    /// As `get`, of those that can be read; an error if none can.
+    pub(crate) fn get_what_can_be(&self, keys: &[&str]) -> Result<Vec<Option<Item>>> {
+        let items = self.get_each(keys)?;
+        if items.iter().any(Result::is_ok) {
+            return Ok(items.into_iter().map(Result::unwrap_or_default).collect());
+        }
+        items.into_iter().collect()
+    }
+
+    fn get_each(&self, keys: &[&str]) -> Result<Vec<Result<Option<Item>>>> {
         let commands: Vec<_> = keys.iter().map(|key| Command::Get(key)).collect();
         if let Placement::All(_) = self.servers.placement {
-            return self.get_from_first(&commands);
+            let items = self.get_from_first(&commands)?;
+            return Ok(items.into_iter().map(Ok).collect());
         }
-        let mut items = Vec::with_capacity(keys.len());
-        for result in self.ask(&commands) {
-            items.push(match result.map_err(|trouble| trouble.error)? {
-                (_, Ok(Reply::Found(item))) => Some(item),
-                (_, Ok(_)) => None,
-                (at, Err(refusal)) => return Err(self.refused(at, &refusal)),
-            });
-        }
-        Ok(items)
+        let items = self.ask(&commands).into_iter().map(|asked| {
+            match asked.map_err(|trouble| trouble.error)? {
+                (_, Ok(Reply::Found(item))) => Ok(Some(item)),
+                (_, Ok(_)) => Ok(None),
+                (at, Err(refusal)) => Err(self.refused(at, &refusal)),
+            }
+        });
+        Ok(items.collect())
     }
 
     /// Of the first server that has them.
@@ -357,7 +373,11 @@ impl Call<'_> {
     /// The error for the host, which names the server.
     pub(crate) fn failed(&self, at: usize, failure: &Failure) -> Error {
         let target = &self.all[at].server.target;
-        Error::unavailable(format_args!("the server {target} {failure}"))
+        let others = self.all.iter().enumerate();
+        let is_alone = others
+            .filter(|(other, _)| *other != at)
+            .all(|(_, other)| other.is_down());
+        error(is_alone, format_args!("the server {target} {failure}"))
     }
 
     pub(crate) fn refused(&self, at: usize, refusal: &Refusal) -> Error {
@@ -376,11 +396,24 @@ impl Call<'_> {
                 Some(format!("{} {failure}", self.all[at].server.target))
             })
             .collect();
-        Error::unavailable(format_args!(
-            "no server is up that the key might be on: {}",
-            down.join("; ")
-        ))
+        let is_whole = down.len() == self.all.len();
+        let down = down.join("; ");
+        error(
+            is_whole,
+            format_args!("no server is up that the key might be on: {down}"),
+        )
     }
+}
+
+/// Of the backend as a whole, or of some keys, while servers are up that others may be on: if that came again and again,
+/// the host must not leave those alone too.
+fn error(is_whole: bool, message: impl fmt::Display) -> Error {
+    let kind = if is_whole {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Refused
+    };
+    Error::new(kind, message)
 }
 
 impl Trouble {

@@ -5,12 +5,15 @@
 mod arguments;
 mod chaos;
 mod conformance;
+mod connections;
+mod dead_server;
 mod failures;
 mod fake;
 mod injection;
 mod interop;
 mod locks;
 mod manifest;
+mod missed;
 mod owners;
 mod peer;
 mod python_page;

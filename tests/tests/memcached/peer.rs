@@ -118,6 +118,14 @@ impl Shared {
         }
     }
 
+    /// On three servers that want this login, with options beside.
+    pub(crate) fn with_sasl(peers: Peers, login: [&str; 2], options: &[&str]) -> Self {
+        let [username, password] = login;
+        let start = || MemcachedServer::start_with_sasl(username, password, options);
+        let servers = vec![start(), start(), start()];
+        Self { peers, servers }
+    }
+
     fn arguments(&self, arguments: &str, more: More<'_>) -> Json {
         let mut arguments: Json = serde_json::from_str(arguments).unwrap();
         let urls = self.servers.iter().map(MemcachedServer::url);
