@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
@@ -69,20 +70,14 @@ impl Socket {
 
     /// Whether it stands, with nothing to be read.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.peek() == Err(Errno::AGAIN)
-    }
-
-    /// Whether it stands.
-    pub(crate) fn stands(&self) -> bool {
-        match self.peek() {
-            Ok(length) => length > 0,
-            Err(error) => error == Errno::AGAIN,
-        }
-    }
-
-    fn peek(&self) -> Result<usize, Errno> {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        recv(&*self.raw, &mut [0][..], flags).map(|(_, length)| length)
+        recv(&*self.raw, &mut [0][..], flags).is_err_and(|error| error == Errno::AGAIN)
+    }
+
+    /// Whether it stands, whatever there is to be read: TLS says something of its own now and then, and as it ends.
+    pub(crate) fn stands(&self) -> bool {
+        let mut ended = [PollFd::new(&*self.raw, PollFlags::RDHUP)];
+        matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
     }
 }
 
@@ -205,19 +200,43 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(20);
 
+    fn to(port: u16) -> Endpoint {
+        Endpoint {
+            place: Place::Tcp(String::from("127.0.0.1"), port),
+            tls: None,
+            connect_timeout: LIMIT,
+            keepalive: false,
+        }
+    }
+
+    #[test]
+    fn one_that_its_server_closed_does_not_stand_though_there_is_something_to_be_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let socket = Socket::connect(&to(port), Instant::now() + LIMIT).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        assert!(socket.stands() && socket.is_quiet());
+        let until = |is_so: &dyn Fn() -> bool| {
+            let began = Instant::now();
+            while !is_so() {
+                assert!(began.elapsed() < LIMIT);
+                thread::yield_now();
+            }
+        };
+        server.write_all(b"a").unwrap();
+        until(&|| !socket.is_quiet());
+        assert!(socket.stands());
+        drop(server);
+        until(&|| !socket.stands());
+    }
+
     /// Makes a transfer that cannot end by itself, while signals interrupt it.
     fn interrupted(transfer: impl Fn(&mut Socket) -> io::Result<usize>) {
         signal_hook::flag::register(SIGUSR1, Arc::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let to = Endpoint {
-            place: Place::Tcp(String::from("127.0.0.1"), port),
-            tls: None,
-            connect_timeout: LIMIT,
-            keepalive: false,
-        };
         let began = Instant::now();
-        let mut socket = Socket::connect(&to, began + LIMIT).unwrap();
+        let mut socket = Socket::connect(&to(port), began + LIMIT).unwrap();
         let (deadline, has_ended) = (Instant::now() + TIMEOUT, AtomicBool::new(false));
         socket.set_deadline(deadline);
         let transferring = pthread_self();
