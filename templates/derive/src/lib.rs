@@ -1,9 +1,9 @@
 //! The derive `CachedTemplate`, which the crate `dogpile-templates` exports and documents. What it writes calls that
 //! crate, so it is of no use without it.
 //!
-//! From an item to its `impl`, a step a file: [`item`] reads what its attributes say, [`config`] what `askama.toml` does,
-//! [`files`] follows what templates refer to, [`scan`] finds that in their texts, [`digest`] identifies all of it, and
-//! [`expand`] writes.
+//! From an item to its `impl`, a step a file: `item` reads what its attributes say, `config` what `askama.toml` does,
+//! `files` follows what templates refer to, `scan` finds that in their texts, `digest` identifies all of it, and
+//! `expand` writes.
 
 #![forbid(unsafe_code)]
 

@@ -175,6 +175,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_digest_is_of_all_templates_that_a_text_may_hold() {
+        let content = |type_name, digest| Content {
+            type_name,
+            digest,
+            identity: || panic!("it is not asked for"),
+        };
+        let of = |contents: &[(&'static str, &'static str)]| {
+            let contents = contents.iter().map(|(name, digest)| content(name, digest));
+            digest(&contents.collect::<Vec<_>>())
+        };
+        let page = of(&[("Page", "1"), ("Card", "1")]);
+        assert_eq!(of(&[("Page", "1"), ("Card", "1")]), page);
+        for other in [
+            of(&[("Page", "1"), ("Card", "2")]),
+            of(&[("Page", "2"), ("Card", "1")]),
+            of(&[("Page", "1"), ("a::Card", "1")]),
+            of(&[("Page", "1")]),
+            of(&[("Page", "1C"), ("ard", "1")]),
+        ] {
+            assert_ne!(other, page);
+        }
+    }
+
+    #[test]
     fn a_body_is_within_its_own_template_only() {
         for (body, template, expected) in [
             (

@@ -69,7 +69,7 @@ fn a_page_is_the_same_from_the_cache_and_runs_no_body() {
     for cache in [&ViewCache::off(), &fixture.cache] {
         assert_eq!(html(cache), include_str!("snapshots/products.html"));
         assert_eq!(text(cache), include_str!("snapshots/list.txt"));
-        assert_eq!(ran.ran(), 10);
+        assert_eq!(ran.ran(), 8);
     }
     assert_eq!(
         html(&fixture.cache),
