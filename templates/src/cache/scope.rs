@@ -23,7 +23,6 @@ pub(crate) struct PageOptions {
     pub(crate) off: bool,
 }
 
-#[derive(Default)]
 struct State {
     options: PageOptions,
     #[cfg(feature = "tera")]
@@ -41,7 +40,10 @@ impl Scope {
         SCOPES.with_borrow_mut(|scopes| {
             scopes.push(State {
                 options,
-                ..State::default()
+                #[cfg(feature = "tera")]
+                depth: 0,
+                #[cfg(feature = "tera")]
+                fault: None,
             });
         });
         Self(())
