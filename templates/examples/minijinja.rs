@@ -1,7 +1,7 @@
 //! Cached pages and fragments of a program's own MiniJinja environment.
 //!
 //! ```sh
-//! cargo run -p dogpile-templates --features minijinja --example minijinja
+//! cargo run -p dogpile-templates --example minijinja
 //! ```
 
 use std::time::Duration;

@@ -30,7 +30,7 @@
 //!
 //! - A text that contains another is not made anew because that one was invalidated: give both the tag by which they
 //!   are.
-//! - What templates can call is not part of a digest: see [`Views`] and `askama`.
+//! - What templates can call is not part of a digest: see [`Views`], `JinjaViews` and `askama`.
 
 #![forbid(unsafe_code)]
 

@@ -13,7 +13,6 @@ thread_local! {
     static SCOPES: RefCell<Vec<State>> = const { RefCell::new(Vec::new()) };
 }
 
-#[derive(Default)]
 struct State {
     options: PageOptions,
     #[cfg(feature = "tera")]
@@ -31,7 +30,10 @@ impl Scope {
         SCOPES.with_borrow_mut(|scopes| {
             scopes.push(State {
                 options,
-                ..State::default()
+                #[cfg(feature = "tera")]
+                depth: 0,
+                #[cfg(feature = "tera")]
+                fault: None,
             });
         });
         Self(())

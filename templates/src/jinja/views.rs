@@ -79,6 +79,10 @@ use crate::cache::{ViewCache, ViewFragment};
 /// template imports; environments with line statements. Filters, functions and globals are not part of a digest: give a
 /// region another `value_version` when their results change. Environments in which they differ need views of their own,
 /// in regions of their own.
+///
+/// # Known problems
+///
+/// A macro of another template that a fragment gets in a list or a map, and not by a name, is not seen: its edits are not.
 #[derive(Clone)]
 pub struct JinjaViews(Arc<Inner>);
 
