@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use dogpile_net::stream::Place;
+use dogpile_net::endpoint::Place;
 use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};

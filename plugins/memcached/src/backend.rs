@@ -3,16 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_net::doubtful::Doubtful;
+use dogpile_net::endpoint::{Endpoint, Place};
 use dogpile_net::seconds::Seconds;
-use dogpile_net::stream::{Endpoint, Place};
-use dogpile_net::tls::{self, Files};
+use dogpile_net::tls::{Files, Tls};
 use dogpile_plugin_api::{
     Backend, Error, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, Mutex, Result, Value,
 };
-use rustls::ClientConfig;
-use rustls::client::Resumption;
 
-use crate::arguments::{MemcachedArguments, Tls, TlsFiles};
+use crate::arguments::{self, MemcachedArguments, TlsFiles};
 use crate::command::{Command, Item, Store, When};
 use crate::deletions;
 use crate::exchange::Retries;
@@ -221,12 +219,11 @@ fn servers(arguments: &MemcachedArguments, ways: Ways) -> Result<Servers> {
             endpoint: Endpoint {
                 place: address.place.clone(),
                 tls: tls.clone(),
-                tls_argument: "tls",
+                connect_timeout: arguments.socket_connect_timeout.duration(),
                 keepalive: arguments.socket_keepalive,
             },
             protocol: ways.protocol,
             login: login.clone(),
-            connect_timeout: arguments.socket_connect_timeout.duration(),
         };
         Ok(Server::new(target, most, dead_retry))
     });
@@ -243,12 +240,12 @@ fn servers(arguments: &MemcachedArguments, ways: Ways) -> Result<Servers> {
     })
 }
 
-fn tls(tls: Option<&Tls>) -> Result<Option<Arc<ClientConfig>>> {
+fn tls(tls: Option<&arguments::Tls>) -> Result<Option<Tls>> {
     let none = TlsFiles::default();
     let files = match tls {
-        None | Some(Tls::Is(false)) => return Ok(None),
-        Some(Tls::Is(true)) => &none,
-        Some(Tls::With(files)) => files,
+        None | Some(arguments::Tls::Is(false)) => return Ok(None),
+        Some(arguments::Tls::Is(true)) => &none,
+        Some(arguments::Tls::With(files)) => files,
     };
     let files = Files {
         tls: "tls",
@@ -256,11 +253,9 @@ fn tls(tls: Option<&Tls>) -> Result<Option<Arc<ClientConfig>>> {
         certificate: ("tls.certificate", files.certificate.as_deref()),
         key: ("tls.key", files.key.as_deref()),
     };
-    let mut config = Arc::unwrap_or_clone(tls::config(&files)?);
     // memcached gives tickets, and a fatal alert to who comes back with one and a certificate. Connections are kept here,
     // so that few would.
-    config.resumption = Resumption::disabled();
-    Ok(Some(Arc::new(config)))
+    Ok(Some(Tls::new(&files)?.without_resumption()))
 }
 
 fn checked<'k>(keys: &'k [Key<'_>]) -> Result<Vec<&'k str>> {

@@ -1,6 +1,6 @@
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dogpile_net::pool::Pooled;
 use dogpile_net::stream::Stream;
@@ -22,11 +22,7 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Of the next command.
     number: u32,
-    used: Instant,
 }
-
-/// A connection that was idle for longer is looked at before it is used: the server may have closed it.
-const IDLE: Duration = Duration::from_millis(50);
 
 /// What is read at once, in bytes.
 const READ: usize = 16 * 1024;
@@ -48,9 +44,7 @@ pub(crate) fn numbers(first: u32) -> impl Iterator<Item = u32> {
 impl Connection {
     /// Connects and logs in; within the time to connect, and by the deadline.
     pub(crate) fn open(target: &Target, deadline: Instant) -> Answer<Self> {
-        let now = Instant::now();
-        let connected = deadline.min(now + target.connect_timeout);
-        let stream = Stream::connect(&target.endpoint, connected).map_err(Failure::Connect)?;
+        let stream = Stream::connect(&target.endpoint, deadline).map_err(Failure::Connect)?;
         let mut connection = Self {
             stream,
             protocol: target.protocol,
@@ -58,9 +52,7 @@ impl Connection {
             unused: 0..0,
             outgoing: Vec::new(),
             number: 0,
-            used: now,
         };
-        connection.begin(deadline);
         if let Some(login) = &target.login {
             match target.protocol {
                 Protocol::Text => text::log_in(&mut connection, login)?,
@@ -77,7 +69,6 @@ impl Connection {
 
     /// The last reply has come.
     pub(crate) fn rest(&mut self) {
-        self.used = Instant::now();
         self.outgoing.shrink_to(KEPT);
     }
 
@@ -197,10 +188,6 @@ impl Connection {
 }
 
 impl Pooled for Connection {
-    fn is_usable(&self) -> bool {
-        self.used.elapsed() < IDLE || self.is_quiet()
-    }
-
     fn is_quiet(&self) -> bool {
         self.unused.is_empty() && self.stream.is_quiet()
     }

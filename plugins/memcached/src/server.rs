@@ -54,7 +54,8 @@ impl Server {
 
     /// Whether to ask it now. A caller who is told so is to ask it.
     pub(crate) fn may_be_asked(&self) -> Answer<()> {
-        let asked = self.live().health.may_be_asked(self.target.connect_timeout);
+        let trial = self.target.endpoint.connect_timeout;
+        let asked = self.live().health.may_be_asked(trial);
         asked.map_err(|(why, left)| Failure::Down(why, left))
     }
 

@@ -67,7 +67,7 @@ impl<'a> Part<'a> {
     }
 
     /// One more part of the key, as text.
-    #[cfg(feature = "tera")]
+    #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
     pub(crate) fn key_text(mut self, text: String) -> Self {
         self.key_parts.push(text);
         self

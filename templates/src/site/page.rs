@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use tera::Context;
 
 use super::paths::path_of;
-use crate::cache::{Part, Rendered};
-use crate::views::{PageOptions, Plan, ViewError};
+use crate::cache::{PageOptions, Part, Rendered};
+use crate::views::{Plan, ViewError};
 
 /// A page of a [`Site`](super::Site) as it was when it was asked for: whatever is saved meanwhile, its digest and all
 /// its renders are of the same templates and data. A clone is cheap.

@@ -9,10 +9,11 @@ use super::data::{self, DataFiles};
 use super::digest::Made;
 use super::error::ViewError;
 use super::files::{Body, Content};
-use super::fragments::{Cached, Fragment, PageOptions};
+use super::fragments::{Cached, Fragment};
 use super::lint::{Given, unnamed};
 use super::scan::DataUse;
 use super::sources::Sources;
+use crate::cache::PageOptions;
 use crate::cache::{Template, ViewCache};
 
 /// How keys name the engine.

@@ -2,7 +2,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use dogpile::Expiration;
 use tera::Tera;
 
 use super::error::{ViewError, ViewErrorKind};
@@ -10,7 +9,7 @@ use super::followed::Followed;
 use super::layout::Layout;
 use super::plan::{Plan, Settings};
 use super::view::View;
-use crate::cache::{Part, Template, ViewCache};
+use crate::cache::{ViewCache, ViewFragment};
 
 /// A folder of Tera 2 templates as pages, with a cache for them and for parts of them.
 ///
@@ -72,16 +71,6 @@ use crate::cache::{Part, Template, ViewCache};
 /// `value_version` when a filter's results change.
 pub struct Views {
     followed: Followed,
-}
-
-/// One fragment of a template, to get, set or invalidate its texts by their keys; from [`Views::fragment`].
-pub struct ViewFragment {
-    cache: ViewCache,
-    template: Template,
-    name: String,
-    line: usize,
-    region: Option<String>,
-    expiration_time: Option<Expiration>,
 }
 
 impl Views {
@@ -190,37 +179,10 @@ impl Views {
     }
 }
 
-impl ViewFragment {
-    /// Its texts in the cache, with the key yet to be named. Each part of the key is given by
-    /// [`Part::key`](crate::Part::key), in the order of the tag.
-    pub fn part(&self) -> Part<'_> {
-        let mut part = self
-            .cache
-            .fragment(&self.template, &self.name)
-            .line(self.line);
-        if let Some(region) = &self.region {
-            part = part.region(region);
-        }
-        if let Some(time) = self.expiration_time {
-            part = part.expiration_time(time);
-        }
-        part
-    }
-}
-
 impl fmt::Debug for Views {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Views")
             .field("dir", &self.followed.dir)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ViewFragment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ViewFragment")
-            .field("template", &self.template.name())
-            .field("name", &self.name)
             .finish_non_exhaustive()
     }
 }

@@ -22,9 +22,20 @@ enum Plugins {
 
 fn rule(package: &str) -> Option<Rule> {
     let (always, plugins): (&[&str], Plugins) = match package {
-        API | "dogpile-lock" | "dogpile-macros" | "xtask" => (&[], Plugins::Never),
+        API | "dogpile-lock" | "dogpile-macros" | "dogpile-templates-derive" | "xtask" => {
+            (&[], Plugins::Never)
+        }
         "dogpile" => (&[API, "dogpile-lock", "dogpile-macros"], Plugins::ForTests),
-        "dogpile-templates" => (&[API, "dogpile"], Plugins::ForTests),
+        "dogpile-templates" => (
+            // Itself, with all its features, in its tests.
+            &[
+                API,
+                "dogpile",
+                "dogpile-templates",
+                "dogpile-templates-derive",
+            ],
+            Plugins::ForTests,
+        ),
         "dogpile-cli" => (&[API, "dogpile", "dogpile-templates"], Plugins::Always),
         "dogpile-tests" => {
             let all = &[

@@ -3,7 +3,7 @@
 use std::thread;
 
 use dogpile::Invalidation;
-use dogpile_tests::worker::created;
+use dogpile_tests::process::created_for;
 use serde_json::json;
 
 use crate::peer::{
@@ -209,13 +209,11 @@ fn one_creation(shared: &Shared, pythons: usize) {
                 rust.tell(&format!("call 2 {round} key"));
             }
         }
-        let by_rust: u64 = rusts.iter_mut().map(created).sum();
-        let by_python: u32 = pythons.iter_mut().map(|python| python.created(round)).sum();
-        assert_eq!(
-            by_rust + u64::from(by_python),
-            1,
-            "{round}: {by_rust}, {by_python}"
+        let (by_python, by_rust) = (
+            created_for(&mut pythons, round),
+            created_for(&mut rusts, round),
         );
+        assert_eq!(by_python + by_rust, 1, "{round}: {by_python}, {by_rust}");
         all_by_python += by_python;
         all_by_rust += by_rust;
     }

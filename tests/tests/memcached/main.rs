@@ -16,6 +16,7 @@ mod peer;
 mod python_page;
 mod races;
 mod raw;
+mod recovery;
 mod support;
 mod trips;
 mod values;

@@ -1,10 +1,10 @@
 use std::ops::Range;
-use std::time::Duration;
 
 use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 
 use super::Finding;
+use crate::cache::{EXPIRATION, expiration};
 use crate::views::lexer::Token;
 use crate::views::tags::Tag;
 
@@ -138,18 +138,6 @@ pub(crate) fn key_tokens(tag: &Tag<'_>) -> Option<Range<usize>> {
         at = next;
     }
     None
-}
-
-pub(super) const EXPIRATION: &str =
-    "Write seconds, or a text such as \"90s\", \"5m\", \"2h\", \"never\".";
-
-/// The expiration time that an argument means.
-pub(super) fn expiration(scalar: &Scalar) -> Option<Expiration> {
-    if *scalar == Scalar::Text("never".to_owned()) {
-        return Some(Expiration::Never);
-    }
-    let time: Option<Duration> = scalar.duration();
-    time.map(Expiration::After)
 }
 
 /// The comma behind the argument that starts at `at`, or the end of the tag.

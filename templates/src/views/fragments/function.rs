@@ -5,9 +5,8 @@ use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 use tera::{Context, Error, Kwargs, State, TeraResult, Value};
 
-use super::arguments::{EXPIRATION, expiration};
-use super::scope::{self, Level, MAX_DEPTH};
-use crate::cache::{Part, Template, ViewCache};
+use crate::cache::scope::{self, Level, MAX_DEPTH};
+use crate::cache::{EXPIRATION, Part, Template, ViewCache, expiration};
 use crate::views::compiled::Compiled;
 use crate::views::error::{Position, ViewError};
 

@@ -1,3 +1,6 @@
+//! The time, where some milliseconds do not matter.
+
+use std::io::{self, ErrorKind};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -7,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 static START: LazyLock<(Instant, Duration)> = LazyLock::new(|| (Instant::now(), ticks()));
 
 /// The time as of the kernel's last tick: some milliseconds late at most, and had for a fraction of what the exact time costs.
-pub(crate) fn coarse_now() -> Instant {
+pub fn coarse_now() -> Instant {
     let (instant, at) = *START;
     instant + ticks().saturating_sub(at)
 }
@@ -18,6 +21,15 @@ fn ticks() -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
     Duration::new(seconds, nanoseconds)
+}
+
+/// What is left until the deadline, which is never nothing: then the time is over.
+pub(crate) fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(coarse_now());
+    if left.is_zero() {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    Ok(left)
 }
 
 #[cfg(test)]

@@ -1,31 +1,24 @@
 use std::cell::RefCell;
 
-use dogpile::Expiration;
+use super::page_options::PageOptions;
+#[cfg(feature = "tera")]
+use crate::views::ViewError;
 
-use crate::views::error::ViewError;
-
-/// How deep fragments may render others, by components that lead back to them.
-pub(super) const MAX_DEPTH: usize = 32;
+/// How deep fragments may render others, by components or macros that lead back to them.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 thread_local! {
     /// The renders that go on on this thread, the innermost last: a filter may render another page.
     static SCOPES: RefCell<Vec<State>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a page says of its fragments.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PageOptions {
-    pub(crate) region: Option<String>,
-    pub(crate) expiration_time: Option<Expiration>,
-    /// Mako's `cache_enabled = False`.
-    pub(crate) off: bool,
-}
-
 #[derive(Default)]
 struct State {
     options: PageOptions,
+    #[cfg(feature = "tera")]
     depth: usize,
     /// What has ended the render, where the engine would only know that a call failed.
+    #[cfg(feature = "tera")]
     fault: Option<ViewError>,
 }
 
@@ -55,25 +48,29 @@ fn with<T>(look: impl FnOnce(&mut State) -> T) -> Option<T> {
 }
 
 /// What the page that is being rendered says.
-pub(super) fn options() -> PageOptions {
+pub(crate) fn options() -> PageOptions {
     with(|state| state.options.clone()).unwrap_or_default()
 }
 
 /// What has ended a render, if a fragment did: the engine knows only that a call failed.
+#[cfg(feature = "tera")]
 pub(crate) fn take_fault() -> Option<ViewError> {
     with(|state| state.fault.take()).flatten()
 }
 
 /// Remembers what ends the render.
-pub(super) fn fail(error: ViewError) {
+#[cfg(feature = "tera")]
+pub(crate) fn fail(error: ViewError) {
     with(|state| state.fault = Some(error));
 }
 
 /// A fragment that is being rendered, until it is dropped; none if there are too many within each other.
-pub(super) struct Level(());
+#[cfg(feature = "tera")]
+pub(crate) struct Level(());
 
+#[cfg(feature = "tera")]
 impl Level {
-    pub(super) fn enter() -> Option<Self> {
+    pub(crate) fn enter() -> Option<Self> {
         let depth = with(|state| {
             state.depth += 1;
             state.depth
@@ -85,6 +82,7 @@ impl Level {
     }
 }
 
+#[cfg(feature = "tera")]
 impl Drop for Level {
     fn drop(&mut self) {
         with(|state| state.depth -= 1);

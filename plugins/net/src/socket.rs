@@ -1,3 +1,5 @@
+//! A socket that keeps to a deadline.
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -5,15 +7,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dogpile_net::dial;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
-use crate::clock::coarse_now;
-use crate::target::{Place, Target};
+use crate::clock::left;
+use crate::dial;
+use crate::endpoint::{Endpoint, Place};
 
 /// A socket, each read and write of which ends by a deadline. Its clones are of the same socket, of which at most one reads
 /// and one writes at a time.
+#[derive(Debug)]
 pub(crate) struct Socket {
     raw: Arc<Raw>,
     deadline: Instant,
@@ -22,27 +25,29 @@ pub(crate) struct Socket {
     writing: Duration,
 }
 
+#[derive(Debug)]
 enum Raw {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// Ends a socket from another thread.
-pub(crate) struct Closer(Arc<Raw>);
+#[derive(Debug)]
+pub struct Closer(Arc<Raw>);
 
 /// How much longer than its deadline a call may take, so that the kernel need not be told a time for each, nor asked for the
 /// exact time.
 const SLACK: Duration = Duration::from_millis(50);
 
 impl Socket {
-    pub(crate) fn connect(target: &Target, deadline: Instant) -> io::Result<Self> {
-        let raw = match &target.place {
+    pub(crate) fn connect(to: &Endpoint, deadline: Instant) -> io::Result<Self> {
+        let raw = match &to.place {
             Place::Tcp(host, port) => Raw::Tcp(dial::tcp(host, *port, deadline)?),
             Place::Unix(path) => Raw::Unix(dial::unix(path, deadline)?),
         };
         if let Raw::Tcp(stream) = &raw {
             stream.set_nodelay(true)?;
-            sockopt::set_socket_keepalive(stream, target.keepalive)?;
+            sockopt::set_socket_keepalive(stream, to.keepalive)?;
         }
         Ok(Self {
             raw: Arc::new(raw),
@@ -92,22 +97,13 @@ impl Clone for Socket {
 
 impl Closer {
     /// Whoever reads from the socket sees its end.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         // An error says that it has ended by itself.
         let _ended = match &*self.0 {
             Raw::Tcp(stream) => stream.shutdown(Shutdown::Both),
             Raw::Unix(stream) => stream.shutdown(Shutdown::Both),
         };
     }
-}
-
-/// Tries the host's addresses one after the other.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(coarse_now());
-    if left.is_zero() {
-        return Err(ErrorKind::TimedOut.into());
-    }
-    Ok(left)
 }
 
 /// What to tell the kernel, if what it was told last is too far off.
@@ -190,5 +186,67 @@ impl AsFd for Raw {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use nix::sys::pthread::{pthread_kill, pthread_self};
+    use nix::sys::signal::Signal;
+    use signal_hook::consts::SIGUSR1;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(300);
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// Makes a transfer that cannot end by itself, while signals interrupt it.
+    fn interrupted(transfer: impl Fn(&mut Socket) -> io::Result<usize>) {
+        signal_hook::flag::register(SIGUSR1, Arc::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let to = Endpoint {
+            place: Place::Tcp(String::from("127.0.0.1"), port),
+            tls: None,
+            connect_timeout: LIMIT,
+            keepalive: false,
+        };
+        let began = Instant::now();
+        let mut socket = Socket::connect(&to, began + LIMIT).unwrap();
+        let (deadline, has_ended) = (Instant::now() + TIMEOUT, AtomicBool::new(false));
+        socket.set_deadline(deadline);
+        let transferring = pthread_self();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // Who waits for all of his time again after each signal ends no sooner.
+                while !has_ended.load(Ordering::SeqCst) && began.elapsed() < LIMIT {
+                    pthread_kill(transferring, Signal::SIGUSR1).unwrap();
+                    thread::sleep(Duration::from_millis(5));
+                }
+            });
+            let error = transfer(&mut socket).unwrap_err();
+            let ended = Instant::now();
+            has_ended.store(true, Ordering::SeqCst);
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            assert!(ended >= deadline);
+            assert!(ended < began + LIMIT, "only when no signals came any more");
+        });
+    }
+
+    #[test]
+    fn a_read_that_signals_interrupt_again_and_again_ends_at_its_deadline() {
+        interrupted(|socket| socket.read(&mut [0]));
+    }
+
+    #[test]
+    fn a_write_that_signals_interrupt_again_and_again_ends_at_its_deadline() {
+        // More than the kernel takes for a server that reads nothing.
+        let large = vec![0; 64 << 20];
+        interrupted(|socket| socket.write_all(&large).map(|()| large.len()));
     }
 }

@@ -10,19 +10,22 @@ use rustls::ClientConnection;
 use crate::socket::{Closer, Socket};
 
 /// What is read. While it waits for the socket, nobody waits for it who writes.
-pub(crate) struct Receiving {
+#[derive(Debug)]
+pub struct Receiving {
     socket: Socket,
     tls: Option<Decrypting>,
 }
 
 /// What is written.
-pub(crate) struct Sending {
+#[derive(Debug)]
+pub struct Sending {
     socket: Socket,
     tls: Option<Session>,
 }
 
 type Session = Arc<Mutex<ClientConnection>>;
 
+#[derive(Debug)]
 struct Decrypting {
     session: Session,
     /// What came and is not decrypted yet.
@@ -30,7 +33,7 @@ struct Decrypting {
     at: usize,
 }
 
-/// As much as a record of TLS may have, and more than one of what Redis sends.
+/// As much as a record of TLS may have, and more than most replies.
 const ROOM: usize = 32 * 1024;
 
 pub(crate) fn halves(socket: Socket, session: Option<ClientConnection>) -> (Receiving, Sending) {
@@ -52,7 +55,7 @@ pub(crate) fn halves(socket: Socket, session: Option<ClientConnection>) -> (Rece
 
 impl Receiving {
     /// At least one byte by the deadline, or none at the end.
-    pub(crate) fn read(&mut self, bytes: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    pub fn read(&mut self, bytes: &mut [u8], deadline: Instant) -> io::Result<usize> {
         self.socket.set_deadline(deadline);
         let Some(tls) = &mut self.tls else {
             return self.socket.read(bytes);
@@ -73,12 +76,12 @@ impl Receiving {
     }
 
     /// What ends both directions from another thread.
-    pub(crate) fn closer(&self) -> Closer {
+    pub fn closer(&self) -> Closer {
         self.socket.closer()
     }
 
     /// As [`crate::stream::Stream::is_quiet`].
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         match self.tls {
             None => self.socket.is_quiet(),
             Some(_) => self.socket.stands(),
@@ -107,7 +110,7 @@ impl Decrypting {
 
 impl Sending {
     /// All of it, by the deadline.
-    pub(crate) fn write_all(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    pub fn write_all(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
         self.socket.set_deadline(deadline);
         let Some(session) = &self.tls else {
             return self.socket.write_all(bytes);
