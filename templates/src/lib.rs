@@ -4,6 +4,8 @@
 //! - [`ViewCache`] is what all engines share: from a template's page, block or fragment, and what it varies by, to its
 //!   text. Which region keeps it, for how long and whether at all is decided by the host's template cache, a plugin.
 //! - [`Views`] is a folder of Tera 2 templates as pages, with `{% cache "row", key=item.id %}…{% endcache %}` in them.
+//! - `JinjaViews` is the same for MiniJinja 3 templates, in the program's own environments: `{% call cached("row",
+//!   item.id) %}…{% endcall %}`.
 //! - `askama`, a module, has the filters `cached` and `cached_tpl` for Askama 0.16, and its templates as pages.
 //! - [`Site`] is a folder of Tera 2 templates, JSON files and static files, by request paths: what `dogpile serve`
 //!   serves.
@@ -12,6 +14,7 @@
 //! |---|---|---|
 //! | `askama` | no | the module `askama` |
 //! | `tera` | yes | `Views`, `Site` |
+//! | `minijinja` | no | `JinjaViews` |
 //!
 //! # What is promised
 //!
@@ -39,6 +42,8 @@ struct Guide;
 #[cfg(feature = "askama")]
 pub mod askama;
 mod cache;
+#[cfg(feature = "minijinja")]
+mod jinja;
 #[cfg(feature = "tera")]
 mod site;
 #[cfg(feature = "tera")]
@@ -47,6 +52,8 @@ mod views;
 pub use self::cache::{
     Part, Rendered, Template, Trace, TracedPart, ViewCache, ViewCacheError, ViewFragment,
 };
+#[cfg(feature = "minijinja")]
+pub use self::jinja::{JinjaView, JinjaViews};
 #[cfg(feature = "tera")]
 pub use self::site::{Page, Site, StaticFile};
 #[cfg(feature = "tera")]

@@ -1,5 +1,7 @@
 //! What is the same for all template engines: from a page, block or fragment to its text, by way of the cache.
 
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+mod digest;
 mod error;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod expiration;
@@ -19,6 +21,8 @@ mod view_cache;
 mod view_fragment;
 mod warnings;
 
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+pub(crate) use self::digest::Digester;
 pub use self::error::ViewCacheError;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::expiration::{EXPIRATION, expiration};

@@ -5,6 +5,7 @@ use super::page_options::PageOptions;
 use crate::views::ViewError;
 
 /// How deep fragments may render others, by components or macros that lead back to them.
+#[cfg(feature = "tera")]
 pub(crate) const MAX_DEPTH: usize = 32;
 
 thread_local! {
