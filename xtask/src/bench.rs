@@ -38,10 +38,10 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
         arguments.any(|argument| argument == option || argument == "--all")
     };
     let wanted = WANTED.iter().filter(|(option, _)| is_asked(option));
-    let mut build = run::cargo(&workspace.root);
-    build.args(["build", "--release", "--package", BACKEND]);
-    build.args(wanted.flat_map(|(_, package)| ["--package", package]));
-    run::run(&mut build)?;
+    let mut cargo = run::cargo(&workspace.root);
+    cargo.args(["build", "--release", "--package", BACKEND]);
+    cargo.args(wanted.flat_map(|(_, package)| ["--package", package]));
+    run::run(&mut cargo)?;
     run::run(
         run::cargo(&benches)
             .env(DOGPILE, built.join("dogpile"))
