@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{DeriveInput, Error, Result};
+use syn::{DeriveInput, Error, GenericParam, Result};
 
 use crate::config::Config;
 use crate::digest;
@@ -82,6 +82,19 @@ impl Made {
             })
         });
         let [fields, renders] = &self.contents;
+        // One static is there for all types that a generic one stands for.
+        let mut parameters = input.generics.params.iter();
+        let is_one = parameters.all(|parameter| matches!(parameter, GenericParam::Lifetime(_)));
+        let identity = is_one.then(|| {
+            quote! {
+                #[doc(hidden)]
+                fn identity() -> &'static parts::Identity {
+                    static IDENTITY: ::std::sync::OnceLock<&parts::Identity> =
+                        ::std::sync::OnceLock::new();
+                    IDENTITY.get_or_init(parts::identity_of::<Self>)
+                }
+            }
+        });
         quote! {
             const _: () = {
                 use ::dogpile_templates::askama::parts;
@@ -103,6 +116,8 @@ impl Made {
                         #(parts::Probe::<#fields>::look(contents);)*
                         #(contents.add::<#renders>();)*
                     }
+
+                    #identity
                 }
 
                 #[automatically_derived]

@@ -51,7 +51,7 @@ type Known = HashMap<(&'static str, &'static str), &'static Identity>;
 static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
 /// Of a type.
-pub(super) fn of<T: CachedTemplate + ?Sized>() -> &'static Identity {
+pub fn of<T: CachedTemplate + ?Sized>() -> &'static Identity {
     let key = (T::type_name(), T::SOURCE.digest);
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     if let Some(identity) = known.get(&key) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::CachedTemplate;
-use super::identity::Identity;
+pub use super::identity::{Identity, of as identity_of};
 
 /// What is known of a template when it is compiled.
 #[derive(Debug)]

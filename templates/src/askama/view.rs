@@ -6,7 +6,7 @@ use dogpile::{Expiration, Invalidation, KeyArgument};
 
 use super::CachedTemplate;
 use super::handle::{Handle, WithHandle};
-use super::identity::{self, Identity};
+use super::identity::Identity;
 use super::rendered::rendered;
 use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError};
 
@@ -28,7 +28,7 @@ impl<'a, T: CachedTemplate> View<'a, T> {
     pub(super) fn new(cache: &'a ViewCache) -> Self {
         Self {
             cache,
-            identity: identity::of::<T>(),
+            identity: T::identity(),
             call: PageCall::default(),
             when: true,
             values: NO_VALUES,
