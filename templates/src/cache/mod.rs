@@ -4,6 +4,7 @@ mod error;
 mod fetch;
 mod key;
 mod part;
+mod regions;
 mod rendered;
 mod template;
 mod view_cache;

@@ -1,7 +1,7 @@
 //! A folder of templates, and a host to cache them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -62,6 +62,10 @@ impl Fixture {
             views,
             ran,
         }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {
