@@ -1,5 +1,6 @@
 //! What is the same for all template engines: from a page, block or fragment to its text, by way of the cache.
 
+mod elsewhere;
 mod error;
 mod fetch;
 mod key;

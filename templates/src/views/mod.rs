@@ -1,8 +1,10 @@
 //! From files to pages, a step a file: [`listing`] finds the files, [`files`] reads them,
 //! [`watch`] and [`stamp`] tell which changed,
 //! [`scan`] sees what a template refers to by its [`tags`], [`fragments`] takes its cached bodies out, [`closure`]
-//! follows what it refers to, [`plan`] makes digests of that, [`compiled`] an engine, and [`view`] renders.
+//! follows what it refers to, [`plan`] makes digests of that, [`compiled`] an engine, and [`view`] renders,
+//! here or [`apart`].
 
+mod apart;
 mod closure;
 mod compiled;
 mod digest;

@@ -19,6 +19,8 @@ pub(crate) struct PageOptions {
     pub(crate) expiration_time: Option<Expiration>,
     /// Mako's `cache_enabled = False`.
     pub(crate) off: bool,
+    /// Whether fragments may be rendered on other threads.
+    pub(crate) background: bool,
 }
 
 #[derive(Default)]
@@ -34,10 +36,16 @@ pub(crate) struct Scope(());
 
 impl Scope {
     pub(crate) fn enter(options: PageOptions) -> Self {
+        Self::enter_at(options, 0)
+    }
+
+    /// Of a fragment that so many are around.
+    pub(super) fn enter_at(options: PageOptions, depth: usize) -> Self {
         SCOPES.with_borrow_mut(|scopes| {
             scopes.push(State {
                 options,
-                ..State::default()
+                depth,
+                fault: None,
             });
         });
         Self(())
@@ -57,6 +65,11 @@ fn with<T>(look: impl FnOnce(&mut State) -> T) -> Option<T> {
 /// What the page that is being rendered says.
 pub(super) fn options() -> PageOptions {
     with(|state| state.options.clone()).unwrap_or_default()
+}
+
+/// How many fragments are around what is being rendered.
+pub(super) fn depth() -> usize {
+    with(|state| state.depth).unwrap_or_default()
 }
 
 /// What has ended a render, if a fragment did: the engine knows only that a call failed.
