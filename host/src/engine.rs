@@ -10,6 +10,7 @@ use crate::plugins::PluginSet;
 use crate::pool::Pool;
 use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
+use crate::trust::Trust;
 use crate::watched::Mender;
 
 /// Starts a task.
@@ -37,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) refreshes: Pool,
     /// Starts tasks of the program's runtime, for asynchronous creations that nobody waits for.
     pub(crate) spawner: Option<Spawner>,
+    /// Whose manifest and plugins are trusted, if the program says so.
+    pub(crate) trust: Option<Trust>,
     /// Linked into the program: they stay through every reload.
     pub(crate) linked: PluginSet,
     /// Follows the records of invalidations.
@@ -51,6 +54,7 @@ impl Engine {
         linked: PluginSet,
         clock: &'static Clock,
         spawner: Option<Spawner>,
+        trust: Option<Trust>,
         mender: Arc<dyn Mender>,
     ) -> Self {
         Self {
@@ -60,6 +64,7 @@ impl Engine {
             calls: Pool::new("dogpile-call", CALLS, usize::MAX),
             refreshes: Pool::new("dogpile-refresh", REFRESHES, QUEUED_REFRESHES),
             spawner,
+            trust,
             linked,
             poller: Poller::default(),
             change: Mutex::new(()),

@@ -19,6 +19,7 @@ use crate::region::Region;
 use crate::reload::{Follower, OnlyRegion, Reload};
 use crate::status::{HostStatus, PluginDescription};
 use crate::templates::Templates;
+use crate::trust::Trust;
 use crate::{Error, ErrorKind, Result};
 
 /// Regions, the plugins that serve them, and the manifest they follow.
@@ -46,6 +47,7 @@ pub struct HostBuilder {
     admin_socket: AdminSocket,
     clock: Clock,
     spawner: Option<Spawner>,
+    trust: Option<Trust>,
 }
 
 impl Host {
@@ -61,6 +63,7 @@ impl Host {
             admin_socket: AdminSocket::Off,
             clock: Clock::system(),
             spawner: None,
+            trust: None,
         }
     }
 
@@ -244,6 +247,13 @@ impl HostBuilder {
         self
     }
 
+    /// Whose manifest and plugins are trusted, whatever the variable `DOGPILE_TRUST` says (default: as it says, and
+    /// without it [strictly](Trust::Strict)).
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
     /// Opens everything.
     ///
     /// # Errors
@@ -256,7 +266,7 @@ impl HostBuilder {
         for plugin in self.plugins {
             linked.add(Arc::new(link(plugin, clock)?));
         }
-        let engine = mend::engine(linked, clock, self.spawner);
+        let engine = mend::engine(linked, clock, self.spawner, self.trust);
         // The process may change its folder; its manifest stays the same.
         let manifest = self.manifest.map(std::path::absolute).transpose();
         let manifest = manifest.map_err(|error| {

@@ -92,6 +92,7 @@ mod status;
 mod stripes;
 mod template_cache;
 mod templates;
+mod trust;
 mod watched;
 mod wire_time;
 mod wrapped;
@@ -121,6 +122,7 @@ pub use self::status::{
     HostStatus, PluginDescription, PluginStatus, RegionStatus, TemplatesStatus,
 };
 pub use self::templates::Templates;
+pub use self::trust::Trust;
 
 /// What the code that `cached` and `cached_multi` write calls. It may change in any version.
 #[doc(hidden)]

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::dist;
 use crate::workspace::Workspace;
+use crate::{dist, run};
 
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     // That one is ours, all others are the host's.
@@ -16,7 +16,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
         .cloned()
         .partition(|word| word == dist::RESET);
     let dist = dist::make(workspace, "release", !ours.is_empty())?;
-    let mut command = Command::new(dist.join("dogpile"));
+    let mut command = run::trusting(Command::new(dist.join("dogpile")));
     command.args(serve_arguments(&dist, &theirs));
     // The host takes this process's place, so that signals reach it.
     Err(command.exec()).with_context(|| format!("cannot start {}", dist.join("dogpile").display()))

@@ -30,6 +30,10 @@ pub enum LoadErrorKind {
     TooLarge,
     /// A file of no bytes.
     Empty,
+    /// Somebody else can change it: see [`Trust`](crate::Trust).
+    Untrusted,
+    /// Its SHA-256 is not the one that it was pinned to.
+    WrongDigest,
     /// Somebody is writing to it.
     Changing,
     /// Not an ELF file.

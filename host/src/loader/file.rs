@@ -1,16 +1,16 @@
 //! Reads a file through one descriptor, and not while somebody is writing to it.
 
 use std::fs::{File, FileType, Metadata};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Fault, LoadErrorKind};
+use crate::trust::{Distrust, Trust, Unopened};
 
 /// Twenty times the size of the largest plugin that was ever met, with its debug information.
 const LARGEST: u64 = 1 << 30;
@@ -24,9 +24,9 @@ const APART: Duration = Duration::from_millis(20);
 /// A file untouched for so long is not being copied; it needs no second look.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// All bytes of the regular file at `path`.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    let mut file = open(path)?;
+/// All bytes of the regular file at `path`, if `trust` lets it pass.
+pub(super) fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, Fault> {
+    let mut file = open(path, trust)?;
     let mut before = look(&file)?;
     for _ in 0..LOOKS {
         let bytes = bytes(&mut file, before.len()).map_err(|error| unreadable(&error))?;
@@ -53,19 +53,29 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     ))
 }
 
-fn open(path: &Path) -> Result<File, Fault> {
-    // Without `NONBLOCK` the opening of a FIFO waits for its writer.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(descriptor) => Ok(File::from(descriptor)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Err(Fault::new(
-            LoadErrorKind::NotFound,
-            "no such file",
-            "put the plugin there, or correct the name or the folder",
-        )),
-        Err(Errno::NXIO) => Err(not_a_file("a socket or a device")),
-        Err(error) => Err(unreadable(&error.into())),
-    }
+fn open(path: &Path, trust: Trust) -> Result<File, Fault> {
+    trust.open(path).map_err(|unopened| match unopened {
+        Unopened::Distrusted(distrust) => {
+            let Distrust { message, remedy } = distrust;
+            let remedy = format!("{remedy}; or pin the file: `dogpile plugins --pin`");
+            untrusted(Distrust { message, remedy })
+        }
+        Unopened::Io(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Fault::new(
+                LoadErrorKind::NotFound,
+                "no such file",
+                "put the plugin there, or correct the name or the folder",
+            ),
+            _ if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                not_a_file("a socket or a device")
+            }
+            _ => unreadable(&error),
+        },
+    })
+}
+
+pub(super) fn untrusted(distrust: Distrust) -> Fault {
+    Fault::new(LoadErrorKind::Untrusted, distrust.message, distrust.remedy)
 }
 
 /// The file's state, if it is a regular file of a size that can be.

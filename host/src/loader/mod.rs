@@ -3,8 +3,9 @@
 //! [`Loader::load`] goes through these steps; the first that fails says what was found and what would be right, as a
 //! [`LoadError`]:
 //!
-//! 1. The file is opened once, without waiting, and must be a regular file that nobody is writing to. Its bytes are
-//!    read through that one descriptor.
+//! 1. The file is opened once, without waiting, if [`Trust`] lets it pass, and must be a regular file that nobody is
+//!    writing to. Its bytes are read through that one descriptor. If its SHA-256 was [given](Loader::pin), that decides,
+//!    and whose file it is does not matter.
 //! 2. If an image of the same bytes is loaded already, that is the answer.
 //! 3. The bytes are checked as ELF, and the plugin's plain header is read from them: nothing of a file that is cut
 //!    off, foreign, no plugin, of another epoch or built with `panic = "abort"` is ever mapped or run, nor of one whose
@@ -52,6 +53,8 @@ use std::sync::Arc;
 
 use dogpile_plugin_api::Plugin;
 
+use crate::trust::Trust;
+
 pub use self::error::{LoadError, LoadErrorKind};
 use self::fault::Fault;
 pub use self::host_functions::host_functions;
@@ -62,9 +65,13 @@ pub(crate) use self::open::{close_unused, within};
 static IMAGES: Images = Images::new();
 
 /// Turns files into plugins. Cheap to make; what is loaded belongs to the process, not to the loader.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct Loader {}
+#[derive(Clone, Debug, Default)]
+#[must_use = "a loader does nothing until it loads"]
+pub struct Loader {
+    /// None: as the environment says.
+    trust: Option<Trust>,
+    pin: Option<String>,
+}
 
 /// A loaded plugin. Clones are the same.
 #[derive(Clone)]
@@ -98,9 +105,22 @@ pub struct Inspected {
 }
 
 impl Loader {
-    /// A loader.
+    /// A loader that trusts as `DOGPILE_TRUST` says, by default strictly.
     pub fn new() -> Self {
-        Self {}
+        Self::default()
+    }
+
+    /// Whose files it loads, whatever `DOGPILE_TRUST` says.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
+    /// If it is given one, it loads only a file of this SHA-256, in hexadecimal, and from anybody: the manifest's
+    /// `sha256`.
+    pub fn pin(mut self, sha256: impl Into<Option<String>>) -> Self {
+        self.pin = sha256.into().map(|pin| pin.to_ascii_lowercase());
+        self
     }
 
     /// Loads the plugin in the file at `path`; its log records carry the name of its package.
@@ -108,52 +128,70 @@ impl Loader {
     /// Identical bytes give the image that is loaded already, whichever loader of the process did it. Blocks for the
     /// reading, the mapping and the plugin's own start. Safe to call from several threads.
     pub fn load(&self, path: &Path) -> Result<Loaded, LoadError> {
-        load(path, None)
+        self.load_named(path, None)
     }
 
     /// As [`Loader::load`], with the name that the plugin's log records are to carry. If an image of the same bytes
     /// is loaded already, it keeps the name that it has.
     pub fn load_as(&self, path: &Path, name: &str) -> Result<Loaded, LoadError> {
-        load(path, Some(name))
+        self.load_named(path, Some(name))
     }
-}
 
-/// Reads and checks the file at `path` as [`Loader::load`] does, up to where it would be mapped.
-pub fn inspect(path: &Path) -> Result<Inspected, LoadError> {
-    let inspected = || {
-        let bytes = file::read(path)?;
-        let checked = elf::check(&bytes)?;
-        Ok(Inspected {
-            package: checked.package().to_owned(),
-            digest: Digest::of(&bytes).to_string(),
-            api_version: checked.header.api_version,
-            rustc: checked.header.rustc,
+    /// Reads and checks the file at `path` as [`Loader::load`] does, up to where it would be mapped.
+    pub fn inspect(&self, path: &Path) -> Result<Inspected, LoadError> {
+        let inspected = || {
+            let (bytes, digest) = self.read(path)?;
+            let checked = elf::check(&bytes)?;
+            Ok(Inspected {
+                package: checked.package().to_owned(),
+                digest: digest.to_string(),
+                api_version: checked.header.api_version,
+                rustc: checked.header.rustc,
+            })
+        };
+        inspected().map_err(|fault| LoadError::new(path, fault))
+    }
+
+    fn load_named(&self, path: &Path, name: Option<&str>) -> Result<Loaded, LoadError> {
+        let loaded = || {
+            let (bytes, digest) = self.read(path)?;
+            let image = IMAGES.get_or_load(digest, |number| start(&bytes, name, number))?;
+            Ok((image, digest))
+        };
+        let (image, digest) = loaded().map_err(|fault| LoadError::new(path, fault))?;
+        Ok(Loaded {
+            plugin: image.plugin,
+            digest: digest.to_string(),
+            api_version: image.api_version.clone(),
+            rustc: image.rustc.clone(),
+            path: path.to_owned(),
+            image: image.number,
         })
-    };
-    inspected().map_err(|fault| LoadError::new(path, fault))
+    }
+
+    /// The bytes of a file that may be loaded.
+    fn read(&self, path: &Path) -> Result<(Vec<u8>, Digest), Fault> {
+        let trust = match (&self.pin, self.trust) {
+            (Some(_), _) => Trust::Off,
+            (None, Some(trust)) => trust,
+            (None, None) => Trust::of_environment().map_err(file::untrusted)?,
+        };
+        let bytes = file::read(path, trust)?;
+        let digest = Digest::of(&bytes);
+        match &self.pin {
+            Some(pin) if *pin != digest.to_string() => Err(Fault::new(
+                LoadErrorKind::WrongDigest,
+                format!("its SHA-256 is {digest}, and {pin} is expected"),
+                "put the file back whose digest that is; if this one is meant, pin it: `dogpile plugins --pin`",
+            )),
+            _ => Ok((bytes, digest)),
+        }
+    }
 }
 
 /// How many images this process has mapped, including those that were refused afterwards. They stay for its life.
 pub fn loaded_images() -> usize {
     IMAGES.mapped()
-}
-
-fn load(path: &Path, name: Option<&str>) -> Result<Loaded, LoadError> {
-    let loaded = || {
-        let bytes = file::read(path)?;
-        let digest = Digest::of(&bytes);
-        let image = IMAGES.get_or_load(digest, |number| start(&bytes, name, number))?;
-        Ok((image, digest))
-    };
-    let (image, digest) = loaded().map_err(|fault| LoadError::new(path, fault))?;
-    Ok(Loaded {
-        plugin: image.plugin,
-        digest: digest.to_string(),
-        api_version: image.api_version.clone(),
-        rustc: image.rustc.clone(),
-        path: path.to_owned(),
-        image: image.number,
-    })
 }
 
 /// All steps after the reading, for an image that is not loaded yet.

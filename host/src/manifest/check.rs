@@ -166,12 +166,26 @@ impl Reader<'_, '_> {
             }
             file = text.value;
         }
+        let sha256 = table.take("sha256").and_then(|item| self.digest(&item));
         self.refuse_rest(&table, &PLUGIN);
         PluginConfig {
             path: host.plugin_dir.join(&file),
             name,
             file,
+            sha256,
         }
+    }
+
+    fn digest(&mut self, item: &Item<'_>) -> Option<String> {
+        let remedy =
+            "write what `sha256sum` prints of the file, or let `dogpile plugins --pin` do it";
+        let text = self.text(item, remedy)?;
+        if text.value.len() == 64 && text.value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(text.value.to_ascii_lowercase());
+        }
+        let message = format!("\"{}\" is not a SHA-256: 64 hexadecimal digits", text.shown);
+        self.error(item.span(), message, remedy);
+        None
     }
 
     pub(super) fn one_region(&mut self, named: Named<'_>) -> RegionConfig {

@@ -3,6 +3,10 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
+use crate::trust::{Distrust, Trust, Unopened};
+
 /// The largest file that is read, in bytes: a manifest is written by hand.
 const LARGEST: u64 = 1 << 20;
 
@@ -10,6 +14,7 @@ const LARGEST: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) enum ReadError {
     Io(io::Error),
+    Distrusted(Distrust),
     /// Neither a file nor a link to one.
     NotAFile(&'static str),
     TooLarge,
@@ -23,16 +28,32 @@ impl ReadError {
         match self {
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".into(),
             Self::Io(error) => format!("cannot be read: {error}"),
+            Self::Distrusted(distrust) => distrust.message.clone(),
             Self::NotAFile(kind) => format!("is {kind}, not a file"),
             Self::TooLarge => format!("is larger than {} MiB", LARGEST >> 20),
             Self::NotUtf8(_) => "is not UTF-8 text".into(),
         }
     }
+
+    /// The remedy, if it knows a better one than `usual`.
+    pub(super) fn remedy(&self, usual: &str) -> String {
+        match self {
+            Self::Distrusted(distrust) => distrust.remedy.clone(),
+            _ => usual.to_owned(),
+        }
+    }
 }
 
-/// Reads a regular file of reasonable size. Never blocks on a pipe or a device.
-pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
-    let metadata = fs::metadata(path).map_err(ReadError::Io)?;
+/// Reads a regular file of reasonable size, if `trust` lets it pass. Never blocks on a pipe or a device.
+pub(super) fn read_text(path: &Path, trust: Trust) -> Result<String, ReadError> {
+    let file = trust.open(path).map_err(|unopened| match unopened {
+        Unopened::Io(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+            ReadError::NotAFile("a pipe, socket or device")
+        }
+        Unopened::Io(error) => ReadError::Io(error),
+        Unopened::Distrusted(distrust) => ReadError::Distrusted(distrust),
+    })?;
+    let metadata = file.metadata().map_err(ReadError::Io)?;
     if metadata.is_dir() {
         return Err(ReadError::NotAFile("a directory"));
     }
@@ -40,8 +61,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
         return Err(ReadError::NotAFile("a pipe, socket or device"));
     }
     let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
         .map_err(ReadError::Io)?;
     if bytes.len() as u64 > LARGEST {
         return Err(ReadError::TooLarge);

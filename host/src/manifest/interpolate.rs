@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::include::read_text;
 use super::redact::{readable, url_without_user_information};
 use super::secrets::Secrets;
+use crate::trust::Trust;
 
 /// Reads the environment: a value, nothing, or why it cannot be used.
 pub(super) type Environment<'e> = dyn Fn(&str) -> Result<Option<String>, String> + 'e;
@@ -185,7 +186,7 @@ impl<'e> Interpolator<'e> {
             return Err(("`${file:}` names no file".into(), FORMS.into()));
         }
         if !self.files.contains_key(path) {
-            let text = read_text(&self.resolve(path)).map_err(|error| error.message());
+            let text = read_text(&self.resolve(path), Trust::Off).map_err(|error| error.message());
             self.files.insert(path.into(), text);
         }
         match &self.files[path] {

@@ -44,9 +44,11 @@ pub(super) const HOST: Keys = Keys {
 };
 
 pub(super) const PLUGIN: Keys = Keys {
-    known: &["file"],
-    not_yet: &["sha256"],
+    known: &["file", "sha256"],
+    not_yet: &[],
     hints: &[
+        ("sha", "did you mean `sha256`?"),
+        ("digest", "did you mean `sha256`?"),
         (
             "path",
             "`file` is a bare file name; its folder is `plugin_dir` in [host]",

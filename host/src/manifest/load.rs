@@ -16,13 +16,19 @@ use super::read::{Finding, Places, Reader, Table};
 use super::source::{Place, Source};
 use super::syntax::{self, Damage};
 use super::templates::TemplatesConfig;
+use crate::trust::Trust;
 
 /// Reads and checks a manifest with its includes.
-pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Manifest, ManifestErrors> {
+pub(super) fn load(
+    path: &Path,
+    trust: Trust,
+    environment: &Environment<'_>,
+) -> Result<Manifest, ManifestErrors> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut load = Load {
         path,
         folder,
+        trust,
         interpolator: Interpolator::new(environment, folder),
         sources: Vec::new(),
         findings: Vec::new(),
@@ -45,6 +51,7 @@ pub(super) fn load(path: &Path, environment: &Environment<'_>) -> Result<Manifes
 struct Load<'e> {
     path: &'e Path,
     folder: &'e Path,
+    trust: Trust,
     interpolator: Interpolator<'e>,
     sources: Vec<Arc<Source>>,
     findings: Vec<Finding>,
@@ -67,7 +74,7 @@ struct Load<'e> {
 
 impl<'e> Load<'e> {
     fn manifest(&mut self) -> Option<HostConfig> {
-        let index = match read_text(self.path) {
+        let index = match read_text(self.path, self.trust) {
             Ok(text) => self.source(self.path.to_path_buf(), text),
             Err(error) => {
                 self.unreadable(self.path, error);
@@ -144,11 +151,12 @@ impl<'e> Load<'e> {
             if !self.inputs.insert(file.clone()) {
                 continue;
             }
-            match read_text(&file) {
+            match read_text(&file, self.trust) {
                 Ok(text) => self.included(file, text, host),
                 Err(ReadError::NotUtf8(text)) => self.not_utf8(file, text),
                 Err(error) => {
                     let message = format!("`{}` {}", file.display(), error.message());
+                    let remedy = error.remedy(remedy);
                     self.reader(index)
                         .error(include.item.span(), message, remedy);
                 }
@@ -252,7 +260,8 @@ impl<'e> Load<'e> {
             error => {
                 let message = format!("the manifest {}", error.message());
                 self.hash.part(b"unreadable", message.as_bytes());
-                let remedy = "name a readable file with --manifest or DOGPILE_MANIFEST";
+                let remedy =
+                    error.remedy("name a readable file with --manifest or DOGPILE_MANIFEST");
                 self.damaged
                     .push(ManifestError::about_file(path, message, remedy));
             }

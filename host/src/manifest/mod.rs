@@ -68,6 +68,9 @@ use read::Places;
 use secrets::Secrets;
 use source::Source;
 
+use self::content_hash::ContentHash;
+use crate::trust::{Distrust, Trust};
+
 /// A manifest that was read and found right, as far as it can be judged without its plugins.
 ///
 /// `Debug` shows no secret: see [`RegionConfig`].
@@ -89,23 +92,37 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a manifest; `${V}` is taken from the environment of the process.
+    /// Reads a manifest; `${V}` is taken from the environment of the process, and so is whose files are trusted
+    /// (`DOGPILE_TRUST`).
     ///
     /// Reads files and folders, so it may block for as long as the file system does.
     pub fn load(path: &Path) -> Result<Self, ManifestErrors> {
-        load::load(path, &|name| match env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) => Err("is not UTF-8 text".into()),
-        })
+        Self::load_trusting(path, None)
     }
 
-    /// Reads a manifest; `${V}` is taken from a function, which is asked once for each variable.
+    /// Reads a manifest; `${V}` is taken from a function, which is asked once for each variable. Whose file it is does
+    /// not matter.
     pub fn load_with(
         path: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ManifestErrors> {
-        load::load(path, &|name| Ok(environment(name)))
+        load::load(path, Trust::Off, &|name| Ok(environment(name)))
+    }
+
+    /// As [`Manifest::load`], trusting as it is told to.
+    pub(crate) fn load_trusting(path: &Path, trust: Option<Trust>) -> Result<Self, ManifestErrors> {
+        let trust = trust.map_or_else(Trust::of_environment, Ok);
+        let trust = trust.map_err(|Distrust { message, remedy }| {
+            let message = format!("the manifest {message}");
+            let hash = ContentHash::default();
+            let error = ManifestError::about_file(path, message, remedy);
+            ManifestErrors::new(vec![error], vec![path.to_owned()], hash.finish())
+        })?;
+        load::load(path, trust, &|name| match env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err("is not UTF-8 text".into()),
+        })
     }
 
     /// `[host]`, with defaults.
@@ -226,6 +243,13 @@ impl Manifest {
         )
     }
 
+    /// The file that defines a plugin: the manifest, or one that it includes.
+    pub fn file_of_plugin(&self, name: &str) -> Option<&Path> {
+        let path = ["plugins", name].map(str::to_owned);
+        let (key, _) = self.places.get(&path[..])?;
+        Some(self.sources[key.source].path())
+    }
+
     fn at(
         &self,
         severity: Severity,
@@ -290,7 +314,13 @@ impl Manifest {
         let plugins: Map<String, Value> = self
             .plugins
             .iter()
-            .map(|(name, plugin)| (name.clone(), json!({ "file": plugin.file })))
+            .map(|(name, plugin)| {
+                let mut shown = json!({ "file": plugin.file });
+                if let Some(sha256) = &plugin.sha256 {
+                    shown["sha256"] = sha256.as_str().into();
+                }
+                (name.clone(), shown)
+            })
             .collect();
         let regions: Map<String, Value> = self
             .regions

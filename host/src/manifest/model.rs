@@ -30,6 +30,8 @@ pub struct PluginConfig {
     pub file: String,
     /// The file in the plugin directory.
     pub path: PathBuf,
+    /// The SHA-256 that it must have, in lower-case hexadecimal; then it does not matter whose file it is.
+    pub sha256: Option<String>,
 }
 
 /// A backend's name, with the plugin that offers it where two do.

@@ -19,6 +19,7 @@ use crate::plugins::PluginSet;
 use crate::registry::Snapshot;
 use crate::reload::retire;
 use crate::template_cache::TemplateCache;
+use crate::trust::Trust;
 use crate::watched::Mender;
 
 /// Between two looks whether the last call of an instance that must be closed has ended.
@@ -29,6 +30,7 @@ pub(crate) fn engine(
     linked: PluginSet,
     clock: &'static Clock,
     spawner: Option<Spawner>,
+    trust: Option<Trust>,
 ) -> Arc<Engine> {
     Arc::new_cyclic(|engine| {
         let workshop = Workshop {
@@ -36,7 +38,7 @@ pub(crate) fn engine(
             clock,
             closing: Arc::default(),
         };
-        Engine::new(linked, clock, spawner, Arc::new(workshop))
+        Engine::new(linked, clock, spawner, trust, Arc::new(workshop))
     })
 }
 

@@ -20,6 +20,7 @@ use crate::plugins::{PluginEntry, PluginFile, PluginSet};
 use crate::records::{FirstRead, first_read};
 use crate::registry::{Configured, Origin, Slots, Snapshot, Templates, Timeouts};
 use crate::slot::Slot;
+use crate::trust::Trust;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -148,7 +149,7 @@ pub(super) fn more_errors(engine: &Engine, manifest: &Manifest) -> Vec<ManifestE
     let mut known = engine.linked.clone();
     let mut all_known = manifest.lists_all_plugins();
     for plugin in manifest.plugins().values() {
-        match loader::inspect(&plugin.path) {
+        match loader(plugin, engine.trust).inspect(&plugin.path) {
             Ok(found) => {
                 let is_it = |entry: &&Arc<PluginEntry>| {
                     let digest = entry.file.as_ref().map(|file| &file.digest);
@@ -245,7 +246,7 @@ fn load_one(
     config: &PluginConfig,
     current: &Snapshot,
 ) -> Result<Arc<PluginEntry>, LoadFailure> {
-    let loaded = Loader::new()
+    let loaded = loader(config, engine.trust)
         .load_as(&config.path, &config.name)
         .map_err(LoadFailure::File)?;
     let same = |entry: &&Arc<PluginEntry>| {
@@ -272,6 +273,15 @@ fn load_one(
             rustc: loaded.rustc,
         }),
     }))
+}
+
+/// What loads a plugin as its configuration and the program say.
+pub(super) fn loader(config: &PluginConfig, trust: Option<Trust>) -> Loader {
+    let loader = Loader::new().pin(config.sha256.clone());
+    match trust {
+        Some(trust) => loader.trust(trust),
+        None => loader,
+    }
 }
 
 fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> ManifestError {

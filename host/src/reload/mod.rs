@@ -14,9 +14,9 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
-use crate::loader;
 use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
 use crate::records::Poller;
+use crate::trust::Trust;
 use crate::{Error, ErrorKind, Result};
 
 pub use self::outcome::Reload;
@@ -90,7 +90,7 @@ impl Follower {
     /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
     pub(crate) fn reload(&self) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        self.apply(Attempt::read(&self.path))
+        self.apply(Attempt::read(&self.path, self.engine.trust))
     }
 
     /// Leaves the region that is to be opened, if it is for one alone.
@@ -106,7 +106,7 @@ impl Follower {
     /// Applies the manifest if anything that it is made of is other than at the last attempt.
     fn refresh(&self) {
         let _change = self.engine.change.lock();
-        let attempt = Attempt::read(&self.path);
+        let attempt = Attempt::read(&self.path, self.engine.trust);
         if self.state.lock().fingerprint.as_ref() != Some(&attempt.fingerprint) {
             // Logged, and kept for the status.
             let _outcome = self.apply(attempt);
@@ -185,7 +185,7 @@ impl Follower {
     /// What a reload would change. Everything is loaded and opened aside as a reload would, and closed again.
     pub(crate) fn plan(&self) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        let manifest = Attempt::read(&self.path).manifest;
+        let manifest = Attempt::read(&self.path, self.engine.trust).manifest;
         let mut manifest = manifest.map_err(|errors| refused(self.with_more(errors)))?;
         self.narrow(&mut manifest)?;
         let mut planned = apply::planned(&self.engine, &manifest).map_err(refused)?;
@@ -207,8 +207,8 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn read(path: &Path) -> Self {
-        let manifest = Manifest::load(path);
+    fn read(path: &Path, trust: Option<Trust>) -> Self {
+        let manifest = Manifest::load_trusting(path, trust);
         let (mut inputs, mut fingerprint) = match &manifest {
             Ok(manifest) => (
                 manifest.inputs().to_vec(),
@@ -222,7 +222,7 @@ impl Attempt {
         {
             inputs.push(plugin.path.clone());
             fingerprint.push('\n');
-            match loader::inspect(&plugin.path) {
+            match apply::loader(plugin, trust).inspect(&plugin.path) {
                 Ok(inspected) => fingerprint.push_str(&inspected.digest),
                 Err(error) => fingerprint.push_str(&error.to_string()),
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use dogpile::loader::{LoadError, LoadErrorKind, Loader, inspect};
+use dogpile::loader::{LoadError, LoadErrorKind, Loader};
 
 use crate::fixtures::{file, rust};
 
@@ -30,7 +30,7 @@ pub(crate) fn refused(path: &Path, kind: LoadErrorKind) -> LoadError {
 
 fn refused_bytes(bytes: &[u8], kind: LoadErrorKind) -> LoadError {
     let (_folder, path) = file(bytes);
-    assert_eq!(inspect(&path).unwrap_err().kind(), kind);
+    assert_eq!(Loader::new().inspect(&path).unwrap_err().kind(), kind);
     refused(&path, kind)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dogpile::loader::{LoadErrorKind, Loader, inspect, loaded_images};
+use dogpile::loader::{LoadErrorKind, Loader, loaded_images};
 use dogpile_plugin_api::abi::MAGIC;
 
 use crate::bad_files::refused;
@@ -93,7 +93,7 @@ fn a_plugin_of_another_layout_is_refused_and_not_mapped_twice() {
     }
     let bytes = rust("wrong_layout");
     let (_folder, path) = file(&bytes);
-    assert!(inspect(&path).is_ok(), "its header is fine");
+    assert!(Loader::new().inspect(&path).is_ok(), "its header is fine");
     assert_eq!(loaded_images(), 0);
     let error = refused(&path, LoadErrorKind::Layout);
     assert!(
@@ -148,7 +148,7 @@ fn a_plugin_that_needs_a_missing_library_is_refused_and_the_library_named() {
 #[test]
 fn a_plugin_that_needs_a_newer_c_library_is_refused_before_it_is_mapped() {
     let (_folder, path) = file(&with_string(b"GLIBC_2.34\0", b"GLIBC_9.87\0"));
-    let error = inspect(&path).unwrap_err();
+    let error = Loader::new().inspect(&path).unwrap_err();
     assert_eq!(error.kind(), LoadErrorKind::MissingSymbolVersion);
     let error = refused(&path, LoadErrorKind::MissingSymbolVersion);
     assert!(error.message().contains("GLIBC_9.87"), "{error}");

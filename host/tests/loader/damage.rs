@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use dogpile::loader::{LoadErrorKind, inspect};
+use dogpile::loader::{LoadErrorKind, Loader};
 
 use crate::fixtures::{file, rust};
 
@@ -29,7 +29,7 @@ fn no_damaged_byte_of_the_tables_brings_the_checks_down() {
                             let mut damaged = sound.clone();
                             damaged[*place] = value;
                             let (_folder, path) = file(&damaged);
-                            outcomes[usize::from(inspect(&path).is_err())] += 1;
+                            outcomes[usize::from(Loader::new().inspect(&path).is_err())] += 1;
                         }
                     }
                     outcomes
@@ -82,7 +82,7 @@ fn is_refused(sound: &[u8], at: usize, new: &[u8]) -> bool {
     let mut damaged = sound.to_owned();
     damaged[at..at + new.len()].copy_from_slice(new);
     let (_folder, path) = file(&damaged);
-    match inspect(&path) {
+    match Loader::new().inspect(&path) {
         Ok(_) => false,
         Err(error) => {
             let kind = error.kind();
@@ -154,7 +154,7 @@ fn a_dynamic_table_that_leads_elsewhere_is_refused() {
     const RELACOUNT: u64 = 0x6fff_fff9;
     let sound = rust("good");
     let (_folder, path) = file(&sound);
-    inspect(&path).unwrap();
+    Loader::new().inspect(&path).unwrap();
     let table = headers(&sound, DYNAMIC)[0];
     let start = usize::try_from(word(&sound, table + OFFSET)).unwrap();
     let length = usize::try_from(word(&sound, table + IN_FILE)).unwrap();

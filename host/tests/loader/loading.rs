@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Barrier;
 use std::thread;
 
-use dogpile::loader::{Loader, inspect, loaded_images};
+use dogpile::loader::{Loader, loaded_images};
 
 use crate::fixtures::{count, distinct, file, key, open, rust, rust_with};
 
@@ -27,7 +27,7 @@ fn a_plugin_is_loaded_and_used() {
 fn inspection_tells_the_same_and_maps_nothing() {
     let (_folder, path) = file(&distinct(&rust("good"), "inspected"));
     let before = loaded_images();
-    let inspected = inspect(&path).unwrap();
+    let inspected = Loader::new().inspect(&path).unwrap();
     // Other tests of this process may load meanwhile, but not these bytes.
     let loaded = Loader::new().load(&path).unwrap();
     assert!(loaded.image > before as u64);

@@ -8,3 +8,4 @@ mod loading;
 mod logging;
 mod opening;
 mod own_process;
+mod trust;

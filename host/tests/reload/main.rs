@@ -16,4 +16,5 @@ mod share;
 mod stop;
 mod support;
 mod templates;
+mod trust;
 mod warn;

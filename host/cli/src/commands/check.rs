@@ -76,7 +76,7 @@ impl<'m> Plugins<'m> {
             killed: false,
         };
         for (name, plugin) in manifest.plugins() {
-            match probe::plugin(&plugin.path, name) {
+            match probe::plugin(plugin) {
                 Probed::Loaded(described) => plugins.loaded.push((name, described)),
                 Probed::Refused {
                     message,

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod delete;
 pub(crate) mod get;
+mod pin;
 pub(crate) mod plugins;
 pub(crate) mod reload;
 pub(crate) mod set;

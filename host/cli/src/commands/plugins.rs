@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use dogpile::loader;
+use dogpile::Trust;
+use dogpile::loader::Loader;
 use dogpile::manifest::Manifest;
 use serde::Serialize;
 
+use super::pin::pin;
 use crate::outcome::Outcome;
 use crate::probe::{Described, Probed, plugin};
 use crate::{output, schema};
@@ -22,6 +24,10 @@ pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write the SHA-256 of every listed plugin's file into the manifest: from then on no other file is loaded in its
+    /// place
+    #[arg(long, conflicts_with = "json")]
+    pin: bool,
 }
 
 /// A file of the plugin directory.
@@ -37,10 +43,13 @@ struct Found {
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let manifest = Manifest::load(manifest)?;
+    if options.pin {
+        return pin(&manifest);
+    }
     let mut found: Vec<_> = manifest
         .plugins()
         .values()
-        .map(|listed| match plugin(&listed.path, &listed.name) {
+        .map(|listed| match plugin(listed) {
             Probed::Loaded(described) => Found {
                 name: Some(listed.name.clone()),
                 file: listed.path.clone(),
@@ -89,7 +98,9 @@ fn others(manifest: &Manifest) -> Result<Vec<Found>> {
         }
     }
     files.sort();
-    let found = files.into_iter().map(|file| match loader::inspect(&file) {
+    // What it says is shown, and nothing of it is run.
+    let unlisted = Loader::new().trust(Trust::Off);
+    let found = files.into_iter().map(|file| match unlisted.inspect(&file) {
         Ok(inspected) => Found {
             name: None,
             file,

@@ -15,7 +15,7 @@ use crate::output;
 /// Answers in one line of JSON. The plugin may print before.
 pub(crate) fn run(manifest: &Path, what: &What) -> Result<Outcome> {
     match what {
-        What::Plugin { file, name } => answer(&plugin(file, name))?,
+        What::Plugin { file, name, sha256 } => answer(&plugin(file, name, sha256.as_deref()))?,
         What::Regions => answer(&regions(manifest)?)?,
         What::Region { name } => answer(&region(manifest, name)?)?,
     }
@@ -29,8 +29,12 @@ fn answer(answer: &impl Serialize) -> Result<()> {
     ))?)
 }
 
-fn plugin(file: &Path, name: &str) -> Probed {
-    let loaded = match Loader::new().load_as(file, name) {
+fn loader(sha256: Option<&str>) -> Loader {
+    Loader::new().pin(sha256.map(str::to_owned))
+}
+
+fn plugin(file: &Path, name: &str, sha256: Option<&str>) -> Probed {
+    let loaded = match loader(sha256).load_as(file, name) {
         Ok(loaded) => loaded,
         Err(error) => {
             return Probed::Refused {
@@ -88,7 +92,7 @@ fn region(path: &Path, name: &str) -> Result<()> {
         {
             continue;
         }
-        let Ok(loaded) = Loader::new().load_as(&config.path, plugin) else {
+        let Ok(loaded) = loader(config.sha256.as_deref()).load_as(&config.path, plugin) else {
             continue;
         };
         let host = loader::host_functions(plugin, clock);

@@ -4,12 +4,13 @@ pub(crate) mod child;
 mod described;
 mod process;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use dogpile::manifest::Manifest;
+use dogpile::manifest::{Manifest, PluginConfig};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::described::Described;
@@ -45,7 +46,12 @@ impl Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
     /// Loads one plugin.
-    Plugin { file: PathBuf, name: String },
+    Plugin {
+        file: PathBuf,
+        name: String,
+        /// What its digest must be.
+        sha256: Option<String>,
+    },
     /// Opens and pings all regions.
     Regions,
     /// Opens one region.
@@ -86,8 +92,13 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Loads a plugin and asks what it is.
-pub(crate) fn plugin(file: &Path, name: &str) -> Probed {
-    let arguments = ["plugin".as_ref(), file.as_os_str(), name.as_ref()];
+pub(crate) fn plugin(config: &PluginConfig) -> Probed {
+    let mut arguments = vec![
+        "plugin".as_ref(),
+        config.path.as_os_str(),
+        config.name.as_ref(),
+    ];
+    arguments.extend(config.sha256.as_ref().map(OsStr::new));
     run(&arguments, LOADING).unwrap_or_else(|died| Probed::Refused {
         message: format!("loading it {died}"),
         remedy: "replace the file, or leave the plugin out".to_owned(),

@@ -12,4 +12,5 @@ mod serve;
 mod set;
 mod status;
 mod support;
+mod trust;
 mod usage;
