@@ -193,6 +193,15 @@ impl<'a> Part<'a> {
         [of(&part[..2]), of(&part)]
     }
 
+    /// What is wrong with the region that it would be in, if the host knows: nothing is held of it, or stored.
+    #[cfg(feature = "tera")]
+    pub(crate) fn region_fault(&self) -> Option<dogpile::Error> {
+        let host = self.cache.host()?;
+        let entry = self.with_request(|request| host.key_for(request));
+        let entry = entry.ok()??;
+        host.region(&entry.region).err()
+    }
+
     fn on_entry<T>(
         self,
         call: impl FnOnce(&Region, TemplateEntry) -> dogpile::Result<T>,

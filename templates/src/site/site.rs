@@ -75,7 +75,8 @@ impl Site {
         Ok(plans.map(|plan| Page::whole(Arc::clone(plan))).collect())
     }
 
-    /// Compiles every page without rendering one, and gives what is wrong, each error once.
+    /// Compiles every page without rendering one, and gives what is wrong, each error once: see
+    /// [`Views::check`](crate::Views::check).
     pub fn check(&self) -> Vec<ViewError> {
         self.followed.check()
     }

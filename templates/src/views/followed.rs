@@ -90,7 +90,10 @@ impl Followed {
     /// What is wrong with all pages, each error once, without rendering one.
     pub(crate) fn check(&self) -> Vec<ViewError> {
         match self.current() {
-            Ok(snapshot) => once(snapshot.pages.values().filter_map(|plan| plan.check())),
+            Ok(snapshot) => once(snapshot.pages.values().flat_map(|plan| {
+                let fault = plan.check();
+                fault.into_iter().chain(plan.region_faults())
+            })),
             Err(error) => vec![error],
         }
     }

@@ -152,7 +152,8 @@ impl Views {
         })
     }
 
-    /// Compiles every template without rendering one, and gives what is wrong, each error once.
+    /// Compiles every template without rendering one, and gives what is wrong, each error once: also a region that a tag
+    /// names by a literal, and that the host does not have.
     pub fn check(&self) -> Vec<ViewError> {
         self.followed.check()
     }
