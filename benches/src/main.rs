@@ -13,6 +13,7 @@ mod report;
 mod rounds;
 mod stale;
 mod stampede;
+mod templates;
 mod workload;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ usage: cargo xtask bench [OPTION...]
   --stale                callers at a steady pace while a value expires and is created again
   --dbm                  reads and writes of a file that processes share
   --redis                calls to a Redis server, and how fast waiters are woken
+  --templates            a page of 200 rows, rendered and from the cache
   --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
@@ -63,11 +65,12 @@ enum Measured {
     Stale,
     Dbm,
     Redis,
+    Templates,
     Exec,
     Instructions,
 }
 
-const ALL: [Measured; 9] = [
+const ALL: [Measured; 10] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
@@ -75,6 +78,7 @@ const ALL: [Measured; 9] = [
     Measured::Stale,
     Measured::Dbm,
     Measured::Redis,
+    Measured::Templates,
     Measured::Exec,
     Measured::Instructions,
 ];
@@ -100,6 +104,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--stale" => wanted.push(Measured::Stale),
             "--dbm" => wanted.push(Measured::Dbm),
             "--redis" => wanted.push(Measured::Redis),
+            "--templates" => wanted.push(Measured::Templates),
             "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
@@ -128,6 +133,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Stale => stale::run(),
             Measured::Dbm => dbm::run(rounds.min(9)),
             Measured::Redis => redis::run(rounds),
+            Measured::Templates => templates::run(rounds),
             Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }

@@ -12,9 +12,9 @@ use std::path::Path;
 use self::calls::{Contender, InThreads, SEVERAL, What};
 use self::contenders::{Cached, Dogpile, Raw, RawMultiplexed};
 use self::python::{PythonProcesses, PythonThreads, Told};
-use self::server::Server;
 use crate::report::{Spread, Table};
 
+pub(crate) use self::server::Server;
 pub(crate) use self::waking::child;
 
 /// So many callers at once.

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A redis-server of the benchmark's own, on a free port of 127.0.0.1; ended with this.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Child,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     _folder: TempDir,
 }
 
 const SOON: Duration = Duration::from_secs(20);
 
 impl Server {
-    pub(super) fn start() -> Result<Self, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| error.to_string())?.port();
