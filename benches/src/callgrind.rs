@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use crate::peers::{Peer, how, with_peer};
+use crate::peers::{Peer, with_peer};
+use crate::plugins::how;
 use crate::report::Table;
 use crate::workload::{Blob, CAPACITY, KEYS, blob, keys, zipf};
 

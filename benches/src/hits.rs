@@ -1,6 +1,7 @@
 //! The hit path beside the peers', in time.
 
-use crate::peers::{Dogpile, Moka, QuickCache, QuickCacheTtl, how};
+use crate::peers::{Dogpile, Moka, QuickCache, QuickCacheTtl};
+use crate::plugins::how;
 use crate::report::{Spread, Table, ratio};
 use crate::rounds::{Asked, Contender, Named, race};
 use crate::workload::{Blob, CAPACITY, KEYS, keys, zipf};

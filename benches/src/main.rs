@@ -7,13 +7,18 @@ mod eviction;
 mod exec;
 mod heap;
 mod hits;
+mod memcached;
 mod peers;
+mod plugins;
+mod python;
 mod redis;
 mod report;
 mod rounds;
+mod server;
 mod stale;
 mod stampede;
 mod templates;
+mod told;
 mod workload;
 
 use std::process::ExitCode;
@@ -32,6 +37,7 @@ usage: cargo xtask bench [OPTION...]
   --dbm                  reads and writes of a file that processes share
   --redis                calls to a Redis server, and how fast waiters are woken
   --templates            a page of 200 rows, rendered and from the cache
+  --memcached            calls to one memcached server, and to three
   --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
   --rounds N             how many rounds where time is measured, default 31
@@ -66,11 +72,12 @@ enum Measured {
     Dbm,
     Redis,
     Templates,
+    Memcached,
     Exec,
     Instructions,
 }
 
-const ALL: [Measured; 10] = [
+const ALL: [Measured; 11] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
@@ -79,6 +86,7 @@ const ALL: [Measured; 10] = [
     Measured::Dbm,
     Measured::Redis,
     Measured::Templates,
+    Measured::Memcached,
     Measured::Exec,
     Measured::Instructions,
 ];
@@ -105,6 +113,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--dbm" => wanted.push(Measured::Dbm),
             "--redis" => wanted.push(Measured::Redis),
             "--templates" => wanted.push(Measured::Templates),
+            "--memcached" => wanted.push(Measured::Memcached),
             "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
             "--rounds" => {
@@ -134,6 +143,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Dbm => dbm::run(rounds.min(9)),
             Measured::Redis => redis::run(rounds),
             Measured::Templates => templates::run(rounds),
+            Measured::Memcached => memcached::run(rounds),
             Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),
         }

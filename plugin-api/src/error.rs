@@ -51,11 +51,13 @@ pub enum ErrorKind {
     Other = 0,
     /// An argument in the manifest is missing, unknown or wrong; [`Error::place`] names it.
     Arguments = 1,
-    /// The storage cannot be reached or does not answer. The same call may succeed later.
+    /// The storage cannot be reached or does not answer. The same call may succeed later. After some of these in a row the
+    /// host makes no calls, until a ping is answered.
     Unavailable = 2,
     /// This backend cannot do that.
     Unsupported = 3,
-    /// The key or value is one that this storage cannot hold (too long, forbidden characters).
+    /// The key or value is one that this storage cannot hold (too long, forbidden characters), or not now, while it holds
+    /// others: that says nothing of the storage.
     Refused = 4,
     /// The plugin panicked. Its instance may be in any state.
     Panic = 5,

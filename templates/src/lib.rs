@@ -4,12 +4,17 @@
 //! - [`ViewCache`] is what all engines share: from a template's page, block or fragment, and what it varies by, to its
 //!   text. Which region keeps it, for how long and whether at all is decided by the host's template cache, a plugin.
 //! - [`Views`] is a folder of Tera 2 templates as pages, with `{% cache "row", key=item.id %}…{% endcache %}` in them.
+//! - `JinjaViews` is the same for MiniJinja 3 templates, in the program's own environments: `{% call cached("row",
+//!   item.id) %}…{% endcall %}`.
+//! - `askama`, a module, has the filters `cached` and `cached_tpl` for Askama 0.16, and its templates as pages.
 //! - [`Site`] is a folder of Tera 2 templates, JSON files and static files, by request paths: what `dogpile serve`
 //!   serves.
 //!
 //! | feature | default | brings |
 //! |---|---|---|
+//! | `askama` | no | the module `askama` |
 //! | `tera` | yes | `Views`, `Site` |
+//! | `minijinja` | no | `JinjaViews` |
 //!
 //! # What is promised
 //!
@@ -25,19 +30,32 @@
 //!
 //! - A text that contains another is not made anew because that one was invalidated: give both the tag by which they
 //!   are.
-//! - What templates can call is not part of a digest: see [`Views`].
+//! - What templates can call is not part of a digest: see [`Views`] and `askama`.
 
 #![forbid(unsafe_code)]
 
+/// The code of the guide.
+#[cfg(all(doctest, feature = "tera"))]
+#[doc = include_str!("../../docs/templates.md")]
+struct Guide;
+
+#[cfg(feature = "askama")]
+pub mod askama;
 mod cache;
+#[cfg(feature = "minijinja")]
+mod jinja;
 #[cfg(feature = "tera")]
 mod site;
 #[cfg(feature = "tera")]
 mod views;
 
-pub use self::cache::{Part, Rendered, Template, ViewCache, ViewCacheError};
+pub use self::cache::{
+    Part, Rendered, Template, Trace, TracedPart, ViewCache, ViewCacheError, ViewFragment,
+};
+#[cfg(feature = "minijinja")]
+pub use self::jinja::{JinjaView, JinjaViews};
 #[cfg(feature = "tera")]
 pub use self::site::{Page, Site, StaticFile};
 #[cfg(feature = "tera")]
-pub use self::views::{View, ViewError, ViewErrorKind, ViewFragment, Views};
-pub use dogpile_plugin_api::TemplateOutcome;
+pub use self::views::{View, ViewError, ViewErrorKind, Views};
+pub use dogpile_plugin_api::{TemplateOutcome, TemplatePart};

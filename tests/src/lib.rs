@@ -1,14 +1,19 @@
 //! Tests of dogpile as a whole. They are in `tests/`.
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod certificates;
 pub mod locks;
 pub mod memcached_server;
+pub mod owners;
+pub mod part;
 pub mod process;
 pub mod python;
 pub mod python_page;
 pub mod python_process;
 pub mod redis_server;
+pub mod running;
+pub mod until;
 pub mod worker;
 
 use std::path::PathBuf;

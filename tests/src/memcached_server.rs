@@ -1,17 +1,16 @@
 //! A memcached server of a test's own, on a free port or a Unix socket, in a folder that goes with it.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use rustix::process::{Pid, Signal, WaitOptions, getuid, kill_process, waitpid};
+use rustix::process::getuid;
 use tempfile::TempDir;
 
-use crate::redis_server::free_port;
+use crate::running::{Running, free_port, log, missing};
+use crate::until::SOON;
 
 /// A server that runs; ended with this at the latest.
 #[derive(Debug)]
@@ -21,20 +20,6 @@ pub struct MemcachedServer {
     options: Vec<String>,
     folder: TempDir,
 }
-
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _gone = self.0.kill();
-        let _waited = self.0.wait();
-    }
-}
-
-/// How long a server may take to start.
-const SOON: Duration = Duration::from_secs(20);
 
 /// A test wants a server that works: anything else is the end of the test.
 #[expect(clippy::missing_panics_doc, reason = "said once, above")]
@@ -66,8 +51,8 @@ impl MemcachedServer {
         command.args(["-p", "-c", "-a", "memcached", "-f"]);
         command.arg(&database).arg(username);
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-        let mut child = spawned
-            .unwrap_or_else(|error| panic!("{}", missing("saslpasswd2", "sasl2-bin", &error)));
+        let mut child =
+            spawned.unwrap_or_else(|error| panic!("{}", missing(&command, "sasl2-bin", &error)));
         let mut input = child.stdin.take().unwrap();
         std::io::Write::write_all(&mut input, password.as_bytes()).unwrap();
         drop(input);
@@ -129,8 +114,7 @@ impl MemcachedServer {
 
     /// It has no chance to tell anybody.
     pub fn kill(&mut self) {
-        self.running.0.kill().unwrap();
-        self.running.0.wait().unwrap();
+        self.running.kill();
     }
 
     /// Starts it again on the same port, after it was killed.
@@ -152,26 +136,13 @@ impl MemcachedServer {
 
     /// It does nothing from then on.
     pub fn stop(&self) {
-        let pid = Pid::from_child(&self.running.0);
-        kill_process(pid, Signal::STOP).unwrap();
-        let status = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
-        assert!(status.expect("it was waited for").1.stopped());
+        self.running.stop();
     }
 
     /// Ends a stop.
     pub fn go_on(&self) {
-        kill_process(Pid::from_child(&self.running.0), Signal::CONT).unwrap();
+        self.running.go_on();
     }
-}
-
-fn missing(program: &str, package: &str, error: &std::io::Error) -> String {
-    format!(
-        "cannot start {program} ({error}): install it with `cargo xtask test tools`, or `apt-get install {package}`"
-    )
-}
-
-fn log(folder: &Path) -> String {
-    fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 /// None if it ended at once.
@@ -186,30 +157,19 @@ fn spawn(folder: &TempDir, port: u16, options: &[String]) -> Option<Running> {
     if getuid().is_root() {
         command.args(["-u", "root"]);
     }
+    // It tells where it listens once it does; at the port itself another program may.
+    let told = path.join("port");
+    let _was_there_before = fs::remove_file(&told);
     command
         .args(options)
         .env("SASL_CONF_PATH", path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .env("MEMCACHED_PORT_FILENAME", &told)
         .stderr(fs::File::create(path.join("log")).expect("the folder is writable"));
-    let spawned = command.spawn();
-    let mut running = Running(
-        spawned.unwrap_or_else(|error| panic!("{}", missing("memcached", "memcached", &error))),
-    );
-    let deadline = Instant::now() + SOON;
-    while Instant::now() < deadline {
-        if running.0.try_wait().expect("it is a child").is_some() {
-            return None;
-        }
-        let answers = if is_on_socket {
+    Running::server(&mut command, "memcached", path, || {
+        if is_on_socket {
             UnixStream::connect(path.join("socket")).is_ok()
         } else {
-            TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok()
-        };
-        if answers {
-            return Some(running);
+            told.exists()
         }
-        thread::sleep(Duration::from_millis(1));
-    }
-    panic!("the server does not answer: {}", log(path));
+    })
 }

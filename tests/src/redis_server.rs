@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
+
+use crate::running::{Running, free_port, log};
 
 /// A server that runs; ended with this at the latest.
 #[derive(Debug)]
@@ -21,20 +19,6 @@ pub struct RedisServer {
     options: Vec<String>,
     folder: TempDir,
 }
-
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _gone = self.0.kill();
-        let _waited = self.0.wait();
-    }
-}
-
-/// How long a server may take to start.
-const SOON: Duration = Duration::from_secs(20);
 
 /// A test wants a server that works: anything else is the end of the test.
 #[expect(clippy::missing_panics_doc, reason = "said once, above")]
@@ -89,7 +73,7 @@ impl RedisServer {
                 };
             }
         }
-        panic!("the server does not start: {}", log(&folder));
+        panic!("the server does not start: {}", log(folder.path()));
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -104,14 +88,14 @@ impl RedisServer {
 
     /// It has no chance to tell anybody.
     pub fn kill(&mut self) {
-        self.running.0.kill().unwrap();
-        self.running.0.wait().unwrap();
+        self.running.kill();
     }
 
     /// Starts it again on the same port, after it was killed.
     pub fn restart(&mut self) {
         let running = spawn(&self.program, &self.folder, self.port, &self.options);
-        self.running = running.unwrap_or_else(|| panic!("no second start: {}", log(&self.folder)));
+        self.running =
+            running.unwrap_or_else(|| panic!("no second start: {}", log(self.folder.path())));
     }
 
     /// As `restart`, with more options, and without waiting until it can be used.
@@ -123,30 +107,13 @@ impl RedisServer {
 
     /// It does nothing from then on.
     pub fn stop(&self) {
-        let pid = Pid::from_child(&self.running.0);
-        kill_process(pid, Signal::STOP).unwrap();
-        let status = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
-        assert!(status.expect("it was waited for").1.stopped());
+        self.running.stop();
     }
 
     /// Ends a stop.
     pub fn go_on(&self) {
-        kill_process(Pid::from_child(&self.running.0), Signal::CONT).unwrap();
+        self.running.go_on();
     }
-}
-
-/// A port on which nobody listens.
-///
-/// # Panics
-///
-/// If there is none.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
-}
-
-fn log(folder: &TempDir) -> String {
-    fs::read_to_string(folder.path().join("log")).unwrap_or_default()
 }
 
 /// None if it ended at once.
@@ -177,25 +144,7 @@ fn spawn(program: &Path, folder: &TempDir, port: u16, options: &[String]) -> Opt
     for option in options {
         command.arg(option.replace("{port}", &port.to_string()));
     }
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-    let mut running = Running(spawned.unwrap_or_else(|error| {
-        panic!(
-            "cannot start {} ({error}): install it with `cargo xtask test tools`, or `apt-get install \
-             redis-server`",
-            program.display()
-        )
-    }));
-    let deadline = Instant::now() + SOON;
-    while Instant::now() < deadline {
-        if running.0.try_wait().expect("it is a child").is_some() {
-            return None;
-        }
-        if answers(&socket) {
-            return Some(running);
-        }
-        thread::yield_now();
-    }
-    panic!("the server does not answer: {}", log(folder));
+    Running::server(&mut command, "redis-server", path, || answers(&socket))
 }
 
 /// Whether it says anything: that it wants a password is an answer too.

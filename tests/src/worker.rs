@@ -8,13 +8,11 @@ use std::time::{Duration, Instant};
 
 use dogpile::{Clock, Host, HostBuilder, Invalidation, ManualClock, Region, RegionConfig};
 
-use crate::process::{Process, end_with_input, say};
+use crate::process::{Process, created, end_with_input, say};
+use crate::until::SOON;
 
 /// Where the workers' clocks begin: later than the system's, in seconds since 1970.
 pub const START: u64 = 4_000_000_000;
-
-/// How long a storage may take to be there again.
-const SOON: Duration = Duration::from_secs(20);
 
 type Holding = Arc<Mutex<HashMap<String, mpsc::Sender<()>>>>;
 
@@ -73,19 +71,6 @@ pub fn until_answered(workers: &mut [Process]) {
     }
 }
 
-/// What a worker says of a call: how many values were created.
-///
-/// # Panics
-///
-/// If it says something else.
-pub fn created(worker: &mut Process) -> u64 {
-    let line = worker.hear();
-    let count = line
-        .strip_prefix("created ")
-        .and_then(|line| line.split(' ').next());
-    count.and_then(|count| count.parse().ok()).expect(&line)
-}
-
 /// Lets eight threads of each worker call for one key at each of so many expiries. The workers have a region whose values
 /// expire after a minute, and are served for another.
 ///
@@ -101,8 +86,7 @@ pub fn create_once_at_each(expiries: u64, workers: &mut [Process]) {
         for worker in &mut *workers {
             worker.tell(&format!("call 8 {expiry} key"));
         }
-        let created: u64 = workers.iter_mut().map(created).sum();
-        assert_eq!(created, 1, "{expiry}");
+        assert_eq!(created(workers), 1, "{expiry}");
     }
 }
 

@@ -5,10 +5,17 @@ use anyhow::{Result, bail};
 use crate::run;
 use crate::workspace::Workspace;
 
-/// What is measured, loaded as a plugin.
+/// The backend that most benchmarks load as a plugin.
 const BACKEND: &str = "dogpile-plugin-memory";
 
-/// Where the benchmarks find it.
+/// What else a benchmark wants built.
+const WANTED: [(&str, &str); 3] = [
+    ("--redis", "dogpile-plugin-redis"),
+    ("--memcached", "dogpile-plugin-memcached"),
+    ("--exec", COMMAND),
+];
+
+/// Where the benchmarks find the plugins.
 const PLUGINS: &str = "DOGPILE_BENCH_PLUGINS";
 
 /// What `--exec` measures.
@@ -26,13 +33,15 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
         );
     }
     let built = workspace.target.join("release");
-    run::run(run::cargo(&workspace.root).args(["build", "--release", "--package", BACKEND]))?;
-    if arguments
-        .iter()
-        .any(|argument| argument == "--exec" || argument == "--all")
-    {
-        run::run(run::cargo(&workspace.root).args(["build", "--release", "--package", COMMAND]))?;
-    }
+    let is_asked = |option: &str| {
+        let mut arguments = arguments.iter();
+        arguments.any(|argument| argument == option || argument == "--all")
+    };
+    let wanted = WANTED.iter().filter(|(option, _)| is_asked(option));
+    let mut build = run::cargo(&workspace.root);
+    build.args(["build", "--release", "--package", BACKEND]);
+    build.args(wanted.flat_map(|(_, package)| ["--package", package]));
+    run::run(&mut build)?;
     run::run(
         run::cargo(&benches)
             .env(DOGPILE, built.join("dogpile"))

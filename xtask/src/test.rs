@@ -135,11 +135,11 @@ fn model_checks(workspace: &Workspace) -> Result<Outcome> {
 fn examples(workspace: &Workspace) -> Result<Outcome> {
     for example in workspace.examples() {
         let path = workspace.target.join("debug/examples").join(&example.name);
-        if !example.required_features.is_empty() {
+        if !example.missing_features.is_empty() {
             eprintln!(
                 "skipped: {} needs {}",
                 example.name,
-                example.required_features.join(", ")
+                example.missing_features.join(", ")
             );
             continue;
         }

@@ -18,8 +18,8 @@ pub(crate) struct Workspace {
 /// An example of a member.
 pub(crate) struct Example {
     pub(crate) name: String,
-    /// Features without which cargo does not build it.
-    pub(crate) required_features: Vec<String>,
+    /// Features that cargo does not build it without, and does not turn on by itself.
+    pub(crate) missing_features: Vec<String>,
 }
 
 impl Workspace {
@@ -54,12 +54,17 @@ impl Workspace {
 
     /// The members' examples.
     pub(crate) fn examples(&self) -> Vec<Example> {
-        self.packages()
-            .flat_map(|package| list(&package["targets"]))
-            .filter(|target| words(&target["kind"]).any(|kind| kind == "example"))
-            .map(|target| Example {
+        let targets = self
+            .packages()
+            .flat_map(|package| list(&package["targets"]).map(move |target| (package, target)));
+        targets
+            .filter(|(_, target)| words(&target["kind"]).any(|kind| kind == "example"))
+            .map(|(package, target)| Example {
                 name: target["name"].as_str().unwrap_or_default().to_owned(),
-                required_features: words(&target["required-features"])
+                missing_features: words(&target["required-features"])
+                    .filter(|required| {
+                        !words(&package["features"]["default"]).any(|default| default == *required)
+                    })
                     .map(String::from)
                     .collect(),
             })
@@ -106,6 +111,13 @@ mod tests {
             "{plugins:?}"
         );
         assert!(!plugins.contains(&"dogpile".to_owned()), "{plugins:?}");
+    }
+
+    #[test]
+    fn an_example_of_a_default_feature_is_built_by_itself() {
+        let examples = Workspace::find().unwrap().examples();
+        let example = examples.iter().find(|example| example.name == "axum_tera");
+        assert_eq!(example.unwrap().missing_features, [""; 0]);
     }
 
     #[test]

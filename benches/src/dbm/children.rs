@@ -1,33 +1,13 @@
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use super::{KEYS, Took};
+use crate::told::Told;
 
 /// How many reads and writes each process makes.
 const CALLS: u32 = 4_000;
 
-/// Where a Python is that has dogpile.cache and dbm.gnu.
-const PYTHON: &str = "DOGPILE_BENCH_PYTHON";
-
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dbm/peer.py");
-
-/// The Python to use, or what is missing.
-pub(super) fn python() -> Result<PathBuf, String> {
-    let python = std::env::var_os(PYTHON).map_or_else(|| "python3".into(), PathBuf::from);
-    let works = Command::new(&python)
-        .args(["-c", "import dbm.gnu, dogpile.cache"])
-        .stderr(Stdio::null())
-        .status();
-    if works.is_ok_and(|status| status.success()) {
-        Ok(python)
-    } else {
-        Err(format!(
-            "{} lacks dbm.gnu or dogpile.cache: set {PYTHON} to one that has both",
-            python.display()
-        ))
-    }
-}
 
 pub(super) fn round(name: &str, processes: u32) -> Took {
     let program = std::env::current_exe().expect("this program has a file");
@@ -59,37 +39,21 @@ fn numbers(file: &Path, seed: u32) -> [String; 4] {
 fn all(processes: u32, command: impl Fn(&Path, u32) -> Command) -> Took {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("cache");
-    let mut children: Vec<(Child, BufReader<ChildStdout>)> = (0..processes)
-        .map(|seed| {
-            let mut child = command(&file, seed)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("a process");
-            let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
-            let mut line = String::new();
-            lines.read_line(&mut line).expect("a line");
-            assert_eq!(line.trim_end(), "ready");
-            (child, lines)
-        })
+    let mut children: Vec<Told> = (0..processes)
+        .map(|seed| Told::start(&mut command(&file, seed)))
         .collect();
-    for (child, _) in &mut children {
-        let input = child.stdin.as_mut().expect("it is piped");
-        writeln!(input, "go").expect("it waits");
+    for child in &mut children {
+        child.tell("go");
     }
     let mut took = Took::default();
     // Each tells after its last call, so that nobody waits for another's telling.
-    for (mut child, lines) in children {
-        for line in lines.lines() {
-            let line = line.expect("a line");
-            let (kind, nanoseconds) = line.split_once(' ').expect("a kind and a time");
-            let nanoseconds = nanoseconds.parse().expect("a number");
-            match kind {
-                "get" => took.get.push(nanoseconds),
-                _ => took.set.push(nanoseconds),
-            }
+    for line in children.into_iter().flat_map(Told::rest) {
+        let (kind, nanoseconds) = line.split_once(' ').expect("a kind and a time");
+        let nanoseconds = nanoseconds.parse().expect("a number");
+        match kind {
+            "get" => took.get.push(nanoseconds),
+            _ => took.set.push(nanoseconds),
         }
-        assert!(child.wait().expect("it was started").success());
     }
     took
 }

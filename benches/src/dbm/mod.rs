@@ -5,6 +5,7 @@
 mod children;
 mod contenders;
 
+use crate::python;
 use crate::report::{Spread, Table};
 
 pub(crate) use self::contenders::child;
@@ -23,7 +24,7 @@ pub(crate) fn run(rounds: usize) {
         "## Reads and writes of a file that processes share\n\n{KEYS} keys, values of 1 KiB, 70 % reads; microseconds, \
          the median over {rounds} rounds\n"
     );
-    let python = children::python();
+    let python = python::with(["dogpile.cache", "dbm.gnu"]);
     if let Err(missing) = &python {
         println!("dogpile.cache is left out: {missing}\n");
     }

@@ -7,7 +7,7 @@ mod quick_cache;
 
 use ::dogpile::Cacheable;
 
-pub(crate) use self::dogpile::{Dogpile, Settings, how, open};
+pub(crate) use self::dogpile::{Dogpile, Settings, open};
 pub(crate) use self::moka::Moka;
 pub(crate) use self::nothing::Nothing;
 pub(crate) use self::quick_cache::{QuickCache, QuickCacheTtl};

@@ -4,20 +4,24 @@ use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, Connection};
+use ::redis::{Client, Cmd, Connection};
 use cached::{ConcurrentCached, RedisCache};
-use dogpile::{Host, Region, RegionConfig, SerializerKind};
 use tokio::runtime::Runtime;
 
-use super::calls::{HOUR, LENGTH, Threads, What};
-use super::server::Server;
+use crate::plugins;
+use crate::server::region::{self, Dogpile};
+use crate::server::{HOUR, LENGTH, Server, Threads, What};
 
 /// The floor: connections of the crate `redis`, one for each thread.
 pub(super) struct Raw(Vec<Mutex<Connection>>);
 
 impl Raw {
     pub(super) fn new(server: &Server, most: usize) -> Self {
-        let connections = (0..most).map(|_| server.client().expect("the server is there"));
+        let connections = (0..most).map(|_| {
+            client(server)
+                .get_connection()
+                .expect("the server is there")
+        });
         Self(connections.map(Mutex::new).collect())
     }
 }
@@ -66,75 +70,20 @@ impl Threads for Raw {
     }
 }
 
-/// A region with the serializer of bytes as they are.
-pub(super) struct Dogpile {
-    name: &'static str,
-    region: Region,
-    _host: Host,
-}
-
-pub(super) fn region(port: u16, multiplex: bool) -> (Host, Region) {
-    let config = RegionConfig::on("bench", "redis")
-        .key_prefix(if multiplex { "shared:" } else { "own:" })
+/// A region, whose connections are a pool's or one for all.
+pub(super) fn dogpile(port: u16, multiplex: bool) -> Dogpile {
+    let config = region::config("redis", if multiplex { "shared:" } else { "own:" })
         .argument("host", "127.0.0.1")
         .argument("port", port)
-        .argument("multiplex", multiplex)
-        .expiration_time(HOUR)
-        .serializer(SerializerKind::Raw);
-    let host = Host::builder()
-        .plugin(dogpile_plugin_redis::plugin())
-        .region(config)
-        .build()
-        .expect("a host");
-    let region = host.region("bench").expect("it is configured");
-    (host, region)
-}
-
-impl Dogpile {
-    pub(super) fn new(server: &Server, multiplex: bool) -> Self {
-        let (host, region) = region(server.port, multiplex);
-        Self {
-            name: if multiplex {
-                "dogpile, multiplexed"
-            } else {
-                "dogpile"
-            },
-            region,
-            _host: host,
-        }
-    }
-}
-
-impl Threads for Dogpile {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn calls(&self, what: What, _: usize, keys: &mut dyn Iterator<Item = &[String]>) {
-        let value = vec![7_u8; LENGTH];
-        for keys in keys {
-            match what {
-                What::Get => {
-                    let found = self.region.get::<Vec<u8>>(&keys[0]).expect("it is read");
-                    assert_eq!(black_box(found).expect("it is there").len(), LENGTH);
-                }
-                What::Set => {
-                    let stored = self.region.set(&keys[0], value.clone());
-                    black_box(stored.expect("it is stored"));
-                }
-                What::GetMulti => {
-                    let found = self
-                        .region
-                        .get_multi::<Vec<u8>, _>(keys)
-                        .expect("they are read");
-                    assert!(black_box(found).iter().all(Option::is_some));
-                }
-                What::SetMulti => {
-                    let entries = keys.iter().map(|key| (key, value.clone()));
-                    self.region.set_multi(entries).expect("they are stored");
-                }
-            }
-        }
+        .argument("multiplex", multiplex);
+    let host = plugins::host("redis", dogpile_plugin_redis::plugin);
+    Dogpile {
+        name: if multiplex {
+            "dogpile, multiplexed"
+        } else {
+            "dogpile"
+        },
+        region: host.configure(config).expect("the server is there"),
     }
 }
 
@@ -146,7 +95,7 @@ impl Cached {
     pub(super) fn new(server: &Server, most: u32) -> Self {
         let built = RedisCache::builder("cached")
             .ttl(HOUR)
-            .connection_string(&server.url())
+            .connection_string(&url(server))
             .connection_pool_max_size(most)
             .build();
         Self(built.expect("the server is there"))
@@ -189,7 +138,7 @@ impl RawMultiplexed {
             .enable_all()
             .build()
             .expect("the system has threads");
-        let client = ::redis::Client::open(server.url()).expect("it is a URL");
+        let client = client(server);
         let connection = runtime.block_on(client.get_multiplexed_async_connection());
         Self {
             connection: connection.expect("the server is there"),
@@ -224,6 +173,14 @@ impl Threads for RawMultiplexed {
             }
         }
     }
+}
+
+fn client(server: &Server) -> Client {
+    Client::open(url(server)).expect("it is a URL")
+}
+
+fn url(server: &Server) -> String {
+    format!("redis://{}", server.address())
 }
 
 fn raw(key: &str) -> String {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use dogpile::Region;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::calls::LENGTH;
-use super::contenders::region;
-use super::python::Told;
+use super::{contenders, python_process};
 use crate::report::{Spread, Table};
+use crate::server::LENGTH;
+use crate::told::Told;
 
 /// How many threads of the other process wait.
 const WAITERS: usize = 8;
@@ -35,7 +35,7 @@ pub(super) fn run(port: u16, python: Option<&Path>, rounds: usize) {
         dogpile(port, true),
     ));
     if let Some(python) = python {
-        let child = || Told::python(python, port);
+        let child = || python_process(python, port);
         pairs.push(("dogpile.cache", child(), child()));
     }
     let mut took = vec![Vec::new(); pairs.len()];
@@ -106,7 +106,8 @@ pub(crate) fn child(arguments: &[&str]) -> ExitCode {
     let [port, multiplex] = arguments else {
         return ExitCode::from(2);
     };
-    let (_host, region) = region(port.parse().expect("a port"), *multiplex == "true");
+    let port = port.parse().expect("a port");
+    let region = contenders::dogpile(port, *multiplex == "true").region;
     println!("ready");
     let mut lines = std::io::stdin().lines();
     let mut next = move || lines.next().map(|line| line.expect("a line"));

@@ -11,7 +11,7 @@ use dogpile::Source;
 use self::contenders::{BACKGROUND, Contender, EXPIRATION, MOKA, STALE, contenders};
 use self::creator::{CREATION, Creator, closest};
 use self::pace::{CALLERS, EVERY, SPAN};
-use crate::peers::how;
+use crate::plugins::how;
 use crate::report::{Spread, Table};
 
 const RUNS: u64 = 3;

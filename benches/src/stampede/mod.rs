@@ -6,7 +6,7 @@ mod tasks;
 mod threads;
 
 use self::herd::{CREATION, Herd};
-use crate::peers::how;
+use crate::plugins::how;
 use crate::report::{Spread, Table};
 
 const CAPACITY: usize = 10_000;

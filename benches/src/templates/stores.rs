@@ -6,7 +6,8 @@ use dogpile::{Host, RegionConfig, SerializerKind, TemplatesConfig};
 use dogpile_templates::ViewCache;
 use tempfile::TempDir;
 
-use crate::redis::Server;
+use crate::redis;
+use crate::server::Server;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -39,7 +40,7 @@ impl Stores {
             .region(region("memory"))
             .region(dbm);
         let mut regions = vec!["memory", "dbm"];
-        let server = match Server::start() {
+        let server = match redis::start() {
             Ok(server) => {
                 let redis = region("redis")
                     .argument("host", "127.0.0.1")

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
-use dogpile_net::stream::Place;
+use dogpile_net::endpoint::Place;
 use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};
@@ -78,7 +79,7 @@ impl TryFrom<OneOrMany> for Addresses {
                 .any(|other| other.place == address.place)
             {
                 return Err(format!(
-                    "{} is there twice: give it a weight",
+                    "{} is there twice: name it once, with a weight if it is to have more keys",
                     address.place
                 ));
             }
@@ -136,7 +137,7 @@ fn parse(text: &str) -> Result<(Place, Option<u32>), String> {
             host,
             rest.strip_prefix(':').or(rest.is_empty().then_some("")),
         ),
-        None if bare.matches(':').count() > 2 => (bare, Some("")),
+        None if is_ipv6(bare) => (bare, Some("")),
         None => match bare.split_once(':') {
             Some((host, rest)) => (host, Some(rest)),
             None => (bare, Some("")),
@@ -144,15 +145,14 @@ fn parse(text: &str) -> Result<(Place, Option<u32>), String> {
     };
     let wrong = || {
         format!(
-            "\"{text}\" is no server: write \"HOST:PORT\", \"HOST:PORT:WEIGHT\" or \"unix:/PATH\""
+            "\"{text}\" is no server: write \"HOST:PORT\", \"HOST:PORT:WEIGHT\", \"[IPV6]:PORT\" or \"unix:/PATH\", and \
+             several in a list"
         )
     };
-    let mut numbers = rest
-        .ok_or_else(wrong)?
-        .split(':')
-        .filter(|part| !part.is_empty());
+    let rest = rest.ok_or_else(wrong)?;
+    let mut numbers = rest.split(':').filter(|_| !rest.is_empty());
     let (port, weight, more) = (numbers.next(), numbers.next(), numbers.next());
-    let is_host = !host.is_empty() && !host.contains(['/', ' ', ',', '@']);
+    let is_host = !host.is_empty() && !host.contains(|c: char| "/,@".contains(c) || c <= ' ');
     if !is_host || more.is_some() {
         return Err(wrong());
     }
@@ -168,6 +168,12 @@ fn parse(text: &str) -> Result<(Place, Option<u32>), String> {
         .map(|weight| weight.parse().map_err(|_| wrong()))
         .transpose()?;
     Ok((Place::Tcp(host.to_owned(), port), weight))
+}
+
+/// Whether it is an address of IPv6, perhaps with the interface that it is on.
+fn is_ipv6(text: &str) -> bool {
+    let address = text.split_once('%').map_or(text, |(address, _)| address);
+    address.parse::<Ipv6Addr>().is_ok()
 }
 
 impl JsonSchema for Addresses {
@@ -224,7 +230,11 @@ mod tests {
             ("inet:cache:1", tcp("cache", 1, 1)),
             ("inet6:[::1]:1", tcp("::1", 1, 1)),
             ("[::1]", tcp("::1", 11211, 1)),
+            ("::1", tcp("::1", 11211, 1)),
+            ("fe80::1", tcp("fe80::1", 11211, 1)),
             ("fe80::1:2", tcp("fe80::1:2", 11211, 1)),
+            ("fe80::1%eth0", tcp("fe80::1%eth0", 11211, 1)),
+            ("[fe80::1]:2:3", tcp("fe80::1", 2, 3)),
         ] {
             assert_eq!(read(text).unwrap().0, [address], "{text}");
         }
@@ -260,6 +270,11 @@ mod tests {
             "a:1,b:1",
             "unix:cache",
             "[::1]x",
+            "::1:11211",
+            "cache::3",
+            "a:1:",
+            "a:1:2:3",
+            "a\t:1",
         ] {
             let error = read(wrong).unwrap_err().to_string();
             assert!(error.contains(wrong), "{wrong}: {error}");

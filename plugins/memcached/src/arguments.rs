@@ -77,7 +77,11 @@ pub enum PythonClient {
 /// Those of pylibmc's behaviors that place keys. `tcp_nodelay` and `verify_keys` are always on, and its times and what
 /// becomes of dead servers are arguments of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(crate = "serde", deny_unknown_fields)]
+#[serde(
+    crate = "serde",
+    deny_unknown_fields,
+    expecting = "a table such as { ketama = true }"
+)]
 #[schemars(crate = "schemars")]
 pub struct Behaviors {
     /// 100 points of each server on a ring, by `hash`.

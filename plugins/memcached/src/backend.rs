@@ -3,16 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_net::doubtful::Doubtful;
+use dogpile_net::endpoint::{Endpoint, Place};
 use dogpile_net::seconds::Seconds;
-use dogpile_net::stream::{Endpoint, Place};
-use dogpile_net::tls::{self, Files};
+use dogpile_net::tls::{Files, Tls};
 use dogpile_plugin_api::{
     Backend, Error, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, Mutex, Result, Value,
 };
-use rustls::ClientConfig;
-use rustls::client::Resumption;
 
-use crate::arguments::{MemcachedArguments, Tls, TlsFiles};
+use crate::arguments::{self, MemcachedArguments, TlsFiles};
 use crate::command::{Command, Item, Store, When};
 use crate::deletions;
 use crate::exchange::Retries;
@@ -26,7 +24,7 @@ use crate::servers::Servers;
 use crate::target::{Login, Protocol, Target};
 use crate::token;
 use crate::ttl;
-use crate::values::{self, Form};
+use crate::values::{self, Form, LARGEST};
 
 /// The backend `memcached`: in the place of python-memcached and pymemcache.
 pub type Memcached = Backed<PythonMemcached>;
@@ -88,16 +86,13 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        let texts = checked(keys)?;
-        let items = self.servers.call().get(&texts)?;
-        let items = keys.iter().zip(items);
-        Ok(items
-            .map(|(key, item)| item.map(|item| value(key, item)))
-            .collect())
+        let items = self.servers.call().get_what_can_be(&checked(keys)?)?;
+        Ok(values(keys, items))
     }
 
     fn get_multi_fresh(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        self.get_multi(keys)
+        let items = self.servers.call().get(&checked(keys)?)?;
+        Ok(values(keys, items))
     }
 
     fn set(&self, key: &Key, value: &Value) -> Result<()> {
@@ -221,12 +216,11 @@ fn servers(arguments: &MemcachedArguments, ways: Ways) -> Result<Servers> {
             endpoint: Endpoint {
                 place: address.place.clone(),
                 tls: tls.clone(),
-                tls_argument: "tls",
+                connect_timeout: arguments.socket_connect_timeout.duration(),
                 keepalive: arguments.socket_keepalive,
             },
             protocol: ways.protocol,
             login: login.clone(),
-            connect_timeout: arguments.socket_connect_timeout.duration(),
         };
         Ok(Server::new(target, most, dead_retry))
     });
@@ -243,12 +237,12 @@ fn servers(arguments: &MemcachedArguments, ways: Ways) -> Result<Servers> {
     })
 }
 
-fn tls(tls: Option<&Tls>) -> Result<Option<Arc<ClientConfig>>> {
+fn tls(tls: Option<&arguments::Tls>) -> Result<Option<Tls>> {
     let none = TlsFiles::default();
     let files = match tls {
-        None | Some(Tls::Is(false)) => return Ok(None),
-        Some(Tls::Is(true)) => &none,
-        Some(Tls::With(files)) => files,
+        None | Some(arguments::Tls::Is(false)) => return Ok(None),
+        Some(arguments::Tls::Is(true)) => &none,
+        Some(arguments::Tls::With(files)) => files,
     };
     let files = Files {
         tls: "tls",
@@ -256,11 +250,9 @@ fn tls(tls: Option<&Tls>) -> Result<Option<Arc<ClientConfig>>> {
         certificate: ("tls.certificate", files.certificate.as_deref()),
         key: ("tls.key", files.key.as_deref()),
     };
-    let mut config = Arc::unwrap_or_clone(tls::config(&files)?);
     // memcached gives tickets, and a fatal alert to who comes back with one and a certificate. Connections are kept here,
     // so that few would.
-    config.resumption = Resumption::disabled();
-    Ok(Some(Arc::new(config)))
+    Ok(Some(Tls::new(&files)?.without_resumption()))
 }
 
 fn checked<'k>(keys: &'k [Key<'_>]) -> Result<Vec<&'k str>> {
@@ -273,11 +265,22 @@ fn value(key: &Key<'_>, item: Item) -> Value {
     Value::with(&Metadata::default(), *key, values::read(item))
 }
 
+fn values(keys: &[Key<'_>], items: Vec<Option<Item>>) -> Vec<Option<Value>> {
+    let items = keys.iter().zip(items);
+    items
+        .map(|(key, item)| item.map(|item| value(key, item)))
+        .collect()
+}
+
 fn bytes(value: &Value) -> Result<&[u8]> {
-    value.as_bytes().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Refused,
+    let refused = |why| Error::new(ErrorKind::Refused, why);
+    match value.as_bytes() {
+        Some(bytes) if bytes.len() > LARGEST => Err(refused(
+            "no server holds a value of more than 1 GiB: store it in parts",
+        )),
+        Some(bytes) => Ok(bytes),
+        None => Err(refused(
             "an object of the program cannot be stored in a server",
-        )
-    })
+        )),
+    }
 }

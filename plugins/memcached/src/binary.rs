@@ -1,9 +1,10 @@
 //! The binary protocol.
 
 use crate::command::{Command, Item, Outcome, Refusal, Reply, Store, When};
-use crate::connection::{Connection, numbers};
+use crate::connection::{Connection, FULL, numbers};
 use crate::failure::{Answer, Failure};
 use crate::target::Login;
+use crate::values::LARGEST;
 
 const REQUEST: u8 = 0x80;
 const RESPONSE: u8 = 0x81;
@@ -28,8 +29,8 @@ const MORE: u16 = 0x21;
 const UNKNOWN: u16 = 0x81;
 const OUT_OF_MEMORY: u16 = 0x82;
 
-/// No server holds longer ones, in bytes.
-const LONGEST: usize = 1 << 30;
+/// A reply has no more bytes beside its value.
+const EXTRA: usize = 1024;
 
 /// SASL, by the mechanism PLAIN.
 pub(crate) fn log_in(on: &mut Connection, login: &Login) -> Answer<()> {
@@ -165,7 +166,7 @@ struct Head {
 
 impl Head {
     fn write(&self, out: &mut Vec<u8>, extras: &[u8], key: &str, value: &[u8]) {
-        // Keys were looked at before, and no server takes longer values.
+        // Keys and values were looked at before.
         let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let key_length = u16::try_from(key.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&[REQUEST, self.command]);
@@ -201,6 +202,9 @@ impl Response {
 
     fn read_any(on: &mut Connection) -> Answer<Self> {
         let head = on.bytes::<24>()?;
+        if FULL.starts_with(&head) {
+            return Err(Failure::Full);
+        }
         let [
             magic,
             command,
@@ -225,7 +229,7 @@ impl Response {
             u32::from_be_bytes([b3, b2, b1, b0]) as usize,
             usize::from(extras),
         );
-        if magic != RESPONSE || body > LONGEST || extras + key > body {
+        if magic != RESPONSE || body > LARGEST + EXTRA || extras + key > body {
             return Err(Failure::Nonsense);
         }
         let flags = match extras {

@@ -70,6 +70,10 @@ pub(crate) struct Item {
 pub(crate) enum Refusal {
     TooLarge,
     OutOfMemory,
+    /// It cannot tell whether something is still what it was.
+    Unnumbered,
+    /// It is another of the servers too.
+    Twin,
     Other(String),
 }
 
@@ -118,6 +122,10 @@ impl Refusal {
             Self::OutOfMemory => String::from(
                 "has no memory left and evicts nothing: raise its `-m`, or start it without `-M`",
             ),
+            Self::Unnumbered => String::from(
+                "does without compare-and-set, and locks need it: start it without `-C`, or set `distributed_lock = false`",
+            ),
+            Self::Twin => String::from("is in `url` by another name too: name each server once"),
             Self::Other(said) => format!("refused: {said}"),
         }
     }

@@ -1,6 +1,6 @@
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dogpile_net::pool::Pooled;
 use dogpile_net::stream::Stream;
@@ -22,11 +22,9 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Of the next command.
     number: u32,
-    used: Instant,
+    /// Whether a part of the replies to what was sent last has come.
+    has_begun: bool,
 }
-
-/// A connection that was idle for longer is looked at before it is used: the server may have closed it.
-const IDLE: Duration = Duration::from_millis(50);
 
 /// What is read at once, in bytes.
 const READ: usize = 16 * 1024;
@@ -36,6 +34,9 @@ const KEPT: usize = 64 * 1024;
 
 /// No line of the text protocol is longer, in bytes.
 const LINE: usize = 2048;
+
+/// What a server says in either protocol to who is one too many, before it closes the connection.
+pub(crate) const FULL: &[u8] = b"ERROR Too many open connections";
 
 /// A value is believed in so many bytes at a time.
 const BELIEVED: usize = 1 << 20;
@@ -48,9 +49,7 @@ pub(crate) fn numbers(first: u32) -> impl Iterator<Item = u32> {
 impl Connection {
     /// Connects and logs in; within the time to connect, and by the deadline.
     pub(crate) fn open(target: &Target, deadline: Instant) -> Answer<Self> {
-        let now = Instant::now();
-        let connected = deadline.min(now + target.connect_timeout);
-        let stream = Stream::connect(&target.endpoint, connected).map_err(Failure::Connect)?;
+        let stream = Stream::connect(&target.endpoint, deadline).map_err(Failure::Connect)?;
         let mut connection = Self {
             stream,
             protocol: target.protocol,
@@ -58,9 +57,8 @@ impl Connection {
             unused: 0..0,
             outgoing: Vec::new(),
             number: 0,
-            used: now,
+            has_begun: false,
         };
-        connection.begin(deadline);
         if let Some(login) = &target.login {
             match target.protocol {
                 Protocol::Text => text::log_in(&mut connection, login)?,
@@ -77,13 +75,13 @@ impl Connection {
 
     /// The last reply has come.
     pub(crate) fn rest(&mut self) {
-        self.used = Instant::now();
         self.outgoing.shrink_to(KEPT);
     }
 
     /// Sends all at once, and gives the number of the first.
     pub(crate) fn send(&mut self, commands: &[&Command]) -> Answer<u32> {
         let first = self.take_numbers(commands.len() + 1);
+        self.has_begun = false;
         self.outgoing.clear();
         match self.protocol {
             Protocol::Text => text::write(&mut self.outgoing, commands, first)?,
@@ -95,10 +93,16 @@ impl Connection {
 
     /// The replies to what was sent, in its order.
     pub(crate) fn receive(&mut self, commands: &[&Command], first: u32) -> Answer<Vec<Outcome>> {
-        match self.protocol {
+        let outcomes = match self.protocol {
             Protocol::Text => text::read(self, commands, first),
             Protocol::Binary => binary::read(self, commands, first),
-        }
+        };
+        outcomes.map_err(|failure| match failure {
+            Failure::Broken(error) if error.kind() == ErrorKind::TimedOut && self.has_begun => {
+                Failure::Slow
+            }
+            failure => failure,
+        })
     }
 
     /// Sends what is no command.
@@ -135,7 +139,12 @@ impl Connection {
                 let end = start + looked_at + length;
                 self.unused.start = end + 1;
                 let line = &self.incoming[start..end];
-                return line.strip_suffix(b"\r").ok_or(Failure::Nonsense);
+                let line = line.strip_suffix(b"\r").ok_or(Failure::Nonsense)?;
+                return if line == FULL {
+                    Err(Failure::Full)
+                } else {
+                    Ok(line)
+                };
             }
             looked_at = unused.len();
             if looked_at > LINE {
@@ -189,6 +198,7 @@ impl Connection {
         match self.stream.read(free).map_err(Failure::Broken)? {
             0 => Err(Failure::Broken(ErrorKind::UnexpectedEof.into())),
             read => {
+                self.has_begun = true;
                 self.unused.end += read;
                 Ok(())
             }
@@ -197,10 +207,6 @@ impl Connection {
 }
 
 impl Pooled for Connection {
-    fn is_usable(&self) -> bool {
-        self.used.elapsed() < IDLE || self.is_quiet()
-    }
-
     fn is_quiet(&self) -> bool {
         self.unused.is_empty() && self.stream.is_quiet()
     }

@@ -3,27 +3,34 @@
 use dogpile_plugin_api::{Error, Result};
 
 use crate::command::{Command, Item, Reply};
-use crate::found::find_all;
+use crate::found::find_each;
 use crate::keys;
 use crate::servers::Call;
 use crate::token::{Held, MARK};
 
-/// Marks the locks of these keys that anybody holds: what is being created under them is not stored.
+/// Marks the locks of these keys that anybody holds: what is being created under them is not stored. One that cannot be
+/// marked keeps none of the others from it.
 pub(crate) fn note(call: &Call<'_>, keys: &[&str]) -> Result<()> {
     // What has no room for a lock's name is locked by nobody.
     let names: Vec<String> = keys.iter().filter_map(|key| keys::lock(key).ok()).collect();
     let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut failed = None;
     while !names.is_empty() {
-        let found = find_all(call, &names)?;
         let mut marked = Vec::new();
-        for (name, found) in names.iter().zip(&found) {
-            for (at, item) in &found.on {
-                let item = item.as_ref();
+        for (name, found) in names.iter().zip(find_each(call, &names)) {
+            let on = match found {
+                Ok(found) => found.on,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    continue;
+                }
+            };
+            for (at, item) in on {
                 let unmarked =
                     item.filter(|item| Held::by(item).is_some_and(|held| !held.is_marked));
                 if let Some(Item { cas, .. }) = unmarked {
-                    let (key, bytes, cas) = (*name, MARK, *cas);
-                    marked.push((*at, Command::Append { key, bytes, cas }));
+                    let (key, bytes) = (*name, MARK);
+                    marked.push((at, Command::Append { key, bytes, cas }));
                 }
             }
         }
@@ -35,8 +42,12 @@ pub(crate) fn note(call: &Call<'_>, keys: &[&str]) -> Result<()> {
                 // Renewed, or marked by another: to be looked at again.
                 Ok(Ok(Reply::Present)) => again.push(command.key().to_owned()),
                 Ok(Ok(_)) => {}
-                Ok(Err(refusal)) => return Err(call.refused(at, &refusal)),
-                Err(failure) => return Err(call.failed(at, &failure)),
+                Ok(Err(refusal)) => {
+                    failed.get_or_insert_with(|| call.refused(at, &refusal));
+                }
+                Err(failure) => {
+                    failed.get_or_insert_with(|| call.failed(at, &failure));
+                }
             }
         }
         names.retain(|name| again.iter().any(|again| again == name));
@@ -46,5 +57,5 @@ pub(crate) fn note(call: &Call<'_>, keys: &[&str]) -> Result<()> {
             ));
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

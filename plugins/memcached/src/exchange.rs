@@ -1,13 +1,12 @@
 //! Commands for several servers, which are asked at once.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{Command, Outcome};
 use crate::failure::{Answer, Failure};
-use crate::server::{Live, Sent, Server};
+use crate::server::{InCall, Sent};
 
 /// What a command came to: a failure is that of all commands for that server.
 pub(crate) type Result = std::result::Result<Outcome, Rc<Failure>>;
@@ -38,8 +37,7 @@ const GRACE: Duration = Duration::from_millis(5);
 
 /// The commands for a server.
 struct Part<'c> {
-    server: &'c Server,
-    live: Arc<Live>,
+    server: &'c InCall<'c>,
     /// Where they are among all.
     places: Vec<usize>,
     commands: Vec<&'c Command<'c>>,
@@ -50,7 +48,7 @@ struct Part<'c> {
 /// Asks all of them, each of the server with that number, and gives what they came to in their order. Each server is
 /// asked for everything at once. Blocks until the deadline at most.
 pub(crate) fn exchange(
-    servers: &[Server],
+    servers: &[InCall<'_>],
     asked: &[(usize, &Command<'_>)],
     terms: Terms,
 ) -> Vec<Result> {
@@ -67,7 +65,6 @@ pub(crate) fn exchange(
         if !places.is_empty() {
             parts.push(Part {
                 server,
-                live: server.live(),
                 outcomes: Vec::with_capacity(commands.len()),
                 places,
                 commands,
@@ -82,8 +79,9 @@ pub(crate) fn exchange(
             .zip(sent)
             .map(|(part, sent)| sent.map(|sent| part.receive(sent, terms)))
             .collect();
+        // No connection is held any more: who waits for one with another in hand keeps those waiting who have it.
         for (part, received) in parts.iter_mut().zip(received) {
-            match received {
+            match received.map(|received| part.again(received, terms)) {
                 Some(Ok(outcomes)) => part.outcomes.extend(outcomes),
                 Some(Err(failure)) => {
                     part.failure = Some(failure.after(began.elapsed(), terms.share));
@@ -94,7 +92,7 @@ pub(crate) fn exchange(
     }
     let mut results: Vec<Option<Result>> = asked.iter().map(|_| None).collect();
     for part in parts {
-        part.server.heard(&part.live, part.failure.as_ref());
+        part.server.heard(part.failure.as_ref());
         let failure = part.failure.map(Rc::new);
         let mut outcomes = part.outcomes.into_iter();
         for place in part.places {
@@ -138,20 +136,23 @@ impl<'c> Part<'c> {
             if Instant::now() >= deadline {
                 return Err(Failure::NoTime);
             }
-            self.server.send(&self.live, commands, deadline)
+            self.server.send(commands, deadline)
         })
     }
 
-    /// Tries again what may succeed then.
     fn receive(&self, sent: Answer<Sent<'_>>, terms: Terms) -> Answer<Vec<Outcome>> {
+        let began = Instant::now();
+        let received = sent?.receive(self.next(), terms.deadline.max(began + GRACE));
+        // Others were read before: it was not read while it waited for that.
+        received.map_err(|failure| failure.after_reading(began.elapsed(), terms.share))
+    }
+
+    /// Tries again what may succeed then.
+    fn again(&self, mut received: Answer<Vec<Outcome>>, terms: Terms) -> Answer<Vec<Outcome>> {
         let Terms {
             retries, deadline, ..
         } = terms;
         let commands = self.next();
-        let receive = |sent: Answer<Sent<'_>>| {
-            sent.and_then(|sent| sent.receive(commands, deadline.max(Instant::now() + GRACE)))
-        };
-        let mut received = receive(sent);
         for _ in 0..retries.attempts {
             let again = received.as_ref().is_err_and(|failure| {
                 failure.is_passing()
@@ -161,11 +162,12 @@ impl<'c> Part<'c> {
             if !again || Instant::now() + retries.pause >= deadline {
                 break;
             }
-            self.live.drop_ended();
+            self.server.live().drop_ended();
             if !retries.pause.is_zero() {
                 thread::sleep(retries.pause);
             }
-            received = receive(self.server.send(&self.live, commands, deadline));
+            let sent = self.server.send(commands, deadline);
+            received = self.receive(sent, terms);
         }
         received
     }

@@ -14,12 +14,16 @@ pub(crate) enum Failure {
     Connect(io::Error),
     /// The connection broke, or the time was over.
     Broken(io::Error),
+    /// The time was over while the reply came.
+    Slow,
     /// What came is not what such a call is answered with.
     Nonsense,
     /// The server does not let us in. It said so.
     Login(String),
     /// The server does not do such things at all. It said so.
     Rejected(String),
+    /// The server takes no more connections. It said so.
+    Full,
     /// No connection is lent.
     Unlent(Unlent),
     /// The time of the call was over before the server had its share of it.
@@ -44,7 +48,10 @@ impl Failure {
 
     /// Whether the server may have done what it was asked for.
     pub(crate) fn leaves_doubt(&self) -> bool {
-        matches!(self, Self::Broken(_) | Self::Nonsense | Self::NoTime)
+        matches!(
+            self,
+            Self::Broken(_) | Self::Slow | Self::Nonsense | Self::NoTime
+        )
     }
 
     /// The same of a server that was asked for so long only. It is not to be blamed for a time that another took.
@@ -58,6 +65,14 @@ impl Failure {
             failure => failure,
         }
     }
+
+    /// The same of a server whose reply was read for so long only.
+    pub(crate) fn after_reading(self, read: Duration, share: Duration) -> Self {
+        match self {
+            Self::Slow if read < share => Self::NoTime,
+            failure => failure,
+        }
+    }
 }
 
 /// Ends a sentence that begins with the server.
@@ -66,6 +81,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Connect(error) => write!(f, "cannot be reached: {}", Told(error)),
             Self::Broken(error) => write!(f, "did not answer: {}", Told(error)),
+            Self::Slow => f.write_str(
+                "was still answering when the time was over: raise `socket_timeout`, or ask for less at once",
+            ),
             Self::Nonsense => f.write_str(
                 "answered with what is no such reply: is it memcached, does it speak that protocol, and is TLS on at \
                  both ends or none (`tls`)?",
@@ -78,9 +96,12 @@ impl fmt::Display for Failure {
                 f,
                 "does not know that: is it memcached, of version 1.6 or later? It says: {said}"
             ),
+            Self::Full => f.write_str(
+                "has as many connections as it takes: raise its `-c`, or lower `max_connections` in the programs that share it",
+            ),
             Self::Unlent(unlent) => unlent.fmt(f),
             Self::NoTime => f.write_str(
-                "had no time to answer: `socket_timeout` was nearly over when it was asked",
+                "had no time to answer: `socket_timeout` was nearly over when its turn came",
             ),
             Self::Down(why, left) => write!(
                 f,
@@ -98,9 +119,10 @@ impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(error) = self;
         match error.kind() {
-            io::ErrorKind::TimedOut => {
-                f.write_str("it took longer than `socket_timeout` or `socket_connect_timeout`")
-            }
+            io::ErrorKind::TimedOut => f.write_str(
+                "it took longer than `socket_timeout` or `socket_connect_timeout`; if it always does, see that it speaks \
+                 that protocol, and that TLS is on at both ends or none (`tls`)",
+            ),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe => f.write_str(

@@ -58,6 +58,11 @@ pub(crate) fn find(call: &Call<'_>, name: &str) -> Result<Found> {
 
 /// As `find`, of many.
 pub(crate) fn find_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<Found>> {
+    find_each(call, names).into_iter().collect()
+}
+
+/// As `find`, of each of many.
+pub(crate) fn find_each(call: &Call<'_>, names: &[&str]) -> Vec<Result<Found>> {
     let commands: Vec<_> = names.iter().map(|name| Command::Get(name)).collect();
     let homes: Vec<_> = names.iter().map(|name| call.homes(name)).collect();
     let asked: Vec<_> = commands
@@ -77,10 +82,11 @@ pub(crate) fn find_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<Found>> {
                 Err(failure) => failed = Some(call.failed(*at, &failure)),
             }
         }
-        if on.is_empty() {
-            return Err(failed.unwrap_or_else(|| call.none_is_up()));
-        }
-        all.push(Found { on });
+        all.push(if on.is_empty() {
+            Err(failed.unwrap_or_else(|| call.none_is_up()))
+        } else {
+            Ok(Found { on })
+        });
     }
-    Ok(all)
+    all
 }

@@ -117,10 +117,15 @@ fn round(call: &Call<'_>, entries: &[&Entry<'_>]) -> Result<Vec<Option<Guarded>>
         }
     }
     let asked: Vec<_> = removed.iter().map(|(at, command)| (*at, command)).collect();
-    for ((at, _), answer) in asked.iter().zip(call.ask_at(&asked)) {
+    let mut unremoved = None;
+    for ((at, command), answer) in asked.iter().zip(call.ask_at(&asked)) {
         if let Err(failure) = answer {
-            return Err(call.failed(*at, &failure));
+            call.missed(*at, command.key());
+            unremoved.get_or_insert_with(|| call.failed(*at, &failure));
         }
+    }
+    if let Some(error) = unremoved {
+        return Err(error);
     }
     looked?;
     match failed {

@@ -21,7 +21,7 @@ impl Health {
     /// Whether to ask it now; else why not, and for how long. After its time one caller is let through, and the others
     /// some time later if nobody told how that went.
     pub(crate) fn may_be_asked(&self, trial: Duration) -> Result<(), (String, Duration)> {
-        if !self.is_down.load(Ordering::Relaxed) {
+        if !self.is_down() {
             return Ok(());
         }
         let mut down = self.down.lock();
@@ -36,9 +36,14 @@ impl Health {
         Ok(())
     }
 
+    /// Whether it failed, and has not answered since.
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
+    }
+
     /// It answered. Whether that is news.
     pub(crate) fn answered(&self) -> bool {
-        if !self.is_down.load(Ordering::Relaxed) {
+        if !self.is_down() {
             return false;
         }
         let mut down = self.down.lock();
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(health.may_be_asked(TRIAL), Ok(()));
         assert!(health.failed(String::from("went"), TRIAL));
         assert!(!health.failed(String::from("is gone"), TRIAL));
+        assert!(health.is_down());
         let (why, left) = health.may_be_asked(TRIAL).unwrap_err();
         assert_eq!(why, "is gone");
         assert!(left <= TRIAL);
@@ -81,6 +87,7 @@ mod tests {
         assert!(!health.answered());
         health.failed(String::from("went"), TRIAL);
         assert!(health.answered());
+        assert!(!health.is_down());
         assert!(!health.answered());
         assert_eq!(health.may_be_asked(TRIAL), Ok(()));
     }

@@ -7,7 +7,7 @@ use parking_lot::Mutex as Shared;
 
 use crate::command::{Command, Reply};
 use crate::keys;
-use crate::locks::{Locks, give_up};
+use crate::locks::Locks;
 use crate::pace::{Pace, Seen};
 use crate::token::{self, Held};
 use crate::ttl;
@@ -118,7 +118,9 @@ impl Mutex for KeyMutex {
     fn release(&self, lease: Lease) -> Result<()> {
         let name = keys::lock(&self.key)?;
         let call = self.locks.servers.call();
-        give_up(&call, &name, &token::text(&lease.token))
+        let (ttl, _) = ttl::lease(Duration::from_millis(lease.tag));
+        self.locks
+            .release(&call, &name, &token::text(&lease.token), ttl)
     }
 
     fn is_locked(&self) -> Result<bool> {

@@ -23,8 +23,8 @@
 //!
 //! | argument | default | meaning |
 //! |---|---|---|
-//! | `url` | none: it must be given | the servers, one or a list: each `"HOST:PORT"`, `"HOST:PORT:WEIGHT"`, `"unix:/PATH"`, `["HOST:PORT", WEIGHT]` or `{ server = "HOST:PORT", weight = WEIGHT }`; without a port it is 11211. Their order matters, and how their names are written |
-//! | `username`, `password` | none | who logs in: by SASL (PLAIN) in the binary protocol, else as memcached's `-Y` wants it |
+//! | `url` | none: it must be given | the servers, one or a list: each `"HOST:PORT"`, `"HOST:PORT:WEIGHT"`, `"[IPV6]:PORT"`, `"unix:/PATH"`, `["HOST:PORT", WEIGHT]` or `{ server = "HOST:PORT", weight = WEIGHT }`; without a port it is 11211. Their order matters, and how their names are written |
+//! | `username`, `password` | none | who logs in: by SASL (PLAIN) in the binary protocol, else as memcached's `-Y` wants it; a server that wants no login is an error |
 //! | `tls` | `false` | whether to speak TLS: `true`, or `{ ca = FILE, certificate = FILE, key = FILE }`, PEM files of the authorities that may have signed the servers' certificates (default: the system's), and of our own certificate and its key for servers that want one. Certificates are always checked |
 //! | `socket_timeout` | 3 s | how long a call may take at most, with the wait for a connection and connecting |
 //! | `socket_connect_timeout` | 1 s | how long connecting to a server may take of that |
@@ -68,7 +68,9 @@
 //!   lock is 5 bytes longer, so with `distributed_lock` a key has 245 at most.
 //! - Each key is where Python's client puts it, for as long as all servers are up. `memcached` does as that client does
 //!   while one is down, and asks another. `memcached_ketama` gives an error for the keys of a server that is down, as
-//!   pylibmc does. `memcached_binary` reads the first server that is up and has the key, and stores on all that are up.
+//!   pylibmc does; of many keys that are read at once, these are missing. `memcached_binary` reads the first server that is
+//!   up and has the key, and stores on all that are up. The host goes on with the servers that are up, however often others
+//!   fail.
 //! - `get_multi` and the like send each server everything at once, and all servers before any answer is read.
 //! - Of all processes one creates a key at a time. The lock is dogpile.cache's: `add` of the key `_lock` and the value's,
 //!   here with a token and an end, and only who has the token moves or removes it. It is renewed while a creation goes on,
@@ -84,7 +86,8 @@
 //!   time. A connection that failed is not used again, and each reply repeats the number of its command, so that a late
 //!   one is never taken for that of another. The servers need not be there when the region opens.
 //! - A server that fails is left alone for `dead_retry`, so that not every call waits for it; after that one call tries it.
-//!   What this process changed or deleted meanwhile is deleted there before anything else is asked of it.
+//!   What this process changed or deleted meanwhile is deleted there before anything else is asked of it: up to 100,000
+//!   keys, in several calls if one has no time for all.
 //! - `ping` is answered if any server answers. Passwords are shown nowhere.
 //!
 //! # What is not
@@ -106,7 +109,9 @@
 //!   may both have it; one of these is kept out by either.
 //! - `clear` is refused: memcached can only forget everything, with all locks. Invalidate the region.
 //! - A value that a server holds no longer, since another did not fit, is a miss. One that is too large, or that a server
-//!   without memory refuses, is an error, and what was there before may be gone.
+//!   without memory refuses, is an error, and what was there before may be gone. One of more than 1 GiB is not sent, and
+//!   more than 256 MiB are neither compressed nor inflated.
+//! - Servers that were started with `-C` hold values and no locks: they cannot tell whose a lock is when it is given up.
 //! - The crate `memcache` has a client for the text protocol, which this uses the codec of, and not the rest: its
 //!   connections know neither TLS nor Unix sockets, dial and ask within times of their own rather than within one, look a
 //!   server's name up once, and give up all that follows a value that is refused among many.

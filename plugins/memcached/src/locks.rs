@@ -5,7 +5,7 @@ use std::time::Duration;
 use dogpile_net::doubtful::Doubtful;
 use dogpile_plugin_api::{Error, HostContext, Result};
 
-use crate::command::{Command, Reply, Store, When};
+use crate::command::{Command, Refusal, Reply, Store, When};
 use crate::found::{Standing, find};
 use crate::placement::Placement;
 use crate::servers::{Call, Servers};
@@ -73,59 +73,86 @@ impl Locks {
         })
     }
 
-    /// Takes a lock on all servers that are up, of which the first one decides.
-    fn take_everywhere(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<bool> {
-        let command = self.store(name, token.as_bytes(), ttl, When::Absent);
+    /// Takes a lock on all servers that are up, of which the first one decides. `is_doubtful`: it may have been taken where
+    /// that was not told.
+    fn take_everywhere(
+        call: &Call<'_>,
+        command: &Command<'_>,
+        token: &str,
+        is_doubtful: &mut bool,
+    ) -> Result<bool> {
+        let name = command.key();
         let mut homes = call.homes(name).into_iter();
         let mut failed = None;
         loop {
             let Some(at) = homes.next() else {
                 return Err(failed.unwrap_or_else(|| call.none_is_up()));
             };
-            match call.ask_at(&[(at, &command)]).pop() {
+            match call.ask_at(&[(at, command)]).pop() {
+                Some(Ok(Ok(Reply::Done(0)))) => return Err(unnumbered(call, at, name, token)),
                 Some(Ok(Ok(Reply::Done(_)))) => break,
                 Some(Ok(Ok(_))) => return Ok(false),
                 Some(Ok(Err(refusal))) => failed = Some(call.refused(at, &refusal)),
                 Some(Err(failure)) => {
-                    if failure.leaves_doubt() {
-                        self.doubt(name, token, ttl);
-                    }
+                    *is_doubtful |= failure.leaves_doubt();
                     failed = Some(call.failed(at, &failure));
                 }
                 None => {}
             }
         }
-        let asked: Vec<_> = homes.map(|at| (at, &command)).collect();
-        let answers = call.ask_at(&asked);
-        if answers
-            .iter()
-            .any(|answer| matches!(answer, Ok(Ok(Reply::Present))))
-        {
-            // Somebody took it there while that server was the first.
-            give_up(call, name, token)?;
-            return Ok(false);
+        let asked: Vec<_> = homes.map(|at| (at, command)).collect();
+        let mut refusing = Vec::new();
+        for ((at, _), answer) in asked.iter().zip(call.ask_at(&asked)) {
+            match answer {
+                Ok(Ok(Reply::Present)) => refusing.push(*at),
+                Ok(_) => {}
+                Err(failure) => *is_doubtful |= failure.leaves_doubt(),
+            }
         }
-        Ok(true)
+        if refusing.is_empty() {
+            return Ok(true);
+        }
+        // Somebody took it there while that server was the first, or it is a server that has been asked already.
+        let outcome = find(call, name).and_then(|found| {
+            let mut ours = found.of(token).map(|(at, _)| at);
+            let twin = ours.find(|at| refusing.contains(at));
+            give_up(call, name, token)?;
+            twin.map_or(Ok(false), |at| Err(call.refused(at, &Refusal::Twin)))
+        });
+        *is_doubtful |= outcome.is_err();
+        outcome
     }
 
     pub(crate) fn take(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<bool> {
-        if let Placement::All(_) = self.servers.placement {
-            return self.take_everywhere(call, name, token, ttl);
-        }
         let command = self.store(name, token.as_bytes(), ttl, When::Absent);
-        let Some(result) = call.ask(&[command]).pop() else {
-            return Err(call.none_is_up());
-        };
-        match result {
-            Ok((_, Ok(reply))) => Ok(matches!(reply, Reply::Done(_))),
-            Ok((at, Err(refusal))) => Err(call.refused(at, &refusal)),
-            Err(trouble) => {
-                if trouble.leaves_doubt {
-                    self.doubt(name, token, ttl);
+        let mut is_doubtful = false;
+        let outcome = match self.servers.placement {
+            Placement::All(_) => Self::take_everywhere(call, &command, token, &mut is_doubtful),
+            _ => match call.ask(&[command]).pop() {
+                Some(Ok((at, Ok(Reply::Done(0))))) => Err(unnumbered(call, at, name, token)),
+                Some(Ok((_, Ok(reply)))) => Ok(matches!(reply, Reply::Done(_))),
+                Some(Ok((at, Err(refusal)))) => Err(call.refused(at, &refusal)),
+                Some(Err(trouble)) => {
+                    is_doubtful = trouble.leaves_doubt;
+                    Err(trouble.error)
                 }
-                Err(trouble.error)
-            }
+                None => Err(call.none_is_up()),
+            },
+        };
+        // Who has it, has it wherever it was taken.
+        if is_doubtful && !matches!(outcome, Ok(true)) {
+            self.doubt(name, token, ttl);
         }
+        outcome
+    }
+
+    /// Gives the lock up that the token had. If that fails, it is tried again before the lock is taken the next time.
+    pub(crate) fn release(&self, call: &Call<'_>, name: &str, token: &str, ttl: u32) -> Result<()> {
+        let released = give_up(call, name, token);
+        if released.is_err() {
+            self.doubt(name, token, ttl);
+        }
+        released
     }
 
     fn doubt(&self, name: &str, token: &str, ttl: u32) {
@@ -133,7 +160,7 @@ impl Locks {
         self.doubtful.add(name, token.to_owned(), lease);
     }
 
-    /// Gives the lock up if a call took it whose reply did not come: nobody holds it then.
+    /// Gives the lock up if a call took it, or gave it up, whose reply did not come: nobody holds it then.
     pub(crate) fn give_up_doubtful(&self, call: &Call<'_>, name: &str) -> Result<()> {
         while let Some(token) = self.doubtful.first(name) {
             give_up(call, name, &token)?;
@@ -141,6 +168,13 @@ impl Locks {
         }
         Ok(())
     }
+}
+
+/// Gives up what was taken where a lock that is somebody else's by then cannot be told from one's own: a server with `-C`
+/// gives what it stores no numbers. The error that says so.
+fn unnumbered(call: &Call<'_>, at: usize, name: &str, token: &str) -> Error {
+    let error = give_up(call, name, token).err();
+    error.unwrap_or_else(|| call.refused(at, &Refusal::Unnumbered))
 }
 
 /// Tries all of it.
@@ -165,7 +199,7 @@ fn do_all(call: &Call<'_>, commands: &[(usize, Command<'_>)]) -> Did {
 }
 
 /// Gives a lock up where the token has it.
-pub(crate) fn give_up(call: &Call<'_>, name: &str, token: &str) -> Result<()> {
+fn give_up(call: &Call<'_>, name: &str, token: &str) -> Result<()> {
     while !token.is_empty() {
         let found = find(call, name)?;
         let deletions: Vec<_> = found

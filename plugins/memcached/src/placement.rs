@@ -1,6 +1,6 @@
 //! On which server a key is, as Python's clients have it.
 
-use dogpile_net::stream::Place;
+use dogpile_net::endpoint::Place;
 
 use crate::address::{Address, PORT};
 use crate::arguments::{Behaviors, Hash, PythonClient};

@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,12 @@ pub(crate) struct Server {
     /// How long it is left alone after a failure.
     dead_retry: Duration,
     live: PerProcess<Live>,
+}
+
+/// A server within a call of the backend's, which asks the system only once in which process it is.
+pub(crate) struct InCall<'s> {
+    pub(crate) server: &'s Server,
+    live: OnceCell<Arc<Live>>,
 }
 
 /// What a process knows of it.
@@ -48,31 +55,50 @@ impl Server {
         }
     }
 
-    pub(crate) fn live(&self) -> Arc<Live> {
+    fn live(&self) -> Arc<Live> {
         self.live.get(|| Live::new(self.most))
+    }
+
+    pub(crate) fn close(&self) {
+        self.live().pool.close();
+    }
+}
+
+impl<'s> InCall<'s> {
+    pub(crate) fn new(server: &'s Server) -> Self {
+        Self {
+            server,
+            live: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        self.live.get_or_init(|| self.server.live())
+    }
+
+    /// Whether it failed, and has not answered since.
+    pub(crate) fn is_down(&self) -> bool {
+        self.live().health.is_down()
     }
 
     /// Whether to ask it now. A caller who is told so is to ask it.
     pub(crate) fn may_be_asked(&self) -> Answer<()> {
-        let asked = self.live().health.may_be_asked(self.target.connect_timeout);
+        let trial = self.server.target.endpoint.connect_timeout;
+        let asked = self.live().health.may_be_asked(trial);
         asked.map_err(|(why, left)| Failure::Down(why, left))
     }
 
     /// Sends all at once. Blocks for a connection.
-    pub(crate) fn send<'l>(
-        &self,
-        live: &'l Live,
-        commands: &[&Command],
-        deadline: Instant,
-    ) -> Answer<Sent<'l>> {
+    pub(crate) fn send(&self, commands: &[&Command], deadline: Instant) -> Answer<Sent<'_>> {
         let surely = !commands.iter().all(|command| command.is_repeatable());
-        let mut loan = live.pool.lend(deadline, surely).map_err(Failure::Unlent)?;
+        let lent = self.live().pool.lend(deadline, surely);
+        let mut loan = lent.map_err(Failure::Unlent)?;
         let mut connection = match loan.take() {
             Some(mut connection) => {
                 connection.begin(deadline);
                 connection
             }
-            None => Connection::open(&self.target, deadline)?,
+            None => Connection::open(&self.server.target, deadline)?,
         };
         let first = connection.send(commands)?;
         Ok(Sent {
@@ -83,8 +109,8 @@ impl Server {
     }
 
     /// Hears how a call went.
-    pub(crate) fn heard(&self, live: &Live, failure: Option<&Failure>) {
-        let target = &self.target;
+    pub(crate) fn heard(&self, failure: Option<&Failure>) {
+        let (live, target) = (self.live(), &self.server.target);
         match failure {
             None => {
                 if live.health.answered() {
@@ -93,16 +119,15 @@ impl Server {
             }
             Some(failure) if failure.is_about_server() => {
                 live.drop_ended();
-                if live.health.failed(failure.to_string(), self.dead_retry) {
+                if live
+                    .health
+                    .failed(failure.to_string(), self.server.dead_retry)
+                {
                     warn!("the server {target} {failure}");
                 }
             }
             Some(_) => {}
         }
-    }
-
-    pub(crate) fn close(&self) {
-        self.live().pool.close();
     }
 }
 

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use crate::command::{Command, Item, Outcome, Refusal, Reply};
 use crate::exchange::{self, Retries, Terms, exchange};
 use crate::failure::Failure;
 use crate::placement::Placement;
-use crate::server::Server;
+use crate::server::{InCall, Server};
 
 /// The servers, and which keys are where.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Servers {
 /// again.
 pub(crate) struct Call<'s> {
     servers: &'s Servers,
+    all: Vec<InCall<'s>>,
     deadline: Instant,
     /// By server, whether it is asked; unknown until it matters.
     states: RefCell<Vec<Option<State>>>,
@@ -44,6 +46,7 @@ impl Servers {
     pub(crate) fn call(&self) -> Call<'_> {
         Call {
             servers: self,
+            all: self.all.iter().map(InCall::new).collect(),
             deadline: Instant::now() + self.timeout,
             states: RefCell::new(self.all.iter().map(|_| None).collect()),
         }
@@ -53,7 +56,7 @@ impl Servers {
     pub(crate) fn ping(&self) -> Result<()> {
         let call = self.call();
         let asked: Vec<_> = (0..self.all.len()).map(|at| (at, &Command::Ping)).collect();
-        let results = exchange(&self.all, &asked, call.terms(call.deadline));
+        let results = exchange(&call.all, &asked, call.terms(call.deadline));
         let mut failed = None;
         for (at, result) in results.into_iter().enumerate() {
             match result {
@@ -96,32 +99,34 @@ impl Call<'_> {
         if let Some(state) = &self.states.borrow()[at] {
             return state.clone();
         }
-        let asked = self.servers.all[at].may_be_asked().map_err(Rc::new);
+        let asked = self.all[at].may_be_asked().map_err(Rc::new);
         let state = asked.and_then(|()| self.make_up(at));
         self.states.borrow_mut()[at] = Some(state.clone());
         state
     }
 
-    /// Deletes what a server has of keys whose changes it missed.
+    /// Deletes what a server has of keys whose changes it missed. Blocks while another call does.
     fn make_up(&self, at: usize) -> State {
-        let live = self.servers.all[at].live();
-        let keys = live.missed.take();
-        if keys.is_empty() {
+        let live = self.all[at].live();
+        if !live.missed.is_any() {
             return Ok(());
         }
+        let turn = live.missed.turn(self.deadline).ok_or(Failure::NoTime)?;
+        let keys = turn.take();
         let deletions = keys.iter().map(|key| Command::Delete { key, cas: None });
         let deletions: Vec<_> = deletions.collect();
         let asked: Vec<_> = deletions.iter().map(|deletion| (at, deletion)).collect();
-        let answers = exchange(&self.servers.all, &asked, self.terms(self.deadline));
-        match answers.into_iter().find_map(std::result::Result::err) {
-            None => Ok(()),
-            Some(failure) => {
-                for key in &keys {
-                    live.missed.add(key);
-                }
-                Err(failure)
+        let answers = exchange(&self.all, &asked, self.terms(self.deadline));
+        let mut made_up = Ok(());
+        for (key, answer) in keys.iter().zip(answers) {
+            // Those that are done need not be done again: there may be more of them than there is time for in one call.
+            if let Err(failure) = answer {
+                live.missed.add(key);
+                made_up = Err(failure);
             }
         }
+        turn.end();
+        made_up
     }
 
     /// The servers that have that key too, or would if they were not down, and were not told of a change, will be.
@@ -148,11 +153,11 @@ impl Call<'_> {
 
     /// What a server has under that key is to be deleted before it is asked the next time.
     pub(crate) fn missed(&self, at: usize, key: &str) {
-        self.servers.all[at].live().missed.add(key);
+        self.all[at].live().missed.add(key);
     }
 
     fn terms(&self, deadline: Instant) -> Terms {
-        let servers = u32::try_from(self.servers.all.len()).unwrap_or(u32::MAX);
+        let servers = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         Terms {
             retries: self.servers.retries,
             deadline,
@@ -184,7 +189,7 @@ impl Call<'_> {
             .filter(|(_, state)| state.is_ok())
             .map(|(asked, _)| *asked)
             .collect();
-        let results = exchange(&self.servers.all, &up, self.terms(deadline));
+        let results = exchange(&self.all, &up, self.terms(deadline));
         let mut known = self.states.borrow_mut();
         for ((at, _), result) in up.iter().zip(&results) {
             if let Err(failure) = result
@@ -220,7 +225,7 @@ impl Call<'_> {
                     results[place] = Some(Err(Trouble::surely(self.none_is_up())));
                 }
             }
-            let others = usize::from(placement.moves() && self.servers.all.len() > 1);
+            let others = usize::from(placement.moves() && self.all.len() > 1);
             let answers = self.ask_until(&asked, self.part(others));
             for ((place, (at, _)), answer) in places.into_iter().zip(asked).zip(answers) {
                 results[place] = Some(match answer {
@@ -254,21 +259,34 @@ impl Call<'_> {
         results
     }
 
-    /// What is under these keys.
+    /// What is under these keys. An error if any cannot be read.
     pub(crate) fn get(&self, keys: &[&str]) -> Result<Vec<Option<Item>>> {
+        self.get_each(keys)?.into_iter().collect()
+    }
+
+    /// As `get`, of those that can be read; an error if none can.
+    pub(crate) fn get_what_can_be(&self, keys: &[&str]) -> Result<Vec<Option<Item>>> {
+        let items = self.get_each(keys)?;
+        if items.iter().any(Result::is_ok) {
+            return Ok(items.into_iter().map(Result::unwrap_or_default).collect());
+        }
+        items.into_iter().collect()
+    }
+
+    fn get_each(&self, keys: &[&str]) -> Result<Vec<Result<Option<Item>>>> {
         let commands: Vec<_> = keys.iter().map(|key| Command::Get(key)).collect();
         if let Placement::All(_) = self.servers.placement {
-            return self.get_from_first(&commands);
+            let items = self.get_from_first(&commands)?;
+            return Ok(items.into_iter().map(Ok).collect());
         }
-        let mut items = Vec::with_capacity(keys.len());
-        for result in self.ask(&commands) {
-            items.push(match result.map_err(|trouble| trouble.error)? {
-                (_, Ok(Reply::Found(item))) => Some(item),
-                (_, Ok(_)) => None,
-                (at, Err(refusal)) => return Err(self.refused(at, &refusal)),
-            });
-        }
-        Ok(items)
+        let items = self.ask(&commands).into_iter().map(|asked| {
+            match asked.map_err(|trouble| trouble.error)? {
+                (_, Ok(Reply::Found(item))) => Ok(Some(item)),
+                (_, Ok(_)) => Ok(None),
+                (at, Err(refusal)) => Err(self.refused(at, &refusal)),
+            }
+        });
+        Ok(items.collect())
     }
 
     /// Of the first server that has them.
@@ -276,7 +294,7 @@ impl Call<'_> {
         let mut items: Vec<Option<Item>> = commands.iter().map(|_| None).collect();
         let mut missing: Vec<usize> = (0..commands.len()).collect();
         let (mut answered, mut failed) = (false, None);
-        for at in 0..self.servers.all.len() {
+        for at in 0..self.all.len() {
             if missing.is_empty() {
                 break;
             }
@@ -287,7 +305,7 @@ impl Call<'_> {
                 .iter()
                 .map(|place| (at, &commands[*place]))
                 .collect();
-            let answers = self.ask_until(&asked, self.part(self.servers.all.len() - at - 1));
+            let answers = self.ask_until(&asked, self.part(self.all.len() - at - 1));
             for (place, answer) in missing.clone().into_iter().zip(answers) {
                 match answer {
                     Ok(Ok(Reply::Found(item))) => items[place] = Some(item),
@@ -354,12 +372,16 @@ impl Call<'_> {
 
     /// The error for the host, which names the server.
     pub(crate) fn failed(&self, at: usize, failure: &Failure) -> Error {
-        let target = &self.servers.all[at].target;
-        Error::unavailable(format_args!("the server {target} {failure}"))
+        let target = &self.all[at].server.target;
+        let others = self.all.iter().enumerate();
+        let is_alone = others
+            .filter(|(other, _)| *other != at)
+            .all(|(_, other)| other.is_down());
+        error(is_alone, format_args!("the server {target} {failure}"))
     }
 
     pub(crate) fn refused(&self, at: usize, refusal: &Refusal) -> Error {
-        let target = &self.servers.all[at].target;
+        let target = &self.all[at].server.target;
         // The breaker is to stay closed: the server does other things.
         Error::new(
             ErrorKind::Refused,
@@ -368,17 +390,30 @@ impl Call<'_> {
     }
 
     pub(crate) fn none_is_up(&self) -> Error {
-        let down: Vec<String> = (0..self.servers.all.len())
+        let down: Vec<String> = (0..self.all.len())
             .filter_map(|at| {
                 let failure = self.state(at).err()?;
-                Some(format!("{} {failure}", self.servers.all[at].target))
+                Some(format!("{} {failure}", self.all[at].server.target))
             })
             .collect();
-        Error::unavailable(format_args!(
-            "no server is up that the key might be on: {}",
-            down.join("; ")
-        ))
+        let is_whole = down.len() == self.all.len();
+        let down = down.join("; ");
+        error(
+            is_whole,
+            format_args!("no server is up that the key might be on: {down}"),
+        )
     }
+}
+
+/// Of the backend as a whole, or of some keys, while servers are up that others may be on: if that came again and again,
+/// the host must not leave those alone too.
+fn error(is_whole: bool, message: impl fmt::Display) -> Error {
+    let kind = if is_whole {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Refused
+    };
+    Error::new(kind, message)
 }
 
 impl Trouble {

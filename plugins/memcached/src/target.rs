@@ -1,8 +1,7 @@
 use std::fmt;
-use std::time::Duration;
 
+use dogpile_net::endpoint::Endpoint;
 use dogpile_net::secret::Secret;
-use dogpile_net::stream::Endpoint;
 
 /// A server, and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -10,7 +9,6 @@ pub(crate) struct Target {
     pub(crate) endpoint: Endpoint,
     pub(crate) protocol: Protocol,
     pub(crate) login: Option<Login>,
-    pub(crate) connect_timeout: Duration,
 }
 
 /// How commands are written.

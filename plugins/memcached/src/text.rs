@@ -10,8 +10,23 @@ use crate::connection::{Connection, numbers};
 use crate::failure::{Answer, Failure};
 use crate::target::Login;
 
-/// What memcached's `-Y` wants before all else: the name of a key does not matter.
+/// What memcached's `-Y` wants before all else: the name of a key does not matter. A server without it would store the
+/// password under that for all to read, and is asked first.
 pub(crate) fn log_in(on: &mut Connection, login: &Login) -> Answer<()> {
+    on.send_bytes(|out| out.extend_from_slice(b"mn\r\n"))?;
+    match on.line()? {
+        b"CLIENT_ERROR unauthenticated" => {}
+        b"MN" => {
+            return Err(Failure::Login(String::from(
+                "it has no logins: leave `username` and `password` out, or start it with `-Y`",
+            )));
+        }
+        said => {
+            return Err(Failure::Rejected(
+                String::from_utf8_lossy(said).into_owned(),
+            ));
+        }
+    }
     let (user, password) = (&login.username, login.password.reveal());
     let length = user.len() + 1 + password.len();
     on.send_bytes(|out| {

@@ -23,6 +23,9 @@ const PICKLE: [u8; 2] = [0x80, 2];
 /// No value of more bytes is compressed, or inflated.
 const MOST: usize = 256 << 20;
 
+/// No server holds a value of more bytes, whatever its `-I`.
+pub(crate) const LARGEST: usize = 1 << 30;
+
 /// How values are written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
@@ -53,7 +56,7 @@ pub(crate) fn read(item: Item) -> Vec<u8> {
     let mut value = if flags & COMPRESSED == 0 {
         item.bytes
     } else {
-        inflated(item.bytes)
+        inflated(item.bytes, MOST)
     };
     // python-memcached writes pickles of protocol 0, which only the flag tells from other texts, and the host, which leaves
     // pickles alone, sees no flags.
@@ -63,13 +66,14 @@ pub(crate) fn read(item: Item) -> Vec<u8> {
     value
 }
 
-fn inflated(bytes: Vec<u8>) -> Vec<u8> {
+/// Whoever can write to the servers can make little into much.
+fn inflated(bytes: Vec<u8>, most: usize) -> Vec<u8> {
     let mut value = Vec::new();
-    let mut decoder = ZlibDecoder::new(&*bytes).take(MOST as u64 + 1);
+    let mut decoder = ZlibDecoder::new(&*bytes).take(most as u64 + 1);
     match decoder.read_to_end(&mut value) {
-        Ok(_) if value.len() <= MOST => value,
+        Ok(_) if value.len() <= most => value,
         Ok(_) => {
-            debug!("a value of more than {MOST} bytes is not inflated");
+            debug!("a value of more than {most} bytes is not inflated");
             bytes
         }
         Err(error) => {
@@ -135,6 +139,14 @@ mod tests {
             let compressed = compressed(b"(lp0\n.").unwrap();
             assert_eq!(read(item(&compressed, flags | 8)), b"\x80\x02(lp0\n.");
         }
+    }
+
+    #[test]
+    fn nothing_is_inflated_beyond_what_may_be() {
+        let bomb = compressed(&vec![0; 1_000_000]).unwrap();
+        assert!(bomb.len() < 10_000);
+        assert_eq!(inflated(bomb.clone(), 1_000_000).len(), 1_000_000);
+        assert_eq!(inflated(bomb.clone(), 999_999), bomb);
     }
 
     #[test]

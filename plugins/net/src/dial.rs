@@ -4,13 +4,15 @@ use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
+use crate::clock::left;
+
 /// Connects to the first of the host's addresses that answers.
-pub fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+pub(crate) fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = None;
     for address in (host, port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, left(deadline)?) {
@@ -23,7 +25,7 @@ pub fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
 
 /// Connects to a socket in the file system. A server that takes no connections any more keeps who connects waiting, for as
 /// long as the socket lets a write wait.
-pub fn unix(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+pub(crate) fn unix(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     let stream = UnixStream::from(socket);
@@ -39,16 +41,10 @@ pub fn unix(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
     }
 }
 
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(ErrorKind::TimedOut.into());
-    }
-    Ok(left)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rustix::net::{bind, listen};
 
     use super::*;

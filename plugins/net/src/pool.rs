@@ -1,18 +1,20 @@
 //! Connections that are lent and given back.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::clock::coarse_now;
+
 /// What a pool keeps.
 pub trait Pooled {
-    /// Whether it can be used after it rested. It may say yes without a look where that is likely.
-    fn is_usable(&self) -> bool;
-
     /// Whether it stands, with no reply that nobody waits for.
     fn is_quiet(&self) -> bool;
 }
+
+/// A connection whose last use began longer ago is looked at before it is used: the server may have closed it.
+pub const IDLE: Duration = Duration::from_millis(50);
 
 /// The connections to a server. The one that was used last is used next, so that no more are open than were ever needed
 /// at once.
@@ -25,7 +27,8 @@ pub struct Pool<C> {
 
 #[derive(Debug)]
 struct State<C> {
-    idle: Vec<C>,
+    /// Each with the time when its last loan began.
+    idle: Vec<(C, Instant)>,
     /// Those in use too.
     open: usize,
     closed: bool,
@@ -36,6 +39,7 @@ struct State<C> {
 #[derive(Debug)]
 pub struct Loan<'p, C> {
     pool: &'p Pool<C>,
+    began: Instant,
     connection: Option<C>,
 }
 
@@ -62,27 +66,29 @@ impl<C: Pooled> Pool<C> {
         }
     }
 
-    /// Blocks until there is a connection to be had, or the deadline. `surely`: one that rested is looked at.
+    /// Blocks until there is a connection to be had, or the deadline. `surely`: one that rested is looked at, however short
+    /// that was.
     pub fn lend(&self, deadline: Instant, surely: bool) -> Result<Loan<'_, C>, Unlent> {
         let mut state = self.state.lock();
         loop {
             if state.closed {
                 return Err(Unlent::Closed);
             }
-            let connection = state.idle.pop();
-            if connection.is_some() || state.open < self.most {
-                state.open += usize::from(connection.is_none());
+            let idle = state.idle.pop();
+            if idle.is_some() || state.open < self.most {
+                state.open += usize::from(idle.is_none());
                 drop(state);
+                let began = coarse_now();
+                let is_usable = |(found, before): &(C, Instant)| {
+                    let is_recent = began.saturating_duration_since(*before) < IDLE;
+                    (is_recent && !surely) || found.is_quiet()
+                };
                 // One that is not usable is replaced by who takes the loan.
+                let usable = idle.filter(is_usable);
                 return Ok(Loan {
                     pool: self,
-                    connection: connection.filter(|found| {
-                        if surely {
-                            found.is_quiet()
-                        } else {
-                            found.is_usable()
-                        }
-                    }),
+                    began,
+                    connection: usable.map(|(found, _)| found),
                 });
             }
             if Instant::now() >= deadline {
@@ -96,7 +102,7 @@ impl<C: Pooled> Pool<C> {
     pub fn drop_ended(&self) {
         let mut state = self.state.lock();
         let before = state.idle.len();
-        state.idle.retain(Pooled::is_quiet);
+        state.idle.retain(|(idle, _)| idle.is_quiet());
         state.open -= before - state.idle.len();
     }
 
@@ -128,7 +134,7 @@ impl<C> Drop for Loan<'_, C> {
     fn drop(&mut self) {
         let mut state = self.pool.state.lock();
         match self.connection.take() {
-            Some(connection) if !state.closed => state.idle.push(connection),
+            Some(connection) if !state.closed => state.idle.push((connection, self.began)),
             _ => state.open -= 1,
         }
         drop(state);
@@ -151,20 +157,14 @@ impl fmt::Display for Unlent {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::time::Duration;
-
     use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     /// Whether it stands.
     #[derive(Debug, PartialEq)]
     struct Fake(bool);
 
     impl Pooled for Fake {
-        fn is_usable(&self) -> bool {
-            true
-        }
-
         fn is_quiet(&self) -> bool {
             self.0
         }
@@ -186,6 +186,13 @@ mod tests {
         pool.lend(in_time(), false).unwrap();
     }
 
+    /// What rests was used then.
+    fn was_used(pool: &Pool<Fake>, then: Instant) {
+        for (_, used) in &mut pool.state.lock().idle {
+            *used = then;
+        }
+    }
+
     #[test]
     fn what_is_given_back_rests_and_a_panic_gives_the_right_back() {
         let pool = Pool::new(1);
@@ -196,11 +203,27 @@ mod tests {
         assert!(panicked.is_err());
         let mut loan = pool.lend(in_time(), false).unwrap();
         assert_eq!(loan.take(), None);
-        loan.give_back(Fake(false));
-        let mut loan = pool.lend(in_time(), false).unwrap();
-        assert_eq!(loan.take(), Some(Fake(false)));
-        loan.give_back(Fake(false));
-        assert_eq!(pool.lend(in_time(), true).unwrap().take(), None);
+        loan.give_back(Fake(true));
+        let mut loan = pool.lend(in_time(), true).unwrap();
+        assert_eq!(loan.take(), Some(Fake(true)));
+    }
+
+    #[test]
+    fn what_rested_for_long_is_looked_at_and_else_where_it_must_stand() {
+        let pool = Pool::new(1);
+        let now = coarse_now();
+        for (used, surely, is_lent) in [
+            (now, false, true),
+            (now, true, false),
+            (now.checked_sub(IDLE).unwrap(), false, false),
+        ] {
+            pool.lend(in_time(), false).unwrap().give_back(Fake(false));
+            // A recent use stays recent, however slow this is.
+            let later = if used == now { now + 20 * IDLE } else { used };
+            was_used(&pool, later);
+            let mut loan = pool.lend(in_time(), surely).unwrap();
+            assert_eq!(loan.take().is_some(), is_lent, "{surely}");
+        }
     }
 
     #[test]

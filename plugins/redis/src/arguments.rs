@@ -1,13 +1,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use dogpile_net::seconds::Seconds;
+use dogpile_net::secret::Secret;
 use dogpile_plugin_api::schemars;
 use dogpile_plugin_api::serde::{self, Deserialize};
 use dogpile_plugin_api::{Error, JsonSchema, Result};
 
 use crate::node::Node;
-use crate::seconds::Seconds;
-use crate::secret::Secret;
 
 /// The arguments of all backends here; each refuses those that are for others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use dogpile_net::doubtful::Doubtful;
 use dogpile_plugin_api::{
     Backend, Error, ErrorKind, Guarded, HostContext, Key, Lease, Metadata, Mutex, Result, Value,
 };
@@ -11,7 +12,6 @@ use redis::Cmd;
 use crate::arguments::RedisArguments;
 use crate::clear::clear;
 use crate::connection::{Connection, accepted};
-use crate::doubtful::Doubtful;
 use crate::failure::{Answer, Failure};
 use crate::guard::{Entry, found, get, is_no_value, set, stored};
 use crate::kinds::{BySentinels, InCluster, Kind, OneServer};

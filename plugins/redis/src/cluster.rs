@@ -1,18 +1,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dogpile_net::endpoint::Place;
+use dogpile_net::per_process::PerProcess;
 use dogpile_plugin_api::tracing::{debug, info};
 use dogpile_plugin_api::{Error, Result};
 
 use crate::failure::{CLUSTERED, Failure};
 use crate::inquiry::{Informants, Inquiry, Knowledge, share};
-use crate::per_process::PerProcess;
 use crate::redirect::Redirect;
 use crate::server::Server;
 use crate::servers::{Next, Servers};
 use crate::slot_map::SlotMap;
 use crate::slots::slot;
-use crate::target::{Place, Target};
+use crate::target::Target;
 use crate::topology::{Topology, ask};
 
 /// The masters of a cluster, each of which has some of the slots.
@@ -44,7 +45,7 @@ impl Cluster {
         let (mut places, mut doubtful) = (Vec::new(), Vec::new());
         let masters = known.into_iter().flat_map(SlotMap::masters);
         for (server, is_doubtful) in masters {
-            let place = server.target.place.clone();
+            let place = server.target.endpoint.place.clone();
             if is_doubtful {
                 doubtful.push(place);
             } else {
@@ -93,7 +94,7 @@ impl Cluster {
     /// The server in that place: a known one, with its connections, or a new one.
     fn at(&self, place: &Place, known: Option<&SlotMap>) -> Arc<Server> {
         let mut servers = known.into_iter().flat_map(SlotMap::servers);
-        match servers.find(|server| server.target.place == *place) {
+        match servers.find(|server| server.target.endpoint.place == *place) {
             Some(server) => Arc::clone(server),
             None => Arc::new(Server::new(
                 &CLUSTERED,
@@ -218,7 +219,7 @@ impl Servers for Cluster {
     }
 
     fn failed(&self, server: &Arc<Server>, slot: Option<u16>, failure: &Failure) -> Next {
-        let by = &server.target.place;
+        let by = &server.target.endpoint.place;
         match (Redirect::of(failure, by), slot) {
             (Some(Redirect::Moved(place)), Some(slot)) => {
                 let told = self.told(&place, |map, owner| {
@@ -329,17 +330,8 @@ mod tests {
     }
 
     fn cluster(nodes: [&Node; 2]) -> Cluster {
-        let target = Target {
-            place: nodes[0].place.clone(),
-            tls: None,
-            username: None,
-            password: None,
-            database: 0,
-            connect_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(20),
-            keepalive: false,
-            multiplex: false,
-        };
+        let times = r#"{ "socket_timeout": 20, "socket_connect_timeout": 5 }"#;
+        let target = Target::new(&serde_json::from_str(times).unwrap()).unwrap();
         let places = nodes.map(|node| node.place.clone());
         Cluster::new(places.into(), target, 1)
     }
@@ -349,7 +341,7 @@ mod tests {
     fn master_is(cluster: &Cluster, slot: u16, node: &Node) -> Arc<Server> {
         let deadline = Instant::now() + cluster.timeout();
         let server = cluster.writing(Some(slot), deadline).unwrap();
-        assert_eq!(server.target.place, node.place);
+        assert_eq!(server.target.endpoint.place, node.place);
         server
     }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io;
 
+use dogpile_net::pool::Unlent;
 use dogpile_plugin_api::{Error, ErrorKind};
 use redis::ServerError;
 
@@ -20,10 +21,8 @@ pub(crate) enum Failure {
     Nonsense,
     /// The server answered that it does not do that. The connection is as good as before.
     Refused(ServerError),
-    /// All connections are in use, and none became free in time.
-    Busy(usize),
-    /// After `close`.
-    Closed,
+    /// No connection is lent.
+    Unlent(Unlent),
 }
 
 impl Failure {
@@ -38,8 +37,7 @@ impl Failure {
             Self::Broken(error) => Self::Broken(same(error)),
             Self::Nonsense => Self::Nonsense,
             Self::Refused(error) => Self::Refused(error.clone()),
-            Self::Busy(most) => Self::Busy(*most),
-            Self::Closed => Self::Closed,
+            Self::Unlent(unlent) => Self::Unlent(*unlent),
         }
     }
 
@@ -70,7 +68,7 @@ impl Failure {
     /// Whether the server was not reached, or is not one, for now, that does such things: another may do it.
     pub(crate) fn did_nothing(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Closed => true,
+            Self::Connect(_) | Self::Unlent(Unlent::Closed) => true,
             _ => self.said().is_some_and(|(code, _)| {
                 [
                     "READONLY",
@@ -180,12 +178,7 @@ impl fmt::Display for Phrased<'_> {
                 party.what, party.ssl
             ),
             Failure::Refused(error) => refused(f, error, party),
-            Failure::Busy(most) => write!(
-                f,
-                "has all {most} connections in use, and none became free within `socket_timeout`: raise \
-                 `max_connections`"
-            ),
-            Failure::Closed => f.write_str("is not asked any more: the backend is closed"),
+            Failure::Unlent(unlent) => unlent.fmt(f),
         }
     }
 }
@@ -307,8 +300,9 @@ pub(crate) fn refused_with(line: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use dogpile_net::endpoint::Place;
+
     use super::*;
-    use crate::target::Place;
 
     const SCRIPT: &str = "Error running script (call to f_6b6163a06c1a7cf1d690fee5224d07e3171b7239): @user_script:2: \
                           @user_script: 2: ";

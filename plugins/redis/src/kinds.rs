@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use dogpile_net::endpoint::Place;
 use dogpile_plugin_api::{Error, Result};
 
 use crate::arguments::{ClusterLock, RedisArguments};
@@ -7,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::names::Layout;
 use crate::sentinels::Sentinels;
 use crate::servers::{Servers, Single};
-use crate::target::{Place, Target};
+use crate::target::Target;
 
 /// How a backend finds its servers.
 pub(crate) trait Kind: 'static {
@@ -106,7 +107,7 @@ impl Kind for InCluster {
                 "a cluster has the database 0 alone: leave the number out, and tell regions apart by `key_prefix`",
             ));
         }
-        let places = match (&arguments.startup_nodes, &node.place) {
+        let places = match (&arguments.startup_nodes, &node.endpoint.place) {
             (Some(_), _) if arguments.url.is_some() => {
                 return Err(Error::argument(
                     "startup_nodes",

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use dogpile_net::doubtful::Doubtful;
 use dogpile_plugin_api::{Error, HostContext, Lease, Mutex, Result};
 use redis::Value;
 
-use crate::doubtful::Doubtful;
 use crate::failure::Failure;
 use crate::names::{Layout, Names};
 use crate::script::{RELEASE, RENEW, Script, number};

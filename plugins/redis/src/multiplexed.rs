@@ -4,15 +4,16 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dogpile_net::clock::coarse_now;
+use dogpile_net::halves::{Receiving, Sending};
+use dogpile_net::pool::IDLE;
+use dogpile_net::socket::Closer;
 use parking_lot::Mutex;
 
-use crate::clock::coarse_now;
 use crate::failure::{Answer, Failure};
-use crate::halves::{Receiving, Sending};
 use crate::replies::Replies;
 use crate::shared_call::{Duty, SharedCall, Turned};
-use crate::socket::Closer;
-use crate::wire::{IDLE, Wire};
+use crate::wire::Wire;
 
 /// A connection on which the calls of many callers are under way at once. The server answers them in their order.
 ///
@@ -343,8 +344,11 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
+    use dogpile_net::endpoint::Place;
+    use dogpile_net::pool::Unlent;
+
     use super::*;
-    use crate::target::{Place, Target};
+    use crate::target::Target;
 
     /// A connection, and the server's end of it.
     fn connected() -> (Multiplexed, std::net::TcpStream) {
@@ -375,7 +379,7 @@ mod tests {
 
     fn answer(on: &Multiplexed, call: &SharedCall, time: Duration) -> Answer<Vec<u8>> {
         let replies = on.replies(call, within(time));
-        let mut replies = replies.map_err(|Gone| Failure::Closed)??;
+        let mut replies = replies.map_err(|Gone| Failure::Unlent(Unlent::Closed))??;
         let next = replies.next()?.ok_or(Failure::Nonsense)?;
         Ok(replies.get(next).to_vec())
     }

@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
+use dogpile_net::pool::Unlent;
 use parking_lot::{Condvar, Mutex};
 
 use crate::connection::{Connection, Exchange};
@@ -82,7 +83,7 @@ impl Multiplexer {
         let mut state = self.state.lock();
         loop {
             if state.is_closed {
-                return Err(Failure::Closed);
+                return Err(Failure::Unlent(Unlent::Closed));
             }
             match &state.current {
                 Some(current) if current.is_usable() => return Ok(Arc::clone(current)),
@@ -108,7 +109,7 @@ impl Multiplexer {
         let mut state = self.state.lock();
         state.failure = made.as_ref().err().map(Failure::shared);
         if state.is_closed {
-            return Err(Failure::Closed);
+            return Err(Failure::Unlent(Unlent::Closed));
         }
         state.current = made.as_ref().ok().map(Arc::clone);
         drop(state);

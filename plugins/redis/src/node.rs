@@ -1,10 +1,9 @@
 use std::borrow::Cow;
 
+use dogpile_net::endpoint::Place;
 use dogpile_plugin_api::JsonSchema;
 use dogpile_plugin_api::schemars::{Schema, SchemaGenerator, json_schema};
 use dogpile_plugin_api::serde::{self, Deserialize};
-
-use crate::target::Place;
 
 /// Where a sentinel or a node of a cluster is: `"HOST:PORT"`, `["HOST", PORT]` or `{ host = "HOST", port = PORT }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -1,5 +1,6 @@
+use dogpile_net::endpoint::Place;
+
 use crate::failure::Failure;
-use crate::target::Place;
 
 /// What a node of a cluster says that does not have the keys.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use dogpile_net::endpoint::Place;
 use dogpile_plugin_api::{Error, Result};
 use redis::Value;
 
 use crate::connection::{Connection, accepted};
 use crate::failure::{Answer, Failure};
-use crate::target::{Place, Target};
+use crate::target::Target;
 use crate::wire::Wire;
 
 /// The servers of a service, as a sentinel sees them.

@@ -2,17 +2,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use dogpile_net::endpoint::Place;
+use dogpile_net::per_process::PerProcess;
 use dogpile_plugin_api::tracing::{debug, info, warn};
 use dogpile_plugin_api::{Error, Result};
 
 use crate::failure::{Failure, WATCHED};
 use crate::inquiry::{Informants, Inquiry, Knowledge, left, share};
 use crate::known::{Known, Wanted};
-use crate::per_process::PerProcess;
 use crate::sentinel::{all_failed, ask, is_master};
 use crate::server::Server;
 use crate::servers::{Next, Servers};
-use crate::target::{Place, Target};
+use crate::target::Target;
 
 /// The servers of a service that sentinels watch: the master stores, the replicas read.
 pub(crate) struct Sentinels {
@@ -105,7 +106,7 @@ impl Sentinels {
         let replicas = if self.read_from_replicas {
             let places = replicas
                 .iter()
-                .filter(|place| **place != master.target.place);
+                .filter(|place| **place != master.target.endpoint.place);
             places
                 .map(|place| self.at(place, reading.clone()))
                 .collect()
@@ -134,7 +135,7 @@ impl Sentinels {
         place: &Place,
         mut servers: impl Iterator<Item = &'k Arc<Server>>,
     ) -> Arc<Server> {
-        match servers.find(|server| server.target.place == *place) {
+        match servers.find(|server| server.target.endpoint.place == *place) {
             Some(server) => Arc::clone(server),
             None => Arc::new(Server::new(
                 &WATCHED,

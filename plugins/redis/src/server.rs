@@ -1,12 +1,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use dogpile_net::per_process::PerProcess;
 use dogpile_plugin_api::{Error, Result};
 
 use crate::calls::Calls;
 use crate::connection::Connection;
 use crate::failure::{Answer, Failure, Party};
-use crate::per_process::PerProcess;
 use crate::target::Target;
 use crate::watch::Watch;
 

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dogpile_net::endpoint::Place;
+
 use crate::inquiry::Knowledge;
 use crate::server::Server;
 use crate::slots::SLOTS;
-use crate::target::Place;
 use crate::topology::Topology;
 
 /// Which server has which slots.
@@ -47,7 +48,7 @@ impl SlotMap {
             let known = map.owners.iter();
             let server = known
                 .map(|owner| &owner.server)
-                .find(|server| server.target.place == range.master)
+                .find(|server| server.target.endpoint.place == range.master)
                 .map_or_else(|| at(&range.master), Arc::clone);
             let owner = map.owner(&server);
             for slot in range.slots {

@@ -1,36 +1,24 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
+use dogpile_net::endpoint::{Endpoint, Place};
+use dogpile_net::secret::Secret;
+use dogpile_net::tls::{Files, Tls};
 use dogpile_plugin_api::{Error, Result};
 use redis::{ConnectionAddr, IntoConnectionInfo};
-use rustls::ClientConfig;
 
 use crate::arguments::RedisArguments;
-use crate::secret::Secret;
-use crate::tls;
 
 /// A server, and how it is spoken to.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub(crate) place: Place,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) endpoint: Endpoint,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
     pub(crate) database: u32,
-    pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) keepalive: bool,
     /// Whether all callers share one connection.
     pub(crate) multiplex: bool,
-}
-
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Tcp(String, u16),
-    Unix(PathBuf),
 }
 
 /// What a URL says.
@@ -97,14 +85,16 @@ impl Target {
         }
         let ssl = url.ssl || arguments.ssl == Some(true);
         Ok(Self {
-            tls: tls(arguments, ssl, &url.place)?,
-            place: url.place,
+            endpoint: Endpoint {
+                tls: tls(arguments, ssl, &url.place)?,
+                place: url.place,
+                connect_timeout: arguments.socket_connect_timeout.duration(),
+                keepalive: arguments.socket_keepalive,
+            },
             username,
             password,
             database: once("db", arguments.db, url.database)?.unwrap_or(0),
-            connect_timeout: arguments.socket_connect_timeout.duration(),
             timeout: arguments.socket_timeout.duration(),
-            keepalive: arguments.socket_keepalive,
             multiplex: arguments.multiplex,
         })
     }
@@ -114,31 +104,31 @@ impl Target {
         let username = arguments.sentinel_username.clone();
         let password = arguments.sentinel_password.clone();
         has_password("sentinel_password", username.as_ref(), password.as_ref())?;
-        let [authorities, certificate, key] = files(arguments).map(|(_, file)| file);
         let tls = match arguments.sentinel_ssl {
-            Some(true) => Some(tls::config(authorities, certificate, key)?),
+            Some(true) => Some(Tls::new(&files("sentinel_ssl", arguments))?),
             _ => None,
         };
         let timeout = arguments.sentinel_timeout().duration();
         Ok(Self {
-            place: Place::Tcp(String::new(), 0),
-            tls,
+            endpoint: Endpoint {
+                place: Place::Tcp(String::new(), 0),
+                tls,
+                connect_timeout: timeout,
+                keepalive: false,
+            },
             username,
             password,
             database: 0,
-            connect_timeout: timeout,
             timeout,
-            keepalive: false,
             multiplex: false,
         })
     }
 
     /// Another in that place, which is spoken to alike.
     pub(crate) fn at(&self, place: Place) -> Self {
-        Self {
-            place,
-            ..self.clone()
-        }
+        let mut target = self.clone();
+        target.endpoint.place = place;
+        target
     }
 }
 
@@ -157,23 +147,20 @@ fn has_password(
     Ok(())
 }
 
-/// The files for TLS, by the arguments that name them.
-fn files(arguments: &RedisArguments) -> [(&'static str, Option<&Path>); 3] {
-    [
-        ("ssl_ca_certs", arguments.ssl_ca_certs.as_deref()),
-        ("ssl_certfile", arguments.ssl_certfile.as_deref()),
-        ("ssl_keyfile", arguments.ssl_keyfile.as_deref()),
-    ]
+/// The files for TLS, which that argument asks for.
+fn files<'a>(tls: &'static str, arguments: &'a RedisArguments) -> Files<'a> {
+    Files {
+        tls,
+        authorities: ("ssl_ca_certs", arguments.ssl_ca_certs.as_deref()),
+        certificate: ("ssl_certfile", arguments.ssl_certfile.as_deref()),
+        key: ("ssl_keyfile", arguments.ssl_keyfile.as_deref()),
+    }
 }
 
 /// The server's address, without secrets.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Place::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Place::Unix(path) => path.display().fmt(f),
-        }
+        self.endpoint.place.fmt(f)
     }
 }
 
@@ -203,11 +190,12 @@ fn once<T>(argument: &str, given: Option<T>, by_url: Option<T>) -> Result<Option
     Ok(given.or(by_url))
 }
 
-fn tls(arguments: &RedisArguments, ssl: bool, place: &Place) -> Result<Option<Arc<ClientConfig>>> {
-    let files = files(arguments);
+fn tls(arguments: &RedisArguments, ssl: bool, place: &Place) -> Result<Option<Tls>> {
+    let files = files("ssl", arguments);
     if !ssl {
         let is_for_sentinels = arguments.sentinel_ssl == Some(true);
-        return match files.iter().find(|(_, file)| file.is_some()) {
+        let named = [files.authorities, files.certificate, files.key];
+        return match named.iter().find(|(_, file)| file.is_some()) {
             Some((argument, _)) if !is_for_sentinels => Err(Error::argument(
                 *argument,
                 "it is for TLS, which is off: add `ssl = true`, or begin the URL with rediss://",
@@ -218,8 +206,7 @@ fn tls(arguments: &RedisArguments, ssl: bool, place: &Place) -> Result<Option<Ar
     if matches!(place, Place::Unix(_)) {
         return Err(Error::argument("ssl", "there is no TLS on a Unix socket"));
     }
-    let [authorities, certificate, key] = files.map(|(_, file)| file);
-    tls::config(authorities, certificate, key).map(Some)
+    Tls::new(&files).map(Some)
 }
 
 impl Url {

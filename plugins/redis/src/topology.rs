@@ -3,13 +3,14 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
+use dogpile_net::endpoint::Place;
 use redis::Value;
 
 use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
 use crate::redirect::announced;
 use crate::slots::SLOTS;
-use crate::target::{Place, Target};
+use crate::target::Target;
 use crate::wire::Wire;
 
 /// A cluster, as a node sees it.
@@ -44,7 +45,7 @@ pub(crate) fn ask(node: &Target, deadline: Instant) -> Answer<Topology> {
     };
     let ranges: Option<Vec<Range>> = ranges
         .iter()
-        .map(|range| self::range(range, &node.place))
+        .map(|range| self::range(range, &node.endpoint.place))
         .collect();
     let (is_ok, epoch) = match accepted(info) {
         Ok(info) => (

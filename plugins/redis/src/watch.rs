@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use dogpile_net::pool::Unlent;
+use dogpile_net::socket::Closer;
 use dogpile_plugin_api::tracing::{debug, info};
 use parking_lot::Mutex;
 use redis::{PushKind, ServerError, Value};
@@ -10,7 +12,6 @@ use redis::{PushKind, ServerError, Value};
 use crate::calls::Calls;
 use crate::connection::accepted;
 use crate::failure::{Answer, Failure};
-use crate::socket::Closer;
 use crate::target::Target;
 use crate::waiters::Waiters;
 use crate::wire::Wire;
@@ -159,7 +160,7 @@ impl Watch {
     fn link(&self) -> Answer<Option<i64>> {
         let mut state = self.shared.state.lock();
         if state.closed {
-            return Err(Failure::Closed);
+            return Err(Failure::Unlent(Unlent::Closed));
         }
         match &state.link {
             Link::Up { id, .. } => return Ok(Some(*id)),
@@ -184,7 +185,7 @@ impl Watch {
             return Ok(None);
         };
         if state.closed {
-            return Err(Failure::Closed);
+            return Err(Failure::Unlent(Unlent::Closed));
         }
         let shared = Arc::clone(&self.shared);
         let thread = thread::Builder::new().name(String::from("dogpile-redis"));

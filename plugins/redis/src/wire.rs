@@ -1,17 +1,16 @@
 use std::io::{ErrorKind, Read, Write};
-use std::mem;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use dogpile_net::halves::{Receiving, Sending};
+use dogpile_net::pool::Pooled;
+use dogpile_net::socket::Closer;
+use dogpile_net::stream::Stream;
 use redis::Value;
 
-use crate::clock::coarse_now;
 use crate::connection::{Connection, Exchange};
 use crate::failure::{Answer, Failure};
-use crate::halves::{Receiving, Sending};
 use crate::replies::{Replies, value};
-use crate::socket::Closer;
-use crate::stream::Stream;
 use crate::target::Target;
 
 /// A connection that one caller has at a time, who makes one call after the other. After a failure that does not keep it,
@@ -20,12 +19,8 @@ pub(crate) struct Wire {
     stream: Stream,
     replies: Replies,
     packed: Vec<u8>,
-    used: Instant,
     tracks_to: Option<i64>,
 }
-
-/// A connection whose last call began longer ago is looked at before it is used: the server may have closed it.
-pub(crate) const IDLE: Duration = Duration::from_millis(50);
 
 /// What is kept for packing commands, in bytes.
 const PACKED: usize = 256 * 1024;
@@ -33,17 +28,13 @@ const PACKED: usize = 256 * 1024;
 impl Wire {
     /// Connects and logs in; within the time to connect, and by the deadline.
     pub(crate) fn open(target: &Target, deadline: Instant) -> Answer<Self> {
-        let now = Instant::now();
-        let connected = deadline.min(now + target.connect_timeout);
-        let stream = Stream::connect(target, connected).map_err(Failure::Connect)?;
+        let stream = Stream::connect(&target.endpoint, deadline).map_err(Failure::Connect)?;
         let mut wire = Self {
             stream,
             replies: Replies::new(),
             packed: Vec::new(),
-            used: now,
             tracks_to: None,
         };
-        wire.begin(deadline);
         let mut commands = Vec::new();
         if let Some(password) = &target.password {
             let mut login = redis::cmd("AUTH");
@@ -77,18 +68,6 @@ impl Wire {
         self.packed.clear();
         self.packed.shrink_to(PACKED);
         self.replies.rest();
-    }
-
-    /// Whether it can be used after it rested.
-    pub(crate) fn is_usable(&mut self) -> bool {
-        let now = coarse_now();
-        let since = now.duration_since(mem::replace(&mut self.used, now));
-        since < IDLE || self.is_quiet()
-    }
-
-    /// Whether it stands, with no reply that nobody waits for.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.stream.is_quiet()
     }
 
     /// What ends it from another thread.
@@ -131,6 +110,12 @@ impl Wire {
                 Err(error) => return Err(Failure::Broken(error)),
             }
         }
+    }
+}
+
+impl Pooled for Wire {
+    fn is_quiet(&self) -> bool {
+        self.stream.is_quiet()
     }
 }
 

@@ -11,9 +11,15 @@ pub enum ViewCacheError {
     NoTemplateCache,
     /// The key has a part that cannot be one.
     Key(String),
+    /// The template has no such fragment.
+    #[cfg(feature = "askama")]
+    NoFragment(String),
     /// There is no such page; it is told by its render too.
     #[cfg(feature = "tera")]
     View(crate::ViewError),
+    /// MiniJinja has no such template; its error, which the render of the page ends with too.
+    #[cfg(feature = "minijinja")]
+    MiniJinja(std::sync::Arc<minijinja::Error>),
     /// The template cache decided that there is no such region, or the region's backend failed.
     Host(Error),
 }
@@ -42,8 +48,12 @@ impl fmt::Display for ViewCacheError {
                  [templates], or call `templates` on the host's builder",
             ),
             Self::Key(why) => f.write_str(why),
+            #[cfg(feature = "askama")]
+            Self::NoFragment(why) => f.write_str(why),
             #[cfg(feature = "tera")]
             Self::View(error) => error.fmt(f),
+            #[cfg(feature = "minijinja")]
+            Self::MiniJinja(error) => error.fmt(f),
             Self::Host(error) => error.fmt(f),
         }
     }
@@ -55,6 +65,8 @@ impl std::error::Error for ViewCacheError {
             Self::Host(error) => Some(error),
             #[cfg(feature = "tera")]
             Self::View(error) => Some(error),
+            #[cfg(feature = "minijinja")]
+            Self::MiniJinja(error) => Some(&**error),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 use dogpile::{Cached, Entry, Region, Templates};
 use dogpile_plugin_api::{Decision, TemplateEntry, TemplateEvent, TemplateOutcome};
 
-use super::{Part, Rendered, ViewCacheError};
+use super::{Part, Rendered, ViewCacheError, trace};
 
 /// Where a part is stored.
 pub(super) struct Place<'a> {
@@ -74,6 +74,10 @@ impl Part<'_> {
             Ok(Some(Decision::Cache(entry))) => (entry, false),
             Ok(Some(Decision::Refresh(entry))) => (entry, true),
             Ok(Some(_)) => return Err(TemplateOutcome::Bypassed),
+            Ok(None) if let Some(region) = self.default_region => {
+                let entry = self.with_request(|request| TemplateEntry::asked(request, region));
+                (entry, false)
+            }
             Ok(None) => {
                 // Not of this part alone: it is said once.
                 let why = ViewCacheError::NoTemplateCache;
@@ -131,6 +135,9 @@ impl Part<'_> {
         place: Option<&Place<'_>>,
         made: Result<Rendered, E>,
     ) -> Result<Rendered, E> {
+        if let Ok(rendered) = &made {
+            trace::record(self.named(), rendered.outcome());
+        }
         if let (Some(began), Ok(rendered), Some(host)) = (began, &made, self.observer()) {
             let entry = place.map(|place| &place.entry);
             let (region, key) = entry.map_or(("", ""), |entry| (&*entry.region, &*entry.key));

@@ -1,18 +1,40 @@
 //! What is the same for all template engines: from a page, block or fragment to its text, by way of the cache.
 
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+mod digest;
 mod elsewhere;
 mod error;
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
+mod expiration;
 mod fetch;
 mod key;
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
+mod page_call;
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
+mod page_options;
 mod part;
 mod regions;
 mod rendered;
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+pub(crate) mod scope;
 mod template;
+mod trace;
 mod view_cache;
+mod view_fragment;
 mod warnings;
 
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+pub(crate) use self::digest::Digester;
 pub use self::error::ViewCacheError;
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
+pub(crate) use self::expiration::{EXPIRATION, expiration};
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
+pub(crate) use self::page_call::PageCall;
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
+pub(crate) use self::page_options::PageOptions;
 pub use self::part::Part;
 pub use self::rendered::Rendered;
 pub use self::template::Template;
+pub use self::trace::{Trace, TracedPart};
 pub use self::view_cache::ViewCache;
+pub use self::view_fragment::ViewFragment;

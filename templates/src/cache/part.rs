@@ -4,7 +4,7 @@ use std::fmt;
 use dogpile::{Argument, Expiration, Invalidation, KeyArgument, Region};
 use dogpile_plugin_api::{TemplateEntry, TemplatePart, TemplateRequest, Text};
 
-use super::{Rendered, Template, ViewCache, ViewCacheError, key};
+use super::{Rendered, Template, ViewCache, ViewCacheError, key, trace};
 
 /// A page, block or fragment of a template, with what it varies by: one text in the cache.
 ///
@@ -24,6 +24,8 @@ pub struct Part<'a> {
     line: Option<usize>,
     key_parts: Vec<Cow<'a, str>>,
     region: Option<&'a str>,
+    /// Where it is kept while nothing decides.
+    pub(super) default_region: Option<&'a str>,
     expiration_time: Option<Expiration>,
     tags: Vec<String>,
     /// Whether it is cached, as far as the template says.
@@ -48,6 +50,7 @@ impl<'a> Part<'a> {
             line: None,
             key_parts: Vec::new(),
             region: template.region.as_deref(),
+            default_region: None,
             expiration_time: template.expiration_time,
             tags: Vec::new(),
             cached: template.enabled,
@@ -65,7 +68,7 @@ impl<'a> Part<'a> {
     }
 
     /// One more part of the key, as text.
-    #[cfg(feature = "tera")]
+    #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
     pub(crate) fn key_text(mut self, text: &'a str) -> Self {
         self.key_parts.push(text.into());
         self
@@ -93,6 +96,13 @@ impl<'a> Part<'a> {
     /// The region, if not the one that the template, or the template cache, says.
     pub fn region(mut self, region: &'a str) -> Self {
         self.region = Some(region);
+        self
+    }
+
+    /// The region in which it is kept also while the host has no template cache to decide of it. Without, it is rendered
+    /// each time then.
+    pub fn default_region(mut self, region: &'a str) -> Self {
+        self.default_region = Some(region);
         self
     }
 
@@ -202,6 +212,10 @@ impl<'a> Part<'a> {
         host.region(&entry.region).err()
     }
 
+    pub(super) fn named(&self) -> trace::Named<'_> {
+        (&self.template.name, self.kind, self.name)
+    }
+
     fn on_entry<T>(
         self,
         call: impl FnOnce(&Region, TemplateEntry) -> dogpile::Result<T>,
@@ -210,7 +224,10 @@ impl<'a> Part<'a> {
             return Err(ViewCacheError::Key(why));
         }
         let host = self.cache.host().ok_or(ViewCacheError::NoTemplateCache)?;
-        let entry = self.with_request(|request| host.key_for(request))?;
+        let entry = self.with_request(|request| {
+            let by_default = || Some(TemplateEntry::asked(request, self.default_region?));
+            Ok::<_, dogpile::Error>(host.key_for(request)?.or_else(by_default))
+        })?;
         let entry = entry.ok_or(ViewCacheError::NoTemplateCache)?;
         let region = self.cache.region(host, &entry.region)?;
         Ok(call(region, entry)?)

@@ -1,3 +1,4 @@
+use std::iter;
 use std::sync::OnceLock;
 
 use dogpile::{Region, Templates};
@@ -14,6 +15,12 @@ struct Known {
 }
 
 impl Regions {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Region> {
+        let first = self.0.get();
+        let known = iter::successors(first, |known| known.others.0.get());
+        known.map(|known| &known.region)
+    }
+
     /// The region, from the host if it was not used before.
     pub(super) fn get(&self, host: &Templates, name: &str) -> dogpile::Result<&Region> {
         let mut regions = self;

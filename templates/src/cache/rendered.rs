@@ -32,7 +32,7 @@ impl Rendered {
         }
     }
 
-    pub(super) fn uncached(text: String, outcome: TemplateOutcome) -> Self {
+    pub(crate) fn uncached(text: String, outcome: TemplateOutcome) -> Self {
         Self {
             text: Text::Own(text),
             outcome,

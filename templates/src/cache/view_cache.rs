@@ -2,12 +2,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dogpile::{Host, Region, Templates};
+use dogpile::{Host, Invalidation, Region, Templates};
 use dogpile_plugin_api::{TemplateChange, TemplatePart};
 
 use super::regions::Regions;
 use super::warnings::Warnings;
-use super::{Part, Template};
+use super::{Part, Template, ViewCacheError};
 
 /// The cache of a program's templates, whatever engine they are for: a host's regions, and its template cache, which
 /// decides of each page, block and fragment. A clone is the same cache.
@@ -91,6 +91,26 @@ impl ViewCache {
         Part::new(self, template, (TemplatePart::Fragment, name))
     }
 
+    /// Outdates all texts with one of these tags, in every region that this cache has used. Regions that it has yet to
+    /// use are not known to it: where other processes fill them, or earlier ones did, call
+    /// [`Region::invalidate_tags`](dogpile::Region::invalidate_tags) on those.
+    ///
+    /// # Errors
+    ///
+    /// The first of those of the regions, after all were asked.
+    pub fn invalidate_tags<T: AsRef<str>>(
+        &self,
+        tags: impl IntoIterator<Item = T>,
+        how: Invalidation,
+    ) -> Result<(), ViewCacheError> {
+        let tags: Vec<T> = tags.into_iter().collect();
+        let mut outcome = Ok(());
+        for region in self.0.regions.all() {
+            outcome = outcome.and(region.invalidate_tags(tags.iter().map(AsRef::as_ref), how));
+        }
+        Ok(outcome?)
+    }
+
     /// Tells the template cache that a template has another digest now, or, without one, is gone. Nothing depends on
     /// it: keys hold the digest.
     pub fn template_changed(&self, before: &Template, after: Option<&Template>) {
@@ -113,8 +133,8 @@ impl ViewCache {
         self.0.regions.get(host, name)
     }
 
-    /// Says something that concerns one template: once as a warning.
-    pub(super) fn warn(&self, message: &fmt::Arguments<'_>) {
+    /// Says something: once as a warning.
+    pub(crate) fn warn(&self, message: &fmt::Arguments<'_>) {
         self.0.warnings.say(message);
     }
 }

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use tera::Context;
 
 use super::paths::path_of;
-use crate::views::{PageOptions, Plan, ViewError};
+use crate::cache::{PageOptions, Part, Rendered};
+use crate::views::{Plan, ViewError};
 
 /// A page of a [`Site`](super::Site) as it was when it was asked for: whatever is saved meanwhile, its digest and all
 /// its renders are of the same templates and data. A clone is cheap.
@@ -42,7 +43,7 @@ impl Page {
 
     /// What identifies the content that the page is made of: 64 hexadecimal digits, over names and contents of the
     /// template, of all that it reaches by parents, includes and components, and of the data files which these use.
-    /// Together with the query it belongs into a cache's key. A file of which the page makes no use does not change
+    /// It is part of the page's key in the cache. A file of which the page makes no use does not change
     /// it.
     ///
     /// Empty if the site cannot be read. Such a page renders to an error, so there is nothing to cache.
@@ -50,6 +51,20 @@ impl Page {
         match &self.0 {
             Inner::Whole(plan) => plan.template.digest(),
             Inner::Unread { .. } => "",
+        }
+    }
+
+    /// The page from the cache that its site was opened with, or rendered into it. Its key has the query, of which only
+    /// the last of equal names counts, in any order. It is kept in `region`, unless the template cache decides otherwise;
+    /// without the template cache too. Its tags are `data/stem.json` for each data file that it uses.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`render`](Self::render), which are not stored. What fails in the cache is none.
+    pub fn cached(&self, region: &str, query: &[(String, String)]) -> Result<Rendered, ViewError> {
+        match &self.0 {
+            Inner::Whole(plan) => part(plan, region, query).get_or_create(|| self.render(query)),
+            Inner::Unread { error, .. } => Err(error.clone()),
         }
     }
 
@@ -63,10 +78,7 @@ impl Page {
             Inner::Whole(plan) => plan,
             Inner::Unread { error, .. } => return Err(error.clone()),
         };
-        let query: BTreeMap<&str, &str> = query
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let query = distinct(query);
         let mut context = Context::new();
         context.insert("query", &query);
         context.insert("path", &path_of(plan.template.name()));
@@ -76,6 +88,22 @@ impl Page {
         );
         plan.render(context, PageOptions::default())
     }
+}
+
+fn part<'a>(plan: &'a Plan, region: &'a str, query: &[(String, String)]) -> Part<'a> {
+    plan.cache()
+        .page(&plan.template)
+        .key(&distinct(query))
+        .region(region)
+        .default_region(region)
+        .tags(plan.tags.iter().cloned())
+}
+
+fn distinct(query: &[(String, String)]) -> BTreeMap<&str, &str> {
+    let pairs = query.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 impl fmt::Debug for Page {

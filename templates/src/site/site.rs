@@ -44,11 +44,18 @@ impl Site {
     }
 
     /// Opens the site in `dir`, whose fragments are kept in `cache`: what stands between `{% cache … %}` and
-    /// `{% endcache %}`, see [`Views`](crate::Views). Their keys hold the digests of the data files that they use.
+    /// `{% endcache %}`, see [`Views`](crate::Views).
+    ///
+    /// Keys hold the digests of the data files that a text uses, as far as it looks them up in its body. What a body has
+    /// of a file by way of a variable is not seen: a tag written out in its cache tag, `tags=["data/peaks.json"]`, says
+    /// that it uses the file. Each text has such a tag for each file that it uses, and when an edit of a file is seen,
+    /// all texts with its tag are outdated, in the regions that the cache has used.
     pub fn open_with(dir: &Path, cache: ViewCache) -> Result<Site, ViewError> {
         let settings = Settings {
             cache,
             has_data: true,
+            same: &["data", "rendered_at"],
+            apart: &["query"],
             setup: Box::new(filters::register),
         };
         let followed = Followed::open(dir, Layout::Site, settings)?;
@@ -81,7 +88,8 @@ impl Site {
         self.followed.check()
     }
 
-    /// What works, but probably not as it is meant, each once: see [`Views::warnings`](crate::Views::warnings).
+    /// What works, but probably not as it is meant, each once: see [`Views::warnings`](crate::Views::warnings). `data` and
+    /// `rendered_at` need no key. Of `query`, each name that a fragment uses must be in its key, or all of it.
     pub fn warnings(&self) -> Vec<ViewError> {
         self.followed.warnings()
     }

@@ -7,9 +7,11 @@ use tera::{Context, Kwargs, Map, State, Tera, Value};
 
 use super::error::{ViewError, ViewErrorKind};
 use super::files::Body;
-use super::fragments::{Cached, Function, PageOptions, Scope, take_fault};
+use super::fragments::{Cached, Function};
 use super::plan::Settings;
 use super::sources::Sources;
+use crate::cache::PageOptions;
+use crate::cache::scope::{Scope, take_fault};
 
 /// Bytes of stack for the engine, of which only what is used takes memory. It recurses by about 80 KiB a level in a
 /// debug build, and templates, blocks and components can be nested deeper than a thread's own stack bears.

@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use dogpile::Invalidation;
+
+use super::data;
 use super::error::ViewError;
 use super::layout::Layout;
 use super::plan::{Plan, Settings};
@@ -76,13 +79,21 @@ impl Followed {
         Ok(snapshot)
     }
 
-    /// Tells the template cache of pages that are other than they were.
+    /// Outdates the texts that have the tag of a data file which is other than it was, and tells the template cache of
+    /// such pages.
     fn tell(&self, before: &Snapshot, after: &Snapshot) {
+        let cache = &self.settings.cache;
+        let changed = data::changed(&before.data, &after.data);
+        if !changed.is_empty()
+            && let Err(error) = cache.invalidate_tags(&changed, Invalidation::Hard)
+        {
+            cache.warn(&format_args!("{}: {error}", changed.join(", ")));
+        }
         for (name, old) in &before.pages {
             let new = after.pages.get(name);
             let new = new.map(|plan| &plan.template);
             if new.is_none_or(|new| new.digest() != old.template.digest()) {
-                self.settings.cache.template_changed(&old.template, new);
+                cache.template_changed(&old.template, new);
             }
         }
     }
@@ -135,6 +146,8 @@ mod tests {
         Settings {
             cache: ViewCache::off(),
             has_data: false,
+            same: &[],
+            apart: &[],
             setup: Box::new(|_| {}),
         }
     }

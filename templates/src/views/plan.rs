@@ -5,18 +5,19 @@ use tera::{Context, Tera};
 
 use super::closure::{Closure, Providers, Templates};
 use super::compiled::Compiled;
+use super::data::{self, DataFiles};
 use super::digest::Made;
 use super::error::{ViewError, ViewErrorKind};
-use super::files::{Body, Content, Tracked};
-use super::fragments::{Cached, Fragment, PageOptions};
+use super::files::{Body, Content};
+use super::fragments::{Cached, Fragment};
+use super::lint::{Given, unnamed};
 use super::scan::DataUse;
 use super::sources::Sources;
+use crate::cache::PageOptions;
 use crate::cache::{Template, ViewCache};
 
 /// How keys name the engine.
 const ENGINE: &str = "tera";
-
-pub(crate) type DataFiles = BTreeMap<String, Tracked>;
 
 /// All files of a folder, and which template defines a component.
 pub(crate) struct Files<'a> {
@@ -30,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) cache: ViewCache,
     /// Whether templates see `data`.
     pub(crate) has_data: bool,
+    /// Variables that are the same for all who see a page, or part of the digests.
+    pub(crate) same: &'static [&'static str],
+    /// Variables whose members do not follow from each other.
+    pub(crate) apart: &'static [&'static str],
     /// Registers what templates can call, before there are any.
     pub(crate) setup: Box<dyn Fn(&mut Tera) + Send + Sync>,
 }
@@ -38,6 +43,8 @@ pub(crate) struct Settings {
 pub(crate) struct Plan {
     /// What the cache knows it by.
     pub(crate) template: Template,
+    /// One for each data file that it uses.
+    pub(crate) tags: Arc<[String]>,
     sources: Arc<Sources>,
     /// By what a call names them.
     fragments: Arc<HashMap<String, Cached>>,
@@ -66,6 +73,7 @@ impl Plan {
         }
         Self {
             template: Template::new(ENGINE, page, digest),
+            tags: data::tags(&data),
             sources: Arc::new(Sources {
                 page: page.to_owned(),
                 templates,
@@ -102,19 +110,32 @@ impl Plan {
     }
 
     /// What works, but probably not as it is meant.
-    pub(crate) fn warnings(&self) -> impl Iterator<Item = ViewError> {
-        self.sources
-            .templates
-            .iter()
-            .flat_map(move |(name, content)| {
-                let warnings = match &content.body {
-                    Body::Template { extracted, .. } => extracted.warnings.as_slice(),
-                    Body::Data(_) | Body::Bad(_) => &[],
-                };
-                warnings
-                    .iter()
-                    .map(move |warning| self.sources.found(name, warning))
-            })
+    pub(crate) fn warnings(&self) -> Vec<ViewError> {
+        let mut texts = BTreeMap::new();
+        let mut warnings = Vec::new();
+        for (name, content) in &self.sources.templates {
+            if let Body::Template {
+                text, extracted, ..
+            } = &content.body
+            {
+                texts.insert(name.as_str(), text.as_str());
+                let of_it = extracted.warnings.iter();
+                warnings.extend(of_it.map(|warning| self.sources.found(name, warning)));
+            }
+        }
+        // Names are followed as far as the page can be rendered.
+        if self.fault.is_none() {
+            let mut tera = Tera::new();
+            (self.settings.setup)(&mut tera);
+            let globals = tera.global_context();
+            let given = Given {
+                is_same: &|name| self.settings.same.contains(&name) || globals.contains_key(name),
+                apart: self.settings.apart,
+            };
+            let unnamed = unnamed(&texts, &given).into_iter();
+            warnings.extend(unnamed.map(|(name, warning)| self.sources.found(name, &warning)));
+        }
+        warnings
     }
 
     /// A fragment of the template that the page is named by.
@@ -133,6 +154,10 @@ impl Plan {
         all_fragments(&self.sources.templates)
             .filter(move |(template, ..)| *template == page)
             .map(|(_, _, fragment)| fragment.name.as_str())
+    }
+
+    pub(crate) fn cache(&self) -> &ViewCache {
+        &self.settings.cache
     }
 
     fn compiled(&self) -> Result<&Compiled, ViewError> {
@@ -178,11 +203,12 @@ impl Files<'_> {
     /// of: an edit elsewhere does not concern it.
     fn cached(&self, page: &str, name: &str, fragment: &Fragment) -> Cached {
         let closure = Closure::of_part(&fragment.references, self.templates, self.providers);
+        let data = self.used(&closure.data);
         let digest = Made {
             of: &fragment.text,
             templates: &self.contents(&closure.members),
             missing: &closure.missing,
-            data: &self.used(&closure.data),
+            data: &data,
         }
         .digest();
         Cached {
@@ -190,6 +216,7 @@ impl Files<'_> {
             template: format!("{}:{page}", fragment.call_name(name)),
             of: Template::new(ENGINE, name, digest),
             name: fragment.name.clone(),
+            tags: data::tags(&data),
             position: fragment.position,
             has_key: fragment.has_key,
             key_is_list: fragment.key_is_list,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::data;
 use super::error::Position;
 use super::lexer::{Token, position};
 use super::tags::Tag;
@@ -60,6 +61,7 @@ fn scan_tag(source: &str, tag: &Tag<'_>, found: &mut References) {
         (Some("component"), Some(Token::Name(_))) => {
             found.defines.insert(dotted(tokens, 1));
         }
+        (Some("cache"), _) => found.data.add(&tagged_data(tag)),
         _ => {}
     }
     for (index, (at, _)) in tokens.iter().enumerate() {
@@ -89,6 +91,19 @@ impl DataUse {
         self.all |= other.all;
         self.stems.extend(other.stems.iter().cloned());
     }
+}
+
+/// The data files that a cache tag names by their tags: its text changes with them, however they come into it.
+pub(crate) fn tagged_data(tag: &Tag<'_>) -> DataUse {
+    let mut data = DataUse::default();
+    for (token, _) in &tag.tokens {
+        if let Token::Text(text) = token
+            && let Some(stem) = data::stem(text)
+        {
+            data.stems.insert(stem.to_owned());
+        }
+    }
+    data
 }
 
 /// `data` stands at `index`: which files does it reach?

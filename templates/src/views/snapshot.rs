@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::closure::{Templates, providers};
+use super::data::DataFiles;
 use super::error::{ViewError, ViewErrorKind};
 use super::files::{Role, Tracked};
 use super::layout::Layout;
 use super::listing::{Folder, Listing};
-use super::plan::{DataFiles, Files, Plan, Settings};
+use super::plan::{Files, Plan, Settings};
 use super::watch::Watch;
 
 /// All files of a folder as they were at one look, and the pages made of them. Never changed: a later look that sees a
@@ -20,7 +21,7 @@ pub(crate) struct Snapshot {
     watch: Watch,
     folders: Vec<Folder>,
     templates: Templates,
-    data: DataFiles,
+    pub(crate) data: DataFiles,
     /// By template name.
     pub(crate) pages: BTreeMap<String, Arc<Plan>>,
 }

@@ -1,14 +1,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dogpile::{Argument, Expiration, Invalidation, KeyArgument};
+use dogpile::{Expiration, Invalidation, KeyArgument};
 use tera::Context;
 
 use super::apart::apart;
 use super::error::ViewError;
-use super::fragments::PageOptions;
 use super::plan::Plan;
-use crate::cache::{Part, Rendered, ViewCache, ViewCacheError};
+use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError};
 
 /// A page of [`Views`](super::Views), as its files were when it was asked for.
 ///
@@ -18,11 +17,7 @@ use crate::cache::{Part, Rendered, ViewCache, ViewCacheError};
 pub struct View<'a> {
     cache: &'a ViewCache,
     plan: Result<Arc<Plan>, ViewError>,
-    cached: bool,
-    /// Each as text; an error is told when it is used.
-    key: Vec<Result<String, String>>,
-    tags: Vec<String>,
-    options: PageOptions,
+    call: PageCall,
 }
 
 impl<'a> View<'a> {
@@ -30,49 +25,44 @@ impl<'a> View<'a> {
         Self {
             cache,
             plan,
-            cached: false,
-            key: Vec::new(),
-            tags: Vec::new(),
-            options: PageOptions::default(),
+            call: PageCall::default(),
         }
     }
 
     /// Its whole text is kept, the same for all who ask.
     pub fn cached(mut self) -> Self {
-        self.cached = true;
+        self.call.cached = true;
         self
     }
 
     /// Its whole text is kept, and varies by this: one more part of its key. Whatever the text depends on beside its
     /// templates must be in the key: a page with private data names its user.
     pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
-        self.cached = true;
-        let text = Argument::new("key", part).to_text();
-        self.key.push(text.map_err(|error| error.to_string()));
+        self.call.key(part);
         self
     }
 
     /// The region of the page, and of its fragments that name none.
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.options.region = Some(region.into());
+        self.call.options.region = Some(region.into());
         self
     }
 
     /// The expiration time of the page, and of its fragments that name none.
     pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
-        self.options.expiration_time = Some(time.into());
+        self.call.options.expiration_time = Some(time.into());
         self
     }
 
     /// Tags of the page: fragments have their own.
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
-        self.tags.extend(tags.into_iter().map(Into::into));
+        self.call.tags(tags);
         self
     }
 
     /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
     pub fn cache_enabled(mut self, enabled: bool) -> Self {
-        self.options.off = !enabled;
+        self.call.options.off = !enabled;
         self
     }
 
@@ -83,7 +73,7 @@ impl<'a> View<'a> {
     /// The template's own, with file and line; it is not cached. Nothing that fails in the cache is one.
     pub fn render(self, context: impl FnOnce() -> Context) -> Result<Rendered, ViewError> {
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
-        let render = || plan.render(context(), self.options.clone());
+        let render = || plan.render(context(), self.call.options.clone());
         self.part(plan).get_or_create(render)
     }
 
@@ -101,9 +91,9 @@ impl<'a> View<'a> {
         mut self,
         context: impl FnOnce() -> Context + Send + 'static,
     ) -> Result<Rendered, ViewError> {
-        self.options.background = true;
+        self.call.options.background = true;
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
-        let (own, options) = (Arc::clone(plan), self.options.clone());
+        let (own, options) = (Arc::clone(plan), self.call.options.clone());
         let render = move || own.render(context(), options);
         self.part(plan).get_or_create_background(render)
     }
@@ -133,7 +123,8 @@ impl<'a> View<'a> {
     ) -> Result<Rendered, ViewError> {
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
         let render = || async {
-            let (own, options, context) = (Arc::clone(plan), self.options.clone(), context().await);
+            let (own, options, context) =
+                (Arc::clone(plan), self.call.options.clone(), context().await);
             let render = move || own.render(context, options);
             apart(plan.template.name(), render).await
         };
@@ -184,21 +175,7 @@ impl<'a> View<'a> {
     }
 
     fn part<'s>(&'s self, plan: &'s Plan) -> Part<'s> {
-        let mut part = self.cache.page(&plan.template);
-        part = part.when(self.cached && !self.options.off);
-        for key in &self.key {
-            part = match key {
-                Ok(text) => part.key_text(text),
-                Err(why) => part.without_cache(why.clone()),
-            };
-        }
-        if let Some(region) = &self.options.region {
-            part = part.region(region);
-        }
-        if let Some(time) = self.options.expiration_time {
-            part = part.expiration_time(time);
-        }
-        part.tags(self.tags.iter().cloned())
+        self.call.part(self.cache, &plan.template)
     }
 }
 
@@ -207,7 +184,7 @@ impl fmt::Debug for View<'_> {
         let template = self.plan.as_ref().map(|plan| plan.template.name());
         f.debug_struct("View")
             .field("template", &template)
-            .field("cached", &self.cached)
+            .field("cached", &self.call.cached)
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use dogpile::Expiration;
 use tera::Tera;
 
 use super::error::{ViewError, ViewErrorKind};
@@ -10,7 +9,7 @@ use super::followed::Followed;
 use super::layout::Layout;
 use super::plan::{Plan, Settings};
 use super::view::View;
-use crate::cache::{Part, Template, ViewCache};
+use crate::cache::{ViewCache, ViewFragment};
 
 /// A folder of Tera 2 templates as pages, with a cache for them and for parts of them.
 ///
@@ -57,7 +56,8 @@ use crate::cache::{Part, Template, ViewCache};
 ///   Without, the page says, else the template cache, else the region.
 /// - `when`: where it is false, the body is rendered without the cache.
 ///
-/// A body sees every variable that stands at its place. What is set in it ends with it, `loop` is not known in it (set
+/// A body sees every variable that stands at its place. What is set in it ends with it (so `set_global` is refused but
+/// for what the body has set before, to add up in a loop), `loop` is not known in it (set
 /// a variable before), and neither are blocks and `super()`; macros' place is taken by components, which may hold
 /// cached bodies. The names of a template's fragments differ. Whatever is wrong is told when a page is first rendered,
 /// or by [`check`](Self::check), with file, line and remedy.
@@ -77,16 +77,6 @@ pub struct Views {
     followed: Followed,
 }
 
-/// One fragment of a template, to get, set or invalidate its texts by their keys; from [`Views::fragment`].
-pub struct ViewFragment {
-    cache: ViewCache,
-    template: Template,
-    name: String,
-    line: usize,
-    region: Option<String>,
-    expiration_time: Option<Expiration>,
-}
-
 impl Views {
     /// Opens the folder `dir`, whose files are templates named by their paths; hidden ones are not. `setup` registers
     /// what they can call (filters, functions, tests), each time that an engine is made; the function `cached` is
@@ -103,6 +93,8 @@ impl Views {
         let settings = Settings {
             cache,
             has_data: false,
+            same: &[],
+            apart: &[],
             setup: Box::new(setup),
         };
         let followed = Followed::open(dir.as_ref(), Layout::Templates, settings)?;
@@ -158,7 +150,13 @@ impl Views {
         self.followed.check()
     }
 
-    /// What works, but probably not as it is meant: a fragment in a loop that has no key.
+    /// What works, but probably not as it is meant, each with file, line and remedy:
+    ///
+    /// - A fragment in a loop that has no key.
+    /// - A fragment which uses a variable that its key does not name, in its body, in a fragment within it, or in what it
+    ///   includes: everybody sees the text of whoever is first. What the body sets itself and the variables of its loops
+    ///   do not count, and neither does what `setup` puts into the engine's global context, which is the same for all. A
+    ///   member in the key names the variable: from `key=p.id` follows what `p` is.
     pub fn warnings(&self) -> Vec<ViewError> {
         self.followed.warnings()
     }
@@ -184,37 +182,10 @@ impl Views {
     }
 }
 
-impl ViewFragment {
-    /// Its texts in the cache, with the key yet to be named. Each part of the key is given by
-    /// [`Part::key`](crate::Part::key), in the order of the tag.
-    pub fn part(&self) -> Part<'_> {
-        let mut part = self
-            .cache
-            .fragment(&self.template, &self.name)
-            .line(self.line);
-        if let Some(region) = &self.region {
-            part = part.region(region);
-        }
-        if let Some(time) = self.expiration_time {
-            part = part.expiration_time(time);
-        }
-        part
-    }
-}
-
 impl fmt::Debug for Views {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Views")
             .field("dir", &self.followed.dir)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ViewFragment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ViewFragment")
-            .field("template", &self.template.name())
-            .field("name", &self.name)
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,8 @@ use dogpile_plugin_api::{
 use dogpile_templates::{TemplateOutcome, ViewCache, ViewCacheError};
 use serde::Serialize;
 
-use crate::support::{Broken, builder, cache, logged, template, text};
+use crate::logged::logged;
+use crate::support::{Broken, builder, cache, template, text};
 
 #[track_caller]
 fn contains(text: &str, parts: &[&str]) {

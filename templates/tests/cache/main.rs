@@ -4,5 +4,7 @@ mod crowds;
 mod faults;
 mod invalidation;
 mod keys;
+mod logged;
 mod options;
 mod support;
+mod traces;

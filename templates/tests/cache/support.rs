@@ -1,6 +1,4 @@
 use std::fmt;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 
 use dogpile::{Host, HostBuilder, ManualClock, RegionConfig, TemplatesConfig};
 use dogpile_templates::{Part, Rendered, Template, ViewCache};
@@ -57,32 +55,4 @@ pub(crate) fn template(name: &str) -> Template {
 pub(crate) fn text(part: Part<'_>, text: &str) -> Rendered {
     part.get_or_create(|| Ok::<_, Broken>(text.to_owned()))
         .unwrap()
-}
-
-/// What is logged on this thread meanwhile, as a text.
-pub(crate) fn logged(work: impl FnOnce()) -> String {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, work);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

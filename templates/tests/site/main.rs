@@ -2,6 +2,7 @@
 
 mod edits;
 mod errors;
+mod fragments;
 mod paths;
 mod render;
 mod shipped;

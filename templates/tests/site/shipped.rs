@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use dogpile_templates::Site;
+use dogpile_templates::{Site, ViewCache};
 
 use crate::support::page;
 
@@ -88,6 +88,41 @@ fn every_page_renders_and_all_links_resolve() {
         );
         assert!(!html.contains("No mountain fits"), "{address}");
     }
+}
+
+#[test]
+fn with_a_cache_every_page_is_what_it_is_without() {
+    let host = crate::fragments::host();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("site");
+    let cached = Site::open_with(&dir, ViewCache::new(&host)).unwrap();
+    assert!(cached.warnings().is_empty(), "{:?}", cached.warnings());
+    for address in [
+        "/",
+        "/mountains",
+        "/mountains?continent=asia",
+        "/mountain?name=K2",
+        "/mountain?name=Denali",
+        "/mountain",
+        "/distances?continent=africa",
+        "/distances?continent=nowhere",
+        "/about",
+    ] {
+        let without = timeless(&rendered(&site(), address));
+        for round in 0..2 {
+            let with = timeless(&rendered(&cached, address));
+            assert_eq!(with, without, "{address}, {round}");
+        }
+    }
+}
+
+/// Without the times of rendering.
+fn timeless(html: &str) -> String {
+    let mut pieces = html.split("<time");
+    let mut text = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        text.push_str(piece.split_once("</time>").unwrap().1);
+    }
+    text
 }
 
 #[test]

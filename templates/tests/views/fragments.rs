@@ -37,6 +37,18 @@ fn a_body_does_not_run_when_its_text_is_in_the_cache() {
 }
 
 #[test]
+fn a_loop_in_a_body_can_add_up_what_the_body_has_set() {
+    let fixture = Fixture::new(&[(
+        "a.html",
+        "{% set sum = 5 %}{% cache \"x\" %}{% set sum = 0 %}{% for p in [1, 2] %}{% set_global sum = sum + p %}\
+         {% endfor %}{{ sum }}{% endcache %} {{ sum }}",
+    )]);
+    for _ in 0..2 {
+        assert_eq!(fixture.render("a.html", &Context::new()), "3 5");
+    }
+}
+
+#[test]
 fn a_missing_body_runs_once_for_64_threads() {
     let fixture = Fixture::new(&[(
         "a.html",

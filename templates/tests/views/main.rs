@@ -3,6 +3,8 @@
 mod edits;
 mod elsewhere;
 mod fragments;
+mod guide;
+mod lint;
 mod pages;
 mod private;
 mod refused;

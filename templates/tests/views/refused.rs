@@ -85,6 +85,16 @@ fn a_wrong_tag_is_told_with_its_place_and_what_would_be_right() {
             "before the cache tag",
         ),
         (
+            "{% cache \"x\" %}{% for i in [1] %}{% set a = 1 %}{% set_global a = 1 %}{% endfor %}{% endcache %}",
+            ":1:49: ",
+            "in the body before the loop",
+        ),
+        (
+            "{% cache \"x\" %}{% set a = 1 %}{% cache \"y\" %}{% set_global a = 1 %}{% endcache %}{% endcache %}",
+            ":1:46: ",
+            "before the cache tag",
+        ),
+        (
             "{% cache \"x\" %}{{ __tera_context }}{% endcache %}",
             ":1:19: ",
             "Name the variables",
@@ -111,7 +121,7 @@ fn what_looks_like_a_wrong_tag_and_is_none_is_fine() {
         ("{% cache \"a b\", %}x{% endcache %}", "x"),
         ("{% cache 'say \"hi\"' %}x{% endcache %}", "x"),
         (
-            "{% for x in [1, 2] %}{% cache \"x\", key=loop.index %}{{ x }}{% endcache %}{% endfor %}",
+            "{% for x in [1, 2] %}{% cache \"x\", key=[x, loop.index] %}{{ x }}{% endcache %}{% endfor %}",
             "12",
         ),
         (
@@ -123,7 +133,7 @@ fn what_looks_like_a_wrong_tag_and_is_none_is_fine() {
             "x",
         ),
         (
-            "{% set x = {\"loop\": 1} %}{% cache \"x\" %}{{ x.loop }}{% endcache %}",
+            "{% set x = {\"loop\": 1} %}{% cache \"x\", key=x %}{{ x.loop }}{% endcache %}",
             "1",
         ),
     ] {
@@ -151,7 +161,8 @@ fn a_cached_body_in_a_loop_without_a_key_is_a_warning_at_load() {
     ]);
     assert!(fixture.views.check().is_empty());
     let warnings = fixture.views.warnings();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    // And one for the variable that its key would name.
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
     contains(
         &warnings[0].to_string(),
         &[

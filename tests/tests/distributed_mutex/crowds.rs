@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dogpile_tests::process::Process;
-use dogpile_tests::worker::{created, set_time};
+use dogpile_tests::process::{Process, created};
+use dogpile_tests::worker::set_time;
 
 use crate::processes::StoreProcess;
 
@@ -18,12 +18,12 @@ fn expiries(full: u64) -> u64 {
 }
 
 /// Moves every process's clock, and has all threads of all processes call at once. Gives how many values were created.
-fn round(workers: &mut [Process], seconds: u64, value: u64, keys: &str) -> u64 {
+fn round(workers: &mut [Process], seconds: u64, value: u64, keys: &str) -> u32 {
     set_time(&mut *workers, seconds);
     for worker in &mut *workers {
         worker.tell(&format!("call 8 {value} {keys}"));
     }
-    workers.iter_mut().map(created).sum()
+    created(workers)
 }
 
 fn workers(store: &StoreProcess, number: usize) -> Vec<Process> {

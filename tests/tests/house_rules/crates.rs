@@ -22,9 +22,20 @@ enum Plugins {
 
 fn rule(package: &str) -> Option<Rule> {
     let (always, plugins): (&[&str], Plugins) = match package {
-        API | "dogpile-lock" | "dogpile-macros" | "xtask" => (&[], Plugins::Never),
+        API | "dogpile-lock" | "dogpile-macros" | "dogpile-templates-derive" | "xtask" => {
+            (&[], Plugins::Never)
+        }
         "dogpile" => (&[API, "dogpile-lock", "dogpile-macros"], Plugins::ForTests),
-        "dogpile-templates" => (&[API, "dogpile"], Plugins::ForTests),
+        "dogpile-templates" => (
+            // Itself, with all its features, in its tests.
+            &[
+                API,
+                "dogpile",
+                "dogpile-templates",
+                "dogpile-templates-derive",
+            ],
+            Plugins::ForTests,
+        ),
         "dogpile-cli" => (&[API, "dogpile", "dogpile-templates"], Plugins::Always),
         "dogpile-tests" => {
             let all = &[
@@ -64,6 +75,8 @@ pub(crate) fn problems(metadata: &Value) -> Vec<String> {
             let is_plugin = on.starts_with(PLUGIN) && on != API;
             let allowed = match &rule.plugins {
                 _ if rule.always.contains(&on) => true,
+                // With other features, for its own tests.
+                _ if on == *name => dependency["kind"] == "dev",
                 Plugins::Always => is_plugin,
                 Plugins::ForTests => is_plugin && dependency["kind"] == "dev",
                 Plugins::Never => false,
@@ -105,6 +118,7 @@ mod tests {
             ("dogpile-plugin-proxies", "dogpile-plugin-null", Some("dev")),
             ("dogpile-templates", "dogpile", None),
             ("dogpile-templates", "dogpile-plugin-null", Some("dev")),
+            ("dogpile-cli", "dogpile-cli", Some("dev")),
             ("dogpile-tests", "dogpile-plugin-null", None),
         ] {
             assert_eq!(

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::source::{Source, Tree};
+use crate::named_tests::{quoted, unknown};
+use crate::source::Tree;
 
 const TABLE: &str = "tests/DOGPILE_TESTS.md";
 
@@ -24,7 +25,8 @@ pub(crate) fn problems(tree: &Tree, theirs: &str) -> Vec<String> {
     };
     let rows = rows(table);
     let mut problems = unlisted(&rows, theirs);
-    problems.extend(rows.iter().flat_map(|row| unknown(tree, row)));
+    let unknown = |row: &Row<'_>| unknown(tree, (TABLE, row.line), row.last);
+    problems.extend(rows.iter().flat_map(unknown));
     problems
 }
 
@@ -50,11 +52,6 @@ fn rows(table: &str) -> Vec<Row<'_>> {
     rows
 }
 
-/// What is between backticks.
-fn quoted(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split('`').skip(1).step_by(2)
-}
-
 /// Those of theirs that are not in the table once, and those in the table that they do not have.
 fn unlisted(rows: &[Row<'_>], theirs: &str) -> Vec<String> {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -74,36 +71,6 @@ fn unlisted(rows: &[Row<'_>], theirs: &str) -> Vec<String> {
     let more = times.into_keys();
     problems.extend(more.map(|name| format!("{TABLE}: dogpile.cache has no `{name}`")));
     problems
-}
-
-/// Files and tests that a row names and that are not there. Every name with a `_` after a file is that of a test.
-fn unknown(tree: &Tree, row: &Row<'_>) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut file = None;
-    for name in quoted(row.last) {
-        if std::path::Path::new(name).extension() == Some("rs".as_ref()) {
-            file = tree.sources.iter().find(|source| source.path == name);
-            if file.is_none() {
-                problems.push(format!("{TABLE}:{}: there is no `{name}`", row.line));
-            }
-        } else if let Some(file) = file
-            && name.contains('_')
-            && !has_test(file, name)
-        {
-            let path = &file.path;
-            problems.push(format!("{TABLE}:{}: {path} has no test `{name}`", row.line));
-        }
-    }
-    problems
-}
-
-/// Whether it has a test of that name, or a case of a suite.
-fn has_test(source: &Source, name: &str) -> bool {
-    let tokens: Vec<_> = source.tokens().iter().map(|token| token.text).collect();
-    tokens
-        .windows(6)
-        .any(|six| six == ["#", "[", "test", "]", "fn", name])
-        || (source.is_in("plugin-api/src/testing") && source.text.contains(&format!("\"{name}\",")))
 }
 
 mod tests {

@@ -7,8 +7,10 @@ mod dogpile_tests;
 mod glob_imports;
 mod leftovers;
 mod length;
+mod named_tests;
 mod pinned;
 mod source;
+mod template_features;
 mod unsafe_code;
 
 use std::path::Path;
@@ -92,6 +94,11 @@ fn nothing_is_left_half_written() {
 #[test]
 fn parents_are_imported_whole_by_test_modules_only() {
     none(&glob_imports::problems(&Tree::read(project())));
+}
+
+#[test]
+fn the_table_of_templates_features_names_tests_that_are_there() {
+    none(&template_features::problems(&Tree::read(project())));
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn what_cannot_be_is_refused_with_its_place() {
     let all = ["memcached", "memcached_ketama", "memcached_binary"];
     for (arguments, place, words) in [
         (json!({ "url": "cache:x" }), "url", "HOST:PORT"),
+        (json!({ "url": "a:1,b:1" }), "url", "several in a list"),
         (json!({ "url": [] }), "url", "at least one"),
         (json!({ "url": ["a", "a:11211"] }), "url", "twice"),
         (
@@ -94,6 +95,8 @@ fn what_is_for_another_backend_is_refused_with_its_name() {
         "behaviors.tcp_nodelay",
         "always on",
     );
+    let text = json!({ "url": "a", "behaviors": "ketama" });
+    refused("memcached_ketama", &text, "behaviors", "{ ketama = true }");
 }
 
 #[test]

@@ -20,6 +20,11 @@ const LOADED: Duration = Duration::from_secs(2);
 #[track_caller]
 fn says(error: &Error, words: &[&str]) {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    has(error, words);
+}
+
+#[track_caller]
+fn has(error: &Error, words: &[&str]) {
     for word in words {
         assert!(error.message().contains(word), "no {word:?} in: {error}");
     }
@@ -275,10 +280,12 @@ fn a_dead_server_of_a_ring_fails_its_own_keys_alone_and_at_once() {
         match get(&on, name) {
             Ok(found) => assert_eq!(found.unwrap(), b"value"),
             Err(error) => {
-                says(&error, &[&url]);
+                // The host is to go on with the others.
+                assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+                has(&error, &[&url]);
                 failed += 1;
                 if failed > 1 {
-                    says(
+                    has(
                         &error,
                         &["is left alone", "dead_retry", "is it running there?"],
                     );
@@ -392,6 +399,19 @@ fn a_wrong_login_is_told_without_the_password() {
 }
 
 #[test]
+fn a_server_without_logins_is_told_and_gets_no_password() {
+    let server = MemcachedServer::start(&[]);
+    for (backend, mut arguments) in each_way(&server.url()) {
+        arguments["username"] = json!("scott");
+        arguments["password"] = json!("hunter2");
+        let error = get(&open(backend, &arguments), "key").unwrap_err();
+        says(&error, &["has no logins", "`username` and `password`"]);
+        assert!(!error.message().contains("hunter2"), "{error}");
+    }
+    assert_eq!(Raw::to(&server).stat("curr_items"), 0);
+}
+
+#[test]
 fn the_wrong_authority_or_no_tls_at_one_end_is_told() {
     let certificates = CertificateFiles::new();
     let options = tls_options(&certificates);
@@ -418,4 +438,22 @@ fn the_wrong_authority_or_no_tls_at_one_end_is_told() {
             "{backend}: {error}"
         );
     }
+}
+
+#[test]
+fn a_server_of_the_other_protocol_is_told() {
+    let sasl = MemcachedServer::start_with_sasl("scott", "tiger", &[]);
+    let only = ["ascii", "binary"].map(|protocol| MemcachedServer::start(&["-B", protocol]));
+    let wrong = |server: &MemcachedServer, wants_binary: bool| {
+        for (backend, arguments) in each_way(&server.url()) {
+            let is_binary = backend == "memcached_binary" || arguments["binary"] == json!(true);
+            if is_binary != wants_binary {
+                let error = get(&open(backend, &arguments), "key").unwrap_err();
+                says(&error, &["see that it speaks that protocol"]);
+            }
+        }
+    };
+    wrong(&sasl, true);
+    wrong(&only[0], false);
+    wrong(&only[1], true);
 }

@@ -17,6 +17,13 @@ if "compressed" in arguments:
     from pymemcache.serde import CompressedSerde
 
     arguments["serde"] = CompressedSerde(min_compress_len=arguments.pop("compressed"))
+if "tls" in arguments:
+    import ssl
+
+    files = arguments.pop("tls")
+    context = ssl.create_default_context(cafile=files["ca"])
+    context.load_cert_chain(files["certificate"], files["key"])
+    arguments["tls_context"] = context
 region = make_region("users", serializer=to_json, deserializer=from_json)
 region.configure(
     backend,

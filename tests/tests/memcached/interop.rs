@@ -3,7 +3,8 @@
 use std::thread;
 
 use dogpile::Invalidation;
-use dogpile_tests::worker::created;
+use dogpile_tests::certificates::CertificateFiles;
+use dogpile_tests::process::created_for;
 use serde_json::json;
 
 use crate::peer::{
@@ -11,7 +12,7 @@ use crate::peer::{
     PYMEMCACHE, PYTHON_MEMCACHED, PYTHON_MEMCACHED_WEIGHTED, Peers, Shared,
 };
 use crate::raw::Raw;
-use crate::support::until;
+use crate::support::{tls, tls_options, until};
 
 const KEYS: usize = 300;
 
@@ -209,13 +210,11 @@ fn one_creation(shared: &Shared, pythons: usize) {
                 rust.tell(&format!("call 2 {round} key"));
             }
         }
-        let by_rust: u64 = rusts.iter_mut().map(created).sum();
-        let by_python: u32 = pythons.iter_mut().map(|python| python.created(round)).sum();
-        assert_eq!(
-            by_rust + u64::from(by_python),
-            1,
-            "{round}: {by_rust}, {by_python}"
+        let (by_python, by_rust) = (
+            created_for(&mut pythons, round),
+            created_for(&mut rusts, round),
         );
+        assert_eq!(by_python + by_rust, 1, "{round}: {by_python}, {by_rust}");
         all_by_python += by_python;
         all_by_rust += by_rust;
     }
@@ -277,6 +276,48 @@ fn pymemcaches_values_are_read_by_both_if_python_can_inflate_them() {
     rust.set("key", "c".repeat(50_000)).unwrap();
     let mut python = shared.python(&[]);
     python.ask("get_long key", "UnicodeDecodeError");
+}
+
+/// What one side stores and locks the other sees, on servers that want a login.
+fn same_with_a_login(options: &[&str], more: More<'_>) {
+    let shared = Shared::with_sasl(BMEMCACHED, ["scott", "tiger"], options);
+    let login = [("username", json!("scott")), ("password", json!("tiger"))];
+    let all = [&login, more].concat();
+    let (mut python, rust) = (shared.python(&all), shared.rust(&all));
+    python.ask("set a 1", "done");
+    assert_eq!(*rust.get::<u32>("a").unwrap().unwrap(), 1);
+    rust.set("b", 2_u32).unwrap();
+    rust.set("long", "c".repeat(50_000)).unwrap();
+    python.ask("get a b", "1 2");
+    python.ask("get_long long", "c 50000");
+    python.ask("hold c 3", "creating c");
+    assert!(rust.key_is_locked("c").unwrap());
+    python.ask("go", "got 3");
+    assert_eq!(*rust.get_or_create("c", || 4_u32).unwrap(), 3);
+    let got = rust.get_or_create("d", || {
+        python.ask("locked d", "true");
+        5_u32
+    });
+    assert_eq!(*got.unwrap(), 5);
+    python.ask("locked d", "false");
+    python.ask("get d", "5");
+    // Who says the wrong password gets nothing, on either side.
+    let wrong = [&[login[0].clone(), ("password", json!("lion"))], more].concat();
+    assert!(shared.rust(&wrong).get::<u32>("a").is_err());
+    shared.python(&wrong).ask("get a", "MemcachedException");
+}
+
+#[test]
+fn bmemcached_and_rust_share_servers_that_want_a_login() {
+    same_with_a_login(&[], &[]);
+}
+
+#[test]
+fn bmemcached_and_rust_share_servers_that_want_a_login_over_tls() {
+    let certificates = CertificateFiles::new();
+    let options = tls_options(&certificates);
+    let options = options.each_ref().map(String::as_str);
+    same_with_a_login(&options, &[("tls", tls(&certificates))]);
 }
 
 #[test]

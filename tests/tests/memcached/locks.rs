@@ -7,7 +7,7 @@ use dogpile_tests::memcached_server::MemcachedServer;
 use serde_json::json;
 
 use crate::raw::Raw;
-use crate::support::{WAYS, at, get, key, open, servers};
+use crate::support::{WAYS, at, get, key, open, servers, set};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -188,4 +188,20 @@ fn a_waiter_sees_a_release_soon_however_long_it_waited() {
         let waited = since.elapsed();
         assert!(waited < Duration::from_secs(3), "{waited:?}");
     });
+}
+
+#[test]
+fn a_server_that_cannot_compare_holds_values_and_no_locks() {
+    for (backend, arguments) in WAYS {
+        let servers = servers(1, &["-C"]);
+        let mut arguments = at(&servers, arguments);
+        let on = open(backend, &arguments);
+        let error = mutex(&on).try_acquire(LONG).unwrap_err();
+        assert!(error.message().contains("`-C`"), "{backend}: {error}");
+        assert_eq!(Raw::to(&servers[0]).text("_lockkey"), None, "{backend}");
+        arguments["distributed_lock"] = json!(false);
+        let on = open(backend, &arguments);
+        set(&on, "key", b"value").unwrap();
+        assert_eq!(get(&on, "key").unwrap().unwrap(), b"value");
+    }
 }

@@ -1,11 +1,14 @@
 //! What becomes of a key whose owner is killed or stopped, or whose value is deleted while it is created.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use dogpile_tests::worker::{create_once_at_each, set_time};
+use dogpile_tests::memcached_server::MemcachedServer;
+use dogpile_tests::owners;
+use dogpile_tests::process::Process;
+use dogpile_tests::worker::create_once_at_each;
 
 use crate::raw::Raw;
-use crate::support::{servers, until};
+use crate::support::servers;
 use crate::worker::worker;
 
 const BACKENDS: [&str; 3] = ["memcached", "memcached_ketama", "memcached_binary"];
@@ -16,6 +19,13 @@ const LEASE: Duration = Duration::from_secs(3);
 /// How late the next owner may be, by the promise, and beyond that on a machine that has more to do than it can.
 const LATE: Duration = Duration::from_millis(250);
 const LOADED: Duration = Duration::from_secs(3);
+
+/// Two processes that share three servers.
+fn two(backend: &str, lease: Duration) -> (Vec<MemcachedServer>, Process, Process) {
+    let servers = servers(3, &[]);
+    let [one, other] = [(); 2].map(|()| worker(backend, &servers, lease));
+    (servers, one, other)
+}
 
 #[test]
 fn eight_threads_of_each_process_create_once_at_each_expiry() {
@@ -29,17 +39,8 @@ fn eight_threads_of_each_process_create_once_at_each_expiry() {
 #[test]
 fn an_owner_that_is_killed_is_followed_when_its_lease_has_passed() {
     for backend in BACKENDS {
-        let servers = servers(3, &[]);
-        let mut next = worker(backend, &servers, LEASE);
-        let mut owner = worker(backend, &servers, LEASE);
-        set_time([&mut owner, &mut next], 121);
-        owner.tell("hold 0 key");
-        owner.expect("creating key");
-        next.tell("call 8 1 key");
-        let killed = Instant::now();
-        owner.kill();
-        next.expect("created 1 got [1]");
-        let followed = killed.elapsed();
+        let (_servers, mut owner, mut next) = two(backend, LEASE);
+        let followed = owners::killed(&mut owner, &mut next, 1);
         assert!(followed < LEASE + LATE + LOADED, "{backend}: {followed:?}");
     }
 }
@@ -47,24 +48,8 @@ fn an_owner_that_is_killed_is_followed_when_its_lease_has_passed() {
 #[test]
 fn what_an_owner_created_that_was_stopped_past_its_lease_is_its_own_and_is_not_stored() {
     for backend in BACKENDS {
-        let servers = servers(3, &[]);
-        let (mut owner, mut next) = (
-            worker(backend, &servers, LEASE),
-            worker(backend, &servers, LEASE),
-        );
-        owner.tell("hold 1 key");
-        owner.expect("creating key");
-        owner.stop();
-        next.tell("call 8 2 key");
-        next.expect("created 1 got [2]");
-        owner.go_on();
-        owner.tell("go key");
-        owner.expect("got 1 Created");
-        // All see what was stored.
-        owner.tell("call 1 3 key");
-        owner.expect("created 0 got [2]");
-        next.tell("call 1 3 key");
-        next.expect("created 0 got [2]");
+        let (_servers, mut owner, mut next) = two(backend, LEASE);
+        owners::stopped(&mut owner, &mut next);
     }
 }
 
@@ -72,43 +57,14 @@ fn what_an_owner_created_that_was_stopped_past_its_lease_is_its_own_and_is_not_s
 fn a_creator_that_takes_longer_than_its_lease_keeps_it() {
     let servers = servers(1, &[]);
     let mut raw = Raw::to(&servers[0]);
-    let (mut owner, mut other) = (
-        worker("memcached", &servers, LEASE),
-        worker("memcached", &servers, LEASE),
-    );
-    owner.tell("hold 1 key");
-    owner.expect("creating key");
-    other.tell("call 8 2 key");
-    let held = raw.text("_lockkey");
-    assert!(held.is_some());
-    let since = Instant::now();
-    while since.elapsed() < LEASE * 2 {
-        assert_eq!(raw.text("_lockkey"), held);
-    }
-    owner.tell("go key");
-    owner.expect("got 1 Created");
-    other.expect("created 0 got [1]");
-    until("the lock is given back", || raw.text("_lockkey").is_none());
+    let [mut owner, mut other] = [(); 2].map(|()| worker("memcached", &servers, LEASE));
+    owners::slow(&mut owner, &mut other, LEASE * 2, || raw.text("_lockkey"));
 }
 
 #[test]
 fn what_another_process_deletes_while_it_is_created_is_not_stored() {
     for backend in BACKENDS {
-        let servers = servers(3, &[]);
-        let lease = Duration::from_secs(30);
-        let (mut owner, mut other) = (
-            worker(backend, &servers, lease),
-            worker(backend, &servers, lease),
-        );
-        owner.tell("hold 1 key");
-        owner.expect("creating key");
-        other.tell("delete key");
-        other.expect("done");
-        owner.tell("go key");
-        owner.expect("got 1 Created");
-        other.tell("call 1 2 key");
-        other.expect("created 1 got [2]");
-        owner.tell("call 1 3 key");
-        owner.expect("created 0 got [2]");
+        let (_servers, mut owner, mut other) = two(backend, Duration::from_secs(30));
+        owners::deleted(&mut owner, &mut other, "delete key");
     }
 }

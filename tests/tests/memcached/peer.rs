@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use dogpile::{Host, OnBackendError, Region, RegionConfig};
+use dogpile::Region;
 use dogpile_tests::memcached_server::MemcachedServer;
+use dogpile_tests::part::{Part, region_on};
 use dogpile_tests::process::Process;
 use dogpile_tests::python::python;
-use dogpile_tests::python_process::PythonProcess;
+use dogpile_tests::python_process;
 use serde_json::{Value as Json, json};
 
 use crate::raw::Raw;
 use crate::support::servers;
-use crate::worker::worker_by_the_system;
 
 /// What is written on both sides to share servers.
 pub(crate) struct Peers {
@@ -31,6 +31,9 @@ enum Weights {
     /// As pylibmc is told: behind the ports.
     Texts([u32; 3]),
 }
+
+/// The lease of Rust's locks.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// Arguments beside those of [`Peers`].
 pub(crate) type More<'a> = &'a [(&'a str, Json)];
@@ -115,6 +118,14 @@ impl Shared {
         }
     }
 
+    /// On three servers that want this login, with options beside.
+    pub(crate) fn with_sasl(peers: Peers, login: [&str; 2], options: &[&str]) -> Self {
+        let [username, password] = login;
+        let start = || MemcachedServer::start_with_sasl(username, password, options);
+        let servers = vec![start(), start(), start()];
+        Self { peers, servers }
+    }
+
     fn arguments(&self, arguments: &str, more: More<'_>) -> Json {
         let mut arguments: Json = serde_json::from_str(arguments).unwrap();
         let urls = self.servers.iter().map(MemcachedServer::url);
@@ -136,35 +147,29 @@ impl Shared {
     }
 
     /// A Python program with the region.
-    pub(crate) fn python(&self, more: More<'_>) -> PythonProcess {
+    pub(crate) fn python(&self, more: More<'_>) -> Process {
         let interpreter = python(Path::new(env!("CARGO_TARGET_TMPDIR")));
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/memcached/interop.py");
         let (backend, arguments) = self.peers.python;
         let arguments = self.arguments(arguments, more).to_string();
-        PythonProcess::start(&interpreter, program, &[backend, &arguments])
+        python_process::start(&interpreter, program, &[backend, &arguments])
+    }
+
+    fn part(&self, more: More<'_>) -> Part {
+        let (backend, arguments) = self.peers.rust;
+        Part::of(backend, self.arguments(arguments, more), LEASE)
     }
 
     /// A Rust program with the region.
     pub(crate) fn process(&self) -> Process {
-        let (backend, arguments) = self.peers.rust;
-        worker_by_the_system(backend, &self.arguments(arguments, &[]))
+        let mut part = self.part(&[]);
+        part.has_system_clock = true;
+        part.start()
     }
 
     /// The region of a host of its own, which is to the others what another process is.
     pub(crate) fn rust(&self, more: More<'_>) -> Region {
-        let (backend, arguments) = self.peers.rust;
-        let mut config = RegionConfig::on("users", backend)
-            .on_backend_error(OnBackendError::Fail)
-            .expiration_time(Duration::from_mins(1))
-            .invalidation_interval(Duration::from_millis(10));
-        let arguments = self.arguments(arguments, more);
-        for (argument, value) in arguments.as_object().unwrap() {
-            config = config.argument(argument, value.clone());
-        }
-        let host = Host::builder()
-            .plugin(dogpile_plugin_memcached::plugin())
-            .region(config);
-        host.build().unwrap().region("users").unwrap()
+        region_on(dogpile_plugin_memcached::plugin(), self.part(more).region())
     }
 
     pub(crate) fn raws(&self) -> Vec<Raw> {

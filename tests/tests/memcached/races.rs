@@ -12,12 +12,22 @@ use serde_json::json;
 
 use crate::fake::Fake;
 use crate::raw::Raw;
-use crate::support::{get, key, open};
+use crate::support::{get, key, open, servers, until};
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// What to do once, when the command that begins so is about to be forwarded; whether it is answered.
-type Event = Option<(&'static str, Box<dyn FnOnce() -> bool + Send>)>;
+/// What to do once, when the command that begins so is about to be forwarded; what becomes of it.
+type Event = Option<(&'static [u8], Box<dyn FnOnce() -> Then + Send>)>;
+
+/// What becomes of a command.
+#[derive(PartialEq, Eq)]
+enum Then {
+    Answered,
+    /// The server does it, and nobody is told.
+    Unanswered,
+    /// The server hears nothing of it, and nobody is told.
+    Lost,
+}
 
 /// Forwards to a server. Each command comes by itself, since its answer is waited for.
 fn between(server: &MemcachedServer, event: Arc<Mutex<Event>>) -> Fake {
@@ -31,16 +41,17 @@ fn between(server: &MemcachedServer, event: Arc<Mutex<Event>>) -> Fake {
         let mut chunk = [0; 4096];
         while let Ok(count @ 1..) = client.read(&mut chunk) {
             let mut event = event.lock().unwrap();
-            let begins = |start: &str| chunk[..count].starts_with(start.as_bytes());
+            let begins = |start: &[u8]| chunk[..count].starts_with(start);
             let is_it = event.as_ref().is_some_and(|(start, _)| begins(start));
             let happens = if is_it { event.take() } else { None };
             drop(event);
-            let is_answered = happens.is_none_or(|(_, happens)| happens());
-            if !is_answered {
-                // The server does it, and nobody is told.
+            let then = happens.map_or(Then::Answered, |(_, happens)| happens());
+            if then != Then::Answered {
                 let _ended = client.shutdown(Shutdown::Both);
             }
-            server.write_all(&chunk[..count]).unwrap();
+            if then != Then::Lost {
+                server.write_all(&chunk[..count]).unwrap();
+            }
         }
         let _ended = server.shutdown(Shutdown::Write);
         copying.join().unwrap();
@@ -72,10 +83,10 @@ fn stored_over(
     let mutex = on.mutex(&key.as_key()).unwrap().unwrap();
     let lease = mutex.try_acquire(LONG).unwrap().unwrap();
     *event.lock().unwrap() = Some((
-        "ms key ",
+        b"ms key ",
         Box::new(move || {
             happens(&other, &mut raw);
-            true
+            Then::Answered
         }),
     ));
     let value = Value::copied(&Metadata::default(), key.as_key(), b"ours");
@@ -126,20 +137,19 @@ fn what_others_store_without_the_lock_is_replaced() {
 #[test]
 fn a_lock_that_was_taken_by_a_call_whose_reply_was_lost_is_given_up() {
     let server = MemcachedServer::start(&[]);
-    let event = Arc::new(Mutex::new(None));
+    let event: Arc<Mutex<Event>> = Arc::default();
     let proxy = between(&server, Arc::clone(&event));
     let on = open(
         "memcached",
         &json!({ "url": proxy.url(), "dead_retry": "10ms" }),
     );
     let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
-    let once: Box<dyn FnOnce() -> bool + Send> = Box::new(|| false);
-    *event.lock().unwrap() = Some(("ms _lockkey ", once));
+    *event.lock().unwrap() = Some((b"ms _lockkey ", Box::new(|| Then::Unanswered)));
     assert!(mutex.try_acquire(LONG).is_err());
     let mut raw = Raw::to(&server);
-    crate::support::until("the server did it", || raw.text("_lockkey").is_some());
+    until("the server did it", || raw.text("_lockkey").is_some());
     let lost = raw.text("_lockkey");
-    crate::support::until("it is asked again", || match mutex.try_acquire(LONG) {
+    until("it is asked again", || match mutex.try_acquire(LONG) {
         Ok(lease) => {
             mutex.release(lease.expect("nobody has it")).unwrap();
             true
@@ -147,4 +157,92 @@ fn a_lock_that_was_taken_by_a_call_whose_reply_was_lost_is_given_up() {
         Err(_) => false,
     });
     assert_ne!(raw.text("_lockkey"), lost);
+}
+
+#[test]
+fn a_lock_whose_release_was_lost_is_given_up_before_it_is_taken_again() {
+    let server = MemcachedServer::start(&[]);
+    let event: Arc<Mutex<Event>> = Arc::default();
+    let proxy = between(&server, Arc::clone(&event));
+    let on = open(
+        "memcached",
+        &json!({ "url": proxy.url(), "dead_retry": "10ms" }),
+    );
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    let lease = mutex.try_acquire(LONG).unwrap().unwrap();
+    *event.lock().unwrap() = Some((b"md _lockkey C", Box::new(|| Then::Lost)));
+    mutex.release(lease).unwrap_err();
+    assert!(Raw::to(&server).text("_lockkey").is_some());
+    until("it is asked again", || match mutex.try_acquire(LONG) {
+        Ok(lease) => {
+            mutex.release(lease.expect("nobody has it")).unwrap();
+            true
+        }
+        Err(_) => false,
+    });
+}
+
+#[test]
+fn a_server_that_is_there_by_two_names_is_told() {
+    let server = MemcachedServer::start(&[]);
+    let alias = between(&server, Arc::default());
+    let url = [server.url(), alias.url()];
+    let on = open("memcached_binary", &json!({ "url": url }));
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    let error = mutex.try_acquire(LONG).unwrap_err();
+    assert!(error.message().contains("another name"), "{error}");
+    assert!(error.message().contains(&alias.url()), "{error}");
+    assert_eq!(Raw::to(&server).text("_lockkey"), None);
+}
+
+#[test]
+fn a_lock_that_one_server_took_without_a_word_is_still_its_holders() {
+    const ADD: &[u8] = b"\x80\x02";
+    let servers = servers(2, &[]);
+    let event: Arc<Mutex<Event>> = Arc::default();
+    let proxy = between(&servers[0], Arc::clone(&event));
+    let url = [proxy.url(), servers[1].url()];
+    let on = open("memcached_binary", &json!({ "url": url }));
+    let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+    *event.lock().unwrap() = Some((ADD, Box::new(|| Then::Unanswered)));
+    // By the other server.
+    let lease = mutex.try_acquire(LONG).unwrap().expect("nobody has it");
+    assert!(event.lock().unwrap().is_none(), "it did not happen");
+    assert!(mutex.try_acquire(LONG).unwrap().is_none(), "two have it");
+    mutex.release(lease).unwrap();
+    let next = mutex.try_acquire(LONG).unwrap();
+    mutex.release(next.expect("nobody has it")).unwrap();
+}
+
+#[test]
+fn what_was_to_be_removed_when_the_connection_was_lost_is_removed_later() {
+    let server = MemcachedServer::start(&[]);
+    let event: Arc<Mutex<Event>> = Arc::default();
+    let proxy = between(&server, Arc::clone(&event));
+    let on = open(
+        "memcached",
+        &json!({ "url": proxy.url(), "dead_retry": "10ms" }),
+    );
+    let other = open("memcached", &json!({ "url": server.url() }));
+    let key = key("key");
+    let mutex = on.mutex(&key.as_key()).unwrap().unwrap();
+    let lease = mutex.try_acquire(LONG).unwrap().unwrap();
+    let next = Arc::clone(&event);
+    let deletes = move || {
+        other.delete(&crate::support::key("key").as_key()).unwrap();
+        *next.lock().unwrap() = Some((b"md key C", Box::new(|| Then::Lost)));
+        Then::Answered
+    };
+    *event.lock().unwrap() = Some((b"ms key ", Box::new(deletes)));
+    let value = Value::copied(&Metadata::default(), key.as_key(), b"ours");
+    on.set_guarded(&key.as_key(), &value, &lease).unwrap_err();
+    assert!(event.lock().unwrap().is_none(), "it did not happen");
+    assert_eq!(Raw::to(&server).text("key").as_deref(), Some("ours"));
+    until("the server is asked again", || match get(&on, "key") {
+        Ok(found) => {
+            assert_eq!(found, None);
+            true
+        }
+        Err(_) => false,
+    });
 }

@@ -1,16 +1,14 @@
 //! What the tests share.
 
-use std::time::{Duration, Instant};
-
 use dogpile_plugin_api::testing::{Offered, host};
-use dogpile_plugin_api::{BackendInstance, Metadata, OwnedKey, Result, Value};
+use dogpile_plugin_api::{BackendInstance, Result};
 use dogpile_plugin_memcached::plugin;
 use dogpile_tests::certificates::CertificateFiles;
 use dogpile_tests::memcached_server::MemcachedServer;
 use serde_json::{Value as Json, json};
 
-/// How long anything may take that must happen soon.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) use dogpile_tests::backend::{get, key, set};
+pub(crate) use dogpile_tests::until::{SOON, until};
 
 /// Each backend in each protocol, with arguments that say so.
 pub(crate) const WAYS: [(&str, &str); 5] = [
@@ -71,31 +69,4 @@ pub(crate) fn try_open(backend: &str, arguments: &Json) -> Result<BackendInstanc
 
 pub(crate) fn open(backend: &str, arguments: &Json) -> BackendInstance {
     try_open(backend, arguments).unwrap()
-}
-
-pub(crate) fn key(text: &str) -> OwnedKey {
-    host().key(text)
-}
-
-pub(crate) fn set(backend: &BackendInstance, name: &str, bytes: &[u8]) -> Result<()> {
-    let key = key(name);
-    backend.set(
-        &key.as_key(),
-        &Value::copied(&Metadata::default(), key.as_key(), bytes),
-    )
-}
-
-pub(crate) fn get(backend: &BackendInstance, name: &str) -> Result<Option<Vec<u8>>> {
-    let found = backend.get(&key(name).as_key())?;
-    Ok(found.map(|value| value.as_bytes().unwrap().to_owned()))
-}
-
-/// Until it is so.
-#[track_caller]
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within {SOON:?}: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }

@@ -166,6 +166,21 @@ fn a_value_that_is_too_large_is_refused_with_what_to_do_and_takes_the_old_one_al
 }
 
 #[test]
+fn a_value_that_no_server_holds_is_not_sent() {
+    for (backend, arguments) in WAYS {
+        let servers = servers(1, &[]);
+        let on = open(backend, &at(&servers, arguments));
+        let key = key("key");
+        let bytes = vec![0; (1 << 30) + 1];
+        let value = Value::with(&Metadata::default(), key.as_key(), bytes);
+        let error = on.set(&key.as_key(), &value).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{backend}: {error}");
+        assert!(error.message().contains("1 GiB"), "{backend}: {error}");
+        assert!(Raw::to(&servers[0]).stat("bytes_read") < 1000, "{backend}");
+    }
+}
+
+#[test]
 fn a_server_without_memory_refuses_and_reads_on() {
     for (backend, arguments) in WAYS {
         let servers = [MemcachedServer::start(&["-M", "-m", "8"])];

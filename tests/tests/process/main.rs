@@ -6,3 +6,4 @@ mod children;
 mod forks;
 mod memcached_forks;
 mod redis_forks;
+mod shared_backend;

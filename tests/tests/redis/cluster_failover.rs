@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dogpile_tests::worker::{create_once_at_each, created, set_time, until_answered};
+use dogpile_tests::process::created;
+use dogpile_tests::worker::{create_once_at_each, set_time, until_answered};
 use redis::Value as Reply;
 use serde_json::json;
 
@@ -164,8 +165,7 @@ fn processes_create_once_at_each_expiry_also_after_a_failover() {
         for worker in &mut workers {
             worker.tell(&format!("call 4 {expiry} key"));
         }
-        let created: u64 = workers.iter_mut().map(created).sum();
-        assert_eq!(created, 1, "{expiry}");
+        assert_eq!(created(&mut workers), 1, "{expiry}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! How the nodes of a cluster are found and spoken to, and what it comes to where that cannot be.
 
 use dogpile_plugin_api::{BackendInstance, ErrorKind};
-use dogpile_tests::redis_server::{RedisServer, free_port};
+use dogpile_tests::redis_server::RedisServer;
+use dogpile_tests::running::free_port;
 use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;

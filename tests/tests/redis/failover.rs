@@ -5,14 +5,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{Guarded, Result, Value};
-use dogpile_tests::process::Process;
-use dogpile_tests::redis_server::{RedisServer, free_port};
-use dogpile_tests::worker::{created, set_time, until_answered};
+use dogpile_tests::part::Part;
+use dogpile_tests::process::{Process, created};
+use dogpile_tests::redis_server::RedisServer;
+use dogpile_tests::running::free_port;
+use dogpile_tests::worker::{set_time, until_answered};
 use redis::Value as Reply;
 use serde_json::json;
 
 use crate::clients::{Client, Ends};
-use crate::processes::Part;
 use crate::support::{get, key, open_watched, set, until};
 use crate::watched::{Watched, ask, role, try_ask};
 
@@ -140,8 +141,7 @@ fn create_once_at_each(backend: &str, mut watched: Watched) {
             for worker in &mut *workers {
                 worker.tell(&format!("call 4 {expiry} key"));
             }
-            let created: u64 = workers.iter_mut().map(created).sum();
-            assert_eq!(created, 1, "{expiry}");
+            assert_eq!(created(workers), 1, "{expiry}");
         }
     };
     expire(&mut workers);

@@ -4,15 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile::Invalidation;
-use dogpile_tests::process::Process;
-use dogpile_tests::python_process::PythonProcess;
+use dogpile_tests::part::Part;
+use dogpile_tests::process::{Process, created_for};
 use dogpile_tests::redis_server::RedisServer;
 use redis::Commands;
 use serde_json::{Value as Json, json};
 
 use crate::clustered::Clustered;
 use crate::peer::{LEASE, get, python_as, python_in, python_on, rust, rust_in};
-use crate::processes::Part;
 use crate::support::{at, client, until};
 
 #[test]
@@ -91,7 +90,7 @@ fn a_python_process_that_dies_with_a_lock_is_followed_when_its_lock_timeout_has_
 /// The processes of both languages want the key, each with two threads, whenever its server has dropped it.
 fn create_once_at_each(
     expiries: u32,
-    pythons: &mut [PythonProcess],
+    pythons: &mut [Process],
     rusts: &mut [Process],
     server: &RedisServer,
 ) {
@@ -106,10 +105,7 @@ fn create_once_at_each(
         for rust in &mut *rusts {
             rust.tell(&call);
         }
-        let by_each = pythons.iter_mut().map(|python| python.created(expiry));
-        let python: u32 = by_each.sum();
-        let lines = rusts.iter_mut().map(Process::hear);
-        let rust: u32 = lines.map(|line| created(&line, expiry)).sum();
+        let (python, rust) = (created_for(pythons, expiry), created_for(rusts, expiry));
         assert_eq!(python + rust, 1, "{expiry}");
         by_python += python;
         let () = client.pexpire("key", 1).unwrap();
@@ -120,14 +116,6 @@ fn create_once_at_each(
     println!("Python created {by_python} of {expiries}");
 }
 
-/// How many values a process created, all of whose threads got this.
-fn created(line: &str, got: u32) -> u32 {
-    let count = line
-        .strip_prefix("created ")
-        .and_then(|line| line.strip_suffix(&format!(" got [{got}]")));
-    count.and_then(|count| count.parse().ok()).expect(line)
-}
-
 #[test]
 fn four_processes_of_each_language_create_once_at_each_of_a_hundred_expiries() {
     // By default Python looks every 0.1 s.
@@ -136,7 +124,7 @@ fn four_processes_of_each_language_create_once_at_each_of_a_hundred_expiries() {
     let mut arguments = at(&server);
     arguments["lock_sleep"] = json!(if is_soak { 0.1 } else { 0.02 });
     let pythons = (0..4).map(|_| python_as("redis", &arguments, None));
-    let mut pythons: Vec<PythonProcess> = pythons.collect();
+    let mut pythons: Vec<Process> = pythons.collect();
     let mut rusts = rust_processes("redis", at(&server), 4);
     create_once_at_each(100, &mut pythons, &mut rusts, &server);
 }

@@ -3,19 +3,19 @@
 use std::thread;
 
 use dogpile::{Cached, Invalidation, Region};
-use dogpile_tests::python_process::PythonProcess;
+use dogpile_tests::part::Part;
+use dogpile_tests::process::Process;
 use redis::Value as Reply;
 use serde_json::json;
 
 use crate::peer::{LEASE, get, python_as, rust_on};
-use crate::processes::Part;
 use crate::proxy::Fault;
 use crate::replicas::Linked;
 use crate::support::until;
 use crate::watched::{Watched, ask};
 
 /// Both write, and read what the other wrote, once the replicas have it.
-fn share_values(python: &mut PythonProcess, rust: &Region, number: u32) {
+fn share_values(python: &mut Process, rust: &Region, number: u32) {
     let [by_python, by_rust] = ["Python", "Rust"].map(|whose| format!("{whose}{number}"));
     until("Python writes", || {
         python.answer(&format!("set {by_python} {number}")) == "done"
@@ -35,7 +35,7 @@ fn share_values(python: &mut PythonProcess, rust: &Region, number: u32) {
 }
 
 /// Each holds the lock of a key, and the other waits and gets the value.
-fn share_locks(watched: &Watched, python: &mut PythonProcess, rust: &Region, number: u32) {
+fn share_locks(watched: &Watched, python: &mut Process, rust: &Region, number: u32) {
     let key = format!("held{number}");
     let master = &watched.servers[watched.master()];
     python.ask(&format!("hold {key} 1"), &format!("creating {key}"));

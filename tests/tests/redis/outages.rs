@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use dogpile::{Host, OnBackendError, Region, Source};
+use dogpile_tests::part::Part;
 use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;
-use crate::processes::Part;
 use crate::proxy::{Fault, Proxy};
 use crate::support::{SOON, client, until};
 

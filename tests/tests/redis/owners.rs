@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use dogpile::ErrorKind;
+use dogpile_tests::owners;
+use dogpile_tests::part::Part;
 use dogpile_tests::redis_server::RedisServer;
 use dogpile_tests::worker::set_time;
 use serde_json::json;
 
 use crate::peer::rust_with;
-use crate::processes::{Part, worker};
+use crate::processes::worker;
 use crate::proxy::{Fault, Proxy};
 use crate::support::{at, until};
 use crate::watched::{ask, calls};
@@ -31,15 +33,7 @@ fn an_owner_that_is_killed_is_followed_when_its_lease_has_passed() {
     let mut next = worker(&server, lease);
     let (mut late, times) = (0, 10_u64);
     for round in 1..=times {
-        let mut owner = worker(&server, lease);
-        set_time([&mut owner, &mut next], round * 121);
-        owner.tell("hold 0 key");
-        owner.expect("creating key");
-        next.tell(&format!("call 8 {round} key"));
-        let killed = Instant::now();
-        owner.kill();
-        next.expect(&format!("created 1 got [{round}]"));
-        let followed = killed.elapsed();
+        let followed = owners::killed(&mut worker(&server, lease), &mut next, round);
         assert!(followed < lease + LATE + LOADED, "{followed:?}");
         late += u64::from(followed > lease + LATE);
     }
@@ -53,20 +47,7 @@ fn an_owner_that_is_killed_is_followed_when_its_lease_has_passed() {
 fn what_an_owner_created_that_was_stopped_past_its_lease_is_its_own_and_is_not_stored() {
     let server = RedisServer::start(&[]);
     let lease = Duration::from_millis(600);
-    let (mut owner, mut next) = (worker(&server, lease), worker(&server, lease));
-    owner.tell("hold 1 key");
-    owner.expect("creating key");
-    owner.stop();
-    next.tell("call 8 2 key");
-    next.expect("created 1 got [2]");
-    owner.go_on();
-    owner.tell("go key");
-    owner.expect("got 1 Created");
-    // All see what was stored.
-    owner.tell("call 1 3 key");
-    owner.expect("created 0 got [2]");
-    next.tell("call 1 3 key");
-    next.expect("created 0 got [2]");
+    owners::stopped(&mut worker(&server, lease), &mut worker(&server, lease));
 }
 
 #[test]
@@ -206,19 +187,8 @@ fn who_waits_no_longer_than_it_may_gets_an_error_and_the_creation_goes_on() {
 fn a_creator_that_takes_longer_than_its_lease_keeps_it() {
     let server = RedisServer::start(&[]);
     let lease = Duration::from_millis(600);
-    let (mut owner, mut other) = (worker(&server, lease), worker(&server, lease));
-    owner.tell("hold 1 key");
-    owner.expect("creating key");
-    other.tell("call 8 2 key");
-    let held = token(&server);
-    let since = Instant::now();
-    while since.elapsed() < lease * 3 {
-        assert_eq!(token(&server), held);
-    }
-    owner.tell("go key");
-    owner.expect("got 1 Created");
-    other.expect("created 0 got [1]");
-    until("the lock is given back", || token(&server).is_none());
+    let [mut owner, mut other] = [(); 2].map(|()| worker(&server, lease));
+    owners::slow(&mut owner, &mut other, lease * 3, || token(&server));
 }
 
 #[test]
@@ -226,16 +196,7 @@ fn what_another_process_deletes_while_it_is_created_is_not_stored() {
     let server = RedisServer::start(&[]);
     let (mut owner, mut other) = (worker(&server, LONG), worker(&server, LONG));
     for delete in ["delete key", "delete key another", "clear"] {
-        owner.tell("hold 1 key");
-        owner.expect("creating key");
-        other.tell(delete);
-        other.expect("done");
-        owner.tell("go key");
-        owner.expect("got 1 Created");
-        other.tell("call 1 2 key");
-        other.expect("created 1 got [2]");
-        other.tell("delete key");
-        other.expect("done");
+        owners::deleted(&mut owner, &mut other, delete);
     }
 }
 

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dogpile::{Host, OnBackendError, Region, RegionConfig};
+use dogpile::{Region, RegionConfig};
+use dogpile_tests::part::{Part, region_on};
+use dogpile_tests::process::Process;
 use dogpile_tests::python::python;
-use dogpile_tests::python_process::PythonProcess;
+use dogpile_tests::python_process;
 use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
 
 use crate::clustered::Clustered;
-use crate::processes::Part;
 use crate::support::at;
 
 /// The interpreter that has dogpile.cache.
@@ -19,27 +20,27 @@ pub(crate) fn interpreter() -> PathBuf {
 }
 
 /// A Python program with a region.
-pub(crate) fn python_on(server: &RedisServer) -> PythonProcess {
+pub(crate) fn python_on(server: &RedisServer) -> Process {
     python_as("redis", &at(server), None)
 }
 
 /// With this interval for invalidations, in seconds.
-pub(crate) fn python_with(server: &RedisServer, interval: f64) -> PythonProcess {
+pub(crate) fn python_with(server: &RedisServer, interval: f64) -> Process {
     python_as("redis", &at(server), Some(interval))
 }
 
 /// In that cluster, reading invalidations each time.
-pub(crate) fn python_in(cluster: &Clustered) -> PythonProcess {
+pub(crate) fn python_in(cluster: &Clustered) -> Process {
     python_as("redis_cluster", &cluster.place(2), Some(0.0))
 }
 
 /// With a region on that backend of dogpile.cache.
-pub(crate) fn python_as(backend: &str, arguments: &Json, interval: Option<f64>) -> PythonProcess {
+pub(crate) fn python_as(backend: &str, arguments: &Json, interval: Option<f64>) -> Process {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis/interop.py");
     let part = json!({
         "backend": format!("dogpile.cache.{backend}"), "arguments": arguments, "interval": interval,
     });
-    PythonProcess::start(&interpreter(), program, &[&part.to_string()])
+    python_process::start(&interpreter(), program, &[&part.to_string()])
 }
 
 /// The region of a host of its own, which is to the others what another process is.
@@ -63,14 +64,7 @@ pub(crate) fn rust_in(cluster: &Clustered) -> Region {
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 pub(crate) fn rust_on(users: RegionConfig) -> Region {
-    let users = users
-        .on_backend_error(OnBackendError::Fail)
-        .expiration_time(Duration::from_mins(1))
-        .invalidation_interval(Duration::from_millis(10));
-    let host = Host::builder()
-        .plugin(dogpile_plugin_redis::plugin())
-        .region(users);
-    host.build().unwrap().region("users").unwrap()
+    region_on(dogpile_plugin_redis::plugin(), users)
 }
 
 pub(crate) fn get(region: &Region, key: &str) -> Option<u32> {

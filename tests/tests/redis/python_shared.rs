@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dogpile::{ErrorKind, Invalidation, MissReason, Region, Source};
-use dogpile_tests::python_process::PythonProcess;
+use dogpile_tests::process::Process;
 use dogpile_tests::redis_server::RedisServer;
 use redis::{Commands, Connection};
 use serde_json::{Value as Json, json};
@@ -73,7 +73,7 @@ fn rust_sees_how_python_invalidates() {
     let rust = rust_with(&server, |config| {
         config.lock_wait(Duration::from_millis(50))
     });
-    let invalidate = |python: &mut PythonProcess, how: &str, value: u32| {
+    let invalidate = |python: &mut Process, how: &str, value: u32| {
         python.ask(&format!("set a {value}"), "done");
         assert_eq!(get(&rust, "a"), Some(value));
         python.ask(&format!("invalidate {how}"), "done");

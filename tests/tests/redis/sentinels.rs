@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{BackendInstance, ErrorKind};
-use dogpile_tests::redis_server::{RedisServer, free_port};
+use dogpile_tests::redis_server::RedisServer;
+use dogpile_tests::running::free_port;
 use serde_json::{Value as Json, json};
 
 use crate::certificates::Certificates;

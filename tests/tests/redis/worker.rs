@@ -1,19 +1,8 @@
 //! The part that a process plays.
 
-use dogpile::{Host, OnBackendError};
-use dogpile_tests::worker::{obey, obey_by_system_clock};
-
-use crate::processes::Part;
+use dogpile_tests::part::Part;
 
 #[test]
 fn a_worker() {
-    let Some(part) = Part::mine() else {
-        return;
-    };
-    let host = Host::builder().plugin(dogpile_plugin_redis::plugin());
-    let users = part.region().on_backend_error(OnBackendError::Fail);
-    if part.has_system_clock {
-        obey_by_system_clock(host, users);
-    }
-    obey(host, users);
+    Part::play(dogpile_plugin_redis::plugin());
 }

@@ -1,6 +1,6 @@
 //! `check`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,19 +8,37 @@ use dogpile::manifest::{
     KeyManglers, Manifest, ManifestError, ManifestErrors, Unresolved, resolve,
 };
 
+use super::site;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::probe::{self, Described, Probed, Regions};
 
-/// Find everything that is wrong with a manifest, its plugins and its backends, and change nothing
+/// Find everything that is wrong with a manifest, its plugins and its backends, or with a site, and change nothing
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Do not open the regions, so nothing is asked of a server
     #[arg(long)]
     no_connect: bool,
+    /// Look also at the site in this folder: whether each page compiles, and whether the key of each cached fragment
+    /// names what the fragment uses
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
 }
 
 pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
+    let site = options.site.as_deref().map(site::check);
+    let mut checked = manifest(path, options)?;
+    match site {
+        Some(None) => return Ok(Outcome::Failed),
+        Some(Some(pages)) => checked = format!("{checked}, {}", output::count(pages, "page")),
+        None => {}
+    }
+    output::print(format!("ok: {checked}\n"))?;
+    Ok(Outcome::Done)
+}
+
+/// How much of what there is in a manifest that nothing is wrong with.
+fn manifest(path: &Path, options: &Options) -> Result<String> {
     let manifest = match Manifest::load(path) {
         Ok(manifest) => manifest,
         Err(errors) => bail!(with_more(errors)),
@@ -39,8 +57,7 @@ pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
     refuse(&manifest, plugins.refused)?;
     let regions = output::count(manifest.regions().len(), "region");
     let plugins = output::count(plugins.loaded.len(), "plugin");
-    output::print(format!("ok: {regions}, {plugins}\n"))?;
-    Ok(Outcome::Done)
+    Ok(format!("{regions}, {plugins}"))
 }
 
 /// With what is wrong with the plugins that the manifest lists, and with the names in it. Its regions are not opened:

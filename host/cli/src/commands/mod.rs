@@ -7,4 +7,5 @@ mod pin;
 pub(crate) mod plugins;
 pub(crate) mod reload;
 pub(crate) mod set;
+mod site;
 pub(crate) mod status;

@@ -1,6 +1,6 @@
 //! `serve`.
 
-mod key;
+mod fragments;
 mod page;
 mod reply;
 mod router;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use dogpile::admin::AdminSocket;
 use dogpile::{Host, Region};
-use dogpile_templates::Site;
+use dogpile_templates::{Site, ViewCache};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::Signal;
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// The region that holds the pages
     #[arg(long, value_name = "NAME", default_value = "pages", requires = "site")]
     region: String,
+    /// End each page with a comment that says what came of it and of its fragments
+    #[arg(long, requires = "site")]
+    comment: bool,
 }
 
 /// What all requests share.
@@ -72,13 +75,20 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         let _in_it = runtime.enter();
         signals::hangup()?
     };
-    let site = options.site.as_deref().map(Site::open).transpose()?;
+    if let Some(dir) = &options.site {
+        // A folder that is no site is told before anything is opened for it.
+        Site::open(dir)?;
+    }
     let host = Host::builder()
         .manifest(manifest)
         .admin_socket(AdminSocket::Auto)
         .build()?;
-    let pages = match site {
-        Some(site) => Some(Pages::new(site, region(&host, manifest, &options.region)?)),
+    let pages = match &options.site {
+        Some(dir) => {
+            let site = Site::open_with(dir, ViewCache::new(&host))?;
+            let region = region(&host, manifest, &options.region)?;
+            Some(Pages::new(site, region, options.comment))
+        }
         None => None,
     };
     let service = Arc::new(Service { host, pages });

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::body::Bytes;
-use dogpile::{Cached, Region, Source};
-use dogpile_templates::{Page, Site, StaticFile, ViewError};
+use axum::http::HeaderValue;
+use dogpile::Region;
+use dogpile_templates::{Page, Site, StaticFile, TemplateOutcome, Trace};
 use tokio::sync::Semaphore;
 use tokio::task;
 
-use super::key::key;
+use super::fragments;
 
 /// So many requests render, or wait for one that does, at a time. Each takes a thread; the others queue.
 const AT_ONCE: usize = 64;
@@ -19,38 +20,43 @@ const AT_ONCE: usize = 64;
 pub(super) struct Pages {
     site: Arc<Site>,
     region: Region,
+    comment: bool,
     places: Arc<Semaphore>,
 }
 
 /// A page as it is sent.
 pub(super) struct Rendered {
     pub(super) html: Bytes,
-    pub(super) source: Source,
+    pub(super) outcome: TemplateOutcome,
     pub(super) age: Duration,
+    /// What came of its fragments, if it was rendered for this request.
+    pub(super) fragments: Option<HeaderValue>,
 }
 
 impl Pages {
-    pub(super) fn new(site: Site, region: Region) -> Self {
+    /// With `comment`, each page ends with one.
+    pub(super) fn new(site: Site, region: Region, comment: bool) -> Self {
         Self {
             site: Arc::new(site),
             region,
+            comment,
             places: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
-    /// The page of a path, from the region or rendered into it; `None` if there is no such page. Errors are not
-    /// stored.
+    /// The page of a path, from the cache or rendered into it; `None` if there is no such page. Errors are not stored.
     pub(super) async fn page(
         &self,
         path: String,
         query: Vec<(String, String)>,
     ) -> Result<Option<Rendered>> {
         let (site, region) = (Arc::clone(&self.site), self.region.clone());
+        let comment = self.comment;
         self.on_a_thread(move || {
             let Some(page) = site.page(&path) else {
                 return Ok(None);
             };
-            cached(&region, &page, &query).map(Some)
+            cached(&region, &page, &query, comment).map(Some)
         })
         .await?
     }
@@ -75,34 +81,26 @@ impl Pages {
     }
 }
 
-fn cached(region: &Region, page: &Page, query: &[(String, String)]) -> Result<Rendered> {
-    if page.digest().is_empty() {
-        // The site cannot be read: nothing tells this page from another, so it has no key. It renders to the error.
-        let html = page.render(query)?;
-        return Ok(Rendered {
-            html: html.into(),
-            source: Source::Created,
-            age: Duration::ZERO,
-        });
-    }
-    let key = key(page.name(), query, page.digest());
-    let made = region.try_get_or_create(key, || page.render(query));
-    let html = made.map_err(|error| match error.creator::<ViewError>() {
-        Some(error) => anyhow::Error::new(error.clone()),
-        None => anyhow::Error::new(error),
-    })?;
+fn cached(
+    region: &Region,
+    page: &Page,
+    query: &[(String, String)],
+    comment: bool,
+) -> Result<Rendered> {
+    let (page, trace) = Trace::of(|| page.cached(region.name(), query));
+    let page = page?;
+    let (outcome, age) = (page.outcome(), page.age());
+    let html = if comment {
+        let comment = fragments::comment(outcome.name(), &trace);
+        (page.into_string() + &comment).into()
+    } else {
+        // The cached text itself, not a copy.
+        Bytes::from_owner(page)
+    };
     Ok(Rendered {
-        source: html.source(),
-        age: html.age(),
-        html: Bytes::from_owner(Shared(html)),
+        html,
+        outcome,
+        age,
+        fragments: fragments::header(&trace),
     })
-}
-
-/// Sends the cached text itself, not a copy.
-struct Shared(Cached<String>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
 }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use dogpile::{HostStatus, Source};
+use dogpile::HostStatus;
 use dogpile_templates::StaticFile;
 
 use super::page::Rendered;
@@ -13,16 +13,15 @@ const HTML: &str = "text/html; charset=utf-8";
 
 const DOGPILE: HeaderName = HeaderName::from_static("x-dogpile");
 
+const FRAGMENTS: HeaderName = HeaderName::from_static("x-dogpile-fragments");
+
 pub(super) fn page(page: Rendered) -> Response {
     let mut response = reply(StatusCode::OK, HTML, page.html);
-    let source = match page.source {
-        Source::Fresh => "fresh",
-        Source::Stale => "stale",
-        Source::Created => "created",
-        Source::Waited => "waited",
-    };
     let headers = response.headers_mut();
-    headers.insert(DOGPILE, HeaderValue::from_static(source));
+    headers.insert(DOGPILE, HeaderValue::from_static(page.outcome.name()));
+    if let Some(fragments) = page.fragments {
+        headers.insert(FRAGMENTS, fragments);
+    }
     headers.insert(AGE, page.age.as_secs().into());
     response
 }

@@ -3,8 +3,10 @@
 #![allow(unreachable_pub, reason = "a test binary has no public side")]
 
 mod check;
+mod check_site;
 mod delete;
 mod exec;
+mod fragments;
 mod get;
 mod plugins;
 mod reload;

@@ -1,9 +1,10 @@
-use std::time::Duration;
+use std::ops::Range;
 
 use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 
 use super::Finding;
+use crate::cache::{EXPIRATION, expiration};
 use crate::views::lexer::Token;
 use crate::views::tags::Tag;
 
@@ -126,16 +127,17 @@ impl<'a> TagArguments<'a> {
     }
 }
 
-pub(super) const EXPIRATION: &str =
-    "Write seconds, or a text such as \"90s\", \"5m\", \"2h\", \"never\".";
-
-/// The expiration time that an argument means.
-pub(super) fn expiration(scalar: &Scalar) -> Option<Expiration> {
-    if *scalar == Scalar::Text("never".to_owned()) {
-        return Some(Expiration::Never);
+/// Where the key of a cache tag is among its tokens.
+pub(crate) fn key_tokens(tag: &Tag<'_>) -> Option<Range<usize>> {
+    let mut at = 2;
+    while tag.token(at) == Some(&Token::Other(',')) {
+        let next = next_argument(tag, at + 1);
+        if tag.token(at + 1) == Some(&Token::Name("key")) {
+            return Some(at + 3..next);
+        }
+        at = next;
     }
-    let time: Option<Duration> = scalar.duration();
-    time.map(Expiration::After)
+    None
 }
 
 /// The comma behind the argument that starts at `at`, or the end of the tag.

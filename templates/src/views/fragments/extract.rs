@@ -6,7 +6,7 @@ use super::arguments::TagArguments;
 use super::nesting::Nesting;
 use crate::views::error::Position;
 use crate::views::lexer::position;
-use crate::views::scan::{References, scan_tags};
+use crate::views::scan::{References, scan_tags, tagged_data};
 use crate::views::tags::Tag;
 
 /// A template without its cached bodies.
@@ -46,7 +46,7 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(at: usize, message: String, remedy: &str) -> Self {
+    pub(crate) fn new(at: usize, message: String, remedy: &str) -> Self {
         Self {
             at,
             message,
@@ -89,7 +89,8 @@ pub(crate) fn extract(name: &str, source: &str, tags: &[Tag<'_>]) -> Extracted {
             }
             let body = std::mem::replace(&mut current, around);
             let text = &source[opened.tag.end..tag.start];
-            let references = scan_tags(source, &tags[opened.index + 1..index]);
+            let mut references = scan_tags(source, &tags[opened.index + 1..index]);
+            references.data.add(&tagged_data(opened.tag));
             let literals = opened.arguments.literals(&mut extracted.faults);
             let fragment = Fragment {
                 position: position(source, opened.tag.start),

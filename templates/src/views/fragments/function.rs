@@ -5,9 +5,8 @@ use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 use tera::{Context, Error, Kwargs, State, TeraResult, Value};
 
-use super::arguments::{EXPIRATION, expiration};
-use super::scope::{self, Level, MAX_DEPTH, PageOptions, Scope};
-use crate::cache::{Part, Template, ViewCache};
+use crate::cache::scope::{self, Level, MAX_DEPTH, Scope};
+use crate::cache::{EXPIRATION, PageOptions, Part, Template, ViewCache, expiration};
 use crate::views::compiled::Compiled;
 use crate::views::error::{Position, ViewError};
 
@@ -18,6 +17,8 @@ pub(crate) struct Cached {
     /// What it is a fragment of, with its own digest.
     pub(crate) of: Template,
     pub(crate) name: String,
+    /// One for each data file that it uses.
+    pub(crate) tags: Arc<[String]>,
     pub(crate) position: Position,
     pub(crate) has_key: bool,
     pub(crate) key_is_list: bool,
@@ -126,7 +127,9 @@ fn arguments<'a>(
     kwargs: &Kwargs,
     state: &State<'_>,
 ) -> TeraResult<Part<'a>> {
-    part = part.line(cached.position.line);
+    part = part
+        .line(cached.position.line)
+        .tags(cached.tags.iter().cloned());
     part = part.escaping(if state.autoescaping_enabled() {
         "html"
     } else {

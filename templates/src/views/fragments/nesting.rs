@@ -10,6 +10,8 @@ struct Open<'a> {
     /// `if`, `for`, `cache`.
     kind: &'a str,
     start: usize,
+    /// Of a cached body, what is set in it outside of its loops.
+    set: Vec<&'a str>,
 }
 
 /// What has an end that can be missed; a `set` has one only sometimes, and cannot be told from here.
@@ -38,6 +40,16 @@ impl<'a> Nesting<'a> {
         inner.next().is_some_and(|open| open.kind == CACHE)
     }
 
+    fn innermost_body(&mut self) -> Option<&mut Open<'a>> {
+        self.0.iter_mut().rev().find(|open| open.kind == CACHE)
+    }
+
+    /// Whether the innermost cached body has set that before, for itself alone.
+    fn is_own(&self, name: Option<&Token<'a>>) -> bool {
+        let body = self.0.iter().rev().find(|open| open.kind == CACHE);
+        body.is_some_and(|body| matches!(name, Some(Token::Name(name)) if body.set.contains(name)))
+    }
+
     /// Looks at what a tag does that a cached body cannot, and then at what it opens or closes. Whether it is the end of
     /// the innermost cached body.
     pub(super) fn step(&mut self, tag: &Tag<'a>, findings: &mut Vec<Finding>) -> bool {
@@ -49,8 +61,16 @@ impl<'a> Nesting<'a> {
             self.0.push(Open {
                 kind: keyword,
                 start: tag.start,
+                set: Vec::new(),
             });
             return false;
+        }
+        if keyword == "set"
+            && let Some(Token::Name(name)) = tag.token(1)
+            && self.has_left_its_loop()
+            && let Some(body) = self.innermost_body()
+        {
+            body.set.push(name);
         }
         let Some(kind) = keyword
             .strip_prefix("end")
@@ -119,10 +139,11 @@ impl<'a> Nesting<'a> {
                 "there can be neither `extends` nor a component's definition",
                 "Move it out of the body.",
             ),
-            Some("set_global") => refuse(
+            Some("set_global") if !self.is_own(tag.token(1)) => refuse(
                 tag.start,
                 "nothing can be set for what comes behind it",
-                "The body does not run when its text is in the cache: set it before the cache tag.",
+                "The body does not run when its text is in the cache: set it before the cache tag. What is for the body \
+                 alone is set in the body before the loop, by {% set … %}.",
             ),
             Some("break" | "continue") if self.has_left_its_loop() => refuse(
                 tag.start,

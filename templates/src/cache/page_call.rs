@@ -1,0 +1,46 @@
+use dogpile::{Argument, KeyArgument};
+
+use super::{PageOptions, Part, Template, ViewCache};
+
+/// What a call says of a page, whatever its engine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PageCall {
+    /// Whether its whole text is kept.
+    pub(crate) cached: bool,
+    /// Each as text; an error is told when it is used.
+    key: Vec<Result<String, String>>,
+    tags: Vec<String>,
+    pub(crate) options: PageOptions,
+}
+
+impl PageCall {
+    /// One more part of the key.
+    pub(crate) fn key<T: KeyArgument>(&mut self, part: &T) {
+        self.cached = true;
+        let text = Argument::new("key", part).to_text();
+        self.key.push(text.map_err(|error| error.to_string()));
+    }
+
+    pub(crate) fn tags<T: Into<String>>(&mut self, tags: impl IntoIterator<Item = T>) {
+        self.tags.extend(tags.into_iter().map(Into::into));
+    }
+
+    /// The page in the cache.
+    pub(crate) fn part<'s>(&'s self, cache: &'s ViewCache, template: &'s Template) -> Part<'s> {
+        let mut part = cache.page(template);
+        part = part.when(self.cached && !self.options.off);
+        for key in &self.key {
+            part = match key {
+                Ok(text) => part.key_text(text),
+                Err(why) => part.without_cache(why.clone()),
+            };
+        }
+        if let Some(region) = &self.options.region {
+            part = part.region(region);
+        }
+        if let Some(time) = self.options.expiration_time {
+            part = part.expiration_time(time);
+        }
+        part.tags(self.tags.iter().cloned())
+    }
+}

@@ -1,0 +1,171 @@
+use std::fmt;
+use std::sync::Arc;
+
+use dogpile::{Expiration, Invalidation, KeyArgument};
+use dogpile_plugin_api::TemplateOutcome;
+use minijinja::{Environment, Error, Value};
+
+use super::not_stored::{NotStored, error_in};
+use super::plan::Plan;
+use crate::cache::scope::Scope;
+use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError};
+
+/// A page of [`JinjaViews`](super::JinjaViews), as its templates were when it was asked for.
+///
+/// It is rendered each time, with its fragments from the cache, unless [`cached`](Self::cached) or [`key`](Self::key)
+/// says that its whole text is to be kept. Region and expiration time are also those of its fragments that name none.
+#[must_use = "a view does nothing until one of its calls is made"]
+pub struct JinjaView<'a> {
+    cache: &'a ViewCache,
+    env: &'a Environment<'a>,
+    /// An error in a value: it is told by all calls.
+    plan: Result<(Arc<Plan>, minijinja::Template<'a, 'a>), Value>,
+    call: PageCall,
+}
+
+impl<'a> JinjaView<'a> {
+    pub(super) fn new(
+        cache: &'a ViewCache,
+        env: &'a Environment<'a>,
+        plan: Result<(Arc<Plan>, minijinja::Template<'a, 'a>), Error>,
+    ) -> Self {
+        Self {
+            cache,
+            env,
+            plan: plan.map_err(Value::from),
+            call: PageCall::default(),
+        }
+    }
+
+    /// Its whole text is kept, the same for all who ask.
+    pub fn cached(mut self) -> Self {
+        self.call.cached = true;
+        self
+    }
+
+    /// Its whole text is kept, and varies by this: one more part of its key. Whatever the text depends on beside its
+    /// templates must be in the key: a page with private data names its user.
+    pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
+        self.call.key(part);
+        self
+    }
+
+    /// The region of the page, and of its fragments that name none.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.call.options.region = Some(region.into());
+        self
+    }
+
+    /// The expiration time of the page, and of its fragments that name none.
+    pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
+        self.call.options.expiration_time = Some(time.into());
+        self
+    }
+
+    /// Tags of the page: fragments have their own.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.call.tags(tags);
+        self
+    }
+
+    /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
+    pub fn cache_enabled(mut self, enabled: bool) -> Self {
+        self.call.options.off = !enabled;
+        self
+    }
+
+    /// The page, from the cache or rendered. `context` is made only if the page is.
+    ///
+    /// # Errors
+    ///
+    /// The template's own, with its name and line; it is not cached. Nothing that fails in the cache is one.
+    pub fn render<V: Into<Value>>(self, context: impl FnOnce() -> V) -> Result<Rendered, Error> {
+        let (plan, template) = self
+            .plan
+            .as_ref()
+            .map_err(|error| error_in(error.clone()))?;
+        let rendered = self.part(plan).get_or_create(|| {
+            let _scope = Scope::enter(self.call.options.clone());
+            let text = template.render(context())?;
+            if !self.call.cached || plan.is_current(self.env) {
+                Ok(text)
+            } else {
+                // Something was edited meanwhile: nobody knows which of it is in the text.
+                Err(NotStored::Unsure(text.into()))
+            }
+        });
+        match rendered {
+            Ok(rendered) => Ok(rendered),
+            Err(NotStored::Unsure(text)) => Ok(Rendered::uncached(
+                (*text).to_owned(),
+                TemplateOutcome::Bypassed,
+            )),
+            Err(NotStored::Failed(error)) => Err(error_in(error)),
+        }
+    }
+
+    /// The stored text, if there is a fresh one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::get`].
+    pub fn get(&self) -> Result<Option<Rendered>, ViewCacheError> {
+        self.whole()?.get()
+    }
+
+    /// Stores a text, as if it had been rendered now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::set`].
+    pub fn set(&self, text: impl Into<String>) -> Result<(), ViewCacheError> {
+        self.whole()?.set(text)
+    }
+
+    /// Removes the text of this key: Mako's `invalidate_body`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::invalidate`].
+    pub fn invalidate(&self) -> Result<(), ViewCacheError> {
+        self.whole()?.invalidate()
+    }
+
+    /// Outdates the texts of all keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Part::invalidate_all`].
+    pub fn invalidate_all(&self, how: Invalidation) -> Result<(), ViewCacheError> {
+        self.whole()?.invalidate_all(how)
+    }
+
+    fn whole(&self) -> Result<Part<'_>, ViewCacheError> {
+        match &self.plan {
+            Ok((plan, _)) => Ok(self.part(plan)),
+            Err(error) => {
+                let error = error_in(error.clone());
+                Err(ViewCacheError::MiniJinja(Arc::new(error)))
+            }
+        }
+    }
+
+    fn part<'s>(&'s self, plan: &'s Plan) -> Part<'s> {
+        let part = self.call.part(self.cache, &plan.template);
+        let part = part.escaping(&plan.escaping);
+        match &plan.fault {
+            Some(why) => part.without_cache(why.clone()),
+            None => part,
+        }
+    }
+}
+
+impl fmt::Debug for JinjaView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let template = self.plan.as_ref().map(|(plan, _)| plan.template.name());
+        f.debug_struct("JinjaView")
+            .field("template", &template)
+            .field("call", &self.call)
+            .finish_non_exhaustive()
+    }
+}
