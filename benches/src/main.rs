@@ -17,6 +17,7 @@ mod rounds;
 mod server;
 mod stale;
 mod stampede;
+mod templates;
 mod told;
 mod workload;
 
@@ -35,6 +36,7 @@ usage: cargo xtask bench [OPTION...]
   --stale                callers at a steady pace while a value expires and is created again
   --dbm                  reads and writes of a file that processes share
   --redis                calls to a Redis server, and how fast waiters are woken
+  --templates            a page of 200 rows, rendered and from the cache
   --memcached            calls to one memcached server, and to three
   --exec                 `dogpile exec` beside bkt: calls at once, and hits
   --all                  all of these
@@ -69,12 +71,13 @@ enum Measured {
     Stale,
     Dbm,
     Redis,
+    Templates,
     Memcached,
     Exec,
     Instructions,
 }
 
-const ALL: [Measured; 10] = [
+const ALL: [Measured; 11] = [
     Measured::Hits,
     Measured::Eviction,
     Measured::Heap,
@@ -82,6 +85,7 @@ const ALL: [Measured; 10] = [
     Measured::Stale,
     Measured::Dbm,
     Measured::Redis,
+    Measured::Templates,
     Measured::Memcached,
     Measured::Exec,
     Measured::Instructions,
@@ -108,6 +112,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             "--stale" => wanted.push(Measured::Stale),
             "--dbm" => wanted.push(Measured::Dbm),
             "--redis" => wanted.push(Measured::Redis),
+            "--templates" => wanted.push(Measured::Templates),
             "--memcached" => wanted.push(Measured::Memcached),
             "--exec" => wanted.push(Measured::Exec),
             "--all" => wanted.extend(ALL),
@@ -137,6 +142,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             Measured::Stale => stale::run(),
             Measured::Dbm => dbm::run(rounds.min(9)),
             Measured::Redis => redis::run(rounds),
+            Measured::Templates => templates::run(rounds),
             Measured::Memcached => memcached::run(rounds),
             Measured::Exec => exec::run(rounds),
             Measured::Instructions => code = callgrind::run(&ratchet),

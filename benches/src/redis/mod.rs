@@ -25,9 +25,14 @@ fn target(what: What, peer: &str) -> Option<f64> {
     }
 }
 
-pub(crate) fn run(rounds: usize) {
+/// A server of the benchmark's own.
+pub(crate) fn start() -> Result<Server, String> {
     let options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-    let server = match Server::start("redis-server", &[&options[..], &["--port"]].concat()) {
+    Server::start("redis-server", &[&options[..], &["--port"]].concat())
+}
+
+pub(crate) fn run(rounds: usize) {
+    let server = match start() {
         Ok(server) => server,
         Err(missing) => return println!("--redis is left out: {missing}\n"),
     };

@@ -1,21 +1,30 @@
 use std::error::Error as StdError;
 use std::time::Instant;
 
-use dogpile::Templates;
+use dogpile::{Cached, Entry, Region, Templates};
 use dogpile_plugin_api::{Decision, TemplateEntry, TemplateEvent, TemplateOutcome};
 
 use super::{Part, Rendered, ViewCacheError, trace};
 
-/// What is done about a part.
-enum Plan<'a> {
-    /// It is rendered; with the reason, if that is a fault.
-    Render(Option<String>),
-    /// It is stored here; anew, whatever is there.
-    Store {
-        host: &'a Templates,
-        entry: TemplateEntry,
-        anew: bool,
-    },
+/// Where a part is stored.
+pub(super) struct Place<'a> {
+    region: &'a Region,
+    entry: TemplateEntry,
+    /// It is rendered, whatever is there.
+    pub(super) anew: bool,
+}
+
+impl Place<'_> {
+    /// The call that gets or makes it.
+    pub(super) fn call(&self, part: &Part<'_>) -> Entry<'_> {
+        let entry = &self.entry;
+        let tags = entry.tags.iter().cloned().chain(part.own_tags());
+        let call = self.region.entry(&*entry.key).bypass().tags(tags);
+        match entry.expiration_time {
+            Some(time) => call.expiration_time(time),
+            None => call,
+        }
+    }
 }
 
 impl Part<'_> {
@@ -31,130 +40,112 @@ impl Part<'_> {
         self,
         render: impl FnOnce() -> Result<String, E>,
     ) -> Result<Rendered, E> {
-        let began = self.observer().map(|_| Instant::now());
-        let (entry, rendered) = match self.plan() {
-            Plan::Render(None) => (None, uncached(render, TemplateOutcome::Bypassed)),
-            Plan::Render(Some(why)) => {
-                self.rendered_without(&why);
-                (None, uncached(render, TemplateOutcome::Failed))
-            }
-            Plan::Store { host, entry, anew } => {
-                let rendered = self.fetch((host, &entry), anew, render);
-                (Some(entry), rendered)
-            }
+        let began = self.begin();
+        let place = self.place();
+        let mut render = Some(render);
+        let mut create = || match render.take() {
+            Some(render) => render(),
+            None => unreachable!("a creator is called once"),
         };
-        if let Ok(rendered) = &rendered {
-            trace::record(self.named(), rendered.outcome());
-            if let Some(began) = began {
-                self.observe(entry.as_ref(), rendered.outcome(), began);
-            }
-        }
-        rendered
+        let made = place.as_ref().map_err(|why| *why).and_then(|place| {
+            let call = place.call(&self);
+            self.made(if place.anew {
+                call.try_refresh(&mut create)
+            } else {
+                call.try_get_or_create(&mut create)
+            })
+        });
+        let made = made.unwrap_or_else(|outcome| Ok(Rendered::uncached(create()?, outcome)));
+        self.end(began, place.ok().as_ref(), made)
     }
 
-    fn plan(&self) -> Plan<'_> {
+    /// Where it is stored, or what comes of it without the cache: then it was told why.
+    pub(super) fn place(&self) -> Result<Place<'_>, TemplateOutcome> {
         if !self.cached || !self.cache.is_enabled() {
-            return Plan::Render(None);
+            return Err(TemplateOutcome::Bypassed);
         }
         if let Some(why) = &self.fault {
-            return Plan::Render(Some(why.clone()));
+            return Err(self.fails(why));
         }
         let Some(host) = self.cache.host() else {
-            return Plan::Render(Some(ViewCacheError::NoTemplateCache.to_string()));
+            return Err(self.fails(&ViewCacheError::NoTemplateCache.to_string()));
         };
-        match self.with_request(|request| host.decide(request)) {
-            Ok(Some(Decision::Cache(entry))) => Plan::Store {
-                host,
-                entry,
-                anew: false,
-            },
-            Ok(Some(Decision::Refresh(entry))) => Plan::Store {
-                host,
-                entry,
-                anew: true,
-            },
-            Ok(Some(_)) => Plan::Render(None),
-            Ok(None) if let Some(region) = self.default_region => Plan::Store {
-                host,
-                entry: self.with_request(|request| TemplateEntry::asked(request, region)),
-                anew: false,
-            },
+        let (entry, anew) = match self.with_request(|request| host.decide(request)) {
+            Ok(Some(Decision::Cache(entry))) => (entry, false),
+            Ok(Some(Decision::Refresh(entry))) => (entry, true),
+            Ok(Some(_)) => return Err(TemplateOutcome::Bypassed),
+            Ok(None) if let Some(region) = self.default_region => {
+                let entry = self.with_request(|request| TemplateEntry::asked(request, region));
+                (entry, false)
+            }
             Ok(None) => {
                 // Not of this part alone: it is said once.
                 let why = ViewCacheError::NoTemplateCache;
                 self.cache.warn(&format_args!(
                     "templates are rendered without the cache: {why}"
                 ));
-                Plan::Render(None)
+                return Err(TemplateOutcome::Bypassed);
             }
-            Err(error) => Plan::Render(Some(error.to_string())),
+            Err(error) => return Err(self.fails(&error.to_string())),
+        };
+        match self.cache.region(host, &entry.region) {
+            Ok(region) => Ok(Place {
+                region,
+                entry,
+                anew,
+            }),
+            Err(error) => Err(self.fails(&error.to_string())),
         }
     }
 
-    fn fetch<E: StdError + Clone + Send + Sync + 'static>(
+    /// What a call has made. If the cache failed the creator has not run: a call that bypasses the cache's failures ends
+    /// with no other error after that.
+    pub(super) fn made<E: StdError + Clone + Send + Sync + 'static>(
         &self,
-        (host, entry): (&Templates, &TemplateEntry),
-        anew: bool,
-        render: impl FnOnce() -> Result<String, E>,
-    ) -> Result<Rendered, E> {
-        let region = match self.cache.region(host, &entry.region) {
-            Ok(region) => region,
-            Err(error) => {
-                self.rendered_without(&error.to_string());
-                return uncached(render, TemplateOutcome::Failed);
-            }
-        };
-        let tags = entry.tags.iter().cloned().chain(self.own_tags());
-        let mut call = region.entry(&*entry.key).bypass().tags(tags);
-        if let Some(time) = entry.expiration_time {
-            call = call.expiration_time(time);
+        made: dogpile::Result<Cached<String>>,
+    ) -> Result<Result<Rendered, E>, TemplateOutcome> {
+        match made {
+            Ok(text) => Ok(Ok(Rendered::cached(text))),
+            Err(error) => match error.creator::<E>() {
+                Some(own) => Ok(Err(own.clone())),
+                None => Err(self.fails(&error.to_string())),
+            },
         }
-        let mut render = Some(render);
-        let mut create = || match render.take() {
-            Some(render) => render(),
-            None => unreachable!("a creator is called once"),
-        };
-        let made = if anew {
-            call.try_refresh(&mut create)
-        } else {
-            call.try_get_or_create(&mut create)
-        };
-        let error = match made {
-            Ok(text) => return Ok(Rendered::cached(text)),
-            Err(error) => error,
-        };
-        if let Some(own) = error.creator::<E>() {
-            return Err(own.clone());
-        }
-        // It has not run: a call that bypasses the cache's failures ends with no other error after that.
-        self.rendered_without(&error.to_string());
-        uncached(create, TemplateOutcome::Failed)
     }
 
-    fn rendered_without(&self, why: &str) {
+    fn fails(&self, why: &str) -> TemplateOutcome {
         self.cache
             .warn(&format_args!("{self} is rendered without the cache: {why}"));
+        TemplateOutcome::Failed
     }
 
     fn observer(&self) -> Option<&Templates> {
         self.cache.host().filter(|host| host.observes())
     }
 
-    fn observe(&self, entry: Option<&TemplateEntry>, outcome: TemplateOutcome, began: Instant) {
-        let Some(host) = self.observer() else {
-            return;
-        };
-        let (region, key) = entry.map_or(("", ""), |entry| (&*entry.region, &*entry.key));
-        let event = TemplateEvent::new(outcome, region, key, began.elapsed());
-        if let Err(error) = self.with_request(|request| host.observe(request, &event)) {
-            self.cache.warn(&format_args!("{self}: {error}"));
-        }
+    /// When it began, if somebody wants to know.
+    pub(super) fn begin(&self) -> Option<Instant> {
+        self.observer().map(|_| Instant::now())
     }
-}
 
-fn uncached<E>(
-    render: impl FnOnce() -> Result<String, E>,
-    outcome: TemplateOutcome,
-) -> Result<Rendered, E> {
-    Ok(Rendered::uncached(render()?, outcome))
+    /// Tells whoever wants to know.
+    pub(super) fn end<E>(
+        &self,
+        began: Option<Instant>,
+        place: Option<&Place<'_>>,
+        made: Result<Rendered, E>,
+    ) -> Result<Rendered, E> {
+        if let Ok(rendered) = &made {
+            trace::record(self.named(), rendered.outcome());
+        }
+        if let (Some(began), Ok(rendered), Some(host)) = (began, &made, self.observer()) {
+            let entry = place.map(|place| &place.entry);
+            let (region, key) = entry.map_or(("", ""), |entry| (&*entry.region, &*entry.key));
+            let event = TemplateEvent::new(rendered.outcome(), region, key, began.elapsed());
+            if let Err(error) = self.with_request(|request| host.observe(request, &event)) {
+                self.cache.warn(&format_args!("{self}: {error}"));
+            }
+        }
+        made
+    }
 }

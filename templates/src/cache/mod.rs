@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 mod digest;
+mod elsewhere;
 mod error;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod expiration;
@@ -12,6 +13,7 @@ mod page_call;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod page_options;
 mod part;
+mod regions;
 mod rendered;
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 pub(crate) mod scope;

@@ -31,7 +31,7 @@ impl PageCall {
         part = part.when(self.cached && !self.options.off);
         for key in &self.key {
             part = match key {
-                Ok(text) => part.key_text(text.clone()),
+                Ok(text) => part.key_text(text),
                 Err(why) => part.without_cache(why.clone()),
             };
         }

@@ -7,4 +7,7 @@ pub(crate) struct PageOptions {
     pub(crate) expiration_time: Option<Expiration>,
     /// Mako's `cache_enabled = False`.
     pub(crate) off: bool,
+    /// Whether fragments may be rendered on other threads.
+    #[cfg(feature = "tera")]
+    pub(crate) background: bool,
 }

@@ -1,6 +1,7 @@
+use std::borrow::Cow;
 use std::fmt;
 
-use dogpile::{Argument, Expiration, Invalidation, KeyArgument};
+use dogpile::{Argument, Expiration, Invalidation, KeyArgument, Region};
 use dogpile_plugin_api::{TemplateEntry, TemplatePart, TemplateRequest, Text};
 
 use super::{Rendered, Template, ViewCache, ViewCacheError, key, trace};
@@ -21,7 +22,7 @@ pub struct Part<'a> {
     digest: &'a str,
     escaping: &'a str,
     line: Option<usize>,
-    key_parts: Vec<String>,
+    key_parts: Vec<Cow<'a, str>>,
     region: Option<&'a str>,
     /// Where it is kept while nothing decides.
     pub(super) default_region: Option<&'a str>,
@@ -60,7 +61,7 @@ impl<'a> Part<'a> {
     /// Something that the text varies by, as one more part of its key: any type with serde's `Serialize`.
     pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
         match Argument::new("key", part).to_text() {
-            Ok(text) => self.key_parts.push(text),
+            Ok(text) => self.key_parts.push(text.into()),
             Err(error) => self = self.without_cache(error.to_string()),
         }
         self
@@ -68,8 +69,8 @@ impl<'a> Part<'a> {
 
     /// One more part of the key, as text.
     #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
-    pub(crate) fn key_text(mut self, text: String) -> Self {
-        self.key_parts.push(text);
+    pub(crate) fn key_text(mut self, text: &'a str) -> Self {
+        self.key_parts.push(text.into());
         self
     }
 
@@ -198,7 +199,17 @@ impl<'a> Part<'a> {
     pub(super) fn own_tags(&self) -> [String; 2] {
         let (engine, template) = (self.template.engine, self.template.name());
         let part = [engine, template, self.kind.name(), self.name];
-        [key::of(&part[..2]), key::of(&part)]
+        let of = |parts: &[&str]| key::of(parts.iter().copied());
+        [of(&part[..2]), of(&part)]
+    }
+
+    /// What is wrong with the region that it would be in, if the host knows: nothing is held of it, or stored.
+    #[cfg(feature = "tera")]
+    pub(crate) fn region_fault(&self) -> Option<dogpile::Error> {
+        let host = self.cache.host()?;
+        let entry = self.with_request(|request| host.key_for(request));
+        let entry = entry.ok()??;
+        host.region(&entry.region).err()
     }
 
     pub(super) fn named(&self) -> trace::Named<'_> {
@@ -207,7 +218,7 @@ impl<'a> Part<'a> {
 
     fn on_entry<T>(
         self,
-        call: impl FnOnce(dogpile::Region, TemplateEntry) -> dogpile::Result<T>,
+        call: impl FnOnce(&Region, TemplateEntry) -> dogpile::Result<T>,
     ) -> Result<T, ViewCacheError> {
         if let Some(why) = self.fault {
             return Err(ViewCacheError::Key(why));
@@ -224,22 +235,17 @@ impl<'a> Part<'a> {
 
     /// What the template cache is asked.
     pub(super) fn with_request<T>(&self, ask: impl FnOnce(&TemplateRequest<'_>) -> T) -> T {
-        let mut text = key::of(&[
+        let own = [
             self.template.engine,
             self.template.name(),
             self.kind.name(),
             self.name,
             self.digest,
             self.escaping,
-        ]);
-        for part in &self.key_parts {
-            key::write(&mut text, part);
-        }
-        let key_parts: Vec<Text<'_>> = self
-            .key_parts
-            .iter()
-            .map(|part| part.as_str().into())
-            .collect();
+        ];
+        let key_parts = self.key_parts.iter().map(|part| &**part);
+        let text = key::of(own.into_iter().chain(key_parts.clone()));
+        let key_parts: Vec<Text<'_>> = key_parts.map(Text::from).collect();
         let tags: Vec<Text<'_>> = self.tags.iter().map(|tag| tag.as_str().into()).collect();
         let what = (self.kind, self.name);
         let request = TemplateRequest::new(self.template.engine, self.template.name(), what, &text)

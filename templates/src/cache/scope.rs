@@ -27,15 +27,27 @@ pub(crate) struct Scope(());
 
 impl Scope {
     pub(crate) fn enter(options: PageOptions) -> Self {
-        SCOPES.with_borrow_mut(|scopes| {
-            scopes.push(State {
-                options,
-                #[cfg(feature = "tera")]
-                depth: 0,
-                #[cfg(feature = "tera")]
-                fault: None,
-            });
-        });
+        Self::open(State {
+            options,
+            #[cfg(feature = "tera")]
+            depth: 0,
+            #[cfg(feature = "tera")]
+            fault: None,
+        })
+    }
+
+    /// Of a fragment that so many are around.
+    #[cfg(feature = "tera")]
+    pub(crate) fn enter_at(options: PageOptions, depth: usize) -> Self {
+        Self::open(State {
+            options,
+            depth,
+            fault: None,
+        })
+    }
+
+    fn open(state: State) -> Self {
+        SCOPES.with_borrow_mut(|scopes| scopes.push(state));
         Self(())
     }
 }
@@ -53,6 +65,12 @@ fn with<T>(look: impl FnOnce(&mut State) -> T) -> Option<T> {
 /// What the page that is being rendered says.
 pub(crate) fn options() -> PageOptions {
     with(|state| state.options.clone()).unwrap_or_default()
+}
+
+/// How many fragments are around what is being rendered.
+#[cfg(feature = "tera")]
+pub(crate) fn depth() -> usize {
+    with(|state| state.depth).unwrap_or_default()
 }
 
 /// What has ended a render, if a fragment did: the engine knows only that a call failed.

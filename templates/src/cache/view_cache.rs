@@ -1,11 +1,11 @@
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use dogpile::{Host, Invalidation, Region, Templates};
 use dogpile_plugin_api::{TemplateChange, TemplatePart};
 
+use super::regions::Regions;
 use super::warnings::Warnings;
 use super::{Part, Template, ViewCacheError};
 
@@ -40,7 +40,7 @@ struct Inner {
     /// None: everything is rendered.
     host: Option<Templates>,
     enabled: AtomicBool,
-    regions: RwLock<HashMap<String, Region>>,
+    regions: Regions,
     warnings: Warnings,
 }
 
@@ -61,7 +61,7 @@ impl ViewCache {
         Self(Arc::new(Inner {
             host,
             enabled: AtomicBool::new(true),
-            regions: RwLock::default(),
+            regions: Regions::default(),
             warnings: Warnings::default(),
         }))
     }
@@ -104,14 +104,8 @@ impl ViewCache {
         how: Invalidation,
     ) -> Result<(), ViewCacheError> {
         let tags: Vec<T> = tags.into_iter().collect();
-        let known = self.0.regions.read();
-        let regions: Vec<Region> = known
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
         let mut outcome = Ok(());
-        for region in regions {
+        for region in self.0.regions.all() {
             outcome = outcome.and(region.invalidate_tags(tags.iter().map(AsRef::as_ref), how));
         }
         Ok(outcome?)
@@ -135,16 +129,8 @@ impl ViewCache {
     }
 
     /// A region by name. Its handle is kept: taking one locks out whoever changes regions.
-    pub(super) fn region(&self, host: &Templates, name: &str) -> dogpile::Result<Region> {
-        let known = self.0.regions.read();
-        if let Some(region) = known.unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Ok(region.clone());
-        }
-        let region = host.region(name)?;
-        let known = self.0.regions.write();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        known.insert(name.to_owned(), region.clone());
-        Ok(region)
+    pub(super) fn region(&self, host: &Templates, name: &str) -> dogpile::Result<&Region> {
+        self.0.regions.get(host, name)
     }
 
     /// Says something: once as a warning.

@@ -83,7 +83,7 @@ fn with_key<'a>(part: Part<'a>, value: &Value) -> Part<'a> {
             part.without_cache("a part of its key is missing: it is undefined, or none")
         }
         // What is not escaped is another text than the same that is.
-        (_, Some(text)) if value.is_safe() => part.key(&text).key_text("safe".to_owned()),
+        (_, Some(text)) if value.is_safe() => part.key(&text).key_text("safe"),
         (ValueKind::Plain | ValueKind::Iterable | ValueKind::Invalid, _) => {
             let kind = value.kind();
             part.without_cache(format!("a part of its key cannot be one: it is a {kind}"))

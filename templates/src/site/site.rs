@@ -21,11 +21,11 @@ use crate::views::{Followed, Layout, Settings, ViewError};
 /// files without one of these endings and names that are not UTF-8 are not part of the site. A symbolic link counts if
 /// it is to a file within DIR; one to a folder does not.
 ///
-/// **Edits.** [`page`](Self::page) looks whether anything changed: one `stat` for each file and folder (device, inode,
-/// size, time of modification and of change). It reads again what looks different, and what was changed less than
-/// three seconds before it was read, since a later write could leave the same times behind; whether the content
-/// differs is decided by its SHA-256. So an edit is seen by the next call, and a call costs some microseconds for a
-/// site of a few dozen files. Callers look in parallel; only one at a time reads.
+/// **Edits.** [`page`](Self::page) looks whether anything changed, as [`Views`](crate::Views) does: an edit is seen by
+/// the next call. Then it reads again what looks different by its `stat` (device, inode, size, time of modification and
+/// of change), and what was changed less than three seconds before it was read, since a later write could leave the
+/// same times behind; whether the content differs is decided by its SHA-256. Callers look in parallel; only one at a
+/// time reads.
 ///
 /// **Errors.** A template or data file that is broken concerns the pages that use it: these answer with an error until
 /// the next good save. Other pages go on.
@@ -69,8 +69,8 @@ impl Site {
     /// error.
     pub fn page(&self, path: &str) -> Option<Page> {
         let name = template_of(path)?;
-        match self.followed.current() {
-            Ok(snapshot) => Some(Page::whole(Arc::clone(snapshot.pages.get(&name)?))),
+        match self.followed.page(&name) {
+            Ok(plan) => Some(Page::whole(plan?)),
             Err(error) => Some(Page::unread(name, error)),
         }
     }
@@ -82,7 +82,8 @@ impl Site {
         Ok(plans.map(|plan| Page::whole(Arc::clone(plan))).collect())
     }
 
-    /// Compiles every page without rendering one, and gives what is wrong, each error once.
+    /// Compiles every page without rendering one, and gives what is wrong, each error once: see
+    /// [`Views::check`](crate::Views::check).
     pub fn check(&self) -> Vec<ViewError> {
         self.followed.check()
     }

@@ -91,7 +91,15 @@ impl Compiled {
         context: &Context,
     ) -> Result<String, ViewError> {
         let _scope = Scope::enter(options);
-        guarded(&self.sources, || self.render(&self.sources.page, context))
+        self.guarded(|| self.render(&self.sources.page, context))
+    }
+
+    /// With enough stack, and with an error in place of a panic.
+    pub(crate) fn guarded<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, ViewError>,
+    ) -> Result<T, ViewError> {
+        guarded(&self.sources, work)
     }
 
     pub(crate) fn render(&self, template: &str, context: &Context) -> Result<String, ViewError> {
@@ -115,9 +123,11 @@ fn guarded<T>(
     sources: &Sources,
     work: impl FnOnce() -> Result<T, ViewError>,
 ) -> Result<T, ViewError> {
+    // Within another there is enough left for this one.
+    let with_stack = || stacker::maybe_grow(STACK / 2, STACK, work);
     // Nothing that is used again is left half-changed: the engine is built whole or not at all, and rendering does not
     // change it.
-    let caught = catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK, work)));
+    let caught = catch_unwind(AssertUnwindSafe(with_stack));
     caught.unwrap_or_else(|panic| {
         let message = format!("the template engine panicked: {}", panic_message(&*panic));
         Err(ViewError::new(

@@ -55,6 +55,13 @@ pub(crate) struct Found {
     pub(crate) target: Option<PathBuf>,
 }
 
+impl Found {
+    /// Where the file is.
+    pub(crate) fn place(&self) -> &Path {
+        self.target.as_deref().unwrap_or(&self.path)
+    }
+}
+
 /// A file's content with what tells whether it is still that.
 #[derive(Clone)]
 pub(crate) struct Tracked {
@@ -74,7 +81,7 @@ impl Tracked {
         {
             return previous.clone();
         }
-        let (stamp, bytes) = match read(found.target.as_deref().unwrap_or(&found.path), now) {
+        let (stamp, bytes) = match read(found.place(), now) {
             Ok((stamp, bytes)) => (Some(stamp), Ok(bytes)),
             Err(error) => (None, Err(error)),
         };
@@ -96,6 +103,11 @@ impl Tracked {
             stamp,
             content,
         }
+    }
+
+    /// Whether it was read: what keeps it from that may end without a change of the file.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.stamp.is_some()
     }
 
     /// Whether the file is certainly what was read. One `stat`; for a symbolic link also the walk to its target.

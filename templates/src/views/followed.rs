@@ -6,12 +6,15 @@ use dogpile::Invalidation;
 use super::data;
 use super::error::ViewError;
 use super::layout::Layout;
-use super::plan::Settings;
+use super::plan::{Plan, Settings};
 use super::snapshot::Snapshot;
 
 /// A folder of templates that is followed as it is edited.
 pub(crate) struct Followed {
+    /// As it was given.
     pub(crate) dir: PathBuf,
+    /// The same, whatever the process makes its current folder.
+    absolute: PathBuf,
     layout: Layout,
     pub(crate) settings: Arc<Settings>,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -23,9 +26,11 @@ impl Followed {
     /// The error is about the folder; broken templates and data are those of their pages.
     pub(crate) fn open(dir: &Path, layout: Layout, settings: Settings) -> Result<Self, ViewError> {
         let settings = Arc::new(settings);
-        let snapshot = Snapshot::take(dir, layout, &settings, None)?;
+        let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let snapshot = Snapshot::take((&absolute, dir), layout, &settings, None)?;
         Ok(Self {
             dir: dir.to_owned(),
+            absolute,
             layout,
             settings,
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -36,13 +41,35 @@ impl Followed {
     /// The snapshot if it is current, or a new one.
     pub(crate) fn current(&self) -> Result<Arc<Snapshot>, ViewError> {
         let snapshot = self.latest();
-        if snapshot.is_current(&self.dir) {
+        if snapshot.is_current(&self.absolute) {
             return Ok(snapshot);
         }
+        self.renewed()
+    }
+
+    /// The page of a template, if there is one, as its files are now.
+    pub(crate) fn page(&self, template: &str) -> Result<Option<Arc<Plan>>, ViewError> {
+        let page = |snapshot: &Snapshot| snapshot.pages.get(template).map(Arc::clone);
+        {
+            // A current snapshot is looked at in its place: each reference counted is one that all threads share.
+            let snapshot = self.snapshot.read();
+            let snapshot = snapshot.unwrap_or_else(PoisonError::into_inner);
+            if snapshot.is_current(&self.absolute) {
+                return Ok(page(&snapshot));
+            }
+        }
+        Ok(page(&*self.renewed()?))
+    }
+
+    fn renewed(&self) -> Result<Arc<Snapshot>, ViewError> {
         // The mutex guards no data, and the snapshot is swapped whole: after a panic both are as good as before.
         let _one = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = self.latest();
-        let next = Snapshot::take(&self.dir, self.layout, &self.settings, Some(&latest))?;
+        if latest.is_current(&self.absolute) {
+            return Ok(latest);
+        }
+        let dir = (&*self.absolute, &*self.dir);
+        let next = Snapshot::take(dir, self.layout, &self.settings, Some(&latest))?;
         let snapshot = Arc::new(next);
         *self
             .snapshot
@@ -74,7 +101,10 @@ impl Followed {
     /// What is wrong with all pages, each error once, without rendering one.
     pub(crate) fn check(&self) -> Vec<ViewError> {
         match self.current() {
-            Ok(snapshot) => once(snapshot.pages.values().filter_map(|plan| plan.check())),
+            Ok(snapshot) => once(snapshot.pages.values().flat_map(|plan| {
+                let fault = plan.check();
+                fault.into_iter().chain(plan.region_faults())
+            })),
             Err(error) => vec![error],
         }
     }
@@ -102,4 +132,42 @@ fn once(findings: impl Iterator<Item = ViewError>) -> Vec<ViewError> {
         }
     }
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::cache::ViewCache;
+
+    fn settings() -> Settings {
+        Settings {
+            cache: ViewCache::off(),
+            has_data: false,
+            same: &[],
+            apart: &[],
+            setup: Box::new(|_| {}),
+        }
+    }
+
+    #[test]
+    fn files_are_looked_at_when_something_has_changed_or_when_nobody_tells_of_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.html"), "a").unwrap();
+        let followed = Followed::open(folder.path(), Layout::Templates, settings()).unwrap();
+        let looks = || !Arc::ptr_eq(&followed.current().unwrap(), &followed.current().unwrap());
+        // Written just now: one look would prove nothing.
+        assert!(!looks());
+        fs::write(folder.path().join("a.html"), "b").unwrap();
+        let before = followed.latest();
+        assert!(!Arc::ptr_eq(&before, &followed.current().unwrap()));
+        assert!(!looks());
+        // What is behind it may come without a change of the folder.
+        symlink("missing/b.html", folder.path().join("b.html")).unwrap();
+        assert!(looks());
+        fs::remove_file(folder.path().join("b.html")).unwrap();
+        assert!(!looks());
+    }
 }

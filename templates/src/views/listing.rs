@@ -8,6 +8,7 @@ use super::files::{Found, Role};
 use super::layout::Layout;
 use super::paths::is_plain;
 use super::stamp::Stamp;
+use super::watch::Watch;
 
 /// How deep folders of templates may be nested.
 const MAX_DEPTH: usize = 16;
@@ -35,17 +36,19 @@ impl Folder {
 }
 
 impl Listing {
-    /// Lists the folder at `root`, an absolute path without symbolic links, which a person spells `shown`.
+    /// Lists the folder at `root`, an absolute path without symbolic links, which a person spells `shown`. Each folder is
+    /// watched before it is listed.
     pub(crate) fn new(
-        root: &Path,
-        shown: &Path,
+        (root, shown): (&Path, &Path),
         layout: Layout,
         now: SystemTime,
+        watch: &mut Watch,
     ) -> Result<Self, ViewError> {
         let mut walk = Walk {
             root,
             layout,
             now,
+            watch,
             listing: Self {
                 folders: Vec::new(),
                 found: Vec::new(),
@@ -98,12 +101,14 @@ struct Walk<'a> {
     root: &'a Path,
     layout: Layout,
     now: SystemTime,
+    watch: &'a mut Watch,
     listing: Listing,
 }
 
 impl Walk<'_> {
-    /// Stamps a folder, before it is listed: what appears meanwhile shows as a difference at the next look.
+    /// Watches and stamps a folder, before it is listed: what appears meanwhile shows as a difference at the next look.
     fn note(&mut self, path: &Path) -> io::Result<usize> {
+        self.watch.folder(path);
         let metadata = fs::symlink_metadata(path)?;
         self.listing.folders.push(Folder {
             path: path.to_owned(),
@@ -132,7 +137,7 @@ impl Walk<'_> {
                 continue;
             };
             let Ok(kind) = entry.file_type() else {
-                self.listing.folders[index].stamp = None;
+                self.is_uncertain(index);
                 continue;
             };
             let name = format!("{prefix}{file_name}");
@@ -150,7 +155,7 @@ impl Walk<'_> {
             if kind.is_symlink() {
                 target = self.target(&path);
                 if target.is_none() {
-                    self.listing.folders[index].stamp = None;
+                    self.is_uncertain(index);
                     continue;
                 }
             } else if !kind.is_file() {
@@ -167,8 +172,14 @@ impl Walk<'_> {
         Ok(())
     }
 
+    fn is_uncertain(&mut self, index: usize) {
+        self.listing.folders[index].stamp = None;
+        self.watch.give_up();
+    }
+
     /// Where a symbolic link leads, if that is a file within the site.
-    fn target(&self, link: &Path) -> Option<PathBuf> {
+    fn target(&mut self, link: &Path) -> Option<PathBuf> {
+        self.watch.way(link);
         let target = fs::canonicalize(link).ok()?;
         let inside = target.starts_with(self.root) && fs::metadata(&target).ok()?.is_file();
         inside.then_some(target)

@@ -1,7 +1,10 @@
-//! From files to pages, a step a file: [`listing`] finds the files, [`files`] reads what changed by its [`stamp`],
+//! From files to pages, a step a file: [`listing`] finds the files, [`files`] reads them,
+//! [`watch`] and [`stamp`] tell which changed,
 //! [`scan`] sees what a template refers to by its [`tags`], [`fragments`] takes its cached bodies out, [`closure`]
-//! follows what it refers to, [`plan`] makes digests of that, [`compiled`] an engine, and [`view`] renders.
+//! follows what it refers to, [`plan`] makes digests of that, [`compiled`] an engine, and [`view`] renders,
+//! here or [`apart`].
 
+mod apart;
 mod closure;
 mod compiled;
 mod data;
@@ -27,6 +30,7 @@ mod view;
     reason = "the type Views has a file of its own, as every type has"
 )]
 mod views;
+mod watch;
 
 pub use self::error::{ViewError, ViewErrorKind};
 pub(crate) use self::files::MAX_FILE;

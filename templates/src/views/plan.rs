@@ -7,7 +7,7 @@ use super::closure::{Closure, Providers, Templates};
 use super::compiled::Compiled;
 use super::data::{self, DataFiles};
 use super::digest::Made;
-use super::error::ViewError;
+use super::error::{ViewError, ViewErrorKind};
 use super::files::{Body, Content};
 use super::fragments::{Cached, Fragment};
 use super::lint::{Given, unnamed};
@@ -90,6 +90,23 @@ impl Plan {
     /// What is wrong with the page, as far as it shows without rendering.
     pub(crate) fn check(&self) -> Option<ViewError> {
         self.compiled().err()
+    }
+
+    /// Regions that fragments name and the host does not have: these are rendered without the cache.
+    pub(crate) fn region_faults(&self) -> impl Iterator<Item = ViewError> {
+        let fragments = all_fragments(&self.sources.templates);
+        fragments.filter_map(|(template, _, fragment)| {
+            let region = fragment.literals.region.as_ref()?;
+            let cached = self.fragments.get(&fragment.call_name(template))?;
+            let part = self.settings.cache.fragment(&cached.of, &cached.name);
+            let fault = part.region(region).region_fault()?.to_string();
+            let told = (
+                &*fault,
+                "Correct the name in the tag, or configure the region.",
+            );
+            let kind = ViewErrorKind::Template;
+            Some(self.sources.placed(kind, template, fragment.position, told))
+        })
     }
 
     /// What works, but probably not as it is meant.

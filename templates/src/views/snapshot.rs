@@ -11,11 +11,14 @@ use super::files::{Role, Tracked};
 use super::layout::Layout;
 use super::listing::{Folder, Listing};
 use super::plan::{Files, Plan, Settings};
+use super::watch::Watch;
 
 /// All files of a folder as they were at one look, and the pages made of them. Never changed: a later look that sees a
 /// difference makes another, which shares what is the same.
 pub(crate) struct Snapshot {
     root: PathBuf,
+    /// From before anything was looked at.
+    watch: Watch,
     folders: Vec<Folder>,
     templates: Templates,
     pub(crate) data: DataFiles,
@@ -24,20 +27,24 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of the folder at the absolute path `dir`, which a person spells `shown`.
     pub(crate) fn take(
-        dir: &Path,
+        (dir, shown): (&Path, &Path),
         layout: Layout,
         settings: &Arc<Settings>,
         previous: Option<&Snapshot>,
     ) -> Result<Self, ViewError> {
         let now = SystemTime::now();
-        let root = root(dir, layout)?;
+        let mut watch = Watch::new();
+        watch.way(dir);
+        let root = root((dir, shown), layout)?;
         let previous = previous.filter(|previous| previous.root == root);
-        let listing = Listing::new(&root, dir, layout, now)?;
+        let listing = Listing::new((&root, shown), layout, now, &mut watch)?;
         let mut templates = Templates::new();
         let mut data = DataFiles::new();
         for found in listing.found {
             let name = found.name.clone();
+            watch.file(found.place());
             match found.role {
                 Role::Template => {
                     let before = previous.and_then(|previous| previous.templates.get(&name));
@@ -48,6 +55,10 @@ impl Snapshot {
                     data.insert(name, Tracked::read(found, before, now));
                 }
             }
+        }
+        let mut files = templates.values().chain(data.values());
+        if !files.all(Tracked::is_readable) {
+            watch.give_up();
         }
         let pages = match previous {
             Some(previous) if previous.has_contents_of(&templates, &data) => previous.pages.clone(),
@@ -62,6 +73,7 @@ impl Snapshot {
         };
         Ok(Self {
             root,
+            watch,
             folders: listing.folders,
             templates,
             data,
@@ -69,8 +81,11 @@ impl Snapshot {
         })
     }
 
-    /// Whether a snapshot taken now would certainly be the same.
+    /// Whether a snapshot taken now would certainly be the same. Where the kernel does not tell, by a look at each file.
     pub(crate) fn is_current(&self, dir: &Path) -> bool {
+        if let Some(quiet) = self.watch.is_quiet() {
+            return quiet;
+        }
         let now = SystemTime::now();
         fs::canonicalize(dir).is_ok_and(|root| root == self.root)
             && self.folders.iter().all(|folder| folder.is_current(now))
@@ -90,9 +105,9 @@ fn same_contents(old: &BTreeMap<String, Tracked>, new: &BTreeMap<String, Tracked
         })
 }
 
-fn root(dir: &Path, layout: Layout) -> Result<PathBuf, ViewError> {
+fn root((dir, shown): (&Path, &Path), layout: Layout) -> Result<PathBuf, ViewError> {
     let (missing, remedy) = layout.missing();
-    let folder = |message: String| ViewError::new(ViewErrorKind::Folder, dir, message, remedy);
+    let folder = |message: String| ViewError::new(ViewErrorKind::Folder, shown, message, remedy);
     let root = fs::canonicalize(dir).map_err(|error| folder(format!("{missing}: {error}")))?;
     if root.is_dir() {
         Ok(root)

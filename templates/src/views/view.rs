@@ -4,6 +4,7 @@ use std::sync::Arc;
 use dogpile::{Expiration, Invalidation, KeyArgument};
 use tera::Context;
 
+use super::apart::apart;
 use super::error::ViewError;
 use super::plan::Plan;
 use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError};
@@ -65,7 +66,7 @@ impl<'a> View<'a> {
         self
     }
 
-    /// The page, from the cache or rendered. `context` is made only if the page is.
+    /// The page, from the cache or rendered, on this thread. `context` is made only if the page is.
     ///
     /// # Errors
     ///
@@ -74,6 +75,60 @@ impl<'a> View<'a> {
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
         let render = || plan.render(context(), self.call.options.clone());
         self.part(plan).get_or_create(render)
+    }
+
+    /// As [`render`](Self::render), with a `context` that may be made on another thread: where the region has
+    /// `background_refresh` (or `early_refresh`) an expired page that may still be served is returned at once, and the
+    /// new one is made on a thread of the host's, once for all callers, its context too.
+    ///
+    /// The same holds for its fragments in such regions, whatever the page's is: for each of them the variables that
+    /// its body may use are taken before it is looked for, which costs a hit a little.
+    ///
+    /// # Errors
+    ///
+    /// As there; what goes wrong on another thread is logged by the host.
+    pub fn render_background(
+        mut self,
+        context: impl FnOnce() -> Context + Send + 'static,
+    ) -> Result<Rendered, ViewError> {
+        self.call.options.background = true;
+        let plan = self.plan.as_ref().map_err(ViewError::clone)?;
+        let (own, options) = (Arc::clone(plan), self.call.options.clone());
+        let render = move || own.render(context(), options);
+        self.part(plan).get_or_create_background(render)
+    }
+
+    /// As [`render`](Self::render), for tasks, on every runtime: of many who want a missing page one polls `context` and
+    /// has the page rendered on a thread of its own; the others await it. So no thread of the runtime waits or renders.
+    /// There are as many such threads as pages that are rendered at a time: of each key one.
+    ///
+    /// If the future of the one that renders is dropped, the next does.
+    ///
+    /// ```
+    /// # use dogpile_templates::{ViewError, Views};
+    /// # use tera::context;
+    /// async fn page(views: &Views, user: u64) -> Result<String, ViewError> {
+    ///     let page = views.page("orders.html").key(&user);
+    ///     let html = page.render_async(|| async move { context! { user => user } });
+    ///     Ok(html.await?.into_string())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As there, or that there is no thread to be had.
+    pub async fn render_async<F: Future<Output = Context>>(
+        self,
+        context: impl FnOnce() -> F,
+    ) -> Result<Rendered, ViewError> {
+        let plan = self.plan.as_ref().map_err(ViewError::clone)?;
+        let render = || async {
+            let (own, options, context) =
+                (Arc::clone(plan), self.call.options.clone(), context().await);
+            let render = move || own.render(context, options);
+            apart(plan.template.name(), render).await
+        };
+        self.part(plan).get_or_create_async(render).await
     }
 
     /// The stored text, if there is a fresh one.

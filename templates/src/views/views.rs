@@ -64,7 +64,11 @@ use crate::cache::{ViewCache, ViewFragment};
 ///
 /// # Edits
 ///
-/// Each call looks whether anything changed, by one `stat` for each file and folder; an edit is seen by the next one. A
+/// Each call looks whether anything changed: an edit is seen by every call that begins after it. The kernel tells, by
+/// one short system call however many files there are. Where it cannot (a filesystem that others write too, such as NFS
+/// or a folder shared with a virtual machine; no watches left, see `inotify(7)`; a symbolic link that leads nowhere or
+/// out of the folder) a call makes a `stat` for each file and folder. Not seen: a filesystem that is mounted on a folder
+/// within this one. A relative path is one from the folder that is current when it is opened. A
 /// text's key holds the digest of all that it is made of: a page's template with its parents, what it includes and the
 /// components that it calls; of a fragment, its body and the same of that. So nothing old is served, and what an edit
 /// does not concern stays in the cache. What `setup` registers is not part of it: give a region another
@@ -140,7 +144,8 @@ impl Views {
         })
     }
 
-    /// Compiles every template without rendering one, and gives what is wrong, each error once.
+    /// Compiles every template without rendering one, and gives what is wrong, each error once: also a region that a tag
+    /// names by a literal, and that the host does not have.
     pub fn check(&self) -> Vec<ViewError> {
         self.followed.check()
     }
@@ -157,9 +162,7 @@ impl Views {
     }
 
     fn plan(&self, template: &str) -> Result<Arc<Plan>, ViewError> {
-        let snapshot = self.followed.current()?;
-        let plan = snapshot.pages.get(template).map(Arc::clone);
-        plan.ok_or_else(|| {
+        self.followed.page(template)?.ok_or_else(|| {
             self.error(
                 template,
                 "there is no such template",

@@ -1,5 +1,9 @@
 //! Edits: the next render is right, and what they do not concern stays in the cache.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use dogpile_templates::{Rendered, ViewCache, Views};
 use tera::Context;
 
 use crate::support::Fixture;
@@ -57,4 +61,52 @@ fn an_edit_is_seen_by_the_next_render_and_runs_no_body_that_it_does_not_concern(
         assert_eq!(page(), (text.to_owned(), runs), "{file}: {content}");
         assert_eq!(page(), (text.to_owned(), 0), "{file}: {content}");
     }
+}
+
+#[test]
+fn an_edit_by_another_name_of_a_file_is_seen() {
+    let fixture = Fixture::new(&[("a.html", "one")]);
+    let beside = tempfile::tempdir().unwrap();
+    let other = beside.path().join("other");
+    fs::hard_link(fixture.dir().join("a.html"), &other).unwrap();
+    assert_eq!(fixture.render("a.html", &Context::new()), "one");
+    fs::write(other, "two").unwrap();
+    assert_eq!(fixture.render("a.html", &Context::new()), "two");
+}
+
+#[test]
+fn a_folder_that_was_moved_and_replaced_is_followed_by_its_path() {
+    let around = tempfile::tempdir().unwrap();
+    let folder = |name: &str, text: &str| {
+        fs::create_dir_all(around.path().join(name).join("views")).unwrap();
+        fs::write(around.path().join(name).join("views/a.html"), text).unwrap();
+    };
+    folder("release", "one");
+    let views = around.path().join("release/views");
+    let views = Views::open(views, ViewCache::off(), |_| {}).unwrap();
+    let render = || {
+        let page = views.page("a.html").render(Context::new);
+        page.map(Rendered::into_string)
+    };
+    assert_eq!(render().unwrap(), "one");
+    fs::rename(around.path().join("release"), around.path().join("old")).unwrap();
+    render().unwrap_err();
+    folder("release", "two");
+    assert_eq!(render().unwrap(), "two");
+    fs::write(around.path().join("release/views/a.html"), "three").unwrap();
+    assert_eq!(render().unwrap(), "three");
+}
+
+#[test]
+fn edits_of_a_folder_that_cannot_be_watched_are_seen() {
+    // What stands behind such a link may come without a change of the folder.
+    let fixture = Fixture::new(&[("a.html", "0")]);
+    symlink("new/b.html", fixture.dir().join("b.html")).unwrap();
+    for round in 1..20 {
+        fixture.write("a.html", &round.to_string());
+        assert_eq!(fixture.render("a.html", &Context::new()), round.to_string());
+    }
+    fixture.error("b.html");
+    fixture.write("new/b.html", "b");
+    assert_eq!(fixture.render("b.html", &Context::new()), "b");
 }

@@ -1,6 +1,7 @@
 //! Tera 2 templates with cached pages and fragments.
 
 mod edits;
+mod elsewhere;
 mod fragments;
 mod guide;
 mod lint;

@@ -1,5 +1,6 @@
 //! What is wrong with a template is told with file, line and remedy; what is wrong with the cache costs no page.
 
+use dogpile_templates::{ViewCache, Views};
 use tera::{Context, context};
 
 use crate::support::Fixture;
@@ -262,4 +263,34 @@ fn fragments_that_lead_back_to_themselves_end() {
         &component.error("a.html"),
         &["a.html:1:25: ", "more than 32 deep"],
     );
+}
+
+#[test]
+fn a_region_that_the_host_does_not_have_is_told_before_any_render_with_its_place() {
+    let fixture = Fixture::new(&[
+        (
+            "a.html",
+            "{% cache \"fine\", region=\"other\" %}{% endcache %}\n\
+             {% cache \"not yet known\", region=region %}{% endcache %}{% cache \"default\" %}{% endcache %}\n  \
+             {% cache \"wrong\", region=\"nowhere\" %}{% include \"b.html\" %}{% endcache %}",
+        ),
+        (
+            "b.html",
+            "{% cache \"too\", region=\"elsewhere\" %}{% endcache %}",
+        ),
+    ]);
+    let told = fixture.views.check();
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let [a, b] = &told[..] else {
+        panic!("{told:?}");
+    };
+    let there_are = ["pages", "other", "configure the region"];
+    contains(a, &["a.html:3:3: ", "`nowhere`"]);
+    contains(b, &["b.html:1:1: ", "`elsewhere`"]);
+    for told in [a, b] {
+        contains(told, &there_are);
+    }
+    // A cache that has no host knows of no regions.
+    let off = Views::open(fixture.dir(), ViewCache::off(), |_| {}).unwrap();
+    assert!(off.check().is_empty());
 }

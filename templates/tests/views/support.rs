@@ -1,7 +1,7 @@
 //! A folder of templates, and a host to cache them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,7 +21,8 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     /// With the function `count()`, which gives nothing and counts how often it is called, the filter `fail`, and the
-    /// filter `panic`. A text is fresh for 100 seconds in the regions `pages` and `other`.
+    /// filter `panic`. A text is fresh for 100 seconds in the regions `pages`, `other` and `background`, the
+    /// last of which has `background_refresh`.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         for (name, content) in files {
@@ -35,6 +36,7 @@ impl Fixture {
             .plugin(dogpile_plugin_template_cache::plugin())
             .region(region("pages"))
             .region(region("other"))
+            .region(region("background").background_refresh())
             .templates(TemplatesConfig::new("template-cache"))
             .clock(clock)
             .build()
@@ -62,6 +64,10 @@ impl Fixture {
             views,
             ran,
         }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {

@@ -5,8 +5,8 @@ use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
 use tera::{Context, Error, Kwargs, State, TeraResult, Value};
 
-use crate::cache::scope::{self, Level, MAX_DEPTH};
-use crate::cache::{EXPIRATION, Part, Template, ViewCache, expiration};
+use crate::cache::scope::{self, Level, MAX_DEPTH, Scope};
+use crate::cache::{EXPIRATION, PageOptions, Part, Template, ViewCache, expiration};
 use crate::views::compiled::Compiled;
 use crate::views::error::{Position, ViewError};
 
@@ -45,7 +45,7 @@ impl Function {
         };
         let options = scope::options();
         let mut of = cached.of.clone().cache_enabled(!options.off);
-        if let Some(region) = options.region {
+        if let Some(region) = options.region.clone() {
             of = of.region(region);
         }
         if let Some(time) = options.expiration_time {
@@ -58,7 +58,22 @@ impl Function {
             Some(region) => part.region(region),
             None => part,
         };
-        let rendered = part.get_or_create(|| engine.render_fragment(cached, state));
+        let rendered = if options.background {
+            let (depth, name) = (scope::depth(), name.to_owned());
+            match engine.context(cached, state) {
+                Ok(context) => {
+                    let engine = Arc::clone(&engine);
+                    let render = move || engine.render_apart(&name, &context, (options, depth));
+                    part.get_or_create_background(render)
+                }
+                Err(error) => Err(error),
+            }
+        } else {
+            part.get_or_create(|| {
+                let context = engine.context(cached, state)?;
+                engine.render_fragment(cached, &context)
+            })
+        };
         match rendered {
             Ok(text) => Ok(Value::safe_string(&text)),
             Err(error) => {
@@ -71,12 +86,8 @@ impl Function {
 }
 
 impl Compiled {
-    fn render_fragment(&self, cached: &Cached, state: &State<'_>) -> Result<String, ViewError> {
-        let Some(_level) = Level::enter() else {
-            let message = format!("fragments render each other more than {MAX_DEPTH} deep");
-            let remedy = "End the circle: a component must not call itself within a cached body.";
-            return Err(self.error_in(cached, &message, remedy));
-        };
+    /// All that a body may look up.
+    fn context(&self, cached: &Cached, state: &State<'_>) -> Result<Context, ViewError> {
         let mut context = Context::new();
         for name in &*cached.names {
             match state.get::<Value>(name) {
@@ -85,7 +96,27 @@ impl Compiled {
                 Err(error) => return Err(self.explain(&error)),
             }
         }
-        self.render(&cached.template, &context)
+        Ok(context)
+    }
+
+    fn render_fragment(&self, cached: &Cached, context: &Context) -> Result<String, ViewError> {
+        let Some(_level) = Level::enter() else {
+            let message = format!("fragments render each other more than {MAX_DEPTH} deep");
+            let remedy = "End the circle: a component must not call itself within a cached body.";
+            return Err(self.error_in(cached, &message, remedy));
+        };
+        self.render(&cached.template, context)
+    }
+
+    /// On whatever thread this is.
+    fn render_apart(
+        &self,
+        name: &str,
+        context: &Context,
+        (options, depth): (PageOptions, usize),
+    ) -> Result<String, ViewError> {
+        let _scope = Scope::enter_at(options, depth);
+        self.guarded(|| self.render_fragment(&self.fragments[name], context))
     }
 }
 
