@@ -105,6 +105,11 @@ impl Connection {
         })
     }
 
+    /// Whether nothing came beside what was asked for.
+    pub(crate) fn has_read_all(&self) -> bool {
+        self.unused.is_empty()
+    }
+
     /// Sends what is no command.
     pub(crate) fn send_bytes(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Answer<()> {
         self.outgoing.clear();
@@ -208,6 +213,6 @@ impl Connection {
 
 impl Pooled for Connection {
     fn is_quiet(&self) -> bool {
-        self.unused.is_empty() && self.stream.is_quiet()
+        self.has_read_all() && self.stream.is_quiet()
     }
 }

@@ -141,8 +141,11 @@ impl Sent<'_> {
         } = self;
         connection.begin(deadline);
         let outcomes = connection.receive(commands, first)?;
-        connection.rest();
-        loan.give_back(connection);
+        // What came beside the replies would be taken for one to what is sent next.
+        if connection.has_read_all() {
+            connection.rest();
+            loan.give_back(connection);
+        }
         Ok(outcomes)
     }
 }

@@ -122,7 +122,9 @@ fn a_manifest_that_is_wrong_costs_a_warning() {
 fn the_demo_has_a_region_for_commands() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/dogpile.toml");
     let folder = Folder::new(&std::fs::read_to_string(demo).unwrap());
-    folder.add_plugin("dbm");
+    for plugin in ["dbm", "template_cache"] {
+        folder.add_plugin(plugin);
+    }
     for _ in 0..2 {
         let script = "echo run >> runs; echo out";
         let mut command = folder.command(&["exec", "commands", "--", "sh", "-c", script]);
