@@ -60,7 +60,9 @@ fn same_servers(peers: Peers) {
         );
     }
     for raw in &mut raws {
-        keys.iter().for_each(|key| raw.delete(key));
+        for key in &keys {
+            raw.delete(key);
+        }
     }
     rust.set_multi(keys[30..].iter().map(|key| (key, 2_u32)))
         .unwrap();

@@ -68,7 +68,9 @@ fn one_creation_per_deletion(shared: &Shared, pythons: usize) {
     let mut raws = shared.raws();
     let mut programs = Programs::start(shared, pythons, &[]);
     for round in 1..=rounds(20, 100) {
-        raws.iter_mut().for_each(|raw| raw.delete("key"));
+        for raw in &mut raws {
+            raw.delete("key");
+        }
         assert_eq!(programs.call(round), 1, "{round}");
     }
 }
