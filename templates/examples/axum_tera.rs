@@ -5,30 +5,29 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::extract::{Path, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse};
 use axum::{Router, http::StatusCode, routing::get};
 use dogpile::{Host, RegionConfig, TemplatesConfig};
-use dogpile_templates::{ViewCache, ViewError, Views};
+use dogpile_templates::{ViewCache, Views};
 use tera::context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-fn page(views: &Views, shop: &str) -> Result<Response, ViewError> {
-    let page = views.page("orders.html").key(&shop).render(|| {
+/// A task waits for whoever renders the same page at the moment, and no thread of the runtime does.
+async fn orders(
+    State(views): State<Arc<Views>>,
+    Path(shop): Path<String>,
+) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let page = views.page("orders.html").key(&shop);
+    let rendered = page.render_async(|| async {
         let tea = serde_json::json!({ "id": 7, "changed": 1, "text": "two boxes of tea" });
-        context! { shop => shop, orders => &[tea] }
-    })?;
-    let outcome = [("x-dogpile", page.outcome().name())];
-    Ok((outcome, Html(page.into_string())).into_response())
-}
-
-/// A page may wait for whoever renders it at the moment: it does so on a thread that is there for waiting.
-async fn orders(State(views): State<Arc<Views>>, Path(shop): Path<String>) -> Response {
-    match tokio::task::spawn_blocking(move || page(&views, &shop)).await {
-        Ok(Ok(page)) => page,
-        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+        context! { shop => &shop, orders => &[tea] }
+    });
+    let page = rendered
+        .await
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let outcome = page.outcome().name();
+    Ok(([("x-dogpile", outcome)], Html(page.into_string())))
 }
 
 #[tokio::main]

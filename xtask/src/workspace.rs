@@ -62,9 +62,7 @@ impl Workspace {
             .map(|(package, target)| Example {
                 name: target["name"].as_str().unwrap_or_default().to_owned(),
                 missing_features: words(&target["required-features"])
-                    .filter(|required| {
-                        !words(&package["features"]["default"]).any(|default| default == *required)
-                    })
+                    .filter(|required| !has_feature(package, required))
                     .map(String::from)
                     .collect(),
             })
@@ -83,6 +81,15 @@ impl Workspace {
     fn packages(&self) -> impl Iterator<Item = &Value> {
         list(&self.metadata["packages"])
     }
+}
+
+/// Whether an example of a package has a feature by itself: by default, or as a package that has itself for its tests.
+fn has_feature(package: &Value, feature: &str) -> bool {
+    let itself = list(&package["dependencies"])
+        .filter(|dependency| dependency["name"] == package["name"] && dependency["kind"] == "dev");
+    words(&package["features"]["default"])
+        .chain(itself.flat_map(|itself| words(&itself["features"])))
+        .any(|has| has == feature)
 }
 
 /// The file that a plugin crate's library is built to.
@@ -113,11 +120,22 @@ mod tests {
         assert!(!plugins.contains(&"dogpile".to_owned()), "{plugins:?}");
     }
 
+    fn missing_features(example: &str) -> Vec<String> {
+        let examples = Workspace::find().unwrap().examples();
+        let mut examples = examples.into_iter();
+        let found = examples.find(|found| found.name == example);
+        found.unwrap().missing_features
+    }
+
     #[test]
     fn an_example_of_a_default_feature_is_built_by_itself() {
-        let examples = Workspace::find().unwrap().examples();
-        let example = examples.iter().find(|example| example.name == "axum_tera");
-        assert_eq!(example.unwrap().missing_features, [""; 0]);
+        assert_eq!(missing_features("axum_tera"), [""; 0]);
+    }
+
+    #[test]
+    fn an_example_of_a_feature_that_its_package_has_for_its_tests_is_built_by_itself() {
+        assert_eq!(missing_features("axum_askama"), [""; 0]);
+        assert_eq!(missing_features("minijinja"), [""; 0]);
     }
 
     #[test]

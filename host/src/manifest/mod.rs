@@ -151,26 +151,30 @@ impl Manifest {
         region: &str,
         change: &dyn Fn(&mut RegionConfig),
     ) -> Result<(), String> {
-        let Some(mut kept) = self.regions.remove(region) else {
-            return Err(self.lacks(region));
-        };
-        change(&mut kept);
-        self.regions = BTreeMap::from([(region.to_owned(), kept)]);
+        if let Some(fault) = self.lacks(region) {
+            return Err(fault);
+        }
+        self.regions.retain(|name, _| name == region);
+        self.regions.values_mut().for_each(change);
         self.templates = None;
         Ok(())
     }
 
-    fn lacks(&self, region: &str) -> String {
+    /// That it has no region of this name, what it has, and which may be meant. `None`: it has it.
+    pub fn lacks(&self, region: &str) -> Option<String> {
+        if self.regions.contains_key(region) {
+            return None;
+        }
         let names: Vec<_> = self.regions.keys().map(String::as_str).collect();
         if names.is_empty() {
-            return format!("no region `{region}`; the manifest has none");
+            return Some(format!("no region `{region}`; the manifest has none"));
         }
         let meant = suggest::nearest(region, &names);
         let meant = meant.map_or(String::new(), |name| format!(": did you mean `{name}`?"));
-        format!(
+        Some(format!(
             "no region `{region}`; the manifest has `{}`{meant}",
             names.join("`, `")
-        )
+        ))
     }
 
     /// Whether [`Manifest::plugins`] has all that the file lists; if not, a name that none of them offers may be right.

@@ -88,6 +88,12 @@ impl Site {
         self.followed.check()
     }
 
+    /// Fragments that name a region by a literal of which `lacks` says what is wrong with it, each with file, line and
+    /// that: for who checks a site without the host that it is for. [`check`](Self::check) asks the host that there is.
+    pub fn region_faults(&self, lacks: impl Fn(&str) -> Option<String>) -> Vec<ViewError> {
+        self.followed.region_faults(lacks)
+    }
+
     /// What works, but probably not as it is meant, each once: see [`Views::warnings`](crate::Views::warnings). `data` and
     /// `rendered_at` need no key. Of `query`, each name that a fragment uses must be in its key, or all of it.
     pub fn warnings(&self) -> Vec<ViewError> {

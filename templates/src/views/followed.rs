@@ -8,6 +8,7 @@ use super::error::ViewError;
 use super::layout::Layout;
 use super::plan::{Plan, Settings};
 use super::snapshot::Snapshot;
+use crate::cache::Part;
 
 /// A folder of templates that is followed as it is edited.
 pub(crate) struct Followed {
@@ -103,9 +104,26 @@ impl Followed {
         match self.current() {
             Ok(snapshot) => once(snapshot.pages.values().flat_map(|plan| {
                 let fault = plan.check();
-                fault.into_iter().chain(plan.region_faults())
+                let of_host = |part: Part<'_>, region: &str| {
+                    let fault = part.region(region).region_fault()?;
+                    Some(fault.to_string())
+                };
+                fault.into_iter().chain(plan.region_faults(of_host))
             })),
             Err(error) => vec![error],
+        }
+    }
+
+    /// Fragments of whose region `fault` tells something, each once.
+    pub(crate) fn region_faults(&self, fault: impl Fn(&str) -> Option<String>) -> Vec<ViewError> {
+        match self.current() {
+            Ok(snapshot) => once(
+                snapshot
+                    .pages
+                    .values()
+                    .flat_map(|plan| plan.region_faults(|_, region| fault(region))),
+            ),
+            Err(_) => Vec::new(),
         }
     }
 

@@ -13,8 +13,7 @@ use super::fragments::{Cached, Fragment};
 use super::lint::{Given, unnamed};
 use super::scan::DataUse;
 use super::sources::Sources;
-use crate::cache::PageOptions;
-use crate::cache::{Template, ViewCache};
+use crate::cache::{PageOptions, Part, Template, ViewCache};
 
 /// How keys name the engine.
 const ENGINE: &str = "tera";
@@ -92,14 +91,17 @@ impl Plan {
         self.compiled().err()
     }
 
-    /// Regions that fragments name and the host does not have: these are rendered without the cache.
-    pub(crate) fn region_faults(&self) -> impl Iterator<Item = ViewError> {
+    /// Fragments that name a region by a literal with which something is wrong: these are rendered without the cache.
+    pub(crate) fn region_faults(
+        &self,
+        fault: impl Fn(Part<'_>, &str) -> Option<String>,
+    ) -> impl Iterator<Item = ViewError> {
         let fragments = all_fragments(&self.sources.templates);
-        fragments.filter_map(|(template, _, fragment)| {
+        fragments.filter_map(move |(template, _, fragment)| {
             let region = fragment.literals.region.as_ref()?;
             let cached = self.fragments.get(&fragment.call_name(template))?;
             let part = self.settings.cache.fragment(&cached.of, &cached.name);
-            let fault = part.region(region).region_fault()?.to_string();
+            let fault = fault(part, region)?;
             let told = (
                 &*fault,
                 "Correct the name in the tag, or configure the region.",

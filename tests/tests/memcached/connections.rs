@@ -1,16 +1,19 @@
 //! Connections of which there are too few, or that say more than they were asked for.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use dogpile_plugin_api::OwnedKey;
+use dogpile_tests::certificates::CertificateFiles;
 use dogpile_tests::memcached_server::MemcachedServer;
 use serde_json::json;
 
 use crate::fake::Fake;
-use crate::support::{WAYS, at, get, key, open, set, until};
+use crate::support::{WAYS, at, get, key, open, set, tls, tls_options, until};
 
 /// Answers one call that nothing is there, and closes the connection at the next one.
 fn answers_once(mut stream: TcpStream) {
@@ -137,4 +140,42 @@ fn a_server_whose_reply_is_long_is_not_blamed_for_one_that_hangs() {
     on.get_multi(&lent).unwrap_err();
     let answered = names.iter().filter(|name| get(&on, name).is_ok()).count();
     assert!(answered > 0 && answered < names.len(), "{answered}");
+}
+
+/// How many connections to that port there are which the server has closed, and this end has not.
+fn closed_by(server: &MemcachedServer) -> usize {
+    const CLOSE_WAIT: &str = "08";
+    let there = format!(":{:04X}", server.port());
+    let all = fs::read_to_string("/proc/net/tcp").unwrap();
+    let words = all.lines().map(|line| line.split_whitespace().collect());
+    words
+        .filter(|words: &Vec<_>| words[2].ends_with(&there) && words[3] == CLOSE_WAIT)
+        .count()
+}
+
+#[test]
+fn a_connection_over_tls_that_its_server_closed_is_replaced_before_it_is_used() {
+    let certificates = CertificateFiles::new();
+    let tls_options = tls_options(&certificates);
+    let mut options: Vec<&str> = tls_options.iter().map(String::as_str).collect();
+    options.extend(["-o", "idle_timeout=1"]);
+    thread::scope(|scope| {
+        for (backend, arguments) in WAYS {
+            let server = MemcachedServer::start(&options);
+            let mut arguments = at(std::slice::from_ref(&server), arguments);
+            arguments["tls"] = tls(&certificates);
+            arguments["dead_retry"] = json!("1m");
+            scope.spawn(move || {
+                let on = open(backend, &arguments);
+                let mutex = on.mutex(&key("key").as_key()).unwrap().unwrap();
+                for _ in 0..2 {
+                    let lease = mutex.try_acquire(Duration::from_mins(1)).unwrap();
+                    mutex.release(lease.unwrap()).unwrap();
+                    until("it is closed", || closed_by(&server) > 0);
+                }
+                // Nor is the server taken for a dead one.
+                assert_eq!(get(&on, "key").unwrap(), None);
+            });
+        }
+    });
 }

@@ -24,6 +24,8 @@ if "tls" in arguments:
     context = ssl.create_default_context(cafile=files["ca"])
     context.load_cert_chain(files["certificate"], files["key"])
     arguments["tls_context"] = context
+# dogpile's backend for bmemcached has no such argument.
+kept = arguments.pop("memcached_expire_time", None) if backend == "dogpile.cache.bmemcached" else None
 region = make_region("users", serializer=to_json, deserializer=from_json)
 region.configure(
     backend,
@@ -31,6 +33,8 @@ region.configure(
     arguments={"distributed_lock": True, "lock_timeout": 30, **arguments},
     region_invalidator=SharedInvalidation(region, interval=0.0),
 )
+if kept is not None:
+    region.actual_backend.set_arguments = {"time": kept}
 
 
 def set_long(key, character, count):

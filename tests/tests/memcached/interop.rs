@@ -4,7 +4,6 @@ use std::thread;
 
 use dogpile::Invalidation;
 use dogpile_tests::certificates::CertificateFiles;
-use dogpile_tests::process::created_for;
 use serde_json::json;
 
 use crate::peer::{
@@ -27,14 +26,6 @@ fn places(raws: &mut [Raw], keys: &[String], value: &str) -> Vec<Vec<usize>> {
         held.collect()
     };
     keys.iter().map(&mut place).collect()
-}
-
-fn delete(raws: &mut [Raw], keys: &[String]) {
-    for raw in raws {
-        for key in keys {
-            raw.ask(&format!("delete {key}\r\n"));
-        }
-    }
 }
 
 fn numbers(found: Vec<Option<dogpile::Cached<u32>>>) -> Vec<Option<u32>> {
@@ -68,7 +59,11 @@ fn same_servers(peers: Peers) {
             "{key}"
         );
     }
-    delete(&mut raws, &keys);
+    for raw in &mut raws {
+        for key in &keys {
+            raw.delete(key);
+        }
+    }
     rust.set_multi(keys[30..].iter().map(|key| (key, 2_u32)))
         .unwrap();
     for key in &keys[..30] {
@@ -181,44 +176,6 @@ fn same_locks(peers: Peers) {
     python.ask("set a 4", "done");
     python.ask("invalidate hard", "done");
     until("Rust sees it", || rust.get::<u32>("a").unwrap().is_none());
-}
-
-/// Two programs in Rust, and so many in Python, want one key which is nowhere, again and again.
-fn one_creation(shared: &Shared, pythons: usize) {
-    let rounds = if std::env::var_os("DOGPILE_TEST_FULL").is_some() {
-        100
-    } else {
-        20
-    };
-    let mut raws = shared.raws();
-    let mut pythons: Vec<_> = (0..pythons).map(|_| shared.python(&[])).collect();
-    let mut rusts = [shared.process(), shared.process()];
-    let (mut all_by_python, mut all_by_rust) = (0, 0);
-    for round in 1..=rounds {
-        delete(&mut raws, &[String::from("key")]);
-        // By turns one language is told first.
-        if round % 2 == 0 {
-            for rust in &mut rusts {
-                rust.tell(&format!("call 2 {round} key"));
-            }
-        }
-        for python in &mut pythons {
-            python.tell(&format!("call 1 key {round}"));
-        }
-        if round % 2 == 1 {
-            for rust in &mut rusts {
-                rust.tell(&format!("call 2 {round} key"));
-            }
-        }
-        let (by_python, by_rust) = (
-            created_for(&mut pythons, round),
-            created_for(&mut rusts, round),
-        );
-        assert_eq!(by_python + by_rust, 1, "{round}: {by_python}, {by_rust}");
-        all_by_python += by_python;
-        all_by_rust += by_rust;
-    }
-    println!("{all_by_python} by Python, {all_by_rust} by Rust");
 }
 
 #[test]
@@ -335,40 +292,4 @@ fn who_waits_gets_the_value_that_the_other_language_creates() {
         println!("{:?}", peers.python);
         same_locks(peers);
     }
-}
-
-#[test]
-fn with_python_memcached_each_expiry_has_one_creation() {
-    one_creation(&Shared::by(PYTHON_MEMCACHED), 2);
-}
-
-#[test]
-fn with_pymemcache_each_expiry_has_one_creation() {
-    one_creation(&Shared::by(PYMEMCACHE), 2);
-}
-
-#[test]
-fn with_pylibmc_each_expiry_has_one_creation() {
-    one_creation(&Shared::by(PYLIBMC), 2);
-}
-
-#[test]
-fn with_ketama_of_pylibmc_each_expiry_has_one_creation() {
-    one_creation(&Shared::by(PYLIBMC_KETAMA), 2);
-}
-
-#[test]
-fn with_pylibmc_in_the_binary_protocol_each_expiry_has_one_creation() {
-    one_creation(&Shared::by(PYLIBMC_BINARY), 2);
-}
-
-#[test]
-fn with_bmemcached_each_expiry_has_one_creation() {
-    one_creation(&Shared::on(1, BMEMCACHED), 2);
-}
-
-#[test]
-fn with_one_bmemcached_on_three_servers_each_expiry_has_one_creation() {
-    // Two of them may both take a lock that is on several servers.
-    one_creation(&Shared::by(BMEMCACHED), 1);
 }

@@ -14,6 +14,7 @@ mod interop;
 mod locks;
 mod manifest;
 mod missed;
+mod once;
 mod owners;
 mod peer;
 mod python_page;

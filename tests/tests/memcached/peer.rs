@@ -161,8 +161,8 @@ impl Shared {
     }
 
     /// A Rust program with the region.
-    pub(crate) fn process(&self) -> Process {
-        let mut part = self.part(&[]);
+    pub(crate) fn process(&self, more: More<'_>) -> Process {
+        let mut part = self.part(more);
         part.has_system_clock = true;
         part.start()
     }

@@ -70,6 +70,11 @@ impl Raw {
         assert_eq!(self.line(), "HD");
     }
 
+    /// Whether it was there or not.
+    pub(crate) fn delete(&mut self, key: &str) {
+        self.ask(&format!("delete {key}\r\n"));
+    }
+
     /// One of the server's numbers.
     pub(crate) fn stat(&mut self, name: &str) -> u64 {
         let mut line = self.ask("stats\r\n");

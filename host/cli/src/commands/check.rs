@@ -19,15 +19,17 @@ pub(crate) struct Options {
     /// Do not open the regions, so nothing is asked of a server
     #[arg(long)]
     no_connect: bool,
-    /// Look also at the site in this folder: whether each page compiles, and whether the key of each cached fragment
-    /// names what the fragment uses
+    /// Look also at the site in this folder: whether each page compiles, the manifest has the regions that it names, and
+    /// the key of each cached fragment names what the fragment uses
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
 }
 
 pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
-    let site = options.site.as_deref().map(site::check);
-    let mut checked = manifest(path, options)?;
+    let loaded = Manifest::load(path);
+    let site = options.site.as_deref();
+    let site = site.map(|dir| site::check(dir, loaded.as_ref().ok()));
+    let mut checked = manifest(path, loaded, options)?;
     match site {
         Some(None) => return Ok(Outcome::Failed),
         Some(Some(pages)) => checked = format!("{checked}, {}", output::count(pages, "page")),
@@ -38,8 +40,12 @@ pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
 }
 
 /// How much of what there is in a manifest that nothing is wrong with.
-fn manifest(path: &Path, options: &Options) -> Result<String> {
-    let manifest = match Manifest::load(path) {
+fn manifest(
+    path: &Path,
+    loaded: Result<Manifest, ManifestErrors>,
+    options: &Options,
+) -> Result<String> {
+    let manifest = match loaded {
         Ok(manifest) => manifest,
         Err(errors) => bail!(with_more(errors)),
     };

@@ -78,6 +78,33 @@ fn a_private_fragment_within_a_public_one_is_a_warning_about_the_public_one() {
 }
 
 #[test]
+fn a_fragment_in_a_region_that_the_manifest_does_not_have_is_told_with_template_and_line() {
+    let folder = site(&[
+        (
+            "site/templates/a.html",
+            "<ul>\n{% include \"_row.html\" %}{% include \"_row.html\" %}",
+        ),
+        ("site/templates/b.html", "{% include \"_row.html\" %}"),
+        (
+            "site/templates/_row.html",
+            "<li>\n {% cache \"row\", region=\"page\" %}{% endcache %}\n{% cache \"x\", region=\"pages\" %}{% endcache %}",
+        ),
+    ]);
+    let expected = "error: site/templates/_row.html:2:2: no region `page`; the manifest has `pages`: did you mean `pages`?\n\
+                    2 |  {% cache \"row\", region=\"page\" %}{% endcache %}\n  |  ^\n\
+                    Correct the name in the tag, or configure the region.\n\n";
+    folder.dogpile(CHECK).is(1, "", expected);
+    let no_connect = [CHECK, &["--no-connect"]].concat();
+    folder.dogpile(&no_connect).is(1, "", expected);
+    let more =
+        "[regions.page]\nbackend = \"memory\"\nexpiration_time = \"1h\"\nkey_prefix = \"page\"\n";
+    folder.write("dogpile.toml", &format!("{PAGES}{more}"));
+    folder
+        .dogpile(CHECK)
+        .is(0, "ok: 2 regions, 1 plugin, 3 pages\n", "");
+}
+
+#[test]
 fn all_that_is_wrong_with_a_site_and_with_the_manifest_is_told() {
     let folder = site(&[
         ("site/templates/a.html", "{{ 1 | nonsense }}"),
