@@ -1,6 +1,7 @@
 //! MiniJinja 3, by `JinjaViews`.
 
 use dogpile_templates::JinjaViews;
+use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
 use super::Engine;
@@ -33,7 +34,7 @@ impl MiniJinja {
 }
 
 fn context(rows: &[Row]) -> Value {
-    context! { title => TITLE, rows }
+    context! { title => TITLE, rows => Serde(rows) }
 }
 
 impl Engine for MiniJinja {
