@@ -1,8 +1,4 @@
 use std::fmt;
-use std::str;
-
-/// The most digits that a length has.
-const DIGITS: usize = 20;
 
 /// Texts in a row, each behind its length, so that no two rows are one text: `2:é1:b`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +12,8 @@ impl KeyParts {
 
     /// One more.
     pub fn push(&mut self, part: &str) {
-        self.0.push_str(Length::of(part.len()).as_str());
+        push_number(&mut self.0, part.len());
+        self.0.push(':');
         self.0.push_str(part);
     }
 
@@ -31,9 +28,15 @@ impl KeyParts {
             self.0.truncate(start);
             return Err(error);
         }
-        let length = Length::of(self.0.len() - start);
-        self.0.insert_str(start, length.as_str());
-        Ok(())
+        let mut length = self.0.len() - start;
+        self.0.insert(start, ':');
+        loop {
+            self.0.insert(start, digit(length));
+            length /= 10;
+            if length == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Those of another row, behind these.
@@ -98,31 +101,17 @@ impl fmt::Debug for KeyPartsIter<'_> {
     }
 }
 
-/// A length as decimal text, with a colon. By hand: it is made on every hit, and formatting costs several times as much.
-struct Length {
-    text: [u8; DIGITS + 1],
-    first: usize,
+/// In decimal. By hand: keys are made on every hit, and formatting costs several times as much.
+fn push_number(text: &mut String, number: usize) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(digit(number));
 }
 
-impl Length {
-    fn of(mut number: usize) -> Self {
-        let mut length = Self {
-            text: [b':'; DIGITS + 1],
-            first: DIGITS,
-        };
-        loop {
-            length.first -= 1;
-            length.text[length.first] = b"0123456789"[number % 10];
-            number /= 10;
-            if number == 0 {
-                return length;
-            }
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        str::from_utf8(&self.text[self.first..]).unwrap_or_default()
-    }
+/// The last of a number.
+fn digit(number: usize) -> char {
+    char::from(b"0123456789"[number % 10])
 }
 
 #[cfg(test)]

@@ -88,13 +88,10 @@ impl Part<'_> {
         TemplateOutcome::Failed
     }
 
-    fn observer(&self) -> Option<&Templates> {
-        self.cache.host().filter(|host| host.observes())
-    }
-
     /// When it began, if somebody wants to know.
     pub(super) fn begin(&self) -> Option<Instant> {
-        self.observer().map(|_| Instant::now())
+        let observed = self.cache.host().is_some_and(Templates::observes);
+        observed.then(Instant::now)
     }
 
     /// Tells whoever wants to know.
@@ -107,7 +104,9 @@ impl Part<'_> {
         if let Ok(rendered) = &made {
             trace::record(self.named(), rendered.outcome());
         }
-        if let (Some(began), Ok(rendered), Some(host)) = (began, &made, self.observer()) {
+        if let Some(began) = began
+            && let (Ok(rendered), Some(host)) = (&made, self.cache.host())
+        {
             let (region, key) = place.map_or(("", ""), |place| (place.region.name(), &*place.key));
             let event = TemplateEvent::new(rendered.outcome(), region, key, began.elapsed());
             let own = self.own_key();

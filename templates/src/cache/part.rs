@@ -200,10 +200,8 @@ impl<'a> Part<'a> {
 
     /// A tag that all texts of the template have, and one that all of this part have.
     pub(super) fn own_tags(&self) -> [String; 2] {
-        let (engine, template) = (self.template.engine, self.template.name());
-        let part = [engine, template, self.kind.name(), self.name];
-        let none = KeyParts::default();
-        [row(&part[..2], &none).into(), row(&part, &none).into()]
+        let part = self.row(&[self.kind.name(), self.name], &KeyParts::default());
+        [self.template.head.as_str().to_owned(), part]
     }
 
     /// What is wrong with the region that it would be in, if the host knows: nothing is held of it, or stored.
@@ -236,15 +234,23 @@ impl<'a> Part<'a> {
 
     /// The text of its key.
     pub(super) fn own_key(&self) -> String {
-        let own = [
-            self.template.engine,
-            self.template.name(),
-            self.kind.name(),
-            self.name,
-            self.digest,
-            self.escaping,
-        ];
-        row(&own, &self.key_parts).into()
+        let own = [self.kind.name(), self.name, self.digest, self.escaping];
+        self.row(&own, &self.key_parts)
+    }
+
+    /// Behind the template's own parts these and `more`, with room made once.
+    fn row(&self, parts: &[&str], more: &KeyParts) -> String {
+        let head = &self.template.head;
+        // Few are of more than 999 bytes.
+        let bytes = parts.iter().map(|part| part.len() + "999:".len());
+        let bytes = head.as_str().len() + bytes.sum::<usize>() + more.as_str().len();
+        let mut row = KeyParts::with_capacity(bytes);
+        row.append(head);
+        for part in parts {
+            row.push(part);
+        }
+        row.append(more);
+        row.into()
     }
 
     /// What the template cache is asked; `key` is its own.
@@ -261,18 +267,6 @@ impl<'a> Part<'a> {
             .asks(self.region, self.expiration_time, &tags);
         ask(&request)
     }
-}
-
-/// These parts, and those behind them, with room made once.
-fn row(parts: &[&str], more: &KeyParts) -> KeyParts {
-    // Few are of more than 999 bytes.
-    let bytes = parts.iter().map(|part| part.len() + "999:".len());
-    let mut row = KeyParts::with_capacity(bytes.sum::<usize>() + more.as_str().len());
-    for part in parts {
-        row.push(part);
-    }
-    row.append(more);
-    row
 }
 
 /// For messages: `shop/orders.html:12: fragment "row"`.
