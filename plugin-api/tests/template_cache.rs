@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{
-    self as api, Decision, Deserialize, Error, ErrorKind, Expiration, HostContext, JsonSchema, KeyParts,
-    Plugin, Result, TemplateCache, TemplateCacheInstance, TemplateChange, TemplateEntry,
+    self as api, Decision, Deserialize, Error, ErrorKind, Expiration, HostContext, JsonSchema,
+    KeyParts, Plugin, Result, TemplateCache, TemplateCacheInstance, TemplateChange, TemplateEntry,
     TemplateEvent, TemplateOutcome, TemplatePart, TemplateRequest, Text, export_plugin,
 };
 

@@ -132,7 +132,12 @@ where
 }
 
 impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
-    pub(super) fn new(region: &'a Region, key: &'a str, call: &'a Call<'a>, once: Once<C, R>) -> Self {
+    pub(super) fn new(
+        region: &'a Region,
+        key: &'a str,
+        call: &'a Call<'a>,
+        once: Once<C, R>,
+    ) -> Self {
         Self {
             region,
             key,

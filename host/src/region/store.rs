@@ -61,7 +61,12 @@ pub(super) fn notes(region: &Configured, call: &Call<'_>) -> Notes {
     }
 }
 
-pub(super) fn metadata(region: &Configured, call: &Call<'_>, times: Times, weight: u32) -> Metadata {
+pub(super) fn metadata(
+    region: &Configured,
+    call: &Call<'_>,
+    times: Times,
+    weight: u32,
+) -> Metadata {
     let Times { started, created } = times;
     Metadata {
         created,

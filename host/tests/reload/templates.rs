@@ -154,7 +154,7 @@ fn a_panic_has_it_reopened_and_meanwhile_it_is_not_called() {
     case.shut.store(true, Ordering::SeqCst);
     let panics = TemplateRequest::new("tera", "panic.html", (TemplatePart::Page, ""), "key");
     let templates = host.templates();
-    let error = templates.decide(&panics, drop).unwrap_err();
+    let error = templates.decide(&panics, |_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Plugin);
     contains(
         &error.to_string(),
@@ -165,12 +165,12 @@ fn a_panic_has_it_reopened_and_meanwhile_it_is_not_called() {
         ],
     );
     let page = TemplateRequest::new("tera", "a.html", (TemplatePart::Page, ""), "key");
-    let error = templates.decide(&page, drop).unwrap_err();
+    let error = templates.decide(&page, |_| ()).unwrap_err();
     contains(&error.to_string(), &["is not called until it was reopened"]);
     assert_eq!(host.status().templates.unwrap().state, "retired");
 
     case.shut.store(false, Ordering::SeqCst);
-    until("it is reopened", || templates.decide(&page, drop).is_ok());
+    until("it is reopened", || templates.decide(&page, |_| ()).is_ok());
     assert_eq!(region(&host, "a.html").as_deref(), Some("a"));
     until("the old one is dropped", || case.counts() == (2, 1));
 }
@@ -190,7 +190,7 @@ fn an_error_is_told_with_whose_it_is_and_retires_nothing() {
     let host = site.open_unwatched();
     let page = TemplateRequest::new("tera", "refused.html", (TemplatePart::Page, ""), "key");
     for _ in 0..10 {
-        let error = host.templates().decide(&page, drop).unwrap_err();
+        let error = host.templates().decide(&page, |_| ()).unwrap_err();
         contains(
             &error.to_string(),
             &["template cache `judge`", "the secret is"],

@@ -22,7 +22,10 @@ impl KeyParts {
     /// # Errors
     ///
     /// Those of `write`.
-    pub fn push_by<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<(), E> {
+    pub fn push_by<E>(
+        &mut self,
+        write: impl FnOnce(&mut String) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.0.len();
         if let Err(error) = write(&mut self.0) {
             self.0.truncate(start);

@@ -19,7 +19,9 @@ impl PageCall {
     /// One more part of the key.
     pub(crate) fn key<T: KeyArgument>(&mut self, part: &T) {
         self.cached = true;
-        let written = self.key.push_by(|text| Argument::new("key", part).write(text));
+        let written = self
+            .key
+            .push_by(|text| Argument::new("key", part).write(text));
         if let Err(error) = written {
             self.fault.get_or_insert_with(|| error.to_string());
         }

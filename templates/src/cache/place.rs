@@ -101,7 +101,9 @@ impl Part<'_> {
         self.with_request(key, |request| {
             let at = |entry: TemplateEntry<'_>| Place::new(self, host, key, entry);
             let found = host.key_for(request, at)?;
-            found.or_else(|| self.by_default(request).map(at)).transpose()
+            found
+                .or_else(|| self.by_default(request).map(at))
+                .transpose()
         })
     }
 

@@ -270,6 +270,19 @@ mod tests {
         let hard = hard(&invalidations);
         assert!(before <= hard && hard < after);
         assert_eq!(invalidations.gate(), hard);
+        assert_eq!(invalidations.tagged_gate(), hard);
+    }
+
+    #[test]
+    fn an_invalidation_of_a_tag_makes_a_hit_look_closely_at_tagged_values_alone() {
+        let (clock, _) = Clock::manual(1000);
+        let invalidations = Invalidations::default();
+        let before = invalidations.start(&clock);
+        invalidations.invalidate(&clock, &[Target::Tag("a")], Invalidation::Soft, false);
+        assert_eq!(invalidations.gate(), 0);
+        let after = invalidations.start(&clock);
+        let gate = invalidations.tagged_gate();
+        assert!(before <= gate && gate < after);
     }
 
     #[test]
