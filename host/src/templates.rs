@@ -26,22 +26,31 @@ impl Templates {
         Self { host }
     }
 
-    /// What is to be done about a request; `None` if the host has no template cache.
+    /// What `read` makes of the decision about a request; `None` if the host has no template cache. The decision borrows
+    /// from the template cache, which is in use until `read` ends.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Plugin`] if the template cache fails, or is being reopened after a panic.
-    pub fn decide(&self, request: &TemplateRequest<'_>) -> Result<Option<Decision>> {
-        self.call(|cache| cache.decide(request))
+    pub fn decide<T>(
+        &self,
+        request: &TemplateRequest<'_>,
+        read: impl FnOnce(Decision<'_>) -> T,
+    ) -> Result<Option<T>> {
+        self.call(|cache| cache.decide(request).map(read))
     }
 
-    /// Where the text of a request is, or would be; `None` if the host has no template cache.
+    /// What `read` makes of where the text of a request is, or would be; `None` if the host has no template cache.
     ///
     /// # Errors
     ///
     /// As [`Templates::decide`].
-    pub fn key_for(&self, request: &TemplateRequest<'_>) -> Result<Option<TemplateEntry>> {
-        self.call(|cache| cache.key_for(request))
+    pub fn key_for<T>(
+        &self,
+        request: &TemplateRequest<'_>,
+        read: impl FnOnce(TemplateEntry<'_>) -> T,
+    ) -> Result<Option<T>> {
+        self.call(|cache| cache.key_for(request).map(read))
     }
 
     /// Tells of an edited template.

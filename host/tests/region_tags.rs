@@ -4,6 +4,7 @@
 
 mod region_support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -166,5 +167,32 @@ fn several_keys_can_be_given_tags_at_once() {
         assert!(keys.iter().all(|key| is_fresh(&users, key)));
         users.invalidate_tags(["blue"], Invalidation::Hard).unwrap();
         assert!(!keys.iter().any(|key| is_fresh(&users, key)));
+    }
+}
+
+#[test]
+fn tags_that_are_made_by_a_call_are_not_made_on_hits() {
+    for (users, _) in both() {
+        let made = AtomicUsize::new(0);
+        let tags = || {
+            made.fetch_add(1, Ordering::Relaxed);
+            vec!["red".to_owned()]
+        };
+        let get = |value| {
+            *users
+                .entry("a")
+                .tags_by(&tags)
+                .get_or_create(|| value)
+                .unwrap()
+        };
+        assert_eq!(get(1), 1);
+        let stored = made.load(Ordering::Relaxed);
+        assert!(stored > 0);
+        assert_eq!((get(2), get(3)), (1, 1));
+        assert_eq!(made.load(Ordering::Relaxed), stored);
+        users.invalidate_tags(["red"], Invalidation::Hard).unwrap();
+        assert_eq!(get(4), 4);
+        let later = users.entry("a").tags_by(&tags).background(|| 5);
+        assert_eq!(*later.get_or_create().unwrap(), 4);
     }
 }

@@ -97,7 +97,7 @@ pub use self::mutex::{Lease, Mutex};
 pub use self::proxy::Proxy;
 pub use self::scalar::Scalar;
 pub use self::template_cache::{
-    Decision, TemplateCache, TemplateChange, TemplateEntry, TemplateEvent, TemplateOutcome,
-    TemplatePart, TemplateRequest, Text,
+    Decision, KeyParts, KeyPartsIter, TemplateCache, TemplateChange, TemplateEntry, TemplateEvent,
+    TemplateOutcome, TemplatePart, TemplateRequest, Text,
 };
 pub use self::value::{Metadata, Object, Unreferenced, Value, image, keep_unreferenced};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{
     self as api, Decision, Deserialize, Error, ErrorKind, Expiration, HostContext, JsonSchema,
-    Plugin, Result, TemplateCache, TemplateCacheInstance, TemplateChange, TemplateEntry,
+    KeyParts, Plugin, Result, TemplateCache, TemplateCacheInstance, TemplateChange, TemplateEntry,
     TemplateEvent, TemplateOutcome, TemplatePart, TemplateRequest, Text, export_plugin,
 };
 
@@ -40,7 +40,7 @@ impl TemplateCache for Echo {
         Ok(echo)
     }
 
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         self.check("key_for");
         if request.template() == "refused.html" {
             return Err(Error::unavailable("not this one"));
@@ -56,11 +56,12 @@ impl TemplateCache for Echo {
             request.escaping(),
             request.key_parts(),
             request.key()
-        );
+        )
+        .into();
         Ok(entry)
     }
 
-    fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
+    fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
         self.check("decide");
         Ok(match request.part() {
             TemplatePart::Page => Decision::Bypass,
@@ -103,7 +104,7 @@ impl TemplateCache for Least {
         Ok(Self)
     }
 
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         Ok(TemplateEntry::asked(request, "pages"))
     }
 }
@@ -121,7 +122,10 @@ fn request(part: TemplatePart, name: &str) -> TemplateRequest<'_> {
 #[test]
 fn all_of_a_request_and_of_a_decision_goes_through() {
     let echo = open("echo", "{}").unwrap();
-    let (parts, tags) = (["1", "\"a\""].map(Text::from), ["x", "y"].map(Text::from));
+    let (mut parts, tags) = (KeyParts::default(), ["x", "y"].map(Text::from));
+    for part in ["1", "\"a\""] {
+        parts.push(part);
+    }
     let minute = Expiration::After(Duration::from_mins(1));
     let full = request(TemplatePart::Fragment, "row")
         .made_of("d1g", "html")
@@ -132,7 +136,7 @@ fn all_of_a_request_and_of_a_decision_goes_through() {
         "tera a.html Fragment \"row\" d1g html [\"1\", \"\\\"a\\\"\"] the key",
     );
     expected.expiration_time = Some(minute);
-    expected.tags = vec!["x".to_owned(), "y".to_owned()];
+    expected.tags = vec!["x".into(), "y".into()];
     assert_eq!(echo.key_for(&full).unwrap(), expected);
     assert_eq!(echo.decide(&full).unwrap(), Decision::Cache(expected));
     assert_eq!(full.to_string(), "fragment \"row\" of a.html");

@@ -1,5 +1,7 @@
 //! `--templates`: a page of 200 rows, rendered and from the cache, by each template engine.
 
+mod askama;
+mod minijinja;
 mod page;
 mod race;
 mod stores;
@@ -26,7 +28,11 @@ trait Engine {
 
 /// All of them; one more is a file beside this one, and a line here.
 fn engines(stores: &Stores) -> Vec<Box<dyn Engine + '_>> {
-    vec![Box::new(tera::Tera::new(stores))]
+    vec![
+        Box::new(tera::Tera::new(stores)),
+        Box::new(minijinja::MiniJinja::new(stores)),
+        Box::new(askama::Askama::new(stores)),
+    ]
 }
 
 pub(crate) fn run(rounds: usize) {

@@ -7,27 +7,8 @@ use tempfile::TempDir;
 use tera::Context;
 
 use super::Engine;
-use super::page::{Row, TITLE, rows};
+use super::page::{FILES, Row, TITLE, rows};
 use super::stores::Stores;
-
-const FILES: [(&str, &str); 3] = [
-    (
-        "base.html",
-        "<!doctype html><title>{{ title }}</title>{% include \"menu.html\" %}<main>{% block main %}{% endblock %}</main>",
-    ),
-    (
-        "menu.html",
-        "<nav><a href=\"/\">Home</a> <a href=\"/orders\">{{ title }}</a></nav>",
-    ),
-    (
-        "rows.html",
-        "{% extends \"base.html\" %}{% block main %}<table>
-{% for row in rows %}<tr class=\"{% if row.stock > 5 %}ok{% else %}low{% endif %}\"><td>{{ row.id }}</td>\
-<td>{{ row.name }}</td><td>{{ row.price }}</td><td>{{ row.stock }}</td>\
-<td>{% for tag in row.tags %}<b>{{ tag }}</b>{% endfor %}</td></tr>
-{% endfor %}</table>{% endblock %}",
-    ),
-];
 
 pub(super) struct Tera {
     alone: tera::Tera,

@@ -54,7 +54,12 @@ impl<'a> Argument<'a> {
         Ok(text)
     }
 
-    pub(super) fn write(&self, text: &mut String) -> Result<()> {
+    /// As [`Argument::to_text`], behind what is in `text` already.
+    ///
+    /// # Errors
+    ///
+    /// As there; `text` may hold a part of it then.
+    pub fn write(&self, text: &mut String) -> Result<()> {
         self.value.write(text).map_err(|why| self.unwritable(why))
     }
 

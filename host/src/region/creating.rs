@@ -55,7 +55,7 @@ pub(super) struct Creating<'a, T, F, G> {
     /// As the caller spells it, and as the backend did when the passage began.
     own_key: &'a str,
     key: &'a BackendKey<'a>,
-    call: &'a Call,
+    call: &'a Call<'a>,
     goal: &'a mut G,
     way: Way,
     /// The mutex that another process holds.
@@ -75,7 +75,7 @@ impl<'a, T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Creating<'a, T, F, G>
         creations: &'a Creations,
         own_key: &'a str,
         key: &'a BackendKey<'a>,
-        call: &'a Call,
+        call: &'a Call<'a>,
         goal: &'a mut G,
         way: Way,
     ) -> Self {
@@ -184,7 +184,7 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         let started = self.region.slot().invalidations.start(self.region.clock());
         self.attempt = Some(Arc::new(Attempt {
             started,
-            tags: self.call.tags.clone(),
+            tags: self.call.tags.get(),
         }));
         let told = Told::One(self.key);
         let span = told.span(self.region);
@@ -306,7 +306,7 @@ impl Region {
     pub(super) fn to_store<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         region: &Configured,
-        call: &Call,
+        call: &Call<'_>,
         key: &BackendKey<'_>,
         value: &Value,
     ) -> Result<Option<Value>> {
@@ -327,7 +327,7 @@ impl Region {
     pub(super) fn after_store(
         &self,
         region: &Configured,
-        call: &Call,
+        call: &Call<'_>,
         key: &BackendKey<'_>,
         (value, unread, undeleted): Kept<'_>,
         outcome: Option<Stored>,
@@ -376,7 +376,7 @@ impl Region {
 
     /// A value that has no form to be stored in: logged, and an error unless the call bypasses it.
     #[cold]
-    pub(super) fn not_written(&self, call: &Call, error: Error) -> Result<()> {
+    pub(super) fn not_written(&self, call: &Call<'_>, error: Error) -> Result<()> {
         if !call.bypass {
             return Err(error);
         }

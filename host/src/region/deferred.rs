@@ -30,7 +30,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Deferred<'a, T, F, C, R, W> {
     region: &'a Region,
     key: &'a str,
-    call: &'a Call,
+    call: &'a Call<'a>,
     /// None once it was put off.
     once: Option<Once<C, R>>,
     types: PhantomData<fn() -> (T, F)>,
@@ -132,7 +132,12 @@ where
 }
 
 impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
-    pub(super) fn new(region: &'a Region, key: &'a str, call: &'a Call, once: Once<C, R>) -> Self {
+    pub(super) fn new(
+        region: &'a Region,
+        key: &'a str,
+        call: &'a Call<'a>,
+        once: Once<C, R>,
+    ) -> Self {
         Self {
             region,
             key,
@@ -173,7 +178,7 @@ impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
             W::take(Job {
                 region: self.region.clone(),
                 key: self.key.to_owned(),
-                call: self.call.clone(),
+                call: self.call.to_owned(),
                 goal: PutOff { once, newer_than },
                 turn,
             });
@@ -185,7 +190,7 @@ impl<'a, T, F, C, R, W: Whither<T, F, C, R>> Deferred<'a, T, F, C, R, W> {
 pub(super) struct Job<C, R> {
     region: Region,
     key: String,
-    call: Call,
+    call: Call<'static>,
     goal: PutOff<C, R>,
     turn: KeyTurn,
 }

@@ -7,7 +7,7 @@ use std::future::ready;
 use dogpile_plugin_api::Expiration;
 
 use super::background::{Background, BackgroundAsync};
-use super::call::Call;
+use super::call::{Call, GivenTags};
 use super::form::Serde;
 use super::goal::{Anew, Once};
 use super::keep::{Always, ByRegion, Keep, NoneExpires, OwnExpiration, ShouldCache};
@@ -37,7 +37,7 @@ use crate::slot::Tags;
 pub struct Entry<'a, P = Always, X = ByRegion> {
     region: &'a Region,
     key: Cow<'a, str>,
-    call: Call,
+    call: Call<'a>,
     rule: (P, X),
 }
 
@@ -113,8 +113,15 @@ impl<'a, P, X> Entry<'a, P, X> {
         self.tagged(Tags::new(tags))
     }
 
+    /// As [`Entry::tags`], with tags that are made only when something is created or stored: a hit is spared them. They
+    /// must be the same each time.
+    pub fn tags_by(mut self, tags: &'a (dyn Fn() -> Vec<String> + Sync)) -> Self {
+        self.call.tags = GivenTags::Made(tags);
+        self
+    }
+
     pub(crate) fn tagged(mut self, tags: Tags) -> Self {
-        self.call.tags = tags;
+        self.call.tags = GivenTags::Known(tags);
         self
     }
 
@@ -152,7 +159,7 @@ impl<'a, P, X> Entry<'a, P, X> {
         BackgroundAsync::new(self, creator)
     }
 
-    pub(super) fn into_parts(self) -> (&'a Region, Cow<'a, str>, Call, (P, X)) {
+    pub(super) fn into_parts(self) -> (&'a Region, Cow<'a, str>, Call<'a>, (P, X)) {
         (self.region, self.key, self.call, self.rule)
     }
 
@@ -350,7 +357,7 @@ impl<'a, P, X> Entry<'a, P, X> {
     }
 
     /// What is set is stored whatever `should_cache` says.
-    fn call_to_set<T>(&self, value: &T) -> Call
+    fn call_to_set<T>(&self, value: &T) -> Call<'a>
     where
         X: OwnExpiration<T>,
     {

@@ -27,7 +27,7 @@ impl Region {
         way: Way,
         region: &Configured,
         key: &BackendKey<'_>,
-        call: &Call,
+        call: &Call<'_>,
     ) -> Result<Asked> {
         let lease = region.config.lock_timeout;
         let ask = move |instance: &Arc<Instance>, key: &Key<'_>| {

@@ -341,7 +341,7 @@ impl Region {
     fn fetch<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
         goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin::<T, F>(key, call) {
@@ -356,7 +356,7 @@ impl Region {
         &self,
         passage: Result<Passage<'k, T>>,
         key: &'k str,
-        call: &Call,
+        call: &Call<'_>,
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         let blocking = Blocking::new();
@@ -371,7 +371,7 @@ impl Region {
     async fn fetch_async<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin_on::<T, F>(Way::Pool, key, call).await {
@@ -392,7 +392,7 @@ impl Region {
     fn renew<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
         goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         self.create::<T, F>(self.begin_anew(key), key, call, goal)
@@ -401,7 +401,7 @@ impl Region {
     async fn renew_async<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         let waiting = Waiting {
@@ -417,7 +417,7 @@ impl Region {
         &self,
         way: Way,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
     ) -> Result<Option<Cached<T>>> {
         match self.begin_on::<T, F>(way, key, call).await {
             Ok(object) => Ok(Some(Cached::new(object, Source::Fresh))),
@@ -428,7 +428,7 @@ impl Region {
     fn look<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
     ) -> Result<Option<Cached<T>>> {
         match self.begin::<T, F>(key, call) {
             Ok(object) => Ok(Some(Cached::new(object, Source::Fresh))),
@@ -440,7 +440,7 @@ impl Region {
         &self,
         way: Way,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
         value: T,
     ) -> Result<Cached<T>> {
         let put = async {
@@ -470,7 +470,7 @@ impl Region {
     fn put<T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &str,
-        call: &Call,
+        call: &Call<'_>,
         value: T,
     ) -> Result<Cached<T>> {
         Blocking::new().on(self.put_on::<T, F>(Way::Here, key, call, value))
@@ -536,7 +536,7 @@ impl Region {
     fn backend_failed(
         &self,
         region: &Configured,
-        call: &Call,
+        call: &Call<'_>,
         method: &str,
         error: dogpile_plugin_api::Error,
     ) -> Result<()> {

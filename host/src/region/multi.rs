@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dogpile_lock::{Blocking, Source};
 use dogpile_plugin_api::{Expiration, Key};
 
-use super::call::Call;
+use super::call::{Call, GivenTags};
 use super::form::Serde;
 use super::keep::{Always, ByRegion, NoneExpires, OwnExpiration, ShouldCache};
 use super::mangle::BackendKey;
@@ -29,7 +29,7 @@ use crate::slot::Tags;
 pub struct Entries<'a, K, P = Always, X = ByRegion> {
     pub(super) region: &'a Region,
     pub(super) keys: &'a [K],
-    pub(super) call: Call,
+    pub(super) call: Call<'static>,
     pub(super) rule: (P, X),
 }
 
@@ -274,7 +274,7 @@ impl Region {
     pub(super) async fn put_all<T: Cacheable, K: CacheKey>(
         &self,
         way: Way,
-        call: &Call,
+        call: &Call<'_>,
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<Vec<Cached<T>>> {
         let put = async {
@@ -327,7 +327,7 @@ impl<'a, K: CacheKey, P> Entries<'a, K, P> {
 }
 
 impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
-    pub(super) fn parts(&mut self) -> (&'a Region, &'a [K], &mut Call) {
+    pub(super) fn parts(&mut self) -> (&'a Region, &'a [K], &mut Call<'static>) {
         (self.region, self.keys, &mut self.call)
     }
 
@@ -343,7 +343,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
     }
 
     pub(crate) fn tagged(mut self, tags: Tags) -> Self {
-        self.call.tags = tags;
+        self.call.tags = GivenTags::Known(tags);
         self
     }
 

@@ -36,7 +36,7 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     creations: &'a Creations,
     own_keys: &'a [&'a OwnKey<'a, K>],
     keys: &'a [BackendKey<'a>],
-    call: &'a Call,
+    call: &'a Call<'a>,
     creator: &'a mut C,
     rule: &'a R,
     wanted: &'a Wanted,
@@ -60,7 +60,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         region: &'a Region,
         creations: &'a Creations,
         (own_keys, keys): (&'a [&'a OwnKey<'a, K>], &'a [BackendKey<'a>]),
-        call: &'a Call,
+        call: &'a Call<'a>,
         creator: &'a mut C,
         (rule, wanted): (&'a R, &'a Wanted),
         way: Way,
@@ -194,7 +194,7 @@ where
         let started = self.region.slot().invalidations.start(self.region.clock());
         let attempt = Arc::new(Attempt {
             started,
-            tags: self.call.tags.clone(),
+            tags: self.call.tags.get(),
         });
         self.attempts.push(attempt.clone());
         let wanted = numbers
@@ -334,7 +334,7 @@ impl Region {
         &self,
         region: &Configured,
         keys: impl Iterator<Item = &'k BackendKey<'k>>,
-        call: &Call,
+        call: &Call<'_>,
         got: dogpile_plugin_api::Result<Vec<Option<Value>>>,
     ) -> Result<Vec<Found<T>>> {
         match got {
@@ -358,7 +358,7 @@ impl Region {
     pub(super) fn after_set_multi<'k>(
         &self,
         region: &Configured,
-        call: &Call,
+        call: &Call<'_>,
         values: impl Iterator<Item = (&'k BackendKey<'static>, &'k Value)>,
         outcome: dogpile_plugin_api::Result<()>,
     ) -> Result<()> {

@@ -20,7 +20,7 @@ impl Region {
         way: Way,
         region: &Current,
         keys: &[BackendKey<'_>],
-        call: &Call,
+        call: &Call<'_>,
     ) -> Result<Vec<Found<T>>> {
         let refs: Vec<_> = keys.iter().collect();
         let got = self
@@ -56,7 +56,7 @@ impl Region {
         &self,
         way: Way,
         keys: &Keys<'_, K>,
-        call: &Call,
+        call: &Call<'_>,
     ) -> Result<Vec<Option<Cached<T>>>> {
         let look = async {
             let region = self.current()?;

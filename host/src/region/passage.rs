@@ -12,7 +12,7 @@ use super::call::Call;
 use super::creating::{Creating, Goal};
 use super::form::Form;
 use super::mangle::BackendKey;
-use super::read::{Found, Terms, examine, fresh};
+use super::read::{Found, Terms, examine, fresh, fresh_with_notes};
 use super::wanted::Wanted;
 use super::way::Way;
 use crate::instance::{Creations, Failure};
@@ -60,7 +60,7 @@ impl Region {
     pub(super) fn begin<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &'k str,
-        call: &Call,
+        call: &Call<'_>,
     ) -> First<'k, T> {
         match call.expiration_time {
             None => self.begin_by::<T, F, false>(key, call),
@@ -74,7 +74,7 @@ impl Region {
     fn begin_by<'k, T: Send + Sync + 'static, F: Form<T>, const OWN: bool>(
         &self,
         key: &'k str,
-        call: &Call,
+        call: &Call<'_>,
     ) -> First<'k, T> {
         let Some(pin) = self.registry().pin() else {
             return self.begin_unpinned::<T, F>(key, call);
@@ -86,13 +86,17 @@ impl Region {
         let key = BackendKey::plain(key);
         let backend = &region.instance.backend;
         let got = match backend.get_unnoted(&key.key()) {
-            Ok(Some(value)) => match fresh::<T, OWN>(value, &self.terms(region, call)) {
-                Ok(object) => {
-                    self.slot().stats.count_pinned_hit(&pin);
-                    return Ok(object);
+            Ok(Some(value)) => {
+                let terms = self.terms(region, call);
+                let judged = fresh::<T, OWN>(value, &terms);
+                match judged.or_else(|value| fresh_with_notes::<T, OWN>(value, &terms)) {
+                    Ok(object) => {
+                        self.slot().stats.count_pinned_hit(&pin);
+                        return Ok(object);
+                    }
+                    Err(value) => Ok(Some(value)),
                 }
-                Err(value) => Ok(Some(value)),
-            },
+            }
             other => backend.noted(other),
         };
         let snapshot = pin.release();
@@ -104,7 +108,7 @@ impl Region {
     fn begin_unpinned<'k, T: Send + Sync + 'static, F: Form<T>>(
         &self,
         key: &'k str,
-        call: &Call,
+        call: &Call<'_>,
     ) -> First<'k, T> {
         let snapshot = self.registry().load();
         let begun = configured(&snapshot, self.slot()).and_then(|region| {
@@ -123,7 +127,7 @@ impl Region {
         &self,
         way: Way,
         key: &'k str,
-        call: &Call,
+        call: &Call<'_>,
     ) -> First<'k, T> {
         let begun = self.current().and_then(|region| {
             let key = BackendKey::new(&region, key)?;
@@ -149,7 +153,7 @@ impl Region {
         &self,
         region: Result<&Configured>,
         key: BackendKey<'k>,
-        call: &Call,
+        call: &Call<'_>,
         got: dogpile_plugin_api::Result<Option<Value>>,
     ) -> First<'k, T> {
         let judged = region.and_then(|region| {
@@ -167,7 +171,7 @@ impl Region {
     }
 
     #[inline]
-    pub(super) fn terms<'a>(&self, region: &'a Configured, call: &Call) -> Terms<'a> {
+    pub(super) fn terms<'a>(&self, region: &'a Configured, call: &Call<'_>) -> Terms<'a> {
         Terms {
             region,
             expiration_time: call.expiration_time,
@@ -221,7 +225,7 @@ impl Region {
         &self,
         mut passage: Passage<'k, T>,
         key: &'k str,
-        call: &Call,
+        call: &Call<'_>,
         goal: &mut G,
         waiting: Waiting<Timer>,
     ) -> Result<Cached<T>>
@@ -323,7 +327,7 @@ impl Region {
         &self,
         region: &Configured,
         key: &BackendKey<'_>,
-        call: &Call,
+        call: &Call<'_>,
         got: dogpile_plugin_api::Result<Option<Value>>,
     ) -> Result<Found<T>> {
         match got {
@@ -349,7 +353,7 @@ impl Region {
         &self,
         region: &Configured,
         key: &BackendKey<'_>,
-        call: &Call,
+        call: &Call<'_>,
     ) -> Option<Found<T>> {
         let value = region.instance.spare.get(&key.key(), self.clock())?;
         let found = examine::<T, F>(value, key.key(), &self.terms(region, call));

@@ -8,7 +8,7 @@ use dogpile_plugin_api::{Key, Metadata, Object, Value};
 use super::envelope::{Envelope, Unreadable};
 use super::foreign::is_pickle;
 use super::form::Form;
-use super::notes::{notes, object};
+use super::notes::{Notes, notes, object};
 use crate::jitter::{chance, shortened};
 use crate::registry::Configured;
 use crate::slot::MissReason;
@@ -158,6 +158,27 @@ pub(crate) fn fresh<T: Send + Sync + 'static, const OWN: bool>(
         Ok(object)
     } else {
         Err(object.into_value())
+    }
+}
+
+/// As [`fresh`], of an object that has notes, if nothing that they could say matters.
+#[inline(never)]
+pub(crate) fn fresh_with_notes<T: Send + Sync + 'static, const OWN: bool>(
+    value: Value,
+    terms: &Terms<'_>,
+) -> Result<Object<T>, Value> {
+    let notes = value.extra::<Notes>();
+    if !notes.is_some_and(|notes| notes.value_version == 0 && notes.expiration_time.is_none()) {
+        return Err(value);
+    }
+    let Metadata {
+        created, started, ..
+    } = value.metadata();
+    let gate = terms.region.slot.invalidations.tagged_gate();
+    if terms.is_surely_fresh::<OWN>(created, started, gate) {
+        Object::from_value(value)
+    } else {
+        Err(value)
     }
 }
 

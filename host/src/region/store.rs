@@ -40,7 +40,7 @@ pub(super) fn object<T: Send + Sync + 'static>(
     handle: &Region,
     region: &Configured,
     key: &BackendKey<'_>,
-    call: &Call,
+    call: &Call<'_>,
     times: Times,
     value: T,
 ) -> Object<T> {
@@ -53,15 +53,20 @@ pub(super) fn object<T: Send + Sync + 'static>(
 }
 
 /// What is noted of a value that a call stores.
-pub(super) fn notes(region: &Configured, call: &Call) -> Notes {
+pub(super) fn notes(region: &Configured, call: &Call<'_>) -> Notes {
     Notes {
-        tags: call.tags.clone(),
+        tags: call.tags.get(),
         expiration_time: call.own_expiration_time,
         value_version: region.config.value_version,
     }
 }
 
-pub(super) fn metadata(region: &Configured, call: &Call, times: Times, weight: u32) -> Metadata {
+pub(super) fn metadata(
+    region: &Configured,
+    call: &Call<'_>,
+    times: Times,
+    weight: u32,
+) -> Metadata {
     let Times { started, created } = times;
     Metadata {
         created,
@@ -72,7 +77,7 @@ pub(super) fn metadata(region: &Configured, call: &Call, times: Times, weight: u
 }
 
 /// When nobody may want a value any more; 0: never.
-fn keep_until(region: &Configured, call: &Call, created: u64) -> u64 {
+fn keep_until(region: &Configured, call: &Call<'_>, created: u64) -> u64 {
     let expiration_time = call
         .own_expiration_time
         .or(call.expiration_time)

@@ -62,12 +62,12 @@ impl TemplateCache for Judge {
         Ok(Self { arguments, case })
     }
 
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         assert_ne!(request.template(), "panic.html", "not that one");
         Ok(TemplateEntry::asked(request, &self.arguments.region))
     }
 
-    fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
+    fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
         if request.template() == "refused.html" {
             return Err(Error::unavailable("the secret is canary-1"));
         }

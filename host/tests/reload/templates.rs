@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use dogpile::{ChangeKind, ErrorKind, Host, Reload, TemplatesConfig};
-use dogpile_plugin_api::{Decision, TemplatePart, TemplateRequest};
+use dogpile_plugin_api::{Decision, TemplateEntry, TemplatePart, TemplateRequest};
 
 use crate::judge::{Case, Judge};
 use crate::support::{Site, contains, refusal, until};
@@ -17,10 +17,11 @@ fn judged(case: &str, rest: &str) -> String {
 /// The region that a page's text goes to; none where it is not cached.
 fn region(host: &Host, template: &str) -> Option<String> {
     let page = TemplateRequest::new("tera", template, (TemplatePart::Page, ""), "key");
-    match host.templates().decide(&page).unwrap()? {
-        Decision::Cache(entry) => Some(entry.region),
+    let region = |decision: Decision<'_>| match decision {
+        Decision::Cache(entry) => entry.region.into_owned(),
         other => panic!("{other:?}"),
-    }
+    };
+    host.templates().decide(&page, region).unwrap()
 }
 
 fn kind(reload: &Reload) -> Option<ChangeKind> {
@@ -64,8 +65,9 @@ fn a_template_cache_comes_changes_and_goes_with_the_manifest() {
         );
         assert_eq!(region(&host, "a.html").as_deref(), expected.1);
         let page = TemplateRequest::new("tera", "a.html", (TemplatePart::Page, ""), "key");
-        let key_for = templates.key_for(&page).unwrap();
-        assert_eq!(key_for.map(|entry| entry.region).as_deref(), expected.1);
+        let region = |entry: TemplateEntry<'_>| entry.region.into_owned();
+        let found = templates.key_for(&page, region).unwrap();
+        assert_eq!(found.as_deref(), expected.1);
         let again = host.reload().unwrap();
         assert!(!again.changed, "{again}");
     }
@@ -152,7 +154,7 @@ fn a_panic_has_it_reopened_and_meanwhile_it_is_not_called() {
     case.shut.store(true, Ordering::SeqCst);
     let panics = TemplateRequest::new("tera", "panic.html", (TemplatePart::Page, ""), "key");
     let templates = host.templates();
-    let error = templates.decide(&panics).unwrap_err();
+    let error = templates.decide(&panics, |_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Plugin);
     contains(
         &error.to_string(),
@@ -163,12 +165,12 @@ fn a_panic_has_it_reopened_and_meanwhile_it_is_not_called() {
         ],
     );
     let page = TemplateRequest::new("tera", "a.html", (TemplatePart::Page, ""), "key");
-    let error = templates.decide(&page).unwrap_err();
+    let error = templates.decide(&page, |_| ()).unwrap_err();
     contains(&error.to_string(), &["is not called until it was reopened"]);
     assert_eq!(host.status().templates.unwrap().state, "retired");
 
     case.shut.store(false, Ordering::SeqCst);
-    until("it is reopened", || templates.decide(&page).is_ok());
+    until("it is reopened", || templates.decide(&page, |_| ()).is_ok());
     assert_eq!(region(&host, "a.html").as_deref(), Some("a"));
     until("the old one is dropped", || case.counts() == (2, 1));
 }
@@ -188,7 +190,7 @@ fn an_error_is_told_with_whose_it_is_and_retires_nothing() {
     let host = site.open_unwatched();
     let page = TemplateRequest::new("tera", "refused.html", (TemplatePart::Page, ""), "key");
     for _ in 0..10 {
-        let error = host.templates().decide(&page).unwrap_err();
+        let error = host.templates().decide(&page, |_| ()).unwrap_err();
         contains(
             &error.to_string(),
             &["template cache `judge`", "the secret is"],

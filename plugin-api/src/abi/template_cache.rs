@@ -1,7 +1,7 @@
 //! What crosses the boundary of a template cache.
 
 use abi_stable::StableAbi;
-use abi_stable::std_types::{ROption, RString, RVec};
+use abi_stable::std_types::{RCowStr, ROption, RVec};
 
 use super::RawValue;
 use crate::{TemplateChange, TemplateEvent, TemplateRequest};
@@ -16,18 +16,18 @@ pub struct RawTemplateCache {
     pub table: TemplateCacheTableRef,
 }
 
-/// See [`crate::TemplateEntry`].
+/// See [`crate::TemplateEntry`]. It borrows from the request and from the plugin's state.
 #[repr(C)]
 #[derive(StableAbi)]
-pub struct RawTemplateEntry {
+pub struct RawTemplateEntry<'a> {
     /// The name of the region.
-    pub region: RString,
+    pub region: RCowStr<'a>,
     /// The key in it.
-    pub key: RString,
+    pub key: RCowStr<'a>,
     /// In nanoseconds; `u64::MAX` is never, none is the region's.
     pub expiration_time: ROption<u64>,
     /// The tags.
-    pub tags: RVec<RString>,
+    pub tags: RVec<RCowStr<'a>>,
 }
 
 /// The methods of a template cache. See [`crate::TemplateCache`].
@@ -37,17 +37,17 @@ pub struct RawTemplateEntry {
 #[sabi(missing_field(option))]
 pub struct TemplateCacheTable {
     /// `action` is 0 to bypass the cache, 1 to use it, 2 to refresh it; the entry stays none for 0.
-    pub decide: unsafe extern "C" fn(
+    pub decide: for<'a> unsafe extern "C" fn(
         state: *const (),
-        request: &TemplateRequest<'_>,
+        request: &TemplateRequest<'a>,
         action: &mut u8,
-        entry_given: &mut ROption<RawTemplateEntry>,
+        entry_given: &mut ROption<RawTemplateEntry<'a>>,
     ) -> RawValue,
     /// Null, or an error.
-    pub key_for: unsafe extern "C" fn(
+    pub key_for: for<'a> unsafe extern "C" fn(
         state: *const (),
-        request: &TemplateRequest<'_>,
-        entry_given: &mut ROption<RawTemplateEntry>,
+        request: &TemplateRequest<'a>,
+        entry_given: &mut ROption<RawTemplateEntry<'a>>,
     ) -> RawValue,
     /// Null, or an error.
     pub template_changed:

@@ -1,10 +1,11 @@
 //! A template cache on both sides of the boundary.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::staticref;
-use abi_stable::std_types::{ROption, RString};
+use abi_stable::std_types::{RCowStr, ROption};
 
 use super::barrier::done;
 use crate::abi::{
@@ -49,11 +50,11 @@ impl<T: TemplateCache> Provider<T> {
         unsafe { &*state.cast::<T>() }
     }
 
-    unsafe extern "C" fn decide(
+    unsafe extern "C" fn decide<'a>(
         state: *const (),
-        request: &TemplateRequest<'_>,
+        request: &TemplateRequest<'a>,
         action: &mut u8,
-        entry_given: &mut ROption<RawTemplateEntry>,
+        entry_given: &mut ROption<RawTemplateEntry<'a>>,
     ) -> RawValue {
         done("decide", || {
             // SAFETY: the host calls with the state of an open template cache, as in all methods.
@@ -68,10 +69,10 @@ impl<T: TemplateCache> Provider<T> {
         })
     }
 
-    unsafe extern "C" fn key_for(
+    unsafe extern "C" fn key_for<'a>(
         state: *const (),
-        request: &TemplateRequest<'_>,
-        entry_given: &mut ROption<RawTemplateEntry>,
+        request: &TemplateRequest<'a>,
+        entry_given: &mut ROption<RawTemplateEntry<'a>>,
     ) -> RawValue {
         done("key_for", || {
             // SAFETY: as in `decide`.
@@ -119,22 +120,22 @@ impl<T: TemplateCache> Provider<T> {
     }
 }
 
-fn raw(entry: TemplateEntry) -> RawTemplateEntry {
+fn raw(entry: TemplateEntry<'_>) -> RawTemplateEntry<'_> {
     RawTemplateEntry {
         region: entry.region.into(),
         key: entry.key.into(),
         expiration_time: entry.expiration_time.map(Expiration::nanoseconds).into(),
-        tags: entry.tags.into_iter().map(RString::from).collect(),
+        tags: entry.tags.into_iter().map(RCowStr::from).collect(),
     }
 }
 
-fn entry(raw: RawTemplateEntry) -> TemplateEntry {
+fn entry(raw: RawTemplateEntry<'_>) -> TemplateEntry<'_> {
     let expiration_time = raw.expiration_time.into_option();
     TemplateEntry {
         region: raw.region.into(),
         key: raw.key.into(),
         expiration_time: expiration_time.map(Expiration::from_nanoseconds),
-        tags: raw.tags.into_iter().map(String::from).collect(),
+        tags: raw.tags.into_iter().map(Cow::from).collect(),
     }
 }
 
@@ -164,7 +165,7 @@ impl TemplateCacheInstance {
     }
 
     /// See [`TemplateCache::decide`].
-    pub fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
+    pub fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
         let (mut action, mut given) = (BYPASS, ROption::RNone);
         let decide = self.raw.table.decide();
         // SAFETY: as in `new`.
@@ -181,7 +182,7 @@ impl TemplateCacheInstance {
     }
 
     /// See [`TemplateCache::key_for`].
-    pub fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    pub fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         let mut given = ROption::RNone;
         // SAFETY: as in `new`.
         unsafe { (self.raw.table.key_for())(self.raw.state, request, &mut given).take()? };

@@ -2,6 +2,7 @@
 
 mod decision;
 mod event;
+mod key_parts;
 mod request;
 mod text;
 
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::decision::{Decision, TemplateEntry};
 pub use self::event::{TemplateChange, TemplateEvent, TemplateOutcome};
+pub use self::key_parts::{KeyParts, KeyPartsIter};
 pub use self::request::{TemplatePart, TemplateRequest};
 pub use self::text::Text;
 use crate::{HostContext, Result};
@@ -36,7 +38,7 @@ use crate::{HostContext, Result};
 ///         Ok(Self)
 ///     }
 ///
-///     fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+///     fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
 ///         Ok(TemplateEntry::asked(request, "pages"))
 ///     }
 /// }
@@ -55,11 +57,11 @@ pub trait TemplateCache: Send + Sync + Sized + 'static {
     ///
     /// It must give the same for the same request as long as the instance lives, and a key that contains
     /// [`TemplateRequest::key`] unless it knows another way to keep apart what differs.
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry>;
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>>;
 
     /// What is done about a request that is about to be rendered. Default: it is cached where [`key_for`](Self::key_for)
     /// says.
-    fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
+    fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
         self.key_for(request).map(Decision::Cache)
     }
 

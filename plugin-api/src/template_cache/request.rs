@@ -3,7 +3,7 @@ use std::fmt;
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 
-use super::Text;
+use super::{KeyParts, KeyPartsIter, Text};
 use crate::Expiration;
 
 /// What of a template a request is about.
@@ -39,7 +39,7 @@ pub struct TemplateRequest<'a> {
     name: RStr<'a>,
     digest: RStr<'a>,
     escaping: RStr<'a>,
-    key_parts: RSlice<'a, Text<'a>>,
+    key_parts: RStr<'a>,
     key: RStr<'a>,
     region: ROption<RStr<'a>>,
     expiration_time: ROption<u64>,
@@ -63,7 +63,7 @@ impl<'a> TemplateRequest<'a> {
             name: name.into(),
             digest: RStr::EMPTY,
             escaping: RStr::EMPTY,
-            key_parts: RSlice::EMPTY,
+            key_parts: RStr::EMPTY,
             key: key.into(),
             region: ROption::RNone,
             expiration_time: ROption::RNone,
@@ -81,8 +81,8 @@ impl<'a> TemplateRequest<'a> {
 
     /// With what the text varies by, which is in its key too.
     #[must_use]
-    pub fn varies_by(mut self, parts: &'a [Text<'a>]) -> Self {
-        self.key_parts = parts.into();
+    pub fn varies_by(mut self, parts: &'a KeyParts) -> Self {
+        self.key_parts = parts.as_str().into();
         self
     }
 
@@ -135,8 +135,8 @@ impl<'a> TemplateRequest<'a> {
     }
 
     /// What the text varies by, in the order of the template. Each is as Rust writes the value: `42`, `"a"`.
-    pub fn key_parts(&self) -> &'a [Text<'a>] {
-        self.key_parts.as_slice()
+    pub fn key_parts(&self) -> KeyPartsIter<'a> {
+        KeyPartsIter::of(self.key_parts.as_str())
     }
 
     /// The key of the text: it holds all of the above, each part behind its length.

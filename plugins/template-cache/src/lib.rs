@@ -53,11 +53,15 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn entry(&self, request: &TemplateRequest<'_>, rule: Option<&Rule>) -> TemplateEntry {
+    fn entry<'a>(
+        &'a self,
+        request: &TemplateRequest<'a>,
+        rule: Option<&'a Rule>,
+    ) -> TemplateEntry<'a> {
         let arguments = &self.arguments;
         let mut entry = TemplateEntry::asked(request, &arguments.region);
         if !arguments.key_prefix.is_empty() {
-            entry.key.insert_str(0, &arguments.key_prefix);
+            entry.key = format!("{}{}", arguments.key_prefix, entry.key).into();
         }
         if let Some(rule) = rule {
             rule.apply(&mut entry);
@@ -81,11 +85,11 @@ impl TemplateCache for Rules {
         Ok(Self { arguments })
     }
 
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         Ok(self.entry(request, self.rule(request)))
     }
 
-    fn decide(&self, request: &TemplateRequest<'_>) -> Result<Decision> {
+    fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
         let rule = self.rule(request);
         Ok(
             match rule.map_or(RuleDecision::Cache, |rule| rule.decision) {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use dogpile_plugin_api::{TemplateEntry, TemplatePart, TemplateRequest};
 
 use crate::{Glob, Rule, Time};
@@ -12,15 +14,17 @@ impl Rule {
             && fits(&self.fragment, request.name())
     }
 
-    pub(crate) fn apply(&self, entry: &mut TemplateEntry) {
+    pub(crate) fn apply<'a>(&'a self, entry: &mut TemplateEntry<'a>) {
         if let Some(region) = &self.region {
-            entry.region.clone_from(region);
+            entry.region = region.into();
         }
         if let Some(time) = self.expiration_time {
             entry.expiration_time = Some(Time::expiration(time));
         }
-        let new = self.tags.iter().filter(|tag| !entry.tags.contains(tag));
-        let new: Vec<String> = new.cloned().collect();
-        entry.tags.extend(new);
+        for tag in &self.tags {
+            if !entry.tags.contains(&Cow::from(tag)) {
+                entry.tags.push(tag.into());
+            }
+        }
     }
 }

@@ -24,7 +24,10 @@ fn fragment<'a>(template: &'a str, name: &'a str) -> TemplateRequest<'a> {
     TemplateRequest::new("tera", template, (TemplatePart::Fragment, name), "K")
 }
 
-fn cached(cache: &TemplateCacheInstance, request: &TemplateRequest<'_>) -> TemplateEntry {
+fn cached<'a>(
+    cache: &'a TemplateCacheInstance,
+    request: &TemplateRequest<'a>,
+) -> TemplateEntry<'a> {
     match cache.decide(request).unwrap() {
         Decision::Cache(entry) => {
             assert_eq!(cache.key_for(request).unwrap(), entry);

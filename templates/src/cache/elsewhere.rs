@@ -16,10 +16,12 @@ impl Part<'_> {
         render: impl FnOnce() -> Result<String, E> + Send + 'static,
     ) -> Result<Rendered, E> {
         let began = self.begin();
-        let place = self.place();
+        let mut key = String::new();
+        let place = self.place(&mut key);
         let once = Once(Arc::new(Mutex::new(Some(render))));
         let made = place.as_ref().map_err(|why| *why).and_then(|place| {
-            let (call, once) = (place.call(&self), once.clone());
+            let (tags, once) = (|| place.tags(&self), once.clone());
+            let call = place.entry().bypass().tags_by(&tags);
             self.made(if place.anew {
                 call.try_refresh(|| once.run())
             } else {
@@ -43,7 +45,8 @@ impl Part<'_> {
         F: Future<Output = Result<String, E>>,
     {
         let began = self.begin();
-        let place = self.place();
+        let mut key = String::new();
+        let place = self.place(&mut key);
         let mut render = Some(render);
         let mut create = || match render.take() {
             Some(render) => render(),
@@ -51,7 +54,8 @@ impl Part<'_> {
         };
         let made = match &place {
             Ok(place) => {
-                let call = place.call(&self);
+                let tags = || place.tags(&self);
+                let call = place.entry().bypass().tags_by(&tags);
                 self.made(if place.anew {
                     call.try_refresh_async(&mut create).await
                 } else {

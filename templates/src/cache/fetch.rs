@@ -1,31 +1,11 @@
 use std::error::Error as StdError;
 use std::time::Instant;
 
-use dogpile::{Cached, Entry, Region, Templates};
-use dogpile_plugin_api::{Decision, TemplateEntry, TemplateEvent, TemplateOutcome};
+use dogpile::{Cached, Templates};
+use dogpile_plugin_api::{TemplateEvent, TemplateOutcome};
 
+use super::place::{Decided, Place};
 use super::{Part, Rendered, ViewCacheError, trace};
-
-/// Where a part is stored.
-pub(super) struct Place<'a> {
-    region: &'a Region,
-    entry: TemplateEntry,
-    /// It is rendered, whatever is there.
-    pub(super) anew: bool,
-}
-
-impl Place<'_> {
-    /// The call that gets or makes it.
-    pub(super) fn call(&self, part: &Part<'_>) -> Entry<'_> {
-        let entry = &self.entry;
-        let tags = entry.tags.iter().cloned().chain(part.own_tags());
-        let call = self.region.entry(&*entry.key).bypass().tags(tags);
-        match entry.expiration_time {
-            Some(time) => call.expiration_time(time),
-            None => call,
-        }
-    }
-}
 
 impl Part<'_> {
     /// The stored text, or what `render` makes, which is then stored: once for all who want it at a time, on the thread
@@ -41,14 +21,16 @@ impl Part<'_> {
         render: impl FnOnce() -> Result<String, E>,
     ) -> Result<Rendered, E> {
         let began = self.begin();
-        let place = self.place();
+        let mut key = String::new();
+        let place = self.place(&mut key);
         let mut render = Some(render);
         let mut create = || match render.take() {
             Some(render) => render(),
             None => unreachable!("a creator is called once"),
         };
         let made = place.as_ref().map_err(|why| *why).and_then(|place| {
-            let call = place.call(&self);
+            let tags = || place.tags(&self);
+            let call = place.entry().bypass().tags_by(&tags);
             self.made(if place.anew {
                 call.try_refresh(&mut create)
             } else {
@@ -59,8 +41,8 @@ impl Part<'_> {
         self.end(began, place.ok().as_ref(), made)
     }
 
-    /// Where it is stored, or what comes of it without the cache: then it was told why.
-    pub(super) fn place(&self) -> Result<Place<'_>, TemplateOutcome> {
+    /// Where it is stored, or what comes of it without the cache: then it was told why. `key` takes the text of its key.
+    pub(super) fn place<'p>(&'p self, key: &'p mut String) -> Result<Place<'p>, TemplateOutcome> {
         if !self.cached || !self.cache.is_enabled() {
             return Err(TemplateOutcome::Bypassed);
         }
@@ -70,30 +52,17 @@ impl Part<'_> {
         let Some(host) = self.cache.host() else {
             return Err(self.fails(&ViewCacheError::NoTemplateCache.to_string()));
         };
-        let (entry, anew) = match self.with_request(|request| host.decide(request)) {
-            Ok(Some(Decision::Cache(entry))) => (entry, false),
-            Ok(Some(Decision::Refresh(entry))) => (entry, true),
-            Ok(Some(_)) => return Err(TemplateOutcome::Bypassed),
-            Ok(None) if let Some(region) = self.default_region => {
-                let entry = self.with_request(|request| TemplateEntry::asked(request, region));
-                (entry, false)
-            }
-            Ok(None) => {
+        match self.decided(host, key) {
+            Ok(Decided::At(place)) => Ok(place),
+            Ok(Decided::Bypassed) => Err(TemplateOutcome::Bypassed),
+            Ok(Decided::ByNobody) => {
                 // Not of this part alone: it is said once.
                 let why = ViewCacheError::NoTemplateCache;
                 self.cache.warn(&format_args!(
                     "templates are rendered without the cache: {why}"
                 ));
-                return Err(TemplateOutcome::Bypassed);
+                Err(TemplateOutcome::Bypassed)
             }
-            Err(error) => return Err(self.fails(&error.to_string())),
-        };
-        match self.cache.region(host, &entry.region) {
-            Ok(region) => Ok(Place {
-                region,
-                entry,
-                anew,
-            }),
             Err(error) => Err(self.fails(&error.to_string())),
         }
     }
@@ -119,13 +88,10 @@ impl Part<'_> {
         TemplateOutcome::Failed
     }
 
-    fn observer(&self) -> Option<&Templates> {
-        self.cache.host().filter(|host| host.observes())
-    }
-
     /// When it began, if somebody wants to know.
     pub(super) fn begin(&self) -> Option<Instant> {
-        self.observer().map(|_| Instant::now())
+        let observed = self.cache.host().is_some_and(Templates::observes);
+        observed.then(Instant::now)
     }
 
     /// Tells whoever wants to know.
@@ -138,11 +104,13 @@ impl Part<'_> {
         if let Ok(rendered) = &made {
             trace::record(self.named(), rendered.outcome());
         }
-        if let (Some(began), Ok(rendered), Some(host)) = (began, &made, self.observer()) {
-            let entry = place.map(|place| &place.entry);
-            let (region, key) = entry.map_or(("", ""), |entry| (&*entry.region, &*entry.key));
+        if let Some(began) = began
+            && let (Ok(rendered), Some(host)) = (&made, self.cache.host())
+        {
+            let (region, key) = place.map_or(("", ""), |place| (place.region.name(), &*place.key));
             let event = TemplateEvent::new(rendered.outcome(), region, key, began.elapsed());
-            if let Err(error) = self.with_request(|request| host.observe(request, &event)) {
+            let own = self.own_key();
+            if let Err(error) = self.with_request(&own, |request| host.observe(request, &event)) {
                 self.cache.warn(&format_args!("{self}: {error}"));
             }
         }

@@ -7,12 +7,12 @@ mod error;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod expiration;
 mod fetch;
-mod key;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod page_call;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod page_options;
 mod part;
+mod place;
 mod regions;
 mod rendered;
 #[cfg(any(feature = "minijinja", feature = "tera"))]

@@ -1,4 +1,5 @@
 use dogpile::{Argument, KeyArgument};
+use dogpile_plugin_api::KeyParts;
 
 use super::{PageOptions, Part, Template, ViewCache};
 
@@ -7,8 +8,9 @@ use super::{PageOptions, Part, Template, ViewCache};
 pub(crate) struct PageCall {
     /// Whether its whole text is kept.
     pub(crate) cached: bool,
-    /// Each as text; an error is told when it is used.
-    key: Vec<Result<String, String>>,
+    key: KeyParts,
+    /// Why a part of the key is none: that is told when it is used.
+    fault: Option<String>,
     tags: Vec<String>,
     pub(crate) options: PageOptions,
 }
@@ -17,8 +19,12 @@ impl PageCall {
     /// One more part of the key.
     pub(crate) fn key<T: KeyArgument>(&mut self, part: &T) {
         self.cached = true;
-        let text = Argument::new("key", part).to_text();
-        self.key.push(text.map_err(|error| error.to_string()));
+        let written = self
+            .key
+            .push_by(|text| Argument::new("key", part).write(text));
+        if let Err(error) = written {
+            self.fault.get_or_insert_with(|| error.to_string());
+        }
     }
 
     pub(crate) fn tags<T: Into<String>>(&mut self, tags: impl IntoIterator<Item = T>) {
@@ -27,13 +33,10 @@ impl PageCall {
 
     /// The page in the cache.
     pub(crate) fn part<'s>(&'s self, cache: &'s ViewCache, template: &'s Template) -> Part<'s> {
-        let mut part = cache.page(template);
+        let mut part = cache.page(template).key_parts(&self.key);
         part = part.when(self.cached && !self.options.off);
-        for key in &self.key {
-            part = match key {
-                Ok(text) => part.key_text(text),
-                Err(why) => part.without_cache(why.clone()),
-            };
+        if let Some(why) = &self.fault {
+            part = part.without_cache(why.clone());
         }
         if let Some(region) = &self.options.region {
             part = part.region(region);

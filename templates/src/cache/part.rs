@@ -1,10 +1,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use dogpile::{Argument, Expiration, Invalidation, KeyArgument, Region};
-use dogpile_plugin_api::{TemplateEntry, TemplatePart, TemplateRequest, Text};
+use dogpile::{Argument, Expiration, Invalidation, KeyArgument};
+#[cfg(feature = "tera")]
+use dogpile_plugin_api::TemplateEntry;
+use dogpile_plugin_api::{KeyParts, TemplatePart, TemplateRequest, Text};
 
-use super::{Rendered, Template, ViewCache, ViewCacheError, key, trace};
+use super::place::Place;
+use super::{Rendered, Template, ViewCache, ViewCacheError, trace};
 
 /// A page, block or fragment of a template, with what it varies by: one text in the cache.
 ///
@@ -22,7 +25,7 @@ pub struct Part<'a> {
     digest: &'a str,
     escaping: &'a str,
     line: Option<usize>,
-    key_parts: Vec<Cow<'a, str>>,
+    key_parts: Cow<'a, KeyParts>,
     region: Option<&'a str>,
     /// Where it is kept while nothing decides.
     pub(super) default_region: Option<&'a str>,
@@ -48,7 +51,7 @@ impl<'a> Part<'a> {
             digest: template.digest(),
             escaping: "html",
             line: None,
-            key_parts: Vec::new(),
+            key_parts: Cow::Owned(KeyParts::default()),
             region: template.region.as_deref(),
             default_region: None,
             expiration_time: template.expiration_time,
@@ -60,17 +63,25 @@ impl<'a> Part<'a> {
 
     /// Something that the text varies by, as one more part of its key: any type with serde's `Serialize`.
     pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
-        match Argument::new("key", part).to_text() {
-            Ok(text) => self.key_parts.push(text.into()),
-            Err(error) => self = self.without_cache(error.to_string()),
+        let parts = self.key_parts.to_mut();
+        let written = parts.push_by(|text| Argument::new("key", part).write(text));
+        match written {
+            Ok(()) => self,
+            Err(error) => self.without_cache(error.to_string()),
         }
-        self
     }
 
     /// One more part of the key, as text.
+    #[cfg(feature = "minijinja")]
+    pub(crate) fn key_text(mut self, text: &str) -> Self {
+        self.key_parts.to_mut().push(text);
+        self
+    }
+
+    /// All parts of the key.
     #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
-    pub(crate) fn key_text(mut self, text: &'a str) -> Self {
-        self.key_parts.push(text.into());
+    pub(super) fn key_parts(mut self, parts: &'a KeyParts) -> Self {
+        self.key_parts = Cow::Borrowed(parts);
         self
     }
 
@@ -137,13 +148,7 @@ impl<'a> Part<'a> {
     ///
     /// If the cache cannot tell.
     pub fn get(self) -> Result<Option<Rendered>, ViewCacheError> {
-        self.on_entry(|region, entry| {
-            let mut call = region.entry(&*entry.key);
-            if let Some(time) = entry.expiration_time {
-                call = call.expiration_time(time);
-            }
-            Ok(call.get::<String>()?.map(Rendered::cached))
-        })
+        self.on_place(|_, place| Ok(place.entry().get::<String>()?.map(Rendered::cached)))
     }
 
     /// Stores `text`, which is already escaped, as if it had been rendered now.
@@ -152,14 +157,8 @@ impl<'a> Part<'a> {
     ///
     /// If it cannot be stored.
     pub fn set(self, text: impl Into<String>) -> Result<(), ViewCacheError> {
-        let own = self.own_tags();
-        self.on_entry(|region, entry| {
-            let mut call = region
-                .entry(&*entry.key)
-                .tags(entry.tags.into_iter().chain(own));
-            if let Some(time) = entry.expiration_time {
-                call = call.expiration_time(time);
-            }
+        self.on_place(|part, place| {
+            let call = place.entry().tags(place.tags(part));
             call.set::<String>(text.into()).map(drop)
         })
     }
@@ -171,7 +170,7 @@ impl<'a> Part<'a> {
     ///
     /// If it cannot be removed.
     pub fn invalidate(self) -> Result<(), ViewCacheError> {
-        self.on_entry(|region, entry| region.delete(&*entry.key))
+        self.on_place(|_, place| place.region.delete(&*place.key))
     }
 
     /// Outdates its texts of all keys, whatever their digest and escaping, in the region that it has: all rows of a
@@ -181,8 +180,10 @@ impl<'a> Part<'a> {
     ///
     /// Those of [`Region::invalidate_tags`](dogpile::Region::invalidate_tags).
     pub fn invalidate_all(self, how: Invalidation) -> Result<(), ViewCacheError> {
-        let [_, own] = self.own_tags();
-        self.on_entry(|region, _| region.invalidate_tags([own], how))
+        self.on_place(|part, place| {
+            let [_, own] = part.own_tags();
+            place.region.invalidate_tags([own], how)
+        })
     }
 
     /// Outdates all texts of its template, in the region that it has.
@@ -191,66 +192,78 @@ impl<'a> Part<'a> {
     ///
     /// As [`Part::invalidate_all`].
     pub fn invalidate_template(self, how: Invalidation) -> Result<(), ViewCacheError> {
-        let [template, _] = self.own_tags();
-        self.on_entry(|region, _| region.invalidate_tags([template], how))
+        self.on_place(|part, place| {
+            let [template, _] = part.own_tags();
+            place.region.invalidate_tags([template], how)
+        })
     }
 
     /// A tag that all texts of the template have, and one that all of this part have.
     pub(super) fn own_tags(&self) -> [String; 2] {
-        let (engine, template) = (self.template.engine, self.template.name());
-        let part = [engine, template, self.kind.name(), self.name];
-        let of = |parts: &[&str]| key::of(parts.iter().copied());
-        [of(&part[..2]), of(&part)]
+        let part = self.row(&[self.kind.name(), self.name], &KeyParts::default());
+        [self.template.head.as_str().to_owned(), part]
     }
 
     /// What is wrong with the region that it would be in, if the host knows: nothing is held of it, or stored.
     #[cfg(feature = "tera")]
     pub(crate) fn region_fault(&self) -> Option<dogpile::Error> {
         let host = self.cache.host()?;
-        let entry = self.with_request(|request| host.key_for(request));
-        let entry = entry.ok()??;
-        host.region(&entry.region).err()
+        let fault = |entry: TemplateEntry<'_>| host.region(&entry.region).err();
+        let own = self.own_key();
+        self.with_request(&own, |request| host.key_for(request, fault))
+            .ok()??
     }
 
     pub(super) fn named(&self) -> trace::Named<'_> {
         (&self.template.name, self.kind, self.name)
     }
 
-    fn on_entry<T>(
+    fn on_place<T>(
         self,
-        call: impl FnOnce(&Region, TemplateEntry) -> dogpile::Result<T>,
+        call: impl FnOnce(&Self, &Place<'_>) -> dogpile::Result<T>,
     ) -> Result<T, ViewCacheError> {
-        if let Some(why) = self.fault {
-            return Err(ViewCacheError::Key(why));
+        if let Some(why) = &self.fault {
+            return Err(ViewCacheError::Key(why.clone()));
         }
         let host = self.cache.host().ok_or(ViewCacheError::NoTemplateCache)?;
-        let entry = self.with_request(|request| {
-            let by_default = || Some(TemplateEntry::asked(request, self.default_region?));
-            Ok::<_, dogpile::Error>(host.key_for(request)?.or_else(by_default))
-        })?;
-        let entry = entry.ok_or(ViewCacheError::NoTemplateCache)?;
-        let region = self.cache.region(host, &entry.region)?;
-        Ok(call(region, entry)?)
+        let mut key = String::new();
+        let place = self.found(host, &mut key)?;
+        let place = place.ok_or(ViewCacheError::NoTemplateCache)?;
+        Ok(call(&self, &place)?)
     }
 
-    /// What the template cache is asked.
-    pub(super) fn with_request<T>(&self, ask: impl FnOnce(&TemplateRequest<'_>) -> T) -> T {
-        let own = [
-            self.template.engine,
-            self.template.name(),
-            self.kind.name(),
-            self.name,
-            self.digest,
-            self.escaping,
-        ];
-        let key_parts = self.key_parts.iter().map(|part| &**part);
-        let text = key::of(own.into_iter().chain(key_parts.clone()));
-        let key_parts: Vec<Text<'_>> = key_parts.map(Text::from).collect();
+    /// The text of its key.
+    pub(super) fn own_key(&self) -> String {
+        let own = [self.kind.name(), self.name, self.digest, self.escaping];
+        self.row(&own, &self.key_parts)
+    }
+
+    /// Behind the template's own parts these and `more`, with room made once.
+    fn row(&self, parts: &[&str], more: &KeyParts) -> String {
+        let head = &self.template.head;
+        // Few are of more than 999 bytes.
+        let bytes = parts.iter().map(|part| part.len() + "999:".len());
+        let bytes = head.as_str().len() + bytes.sum::<usize>() + more.as_str().len();
+        let mut row = KeyParts::with_capacity(bytes);
+        row.append(head);
+        for part in parts {
+            row.push(part);
+        }
+        row.append(more);
+        row.into()
+    }
+
+    /// What the template cache is asked; `key` is its own.
+    pub(super) fn with_request<T>(
+        &self,
+        key: &str,
+        ask: impl FnOnce(&TemplateRequest<'_>) -> T,
+    ) -> T {
         let tags: Vec<Text<'_>> = self.tags.iter().map(|tag| tag.as_str().into()).collect();
         let what = (self.kind, self.name);
-        let request = TemplateRequest::new(self.template.engine, self.template.name(), what, &text)
+        let request = TemplateRequest::new(self.template.engine, self.template.name(), what, key)
             .made_of(self.digest, self.escaping)
-            .varies_by(&key_parts)
+            .varies_by(&self.key_parts)
             .asks(self.region, self.expiration_time, &tags);
         ask(&request)
     }
@@ -274,7 +287,7 @@ impl fmt::Debug for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Part")
             .field("part", &format_args!("{self}"))
-            .field("key_parts", &self.key_parts)
+            .field("key_parts", &self.key_parts.iter())
             .finish_non_exhaustive()
     }
 }

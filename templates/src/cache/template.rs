@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use dogpile::Expiration;
+use dogpile_plugin_api::KeyParts;
 
 /// A template as the cache tells it from others: its engine, its name, and the digest of all that its text is made of.
 ///
@@ -12,6 +13,8 @@ pub struct Template {
     pub(super) engine: &'static str,
     pub(super) name: Arc<str>,
     pub(super) digest: Arc<str>,
+    /// The engine and the name, with which all its keys begin.
+    pub(super) head: Arc<KeyParts>,
     pub(super) enabled: bool,
     pub(super) region: Option<Arc<str>>,
     pub(super) expiration_time: Option<Expiration>,
@@ -24,9 +27,14 @@ impl Template {
         name: impl Into<Arc<str>>,
         digest: impl Into<Arc<str>>,
     ) -> Self {
+        let name = name.into();
+        let mut head = KeyParts::default();
+        head.push(engine);
+        head.push(&name);
         Self {
             engine,
-            name: name.into(),
+            name,
+            head: Arc::new(head),
             digest: digest.into(),
             enabled: true,
             region: None,

@@ -168,7 +168,7 @@ impl TemplateCache for Moody {
         Ok(Self)
     }
 
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         assert_ne!(request.template(), "panic.html", "not that one");
         if request.template() == "refused.html" {
             return Err(Error::unavailable("not today"));

@@ -260,7 +260,7 @@ impl TemplateCache for Told {
         Ok(Self)
     }
 
-    fn key_for(&self, request: &TemplateRequest<'_>) -> Result<TemplateEntry> {
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         Ok(TemplateEntry::asked(request, "pages"))
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Invalidations {
     /// No value without tags that started after this is outdated: all that a hit looks at. `u64::MAX` while a strategy
     /// of the program's own judges.
     gate: AtomicU64,
+    /// The same of values with tags, whichever they are.
+    tagged_gate: AtomicU64,
     /// The largest time given to a start or an invalidation.
     latest: AtomicU64,
     /// The largest time given to an invalidation or a mark.
@@ -86,9 +88,20 @@ impl Invalidations {
         self.gate.load(Ordering::Acquire)
     }
 
+    /// See the field.
+    #[inline]
+    pub(crate) fn tagged_gate(&self) -> u64 {
+        self.tagged_gate.load(Ordering::Acquire)
+    }
+
     /// What concerns a value with these times and tags, which is read at `now`.
     pub(crate) fn outdated(&self, now: u64, created: u64, started: u64, tags: &Tags) -> Outdated {
-        if tags.is_empty() && started > self.gate() && created <= sane(now) {
+        let gate = if tags.is_empty() {
+            self.gate()
+        } else {
+            self.tagged_gate()
+        };
+        if started > gate && created <= sane(now) {
             return Outdated::default();
         }
         self.in_force.load().outdated(created, started, tags)
@@ -195,6 +208,7 @@ impl Invalidations {
         self.in_force.store(Arc::new(next));
         self.gate
             .fetch_max(region.hard.max(region.soft), Ordering::AcqRel);
+        self.tagged_gate.fetch_max(last, Ordering::AcqRel);
     }
 
     /// Lets the program's own strategy judge from now on.
@@ -204,6 +218,7 @@ impl Invalidations {
         next.strategy = Some(strategy);
         let replaced = self.in_force.swap(Arc::new(next));
         self.gate.store(u64::MAX, Ordering::Release);
+        self.tagged_gate.store(u64::MAX, Ordering::Release);
         drop(change);
         // It is the program's own code: not under the lock.
         drop(replaced);
@@ -255,6 +270,19 @@ mod tests {
         let hard = hard(&invalidations);
         assert!(before <= hard && hard < after);
         assert_eq!(invalidations.gate(), hard);
+        assert_eq!(invalidations.tagged_gate(), hard);
+    }
+
+    #[test]
+    fn an_invalidation_of_a_tag_makes_a_hit_look_closely_at_tagged_values_alone() {
+        let (clock, _) = Clock::manual(1000);
+        let invalidations = Invalidations::default();
+        let before = invalidations.start(&clock);
+        invalidations.invalidate(&clock, &[Target::Tag("a")], Invalidation::Soft, false);
+        assert_eq!(invalidations.gate(), 0);
+        let after = invalidations.start(&clock);
+        let gate = invalidations.tagged_gate();
+        assert!(before <= gate && gate < after);
     }
 
     #[test]

@@ -1,0 +1,117 @@
+use std::borrow::Cow;
+use std::ptr;
+
+use dogpile::{Entry, Expiration, Region, Templates};
+use dogpile_plugin_api::{Decision, TemplateEntry, TemplateRequest};
+
+use super::Part;
+
+/// Where a part is stored. What the template cache said of it is copied as little as possible: this is done on every
+/// hit, and the template cache is let go before anything is rendered.
+pub(super) struct Place<'a> {
+    pub(super) region: &'a Region,
+    pub(super) key: Cow<'a, str>,
+    expiration_time: Option<Expiration>,
+    /// Those that the entry has beside the part's own.
+    tags: Vec<String>,
+    /// It is rendered, whatever is there.
+    pub(super) anew: bool,
+}
+
+impl<'a> Place<'a> {
+    /// `key` is the one of the request.
+    fn new(
+        part: &'a Part<'_>,
+        host: &Templates,
+        key: &'a str,
+        entry: TemplateEntry<'_>,
+    ) -> dogpile::Result<Self> {
+        Ok(Self {
+            region: part.cache.region(host, &entry.region)?,
+            key: match entry.key {
+                Cow::Borrowed(same) if ptr::eq(same, key) => key.into(),
+                other => other.into_owned().into(),
+            },
+            expiration_time: entry.expiration_time,
+            tags: entry.tags.into_iter().map(Cow::into_owned).collect(),
+            anew: false,
+        })
+    }
+
+    /// The call for what is there.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        let entry = self.region.entry(&*self.key);
+        match self.expiration_time {
+            Some(time) => entry.expiration_time(time),
+            None => entry,
+        }
+    }
+
+    /// The tags of what is stored there.
+    pub(super) fn tags(&self, part: &Part<'_>) -> Vec<String> {
+        self.tags.iter().cloned().chain(part.own_tags()).collect()
+    }
+}
+
+/// What is done with a part.
+pub(super) enum Decided<'a> {
+    At(Place<'a>),
+    Bypassed,
+    /// There is no template cache.
+    ByNobody,
+}
+
+impl Part<'_> {
+    /// What is done with it. `key` takes the text of its key.
+    pub(super) fn decided<'p>(
+        &'p self,
+        host: &Templates,
+        key: &'p mut String,
+    ) -> dogpile::Result<Decided<'p>> {
+        *key = self.own_key();
+        let key = &**key;
+        let at = |entry: TemplateEntry<'_>, anew| {
+            let place = Place::new(self, host, key, entry)?;
+            Ok(Decided::At(Place { anew, ..place }))
+        };
+        self.with_request(key, |request| {
+            let decided = host.decide(request, |decision| match decision {
+                Decision::Cache(entry) => at(entry, false),
+                Decision::Refresh(entry) => at(entry, true),
+                _ => Ok(Decided::Bypassed),
+            });
+            match decided? {
+                Some(decided) => decided,
+                None => match self.by_default(request) {
+                    Some(entry) => at(entry, false),
+                    None => Ok(Decided::ByNobody),
+                },
+            }
+        })
+    }
+
+    /// Where it is, or would be; `None` if there is no template cache. `key` takes the text of its key.
+    pub(super) fn found<'p>(
+        &'p self,
+        host: &Templates,
+        key: &'p mut String,
+    ) -> dogpile::Result<Option<Place<'p>>> {
+        *key = self.own_key();
+        let key = &**key;
+        self.with_request(key, |request| {
+            let at = |entry: TemplateEntry<'_>| Place::new(self, host, key, entry);
+            let found = host.key_for(request, at)?;
+            found
+                .or_else(|| self.by_default(request).map(at))
+                .transpose()
+        })
+    }
+
+    fn by_default<'r>(&self, request: &TemplateRequest<'r>) -> Option<TemplateEntry<'r>>
+    where
+        Self: 'r,
+    {
+        let region = self.default_region?;
+        Some(TemplateEntry::asked(request, region))
+    }
+}
