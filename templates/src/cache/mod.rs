@@ -8,6 +8,8 @@ mod error;
 mod expiration;
 mod fetch;
 mod key;
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+mod key_faults;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod page_call;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
@@ -28,6 +30,8 @@ pub(crate) use self::digest::Digester;
 pub use self::error::ViewCacheError;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::expiration::{EXPIRATION, expiration};
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+pub(crate) use self::key_faults::{SAFE_WITHIN, UNDEFINED_WITHIN};
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::page_call::PageCall;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]

@@ -229,6 +229,7 @@ fn what_the_cache_cannot_do_costs_no_page() {
     for tag in [
         "{% cache \"x\", key=nobody.knows %}",
         "{% cache \"x\", key=[1, none] %}",
+        "{% cache \"x\", key=[[nobody.knows]] %}",
         "{% cache \"x\", region=\"nowhere\" %}",
         "{% cache \"x\", region=5 %}",
         "{% cache \"x\", expiration_time=minus %}",
