@@ -154,6 +154,7 @@ impl JinjaViews {
             template: plan.template.clone(),
             name: name.to_owned(),
             line: call.line,
+            escaping: plan.escaping.clone(),
             region: call.region.clone(),
             expiration_time: call.expiration_time,
         })

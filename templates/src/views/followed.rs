@@ -138,6 +138,7 @@ fn once(findings: impl Iterator<Item = ViewError>) -> Vec<ViewError> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::sync::OnceLock;
 
     use super::*;
     use crate::cache::ViewCache;
@@ -149,6 +150,7 @@ mod tests {
             same: &[],
             apart: &[],
             setup: Box::new(|_| {}),
+            globals: OnceLock::new(),
         }
     }
 
