@@ -1,6 +1,6 @@
 //! What is the same for all template engines: from a page, block or fragment to its text, by way of the cache.
 
-#[cfg(any(feature = "minijinja", feature = "tera"))]
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod digest;
 mod elsewhere;
 mod error;
@@ -25,8 +25,10 @@ mod view_cache;
 mod view_fragment;
 mod warnings;
 
-#[cfg(any(feature = "minijinja", feature = "tera"))]
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::digest::Digester;
+#[cfg(feature = "askama")]
+pub(crate) use self::digest::hex;
 pub use self::error::ViewCacheError;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::expiration::{EXPIRATION, expiration};
