@@ -95,6 +95,12 @@ impl Site {
         self.followed.warnings()
     }
 
+    /// Where cache tags name regions, written out, that are none of `known`: such a body is rendered without the cache. For
+    /// who checks a site with no host at hand.
+    pub fn unknown_regions(&self, known: &[&str]) -> Vec<ViewError> {
+        self.followed.unknown_regions(known)
+    }
+
     /// The file that a request path such as `/static/site.css` names, percent-decoded already. It is read at each call.
     /// `None`: there is no such file in `DIR/static`, it cannot be read, or it has more than 64 MiB. A symbolic link is
     /// followed if it stays in that folder.

@@ -5,6 +5,7 @@ use dogpile::Invalidation;
 
 use super::data;
 use super::error::ViewError;
+use super::fragments::Cached;
 use super::layout::Layout;
 use super::plan::{Plan, Settings};
 use super::snapshot::Snapshot;
@@ -106,6 +107,27 @@ impl Followed {
                 fault.into_iter().chain(plan.region_faults())
             })),
             Err(error) => vec![error],
+        }
+    }
+
+    /// Where cache tags name regions that are none of `known`, each once.
+    pub(crate) fn unknown_regions(&self, known: &[&str]) -> Vec<ViewError> {
+        let fault = |region: &str, _: &Cached| {
+            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            let names = names.join(", ");
+            let is_known = known.contains(&region);
+            (!is_known).then(|| {
+                format!("there is no region `{region}`: there are {names}; it is rendered without the cache")
+            })
+        };
+        match self.current() {
+            Ok(snapshot) => once(
+                snapshot
+                    .pages
+                    .values()
+                    .flat_map(|plan| plan.regions_that(fault)),
+            ),
+            Err(_) => Vec::new(),
         }
     }
 

@@ -111,12 +111,22 @@ impl Plan {
 
     /// Regions that fragments name and the host does not have: these are rendered without the cache.
     pub(crate) fn region_faults(&self) -> impl Iterator<Item = ViewError> {
+        self.regions_that(|region, cached| {
+            let part = self.settings.cache.fragment(&cached.of, &cached.name);
+            Some(part.region(region).region_fault()?.to_string())
+        })
+    }
+
+    /// The regions that fragments name by a literal, with what is wrong with each.
+    pub(crate) fn regions_that(
+        &self,
+        fault: impl Fn(&str, &Cached) -> Option<String>,
+    ) -> impl Iterator<Item = ViewError> {
         let fragments = all_fragments(&self.sources.templates);
-        fragments.filter_map(|(template, _, fragment)| {
+        fragments.filter_map(move |(template, _, fragment)| {
             let region = fragment.literals.region.as_ref()?;
             let cached = self.fragments.get(&fragment.call_name(template))?;
-            let part = self.settings.cache.fragment(&cached.of, &cached.name);
-            let fault = part.region(region).region_fault()?.to_string();
+            let fault = fault(region, cached)?;
             let told = (
                 &*fault,
                 "Correct the name in the tag, or configure the region.",

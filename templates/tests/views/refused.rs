@@ -219,7 +219,7 @@ fn a_panic_in_a_filter_is_an_error_of_the_page_and_the_next_one_is_rendered() {
         .render(|| context! { on => &true });
     contains(
         &error.unwrap_err().to_string(),
-        &["a.html", "panicked: boom"],
+        &["a.html:1:1: ", "panicked: boom"],
     );
     assert_eq!(fixture.render("a.html", &context! { on => &false }), "fine");
 }

@@ -26,7 +26,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
-    let site = options.site.as_deref().map(site::check);
+    let site = options.site.as_deref().map(|dir| {
+        let manifest = Manifest::load(path).ok();
+        let regions = manifest.as_ref().map(|manifest| manifest.regions().keys());
+        let regions = regions.map(|names| names.map(String::as_str).collect::<Vec<_>>());
+        site::check(dir, regions.as_deref())
+    });
     let mut checked = manifest(path, options)?;
     match site {
         Some(None) => return Ok(Outcome::Failed),

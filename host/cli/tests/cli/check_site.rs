@@ -109,3 +109,21 @@ fn all_that_is_wrong_with_a_site_and_with_the_manifest_is_told() {
         "{run:?}"
     );
 }
+
+#[test]
+fn a_region_that_the_manifest_does_not_have_is_a_warning_with_template_and_line() {
+    let folder = site(&[(
+        "site/templates/a.html",
+        "\n{% cache \"x\", region=\"pages\" %}{% endcache %}{% cache \"y\", region=\"rows\" %}{% endcache %}",
+    )]);
+    let run = folder.dogpile(CHECK);
+    assert_eq!(run.status, Some(0));
+    assert!(
+        run.stderr.starts_with(
+            "warning: site/templates/a.html:2:46: there is no region `rows`: there are `pages`; it is rendered without \
+             the cache\n"
+        ),
+        "{run:?}"
+    );
+    assert_eq!(run.stderr.matches("warning").count(), 1, "{run:?}");
+}

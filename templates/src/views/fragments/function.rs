@@ -107,7 +107,7 @@ impl Compiled {
             let remedy = "End the circle: a component must not call itself within a cached body.";
             return Err(self.error_in(cached, &message, remedy));
         };
-        self.render(&cached.template, context)
+        self.guarded_in(cached, || self.render(&cached.template, context))
     }
 
     /// On whatever thread this is.
@@ -118,7 +118,7 @@ impl Compiled {
         (options, depth): (PageOptions, usize),
     ) -> Result<String, ViewError> {
         let _scope = Scope::enter_at(options, depth);
-        self.guarded(|| self.render_fragment(&self.fragments[name], context))
+        self.render_fragment(&self.fragments[name], context)
     }
 }
 
