@@ -83,6 +83,8 @@ use crate::cache::{ViewCache, ViewFragment};
 /// # Known problems
 ///
 /// A macro of another template that a fragment gets in a list or a map, and not by a name, is not seen: its edits are not.
+/// The function `cached` that another template hands on under another name is not known from that: its body shares the
+/// text of a fragment of this template that has its name.
 #[derive(Clone)]
 pub struct JinjaViews(Arc<Inner>);
 
