@@ -31,7 +31,9 @@ fn the_manifest_opens_and_its_template_cache_is_asked() {
     let what = (dogpile_plugin_api::TemplatePart::Page, "");
     for (template, decision) in [("admin/users.html", "Bypass"), ("orders.html", "Cache")] {
         let request = dogpile_plugin_api::TemplateRequest::new("tera", template, what, "key");
-        let decided = host.templates().decide(&request, |decided| format!("{decided:?}"));
+        let decided = host
+            .templates()
+            .decide(&request, |decided| format!("{decided:?}"));
         let decided = decided.unwrap().unwrap();
         assert!(decided.starts_with(decision), "{template}: {decided}");
     }

@@ -69,7 +69,12 @@ impl Made {
         let (generics, arguments, bounds) = input.generics.split_for_impl();
         let ident = &input.ident;
         let fragments = self.fragments.iter().map(|(file, fragment)| {
-            let Fragment { name, line, .. } = fragment;
+            let Fragment {
+                name,
+                line,
+                is_one_for_a_loop,
+                ..
+            } = fragment;
             let name = name.as_deref().unwrap_or_default();
             let region = option(fragment.region.as_ref());
             let time = option(fragment.expiration_time.as_ref());
@@ -79,6 +84,7 @@ impl Made {
                 line: #line,
                 region: #region,
                 expiration_time: #time,
+                is_one_for_a_loop: #is_one_for_a_loop,
             })
         });
         let [fields, renders] = &self.contents;

@@ -11,6 +11,8 @@ pub(crate) struct Fragment {
     pub(crate) region: Option<String>,
     /// A number of seconds, or a text such as `5m`.
     pub(crate) expiration_time: Option<String>,
+    /// Whether it stands in a loop of this text and has no key.
+    pub(crate) is_one_for_a_loop: bool,
 }
 
 /// What it extends, includes or imports.
@@ -43,9 +45,37 @@ pub(crate) fn fragments(text: &str, has_comments: bool) -> Vec<Fragment> {
             line,
             region,
             expiration_time: time,
+            is_one_for_a_loop: !has_key(key) && is_in_loop(&bare[..at]),
         })
     });
     found.collect()
+}
+
+/// Whether something stands behind the name.
+fn has_key(arguments: &str) -> bool {
+    let name = |text: &str| Some(literal(text)?.len() + "\"\"".len());
+    match arguments.strip_prefix('(').map(str::trim_start) {
+        None => false,
+        Some(tuple) => name(tuple).is_none_or(|end| {
+            let rest = tuple[end..].trim_start().trim_start_matches(',');
+            !rest.trim_start().starts_with(')')
+        }),
+    }
+}
+
+/// Whether a loop is open behind `text`, by tags that are delimited as usual.
+fn is_in_loop(text: &str) -> bool {
+    let tags = text.split("{%").skip(1);
+    let depth = tags.fold(0_usize, |depth, tag| {
+        let tag = tag.trim_start_matches(['-', '+', '~']).trim_start();
+        let end = tag.find(|character| !is_word(character));
+        match &tag[..end.unwrap_or(tag.len())] {
+            "for" => depth + 1,
+            "endfor" => depth.saturating_sub(1),
+            _ => depth,
+        }
+    });
+    depth > 0
 }
 
 /// Behind each place where `word` stands as a word of its own.
@@ -189,6 +219,7 @@ mod tests {
                 line,
                 region: region.map(str::to_owned),
                 expiration_time: time.map(str::to_owned),
+                is_one_for_a_loop: false,
             };
         let expected = [
             fragment(Some("row"), 2, Some("r"), None),
@@ -206,5 +237,29 @@ mod tests {
             "a\n\nc #} {"
         );
         assert_eq!(fragments("{# filter cached(\"x\") #}", false).len(), 1);
+    }
+
+    #[test]
+    fn a_fragment_in_a_loop_without_a_key_is_told_from_all_others() {
+        let of = |text: &str| {
+            let found = fragments(text, true);
+            found
+                .iter()
+                .map(|fragment| fragment.is_one_for_a_loop)
+                .collect::<Vec<_>>()
+        };
+        let around = |inner: &str| format!("for x {{%- for x in y %}}{inner}{{%~ endfor -%}}");
+        let keyless = "{% filter cached(\"a\", tags = [x]) %}";
+        assert_eq!(of(&around(keyless)), [true]);
+        assert_eq!(of(&around("{% filter cached((\"a\",)) %}")), [true]);
+        assert_eq!(of(&around("{% filter cached( ( \"a\" , x)) %}")), [false]);
+        assert_eq!(of(&around("{% filter cached((name, x)) %}")), [false]);
+        let behind = format!("{}{keyless}", around(""));
+        assert_eq!(of(&behind), [false]);
+        assert_eq!(of(&around(&behind)), [true]);
+        assert_eq!(
+            of("{# {% for #} for {% forget %}{% filter cached(\"a\") %}"),
+            [false]
+        );
     }
 }

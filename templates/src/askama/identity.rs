@@ -1,14 +1,12 @@
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use dogpile::Expiration;
 use dogpile_plugin_api::Scalar;
-use sha2::{Digest, Sha256};
 
 use super::CachedTemplate;
 use super::parts::{Content, Contents, Fragment, Source};
-use crate::cache::{Part, Template, ViewCache, ViewCacheError, expiration};
+use crate::cache::{Digester, Part, Template, ViewCache, ViewCacheError, expiration};
 
 pub(super) const ENGINE: &str = "askama";
 
@@ -73,6 +71,23 @@ impl Identity {
         let contents = contents.found;
         let digest = digest(&contents);
         let template = |name: &'static str| Template::new(ENGINE, name, &*digest);
+        let suspect = source
+            .fragments
+            .iter()
+            .filter(|known| known.is_one_for_a_loop);
+        for Fragment {
+            template,
+            name,
+            line,
+            ..
+        } in suspect
+        {
+            tracing::warn!(
+                target: "dogpile.templates",
+                "{template}:{line}: fragment {name:?} stands in a loop and has no key: all rows are the same; write \
+                 cached(({name:?}, item.id))"
+            );
+        }
         let fragments = source.fragments.iter().map(|fragment| KnownFragment {
             source: fragment,
             template: template(fragment.template),
@@ -141,22 +156,11 @@ fn written_expiration(text: &str) -> Option<Expiration> {
 
 /// Of all templates that a text may hold. The types' names are part of it: two templates may be written alike.
 fn digest(contents: &[Content]) -> String {
-    let mut hash = Sha256::new();
+    let mut digester = Digester::new(ENGINE);
     for content in contents {
-        for part in [content.type_name, content.digest] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
+        digester.item(1, content.type_name, content.digest.as_bytes());
     }
-    hex(&hash.finalize())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-    }
-    text
+    digester.finish()
 }
 
 /// Whether the body of a filter, by the name of its type, stands in what askama makes of a template. The names of types

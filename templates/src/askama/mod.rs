@@ -55,7 +55,8 @@
 //! - `when`: where it is false, the body is rendered without the cache.
 //!
 //! The names of the fragments of a template, with those in what it extends, includes and imports, are written out and
-//! differ. Fragments may stand within each other. `{{ Card { item }|cached_tpl(item.id) }}` keeps another template's
+//! differ. The derive knows them by the filter's own name, by whatever path: one that was imported under another name
+//! (`cached as kept`) is not seen, and would share its text with a fragment that has its name. Fragments may stand within each other. `{{ Card { item }|cached_tpl(item.id) }}` keeps another template's
 //! text: see [`filters`].
 //!
 //! ```compile_fail

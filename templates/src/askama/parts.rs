@@ -34,6 +34,8 @@ pub struct Fragment {
     pub region: Option<&'static str>,
     /// A number of seconds or a text, if it is written out.
     pub expiration_time: Option<&'static str>,
+    /// Whether it stands in a loop and has no key.
+    pub is_one_for_a_loop: bool,
 }
 
 /// The templates that a text may hold.

@@ -9,8 +9,8 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 
-use super::identity::{ENGINE, hex};
-use crate::cache::Template;
+use super::identity::ENGINE;
+use crate::cache::{Template, hex};
 
 /// What stands for one body of a filter, for as long as the program is not built anew with a change: no two bodies have
 /// one.

@@ -24,10 +24,15 @@ impl Digester {
 
     /// The digest, in hexadecimal.
     pub(crate) fn finish(self) -> String {
-        let mut text = String::with_capacity(64);
-        for byte in self.0.finalize() {
-            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        }
-        text
+        hex(&self.0.finalize())
     }
+}
+
+/// In hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text
 }

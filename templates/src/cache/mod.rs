@@ -1,12 +1,14 @@
 //! What is the same for all template engines: from a page, block or fragment to its text, by way of the cache.
 
-#[cfg(any(feature = "minijinja", feature = "tera"))]
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod digest;
 mod elsewhere;
 mod error;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod expiration;
 mod fetch;
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+mod key_faults;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod page_call;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
@@ -23,11 +25,15 @@ mod view_cache;
 mod view_fragment;
 mod warnings;
 
-#[cfg(any(feature = "minijinja", feature = "tera"))]
+#[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::digest::Digester;
+#[cfg(feature = "askama")]
+pub(crate) use self::digest::hex;
 pub use self::error::ViewCacheError;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::expiration::{EXPIRATION, expiration};
+#[cfg(any(feature = "minijinja", feature = "tera"))]
+pub(crate) use self::key_faults::{SAFE_WITHIN, UNDEFINED_WITHIN};
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::page_call::PageCall;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use dogpile::Expiration;
@@ -10,18 +11,22 @@ pub struct ViewFragment {
     pub(crate) template: Template,
     pub(crate) name: String,
     pub(crate) line: usize,
+    pub(crate) escaping: Cow<'static, str>,
     pub(crate) region: Option<String>,
     pub(crate) expiration_time: Option<Expiration>,
 }
 
 impl ViewFragment {
     /// Its texts in the cache, with the key yet to be named. Each part of the key is given by [`Part::key`], in the order
-    /// of the template. Region and expiration time are those of the template, where they are written out there.
+    /// of the template. Region and expiration time are those of the template, where they are written out there; it is
+    /// escaped as the template is that is rendered by itself: where another includes it that is escaped otherwise, say so
+    /// by [`Part::escaping`].
     pub fn part(&self) -> Part<'_> {
         let mut part = self
             .cache
             .fragment(&self.template, &self.name)
-            .line(self.line);
+            .line(self.line)
+            .escaping(&self.escaping);
         if let Some(region) = &self.region {
             part = part.region(region);
         }

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+
 use dogpile_plugin_api::Scalar;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
-use crate::cache::{EXPIRATION, Part, expiration};
+use crate::cache::{EXPIRATION, Part, SAFE_WITHIN, UNDEFINED_WITHIN, expiration};
 
 /// What `cached` is called with, beside its name, the parts of the key, and its body.
 const KNOWN: [&str; 4] = ["expiration_time", "region", "tags", "when"];
@@ -84,11 +86,36 @@ fn with_key<'a>(part: Part<'a>, value: &Value) -> Part<'a> {
         }
         // What is not escaped is another text than the same that is.
         (_, Some(text)) if value.is_safe() => part.key(&text).key_text("safe"),
-        (ValueKind::Plain | ValueKind::Iterable | ValueKind::Invalid, _) => {
-            let kind = value.kind();
+        (kind, _) if is_opaque(kind) => {
             part.without_cache(format!("a part of its key cannot be one: it is a {kind}"))
         }
-        _ => part.key(value),
+        _ => match nested_fault(value) {
+            Some(why) => part.without_cache(why),
+            None => part.key(value),
+        },
+    }
+}
+
+/// Whether different values of a kind may be written alike.
+fn is_opaque(kind: ValueKind) -> bool {
+    matches!(
+        kind,
+        ValueKind::Plain | ValueKind::Iterable | ValueKind::Invalid
+    )
+}
+
+/// Why a list or map cannot be a part of a key, if so: what is in it would be written like something else.
+fn nested_fault(value: &Value) -> Option<Cow<'static, str>> {
+    match value.kind() {
+        ValueKind::Undefined => Some(UNDEFINED_WITHIN.into()),
+        ValueKind::String if value.is_safe() => Some(SAFE_WITHIN.into()),
+        ValueKind::Seq => value.try_iter().ok()?.find_map(|one| nested_fault(&one)),
+        ValueKind::Map => {
+            let mut keys = value.try_iter().ok()?;
+            keys.find_map(|key| nested_fault(&value.get_item(&key).ok()?))
+        }
+        kind if is_opaque(kind) => Some(format!("in a list or map of its key is a {kind}").into()),
+        _ => None,
     }
 }
 

@@ -83,6 +83,8 @@ use crate::cache::{ViewCache, ViewFragment};
 /// # Known problems
 ///
 /// A macro of another template that a fragment gets in a list or a map, and not by a name, is not seen: its edits are not.
+/// The function `cached` that another template hands on under another name is not known from that: its body shares the
+/// text of a fragment of this template that has its name.
 #[derive(Clone)]
 pub struct JinjaViews(Arc<Inner>);
 
@@ -154,6 +156,7 @@ impl JinjaViews {
             template: plan.template.clone(),
             name: name.to_owned(),
             line: call.line,
+            escaping: plan.escaping.clone(),
             region: call.region.clone(),
             expiration_time: call.expiration_time,
         })

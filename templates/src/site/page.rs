@@ -54,8 +54,8 @@ impl Page {
         }
     }
 
-    /// The page from the cache that its site was opened with, or rendered into it. Its key has the query, of which only
-    /// the last of equal names counts, in any order. It is kept in `region`, unless the template cache decides otherwise;
+    /// The page from the cache that its site was opened with, or rendered into it. Its key has what its
+    /// templates use of the query, of which only the last of equal names counts, in any order. It is kept in `region`, unless the template cache decides otherwise;
     /// without the template cache too. Its tags are `data/stem.json` for each data file that it uses.
     ///
     /// # Errors
@@ -91,9 +91,11 @@ impl Page {
 }
 
 fn part<'a>(plan: &'a Plan, region: &'a str, query: &[(String, String)]) -> Part<'a> {
+    let mut used = distinct(query);
+    used.retain(|name, _| plan.query.has(name));
     plan.cache()
         .page(&plan.template)
-        .key(&distinct(query))
+        .key(&used)
         .region(region)
         .default_region(region)
         .tags(plan.tags.iter().cloned())

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::assets::{self, StaticFile};
 use super::filters;
@@ -57,6 +57,7 @@ impl Site {
             same: &["data", "rendered_at"],
             apart: &["query"],
             setup: Box::new(filters::register),
+            globals: OnceLock::new(),
         };
         let followed = Followed::open(dir, Layout::Site, settings)?;
         Ok(Self { followed })

@@ -19,6 +19,7 @@ pub(crate) struct Closure {
     /// Names that are referred to and do not exist.
     pub(crate) missing: BTreeSet<String>,
     pub(crate) data: DataUse,
+    pub(crate) query: DataUse,
     /// Of a part: names that may be variables in it, or in what it includes.
     pub(crate) names: BTreeSet<String>,
     /// Why the template cannot be rendered, as far as the references tell.
@@ -95,6 +96,7 @@ impl Closure {
                 continue;
             };
             closure.data.add(&references.data);
+            closure.query.add(&references.query);
             for reference in &references.templates {
                 if !templates.contains_key(&reference.name) {
                     closure.missing.insert(reference.name.clone());

@@ -63,7 +63,7 @@ impl Compiled {
             engine: Arc::clone(&engine),
             cache: settings.cache.clone(),
         };
-        let tera = guarded(sources, || {
+        let tera = caught(page_panicked(sources), || {
             let mut tera = Tera::new();
             (settings.setup)(&mut tera);
             tera.register_function("cached", move |kwargs: Kwargs, state: &State| {
@@ -99,7 +99,16 @@ impl Compiled {
         &self,
         work: impl FnOnce() -> Result<T, ViewError>,
     ) -> Result<T, ViewError> {
-        guarded(&self.sources, work)
+        caught(page_panicked(&self.sources), work)
+    }
+
+    /// As [`guarded`](Self::guarded), with a panic told at a fragment: who waits for the fragment has that error too.
+    pub(crate) fn guarded_in<T>(
+        &self,
+        cached: &Cached,
+        work: impl FnOnce() -> Result<T, ViewError>,
+    ) -> Result<T, ViewError> {
+        caught(|message| self.error_in(cached, message, PANIC_REMEDY), work)
     }
 
     pub(crate) fn render(&self, template: &str, context: &Context) -> Result<String, ViewError> {
@@ -119,8 +128,15 @@ impl Compiled {
     }
 }
 
-fn guarded<T>(
-    sources: &Sources,
+const PANIC_REMEDY: &str = "Write the template in another way, and report this.";
+
+fn page_panicked(sources: &Sources) -> impl FnOnce(&str) -> ViewError {
+    let page = sources.shown(&sources.page);
+    move |message| ViewError::new(ViewErrorKind::Render, &page, message, PANIC_REMEDY)
+}
+
+fn caught<T>(
+    panicked: impl FnOnce(&str) -> ViewError,
     work: impl FnOnce() -> Result<T, ViewError>,
 ) -> Result<T, ViewError> {
     // Within another there is enough left for this one.
@@ -129,13 +145,10 @@ fn guarded<T>(
     // change it.
     let caught = catch_unwind(AssertUnwindSafe(with_stack));
     caught.unwrap_or_else(|panic| {
-        let message = format!("the template engine panicked: {}", panic_message(&*panic));
-        Err(ViewError::new(
-            ViewErrorKind::Render,
-            &sources.shown(&sources.page),
-            message,
-            "Write the template in another way, and report this.",
-        ))
+        Err(panicked(&format!(
+            "the template engine panicked: {}",
+            panic_message(&*panic)
+        )))
     })
 }
 

@@ -11,6 +11,7 @@ pub(crate) struct Made<'a> {
     pub(crate) templates: &'a BTreeMap<String, Arc<Content>>,
     pub(crate) missing: &'a BTreeSet<String>,
     pub(crate) data: &'a BTreeMap<String, Arc<Content>>,
+    pub(crate) globals: &'a str,
 }
 
 impl Made<'_> {
@@ -27,6 +28,7 @@ impl Made<'_> {
         for (stem, content) in self.data {
             digester.item(4, stem, &content.digest);
         }
+        digester.item(5, self.globals, &[]);
         digester.finish()
     }
 }

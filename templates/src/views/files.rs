@@ -156,6 +156,11 @@ fn parse(role: Role, name: &str, shown: &Path, bytes: io::Result<Vec<u8>>) -> Bo
         Ok(text) => text,
         Err(error) => return Body::Bad(not_utf8(shown, &error)),
     };
+    // Some editors put it before a text; it is no part of that.
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
     match role {
         Role::Template => {
             let tags = tags(&text);

@@ -156,6 +156,7 @@ fn once(findings: impl Iterator<Item = ViewError>) -> Vec<ViewError> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::sync::OnceLock;
 
     use super::*;
     use crate::cache::ViewCache;
@@ -167,6 +168,7 @@ mod tests {
             same: &[],
             apart: &[],
             setup: Box::new(|_| {}),
+            globals: OnceLock::new(),
         }
     }
 

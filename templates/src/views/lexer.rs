@@ -12,6 +12,8 @@ pub(crate) enum Token<'a> {
     Name(&'a str),
     /// A string, unescaped.
     Text(String),
+    /// `...`: what stands behind it is no member.
+    Spread,
     /// Any other character of a tag.
     Other(char),
 }
@@ -134,6 +136,10 @@ impl<'a> Lexer<'a> {
         if name > 0 && !first.is_ascii_digit() {
             self.at += name;
             return Some((Token::Name(&trimmed[..name]), start));
+        }
+        if trimmed.starts_with("...") {
+            self.at += 3;
+            return Some((Token::Spread, start));
         }
         self.at += first.len_utf8();
         Some((Token::Other(first), start))

@@ -19,6 +19,7 @@ mod lint;
 mod listing;
 mod paths;
 mod plan;
+mod probe;
 mod scan;
 mod snapshot;
 mod sources;

@@ -9,8 +9,9 @@ use super::data::{self, DataFiles};
 use super::digest::Made;
 use super::error::{ViewError, ViewErrorKind};
 use super::files::{Body, Content};
-use super::fragments::{Cached, Fragment};
+use super::fragments::{Cached, Fragment, escaping};
 use super::lint::{Given, unnamed};
+use super::probe;
 use super::scan::DataUse;
 use super::sources::Sources;
 use crate::cache::{PageOptions, Part, Template, ViewCache};
@@ -36,6 +37,18 @@ pub(crate) struct Settings {
     pub(crate) apart: &'static [&'static str],
     /// Registers what templates can call, before there are any.
     pub(crate) setup: Box<dyn Fn(&mut Tera) + Send + Sync>,
+    /// See [`globals`](Self::globals).
+    pub(crate) globals: OnceLock<String>,
+}
+
+impl Settings {
+    /// What the engine gives to all pages alike, as text.
+    fn globals(&self) -> &str {
+        self.globals.get_or_init(|| {
+            let globals = probe::globals(&self.setup);
+            globals.unwrap_or_else(|error| error.to_string())
+        })
+    }
 }
 
 /// A page: all that it is made of, and the engine compiled from that when it is first rendered.
@@ -44,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) template: Template,
     /// One for each data file that it uses.
     pub(crate) tags: Arc<[String]>,
+    /// What of the query it uses.
+    pub(crate) query: DataUse,
     sources: Arc<Sources>,
     /// By what a call names them.
     fragments: Arc<HashMap<String, Cached>>,
@@ -62,17 +77,19 @@ impl Plan {
             templates: &templates,
             missing: &closure.missing,
             data: &data,
+            globals: settings.globals(),
         }
         .digest();
         let (mut fragments, mut bodies) = (HashMap::new(), HashMap::new());
         for (name, index, fragment) in all_fragments(&templates) {
-            let cached = files.cached(page, name, fragment);
+            let cached = files.cached((page, settings.globals()), name, fragment);
             bodies.insert(cached.template.clone(), (name.clone(), index));
             fragments.insert(fragment.call_name(name), cached);
         }
         Self {
             template: Template::new(ENGINE, page, digest),
             tags: data::tags(&data),
+            query: closure.query,
             sources: Arc::new(Sources {
                 page: page.to_owned(),
                 templates,
@@ -140,6 +157,12 @@ impl Plan {
         warnings
     }
 
+    /// How its text is escaped, as [`Part::escaping`](crate::Part::escaping) has it: by its name, as `setup` says.
+    pub(crate) fn escaping(&self) -> &'static str {
+        let is_escaped = probe::is_escaped(&self.settings.setup, self.template.name());
+        escaping(is_escaped.unwrap_or(true))
+    }
+
     /// A fragment of the template that the page is named by.
     pub(crate) fn fragment(&self, name: &str) -> Option<(&Cached, &Fragment)> {
         let page = self.template.name();
@@ -196,14 +219,14 @@ impl Files<'_> {
     fn used(&self, used: &DataUse) -> BTreeMap<String, Arc<Content>> {
         self.data
             .iter()
-            .filter(|(stem, _)| used.all || used.stems.contains(*stem))
+            .filter(|(stem, _)| used.has(stem))
             .map(|(stem, tracked)| (stem.clone(), Arc::clone(&tracked.content)))
             .collect()
     }
 
     /// A fragment of the template `name`, in the engine of `page`. Its digest is over what the fragment alone is made
     /// of: an edit elsewhere does not concern it.
-    fn cached(&self, page: &str, name: &str, fragment: &Fragment) -> Cached {
+    fn cached(&self, (page, globals): (&str, &str), name: &str, fragment: &Fragment) -> Cached {
         let closure = Closure::of_part(&fragment.references, self.templates, self.providers);
         let data = self.used(&closure.data);
         let digest = Made {
@@ -211,6 +234,7 @@ impl Files<'_> {
             templates: &self.contents(&closure.members),
             missing: &closure.missing,
             data: &data,
+            globals,
         }
         .digest();
         Cached {

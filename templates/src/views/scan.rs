@@ -22,6 +22,8 @@ pub(crate) struct References {
     /// Names that may be calls of components; `a < b` counts too, which does no harm.
     pub(crate) calls: BTreeSet<String>,
     pub(crate) data: DataUse,
+    /// The members of `query` that it uses, likewise.
+    pub(crate) query: DataUse,
     /// Names that may be variables; keywords, filters and arguments count too, which does no harm.
     pub(crate) names: BTreeSet<String>,
 }
@@ -33,7 +35,7 @@ pub(crate) struct Reference {
     pub(crate) position: Position,
 }
 
-/// The data files that a template uses.
+/// What of `data` a template uses, by the names of its members.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataUse {
     pub(crate) all: bool,
@@ -73,7 +75,13 @@ fn scan_tag(source: &str, tag: &Tag<'_>, found: &mut References) {
             found.names.insert((*name).to_owned());
         }
         match (*name, before) {
-            ("__tera_context", _) => found.data.all = true,
+            ("__tera_context", _) => {
+                found.data.all = true;
+                found.query.all = true;
+            }
+            ("query", before) if before != Some(&Token::Other('.')) => {
+                scan_data(tokens, index, &mut found.query);
+            }
             ("data", before) if before != Some(&Token::Other('.')) => {
                 scan_data(tokens, index, &mut found.data);
             }
@@ -86,6 +94,11 @@ fn scan_tag(source: &str, tag: &Tag<'_>, found: &mut References) {
 }
 
 impl DataUse {
+    /// Whether it uses that member.
+    pub(crate) fn has(&self, member: &str) -> bool {
+        self.all || self.stems.contains(member)
+    }
+
     /// All that either uses.
     pub(crate) fn add(&mut self, other: &Self) {
         self.all |= other.all;
@@ -106,7 +119,7 @@ pub(crate) fn tagged_data(tag: &Tag<'_>) -> DataUse {
     data
 }
 
-/// `data` stands at `index`: which files does it reach?
+/// `data` stands at `index`, or `query`: which members of it does it reach?
 fn scan_data(tokens: &[(Token<'_>, usize)], index: usize, data: &mut DataUse) {
     let mut after = tokens[index + 1..]
         .iter()

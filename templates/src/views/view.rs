@@ -109,7 +109,7 @@ impl<'a> View<'a> {
     /// # use tera::context;
     /// async fn page(views: &Views, user: u64) -> Result<String, ViewError> {
     ///     let page = views.page("orders.html").key(&user);
-    ///     let html = page.render_async(|| async move { context! { user => user } });
+    ///     let html = page.render_async(|| async move { context! { user => &user } });
     ///     Ok(html.await?.into_string())
     /// }
     /// ```

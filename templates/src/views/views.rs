@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tera::Tera;
 
@@ -71,8 +71,8 @@ use crate::cache::{ViewCache, ViewFragment};
 /// within this one. A relative path is one from the folder that is current when it is opened. A
 /// text's key holds the digest of all that it is made of: a page's template with its parents, what it includes and the
 /// components that it calls; of a fragment, its body and the same of that. So nothing old is served, and what an edit
-/// does not concern stays in the cache. What `setup` registers is not part of it: give a region another
-/// `value_version` when a filter's results change.
+/// does not concern stays in the cache. The engine's global context is part of it, as it is when the folder is opened;
+/// what else `setup` registers is not: give a region another `value_version` when a filter's results change.
 pub struct Views {
     followed: Followed,
 }
@@ -96,6 +96,7 @@ impl Views {
             same: &[],
             apart: &[],
             setup: Box::new(setup),
+            globals: OnceLock::new(),
         };
         let followed = Followed::open(dir.as_ref(), Layout::Templates, settings)?;
         Ok(Self { followed })
@@ -139,6 +140,7 @@ impl Views {
             template: cached.of.clone(),
             name: name.to_owned(),
             line: fragment.position.line,
+            escaping: plan.escaping().into(),
             region: fragment.literals.region.clone(),
             expiration_time: fragment.literals.expiration_time,
         })

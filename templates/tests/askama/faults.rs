@@ -302,3 +302,28 @@ fn a_template_rendered_by_askama_alone_uses_the_installed_cache_and_without_one_
 struct Installed<'a> {
     ran: &'a Counter,
 }
+
+#[derive(Template, CachedTemplate)]
+#[template(
+    source = "{% for n in 1..3 %}\n{% filter cached(\"same\") %}{{ n }}{% endfilter %}{% endfor %}",
+    ext = "html"
+)]
+struct Same;
+
+#[test]
+fn a_fragment_in_a_loop_without_a_key_is_told_when_its_template_is_first_used() {
+    let fixture = Fixture::new();
+    let log = logged(|| {
+        for _ in 0..2 {
+            let page = Same::view(&fixture.cache).render(|| Same).unwrap();
+            assert_eq!(&*page, "\n1\n1");
+        }
+    });
+    contains(
+        &log,
+        &[
+            "Same:2: fragment \"same\" stands in a loop and has no key: all rows are the same; write cached((\"same\", ",
+        ],
+    );
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+}

@@ -169,3 +169,14 @@ fn what_a_filter_makes_of_a_body_is_stored_as_filtered() {
         assert_eq!(fixture.ran(), ran);
     }
 }
+
+#[test]
+fn a_fragment_of_a_template_that_is_not_escaped_is_found_by_its_name() {
+    let fixture = Fixture::new(&[("a.txt", "{% call cached('x') %}{{ text }}{% endcall %}")]);
+    let render = |text: &str| fixture.render("a.txt", context! { text });
+    assert_eq!(render("<1>"), "<1>");
+    let fragment = fixture.views.fragment(&fixture.env, "a.txt", "x").unwrap();
+    assert_eq!(&*fragment.part().get().unwrap().unwrap(), "<1>");
+    fragment.part().invalidate().unwrap();
+    assert_eq!(render("<2>"), "<2>");
+}

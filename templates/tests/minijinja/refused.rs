@@ -65,6 +65,19 @@ fn a_call_that_asks_for_what_cannot_be_is_told_once_with_template_and_line() {
             "a part of its key is missing: it is undefined, or none",
         ),
         (
+            "[item]",
+            "a part of its key is missing: in a list or map of it something is undefined",
+        ),
+        (
+            "{'a': [item]}",
+            "a part of its key is missing: in a list or map of it something is undefined",
+        ),
+        (
+            "['<b>'|safe]",
+            "in a list or map of its key is a text that is not escaped",
+        ),
+        ("[count]", "in a list or map of its key is a plain object"),
+        (
             "count",
             "a part of its key cannot be one: it is a plain object",
         ),

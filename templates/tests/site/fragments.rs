@@ -161,3 +161,42 @@ fn an_edit_of_a_template_or_an_include_leaves_the_other_fragments_in_the_cache()
         assert_eq!(rendered(&site, "/"), (text.to_owned(), expected.collect()));
     }
 }
+
+#[test]
+fn a_page_varies_by_what_it_uses_of_the_query_and_by_nothing_else() {
+    let fixture = Fixture::new(&[
+        ("templates/none.html", "none"),
+        (
+            "templates/one.html",
+            "{% include \"_in.html\" %}{{ query?.b | default(value=0) }}",
+        ),
+        (
+            "templates/_in.html",
+            "{{ query[\"a\"] | default(value=0) }}",
+        ),
+        ("templates/all.html", "{{ query | length }}"),
+        ("templates/every.html", "{{ __tera_context | length > 0 }}"),
+    ]);
+    let host = host();
+    let site = Site::open_with(&fixture.dir, ViewCache::new(&host)).unwrap();
+    let outcomes = |path: &str| {
+        let queries: [&[(&str, &str)]; 5] = [
+            &[],
+            &[("a", "1")],
+            &[("c", "1"), ("a", "1")],
+            &[("b", "1"), ("a", "1"), ("c", "2")],
+            &[("c", "2")],
+        ];
+        queries.map(|query| {
+            let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+            let query: Vec<_> = query.iter().map(owned).collect();
+            let page = site.page(path).unwrap().cached("pages", &query).unwrap();
+            page.outcome() == TemplateOutcome::Created
+        })
+    };
+    assert_eq!(outcomes("/none"), [true, false, false, false, false]);
+    assert_eq!(outcomes("/one"), [true, true, false, true, false]);
+    for path in ["/all", "/every"] {
+        assert_eq!(outcomes(path), [true; 5]);
+    }
+}

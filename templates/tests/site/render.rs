@@ -75,3 +75,33 @@ fn the_sites_own_filters_and_functions_work() {
         assert_eq!(error.line(), Some(1));
     }
 }
+
+#[test]
+fn data_that_are_spread_are_seen_as_used() {
+    let fixture = Fixture::new(&[
+        ("templates/one.html", "{{ [...data.a, 3] }}"),
+        ("templates/all.html", "{{ {...data} | keys }}"),
+        ("data/a.json", "[1, 2]"),
+    ]);
+    let site = fixture.site();
+    assert_eq!(render(&site, "/one"), "[1, 2, 3]");
+    assert_eq!(render(&site, "/all"), "[&quot;a&quot;]");
+    fixture.write("data/a.json", "[5]");
+    assert_eq!(render(&site, "/one"), "[5, 3]");
+}
+
+#[test]
+fn a_mark_of_byte_order_is_no_part_of_a_file() {
+    let fixture = Fixture::new(&[
+        (
+            "templates/index.html",
+            "\u{feff}{% extends \"_base.html\" %}{% block main %}{{ data.a }}{% endblock %}",
+        ),
+        (
+            "templates/_base.html",
+            "\u{feff}<{% block main %}{% endblock %}>",
+        ),
+        ("data/a.json", "\u{feff}1"),
+    ]);
+    assert_eq!(render(&fixture.site(), "/"), "<1>");
+}

@@ -110,3 +110,34 @@ fn edits_of_a_folder_that_cannot_be_watched_are_seen() {
     fixture.write("new/b.html", "b");
     assert_eq!(fixture.render("b.html", &Context::new()), "b");
 }
+
+#[test]
+fn how_a_tag_cuts_white_space_is_part_of_what_its_text_is_made_of() {
+    let fixture = Fixture::new(&[("a.html", "{% cache \"x\" %} x {% endcache %}")]);
+    let render = || fixture.render("a.html", &Context::new());
+    assert_eq!(render(), " x ");
+    fixture.write("a.html", "{% cache \"x\" -%} x {% endcache %}");
+    assert_eq!(render(), "x ");
+    fixture.write("a.html", "{% cache \"x\" -%} x {%- endcache %}");
+    assert_eq!(render(), "x");
+    fixture.write("a.html", "{% cache \"x\" %} x {%- endcache -%} ");
+    assert_eq!(render(), " x");
+}
+
+#[test]
+fn two_folders_in_one_region_whose_pages_are_given_different_things_never_share_a_text() {
+    let fixture = Fixture::new(&[("a.html", "{% cache \"x\" %}{{ shop }}{% endcache %}")]);
+    let of = |shop: &'static str| {
+        let cache = fixture.views.cache().clone();
+        let views = Views::open(fixture.dir(), cache, move |tera| {
+            tera.global_context().insert("shop", shop);
+        });
+        let views = views.unwrap();
+        let page = views.page("a.html").cached().render(Context::new).unwrap();
+        let fragments = views.page("a.html").render(Context::new).unwrap();
+        (page.into_string(), fragments.into_string())
+    };
+    for shop in ["one", "two", "one"] {
+        assert_eq!(of(shop), (shop.to_owned(), shop.to_owned()));
+    }
+}

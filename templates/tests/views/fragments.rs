@@ -266,3 +266,67 @@ fn keys_of_another_type_or_shape_are_other_keys() {
     }
     assert!(seen.iter().all(|own| *own), "{seen:?}");
 }
+
+#[test]
+fn what_a_body_spreads_is_known_in_it() {
+    let fixture = Fixture::new(&[(
+        "a.html",
+        "{% cache \"x\", key=a.id %}{{ [...a.list, 3] }}{{ {...b} | keys }}{% endcache %}",
+    )]);
+    let a = serde_json::json!({ "id": 1, "list": [1, 2] });
+    let context = context! { a => &a, b => &serde_json::json!({ "k": 1 }) };
+    assert_eq!(
+        fixture.render("a.html", &context),
+        "[1, 2, 3][&quot;k&quot;]"
+    );
+}
+
+#[test]
+fn a_key_may_be_a_map_within_a_map() {
+    let fixture = Fixture::new(&[(
+        "a.html",
+        "{% cache \"x\", key={\"}}\": {\"a\": {\"}}\": k}}}, tags=[\"}}\"] %}{{ k }}{% endcache %}\n{{ k | fail }}",
+    )]);
+    for k in [1, 2] {
+        let page = fixture.views.page("a.html");
+        let error = page.render(|| context! { k => &k }).unwrap_err();
+        assert_eq!((error.line(), error.column()), (Some(2), Some(8)));
+    }
+    fixture.write(
+        "a.html",
+        "{% cache \"x\", key={\"a\": {\"b\": k}} %}{{ k }}{% endcache %}",
+    );
+    for k in [1, 2, 1] {
+        assert_eq!(
+            fixture.render("a.html", &context! { k => &k }),
+            k.to_string()
+        );
+    }
+}
+
+#[test]
+fn a_text_that_needs_no_escaping_is_another_key_than_the_same_that_does() {
+    let keys = ["k", "[k, 1]", "[[k]]", "{\"a\": k}"];
+    for key in keys {
+        let source = format!("{{% cache \"x\", key={key} %}}{{{{ k }}}}{{% endcache %}}");
+        let fixture = Fixture::new(&[("a.html", &source)]);
+        let mut safe = Context::new();
+        safe.insert_value("k", tera::Value::safe_string("<b>"));
+        for _ in 0..2 {
+            assert_eq!(fixture.render("a.html", &safe), "<b>", "{key}");
+            let text = fixture.render("a.html", &context! { k => "<b>" });
+            assert_eq!(text, "&lt;b&gt;", "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_fragment_of_a_template_that_is_not_escaped_is_found_by_its_name() {
+    let fixture = Fixture::new(&[("a.txt", "{% cache \"x\" %}{{ text }}{% endcache %}")]);
+    let render = |text: &str| fixture.render("a.txt", &context! { text => text });
+    assert_eq!(render("<1>"), "<1>");
+    let fragment = fixture.views.fragment("a.txt", "x").unwrap();
+    assert_eq!(&*fragment.part().get().unwrap().unwrap(), "<1>");
+    fragment.part().invalidate().unwrap();
+    assert_eq!(render("<2>"), "<2>");
+}

@@ -10,7 +10,7 @@ use axum::routing::get;
 
 use super::{Service, reply};
 
-/// Each query is an entry of the cache under its own text, so that it must be short. In bytes, decoded.
+/// What a page uses of its query is part of a key, so that it must be short. In bytes, decoded.
 const LONGEST_QUERY: usize = 2048;
 
 type Shared = State<Arc<Service>>;

@@ -30,7 +30,7 @@ region = "fragments"
 
 /// Fragments in a fragment, and one beside them.
 const PAGE: &str = r#"{% cache "list" %}{% for p in data.peaks %}{% cache "row", key=p %}<li>{{ p.name }}</li>
-{% endcache %}{% endfor %}{% endcache %}{% cache "seas" %}{{ data.seas | length }} seas{% endcache %}
+{% endcache %}{% endfor %}{% endcache %}{% cache "seas" %}{{ data.seas | length }} seas{% endcache %}{% if query.other is defined %}{% endif %}
 "#;
 
 const FIRST: &str = "<li>K2</li>\n<li>Eiger</li>\n2 seas\n";

@@ -29,16 +29,24 @@ fn a_page_is_created_once_and_then_fresh() {
 }
 
 #[test]
-fn each_query_has_a_page_of_its_own_whatever_its_order() {
+fn each_query_that_a_page_looks_at_has_one_of_its_own_whatever_its_order() {
     let folder = site();
+    folder.write("site/templates/all.html", "{{ query | length }}");
     let server = folder.serve();
-    let sources: Vec<_> = ["/?a=1&b=2", "/?b=2&a=1", "/?a=1&b=3", "/?a=1%26b=2", "/"]
-        .map(|target| server.get(target).source().to_owned())
-        .into();
+    let sources = |page: &str| {
+        ["?a=1&b=2", "?b=2&a=1", "?a=1&b=3", "?a=1%26b=2", ""]
+            .map(|query| server.get(&format!("{page}{query}")).source().to_owned())
+    };
     assert_eq!(
-        sources,
+        sources("/all"),
         ["created", "fresh", "created", "created", "created"]
     );
+    // It looks at `name` alone.
+    assert_eq!(
+        sources("/"),
+        ["created", "fresh", "fresh", "fresh", "fresh"]
+    );
+    assert_eq!(server.get("/?b=2&name=Ada").source(), "created");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::arguments::Literals;
 use super::arguments::TagArguments;
 use super::nesting::Nesting;
 use crate::views::error::Position;
-use crate::views::lexer::position;
+use crate::views::lexer::{Lexer, Token, position};
 use crate::views::scan::{References, scan_tags, tagged_data};
 use crate::views::tags::Tag;
 
@@ -29,7 +29,7 @@ pub(crate) struct Fragment {
     pub(crate) position: Position,
     /// The body as a template.
     pub(crate) body: Rewritten,
-    /// The body as it was written.
+    /// The body as it was written, with the marks around it that say whether its white space is cut.
     pub(crate) text: String,
     pub(crate) references: References,
     pub(crate) has_key: bool,
@@ -88,14 +88,13 @@ pub(crate) fn extract(name: &str, source: &str, tags: &[Tag<'_>]) -> Extracted {
                 current.write("{#- #}", tag.start);
             }
             let body = std::mem::replace(&mut current, around);
-            let text = &source[opened.tag.end..tag.start];
             let mut references = scan_tags(source, &tags[opened.index + 1..index]);
             references.data.add(&tagged_data(opened.tag));
             let literals = opened.arguments.literals(&mut extracted.faults);
             let fragment = Fragment {
                 position: position(source, opened.tag.start),
                 body,
-                text: text.to_owned(),
+                text: opened.text(source, tag),
                 references,
                 has_key: opened.arguments.has_key(),
                 key_is_list: opened.arguments.key_is_list(),
@@ -151,6 +150,13 @@ struct Opened<'a> {
 }
 
 impl Opened<'_> {
+    fn text(&self, source: &str, end: &Tag<'_>) -> String {
+        let mark = |trims: bool| if trims { "-" } else { "" };
+        let body = &source[self.tag.end..end.start];
+        let (behind, before) = (mark(self.tag.trims_behind()), mark(end.trims_before()));
+        format!("{behind}%}}{body}{{%{before}")
+    }
+
     /// Writes what stands in the place of tag and body.
     fn call(&self, text: &mut Rewritten, name: &str, trims_behind: bool) {
         let trims = |cut: bool| if cut { "-" } else { "" };
@@ -164,10 +170,32 @@ impl Opened<'_> {
         text.write(&call, start);
         for (name, expression, at) in &self.arguments.given {
             text.write(&format!(", {name}="), start);
-            text.copy(expression, *at);
+            let mut copied = 0;
+            for at_brace in adjacent_braces(expression) {
+                text.copy(&expression[copied..at_brace], at + copied);
+                text.write(" ", at + at_brace);
+                copied = at_brace;
+            }
+            text.copy(&expression[copied..], at + copied);
         }
         text.write(&format!(") {}}}}}", trims(trims_behind)), start);
     }
+}
+
+/// The bytes of an expression at which two closing braces would be taken for the end of a variable.
+fn adjacent_braces(expression: &str) -> Vec<usize> {
+    let tag = format!("{{% {expression} %}}");
+    let mut lexer = Lexer::new(&tag);
+    let mut found = Vec::new();
+    let mut before = None;
+    while let Some((token, at)) = lexer.next() {
+        let is_brace = token == Token::Other('}');
+        if is_brace && before == Some(at) {
+            found.push(at - "{% ".len());
+        }
+        before = is_brace.then_some(at + 1);
+    }
+    found
 }
 
 impl Fragment {

@@ -6,7 +6,9 @@ use dogpile_plugin_api::Scalar;
 use tera::{Context, Error, Kwargs, State, TeraResult, Value};
 
 use crate::cache::scope::{self, Level, MAX_DEPTH, Scope};
-use crate::cache::{EXPIRATION, PageOptions, Part, Template, ViewCache, expiration};
+use crate::cache::{
+    EXPIRATION, PageOptions, Part, SAFE_WITHIN, Template, UNDEFINED_WITHIN, ViewCache, expiration,
+};
 use crate::views::compiled::Compiled;
 use crate::views::error::{Position, ViewError};
 
@@ -105,7 +107,7 @@ impl Compiled {
             let remedy = "End the circle: a component must not call itself within a cached body.";
             return Err(self.error_in(cached, &message, remedy));
         };
-        self.render(&cached.template, context)
+        self.guarded_in(cached, || self.render(&cached.template, context))
     }
 
     /// On whatever thread this is.
@@ -116,8 +118,13 @@ impl Compiled {
         (options, depth): (PageOptions, usize),
     ) -> Result<String, ViewError> {
         let _scope = Scope::enter_at(options, depth);
-        self.guarded(|| self.render_fragment(&self.fragments[name], context))
+        self.render_fragment(&self.fragments[name], context)
     }
+}
+
+/// How keys name a way of escaping.
+pub(crate) fn escaping(is_on: bool) -> &'static str {
+    if is_on { "html" } else { "none" }
 }
 
 /// With what the tag says this time.
@@ -130,11 +137,7 @@ fn arguments<'a>(
     part = part
         .line(cached.position.line)
         .tags(cached.tags.iter().cloned());
-    part = part.escaping(if state.autoescaping_enabled() {
-        "html"
-    } else {
-        "none"
-    });
+    part = part.escaping(escaping(state.autoescaping_enabled()));
     if cached.has_key {
         let key = kwargs.get::<Value>("key")?.unwrap_or_else(Value::undefined);
         let parts = match key.as_array() {
@@ -142,11 +145,7 @@ fn arguments<'a>(
             _ => std::slice::from_ref(&key),
         };
         for value in parts {
-            part = if is_missing(value) {
-                part.without_cache("a part of its key is missing: it is undefined, or none")
-            } else {
-                part.key(value)
-            };
+            part = with_key(part, value);
         }
     }
     if let Some(value) = kwargs.get::<Value>("region")?
@@ -173,6 +172,38 @@ fn arguments<'a>(
         part = part.when(value.is_truthy());
     }
     Ok(part)
+}
+
+fn with_key<'a>(part: Part<'a>, value: &Value) -> Part<'a> {
+    if is_missing(value) {
+        return part.without_cache("a part of its key is missing: it is undefined, or none");
+    }
+    if value.is_string() {
+        // What is not escaped is another text than the same that is.
+        let part = part.key(value);
+        return if value.is_safe() {
+            part.key_text("safe")
+        } else {
+            part
+        };
+    }
+    match nested_fault(value) {
+        Some(why) => part.without_cache(why),
+        None => part.key(value),
+    }
+}
+
+/// Why a list or map cannot be a part of a key, if so: what is in it would be written like something else.
+fn nested_fault(value: &Value) -> Option<&'static str> {
+    if value.is_undefined() {
+        Some(UNDEFINED_WITHIN)
+    } else if value.is_string() && value.is_safe() {
+        Some(SAFE_WITHIN)
+    } else if let Some(values) = value.as_array() {
+        values.iter().find_map(nested_fault)
+    } else {
+        value.as_map()?.values().find_map(nested_fault)
+    }
 }
 
 fn is_missing(value: &Value) -> bool {

@@ -12,5 +12,5 @@ mod rewritten;
 
 pub(crate) use self::arguments::key_tokens;
 pub(crate) use self::extract::{Extracted, Finding, Fragment, extract};
-pub(crate) use self::function::{Cached, Function};
+pub(crate) use self::function::{Cached, Function, escaping};
 pub(crate) use self::rewritten::Rewritten;

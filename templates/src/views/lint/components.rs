@@ -92,7 +92,10 @@ fn implicit<'t>(tag: &'t Tag<'_>) -> impl Iterator<Item = Looked> + use<'t> {
 /// Names behind a bracket, a comma or the dots of the rest.
 fn explicit(tag: &Tag<'_>) -> BTreeSet<String> {
     let names = tag.tokens.windows(2).filter_map(|pair| match pair {
-        [(Token::Other('(' | ',' | '.'), _), (Token::Name(name), _)] => Some((*name).to_owned()),
+        [
+            (Token::Other('(' | ',') | Token::Spread, _),
+            (Token::Name(name), _),
+        ] => Some((*name).to_owned()),
         _ => None,
     });
     names.collect()

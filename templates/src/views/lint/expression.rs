@@ -170,8 +170,7 @@ fn is_variable(tag: &Tag<'_>, index: usize, open: &[Open<'_>]) -> bool {
     };
     let before = |back: usize| index.checked_sub(back).and_then(|index| tag.token(index));
     let is = |token: Option<&Token<'_>>, character| token == Some(&Token::Other(character));
-    // Behind three it is no member, but a list or map whose parts are taken.
-    let is_member = is(before(1), '.') && !(is(before(2), '.') && is(before(3), '.'));
+    let is_member = is(before(1), '.');
     let is_test = before(1) == Some(&Token::Name("is"))
         || before(1) == Some(&Token::Name("not")) && before(2) == Some(&Token::Name("is"));
     let is_argument = open
