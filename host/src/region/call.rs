@@ -51,7 +51,7 @@ impl Call<'static> {
     };
 }
 
-impl<'a> Call<'a> {
+impl Call<'_> {
     pub(crate) fn expire(&mut self, expiration: Expiration) {
         self.expiration_time = Some(expiration.nanoseconds());
     }

@@ -123,7 +123,9 @@ mod tests {
 
     fn of(parts: &[&str]) -> KeyParts {
         let mut row = KeyParts::default();
-        parts.iter().for_each(|part| row.push(part));
+        for part in parts {
+            row.push(part);
+        }
         row
     }
 

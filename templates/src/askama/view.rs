@@ -2,13 +2,13 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use ::askama::{NO_VALUES, Values};
-use dogpile::{Expiration, Invalidation, KeyArgument};
+use dogpile::Invalidation;
 
 use super::CachedTemplate;
 use super::handle::{Handle, WithHandle};
 use super::identity::Identity;
 use super::rendered::rendered;
-use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError};
+use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError, page_call_methods};
 
 /// A template as a page; from [`CachedTemplate::view`].
 ///
@@ -19,7 +19,6 @@ pub struct View<'a, T> {
     cache: &'a ViewCache,
     identity: &'static Identity,
     call: PageCall,
-    when: bool,
     values: &'a dyn Values,
     of: PhantomData<fn() -> T>,
 }
@@ -30,54 +29,12 @@ impl<'a, T: CachedTemplate> View<'a, T> {
             cache,
             identity: T::identity(),
             call: PageCall::default(),
-            when: true,
             values: NO_VALUES,
             of: PhantomData,
         }
     }
 
-    /// Its whole text is kept, the same for all who ask.
-    pub fn cached(mut self) -> Self {
-        self.call.cached = true;
-        self
-    }
-
-    /// Its whole text is kept, and varies by this: one more part of its key. Whatever the text depends on beside its
-    /// template must be in the key: a page with private data names its user.
-    pub fn key<K: KeyArgument>(mut self, part: &K) -> Self {
-        self.call.key(part);
-        self
-    }
-
-    /// The region of the page, and of its fragments that name none.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.call.options.region = Some(region.into());
-        self
-    }
-
-    /// The expiration time of the page, and of its fragments that name none.
-    pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
-        self.call.options.expiration_time = Some(time.into());
-        self
-    }
-
-    /// Tags of the page: fragments have their own.
-    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
-        self.call.tags(tags);
-        self
-    }
-
-    /// Whether the text of the page is kept this time; its fragments are, all the same. Default: yes.
-    pub fn when(mut self, cached: bool) -> Self {
-        self.when &= cached;
-        self
-    }
-
-    /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
-    pub fn cache_enabled(mut self, enabled: bool) -> Self {
-        self.call.options.off = !enabled;
-        self
-    }
+    page_call_methods!();
 
     /// Values for askama's filter `value`. Nothing of them is in the key.
     pub fn values(mut self, values: &'a dyn Values) -> Self {
@@ -98,7 +55,7 @@ impl<'a, T: CachedTemplate> View<'a, T> {
         self,
         render: impl FnOnce(&dyn Values) -> ::askama::Result<String>,
     ) -> ::askama::Result<Rendered> {
-        rendered(self.part().when(self.when), || {
+        rendered(self.part(), || {
             render(&WithHandle {
                 handle: Handle {
                     cache: self.cache.clone(),

@@ -35,7 +35,7 @@ pub(crate) use self::expiration::{EXPIRATION, expiration};
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 pub(crate) use self::key_faults::{SAFE_WITHIN, UNDEFINED_WITHIN};
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
-pub(crate) use self::page_call::PageCall;
+pub(crate) use self::page_call::{PageCall, page_call_methods};
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 pub(crate) use self::page_options::PageOptions;
 pub use self::part::Part;

@@ -8,6 +8,8 @@ use super::{PageOptions, Part, Template, ViewCache};
 pub(crate) struct PageCall {
     /// Whether its whole text is kept.
     pub(crate) cached: bool,
+    /// Not this time.
+    pub(crate) unless: bool,
     key: KeyParts,
     /// Why a part of the key is none: that is told when it is used.
     fault: Option<String>,
@@ -34,7 +36,7 @@ impl PageCall {
     /// The page in the cache.
     pub(crate) fn part<'s>(&'s self, cache: &'s ViewCache, template: &'s Template) -> Part<'s> {
         let mut part = cache.page(template).key_parts(&self.key);
-        part = part.when(self.cached && !self.options.off);
+        part = part.when(self.cached && !self.unless && !self.options.off);
         if let Some(why) = &self.fault {
             part = part.without_cache(why.clone());
         }
@@ -47,3 +49,53 @@ impl PageCall {
         part.tags(self.tags.iter().cloned())
     }
 }
+
+/// What calls of all engines say of a page, as methods of a type with a `call: PageCall`.
+macro_rules! page_call_methods {
+    () => {
+        /// Its whole text is kept, the same for all who ask.
+        pub fn cached(mut self) -> Self {
+            self.call.cached = true;
+            self
+        }
+
+        /// Its whole text is kept, and varies by this: one more part of its key. Whatever the text depends on beside its
+        /// templates must be in the key: a page with private data names its user.
+        pub fn key<K: dogpile::KeyArgument>(mut self, part: &K) -> Self {
+            self.call.key(part);
+            self
+        }
+
+        /// The region of the page, and of its fragments that name none.
+        pub fn region(mut self, region: impl Into<String>) -> Self {
+            self.call.options.region = Some(region.into());
+            self
+        }
+
+        /// The expiration time of the page, and of its fragments that name none.
+        pub fn expiration_time(mut self, time: impl Into<dogpile::Expiration>) -> Self {
+            self.call.options.expiration_time = Some(time.into());
+            self
+        }
+
+        /// Tags of the page: fragments have their own.
+        pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+            self.call.tags(tags);
+            self
+        }
+
+        /// Whether the text of the page is kept this time; its fragments are, all the same. Default: yes.
+        pub fn when(mut self, cached: bool) -> Self {
+            self.call.unless |= !cached;
+            self
+        }
+
+        /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
+        pub fn cache_enabled(mut self, enabled: bool) -> Self {
+            self.call.options.off = !enabled;
+            self
+        }
+    };
+}
+
+pub(crate) use page_call_methods;

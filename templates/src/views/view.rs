@@ -1,13 +1,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dogpile::{Expiration, Invalidation, KeyArgument};
+use dogpile::Invalidation;
 use tera::Context;
 
 use super::apart::apart;
 use super::error::ViewError;
 use super::plan::Plan;
-use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError};
+use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError, page_call_methods};
 
 /// A page of [`Views`](super::Views), as its files were when it was asked for.
 ///
@@ -29,42 +29,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Its whole text is kept, the same for all who ask.
-    pub fn cached(mut self) -> Self {
-        self.call.cached = true;
-        self
-    }
-
-    /// Its whole text is kept, and varies by this: one more part of its key. Whatever the text depends on beside its
-    /// templates must be in the key: a page with private data names its user.
-    pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
-        self.call.key(part);
-        self
-    }
-
-    /// The region of the page, and of its fragments that name none.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.call.options.region = Some(region.into());
-        self
-    }
-
-    /// The expiration time of the page, and of its fragments that name none.
-    pub fn expiration_time(mut self, time: impl Into<Expiration>) -> Self {
-        self.call.options.expiration_time = Some(time.into());
-        self
-    }
-
-    /// Tags of the page: fragments have their own.
-    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
-        self.call.tags(tags);
-        self
-    }
-
-    /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
-    pub fn cache_enabled(mut self, enabled: bool) -> Self {
-        self.call.options.off = !enabled;
-        self
-    }
+    page_call_methods!();
 
     /// The page, from the cache or rendered, on this thread. `context` is made only if the page is.
     ///
