@@ -57,6 +57,11 @@ pub(super) fn judge(
         Wrong::Mode(bits) => {
             let mode = Mode::from_raw_mode(found.st_mode).bits();
             let (who, remedy) = match (bits.contains(Mode::WGRP), bits.contains(Mode::WOTH)) {
+                // It is meant for everybody.
+                _ if mode & Mode::SVTX.bits() != 0 => (
+                    "others",
+                    "move the file into a folder that only its user may write in".to_owned(),
+                ),
                 (true, true) => ("its group and everybody", format!("chmod go-w {shown}")),
                 (false, _) => ("everybody", format!("chmod o-w {shown}")),
                 (true, false) => {

@@ -72,10 +72,9 @@ fn same_servers(peers: Peers) {
     assert_eq!(places(&mut raws, &keys, "|2"), by_python);
     let all = ["2"; KEYS].join(" ");
     python.ask(&format!("get {}", keys.join(" ")), &all);
-    for at in 0..3 {
-        let held = by_python.iter().filter(|held| held.contains(&at)).count();
-        assert!(held > KEYS / 20, "{held} on server {at}");
-    }
+    // How they spread depends on the hash and on ports that nobody chose: a server may be left with few, or none.
+    let is_used = |at: &usize| by_python.iter().any(|held| held.contains(at));
+    assert!((0..3).filter(is_used).count() > 1);
     let copies = if is_everywhere { 3 } else { 1 };
     assert!(by_python.iter().all(|held| held.len() == copies));
     // What one deletes is gone for the other.
