@@ -72,7 +72,7 @@ impl<'a> Part<'a> {
     }
 
     /// One more part of the key, as text.
-    #[cfg(feature = "minijinja")]
+    #[cfg(any(feature = "minijinja", feature = "tera"))]
     pub(crate) fn key_text(mut self, text: &str) -> Self {
         self.key_parts.to_mut().push(text);
         self
