@@ -19,6 +19,7 @@ mod stale;
 mod stampede;
 mod templates;
 mod told;
+mod turns;
 mod workload;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ pub(crate) mod python;
 pub(crate) mod region;
 
 use crate::report::{Spread, Table};
+use crate::turns;
 
 pub(crate) use self::calls::{Contender, HOUR, InThreads, LENGTH, SEVERAL, Threads, What};
 pub(crate) use self::process::Server;
@@ -54,13 +55,13 @@ fn rows(
     let able: Vec<_> = contenders.iter().filter(|one| one.can(what)).collect();
     let calls: Vec<usize> = able
         .iter()
-        .map(|one| calls_of_a_turn(&***one, what, callers))
+        .map(|one| turns::calls(TURN, |calls| one.turn(what, callers, calls)))
         .collect();
     let mut took = vec![Vec::with_capacity(rounds); able.len()];
     for round in 0..rounds {
         for turn in 0..able.len() {
             let at = (round + turn) % able.len();
-            let all = number(callers * calls[at]);
+            let all = turns::number(callers * calls[at]);
             took[at].push(able[at].turn(what, callers, calls[at]) / all);
         }
     }
@@ -86,25 +87,4 @@ fn rows(
             reached.unwrap_or_default().to_owned(),
         ]);
     }
-}
-
-/// By a short turn, and another of a tenth, which warm up.
-fn calls_of_a_turn(contender: &dyn Contender, what: What, callers: usize) -> usize {
-    let mut calls = 5;
-    for part in [10.0, 1.0] {
-        let took = contender.turn(what, callers, calls);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is small"
-        )]
-        let fitting = (TURN / part / took * number(calls)) as usize;
-        calls = fitting.max(5);
-    }
-    calls
-}
-
-#[expect(clippy::cast_precision_loss, reason = "few calls")]
-fn number(calls: usize) -> f64 {
-    calls as f64
 }

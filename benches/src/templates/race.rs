@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use crate::turns;
+
 /// How long a turn takes, about, in nanoseconds.
 const TURN: f64 = 3e7;
 
@@ -32,7 +34,7 @@ impl<'a> Contender<'a> {
 pub(super) fn race(contenders: &[Contender<'_>], length: usize, rounds: usize) -> Vec<Vec<f64>> {
     let calls: Vec<usize> = contenders
         .iter()
-        .map(|contender| calls_of_a_turn(contender, length))
+        .map(|contender| turns::calls(TURN, |calls| contender.turn(calls, length)))
         .collect();
     let mut took = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..rounds {
@@ -40,29 +42,8 @@ pub(super) fn race(contenders: &[Contender<'_>], length: usize, rounds: usize) -
             let at = (round + turn) % contenders.len();
             // What others have pushed out of the processor's caches comes back first.
             contenders[at].turn(calls[at] / 10 + 1, length);
-            took[at].push(contenders[at].turn(calls[at], length) / number(calls[at]));
+            took[at].push(contenders[at].turn(calls[at], length) / turns::number(calls[at]));
         }
     }
     took
-}
-
-/// By short turns, which warm up.
-fn calls_of_a_turn(contender: &Contender<'_>, length: usize) -> usize {
-    let mut calls = 5;
-    for part in [10.0, 1.0] {
-        let took = contender.turn(calls, length);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is small"
-        )]
-        let fitting = (TURN / part / took * number(calls)) as usize;
-        calls = fitting.max(5);
-    }
-    calls
-}
-
-#[expect(clippy::cast_precision_loss, reason = "few calls")]
-fn number(calls: usize) -> f64 {
-    calls as f64
 }

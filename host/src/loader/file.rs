@@ -7,8 +7,6 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rustix::io::Errno;
-
 use super::{Fault, LoadErrorKind};
 use crate::trust::{Distrust, Trust, Unopened};
 
@@ -66,11 +64,9 @@ fn open(path: &Path, trust: Trust) -> Result<File, Fault> {
                 "no such file",
                 "put the plugin there, or correct the name or the folder",
             ),
-            _ if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
-                not_a_file("a socket or a device")
-            }
             _ => unreadable(&error),
         },
+        Unopened::NotAFile => not_a_file("a socket or a device"),
     })
 }
 

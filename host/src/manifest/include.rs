@@ -3,8 +3,6 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use crate::trust::{Distrust, Trust, Unopened};
 
 /// The largest file that is read, in bytes: a manifest is written by hand.
@@ -47,10 +45,8 @@ impl ReadError {
 /// Reads a regular file of reasonable size, if `trust` lets it pass. Never blocks on a pipe or a device.
 pub(super) fn read_text(path: &Path, trust: Trust) -> Result<String, ReadError> {
     let file = trust.open(path).map_err(|unopened| match unopened {
-        Unopened::Io(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
-            ReadError::NotAFile("a pipe, socket or device")
-        }
         Unopened::Io(error) => ReadError::Io(error),
+        Unopened::NotAFile => ReadError::NotAFile("a pipe, socket or device"),
         Unopened::Distrusted(distrust) => ReadError::Distrusted(distrust),
     })?;
     let metadata = file.metadata().map_err(ReadError::Io)?;

@@ -82,18 +82,24 @@ pub(crate) struct Distrust {
 #[derive(Debug)]
 pub(crate) enum Unopened {
     Io(io::Error),
+    /// It is a socket, or a device that is not there.
+    NotAFile,
     Distrusted(Distrust),
 }
 
 impl From<io::Error> for Unopened {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) {
+            Self::NotAFile
+        } else {
+            Self::Io(error)
+        }
     }
 }
 
 impl From<Errno> for Unopened {
     fn from(error: Errno) -> Self {
-        Self::Io(error.into())
+        io::Error::from(error).into()
     }
 }
 

@@ -2,7 +2,6 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use ::askama::{NO_VALUES, Values};
-use dogpile::Invalidation;
 
 use super::CachedTemplate;
 use super::handle::{Handle, WithHandle};
@@ -67,40 +66,12 @@ impl<'a, T: CachedTemplate> View<'a, T> {
         })
     }
 
-    /// The stored text, if there is a fresh one.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::get`].
-    pub fn get(&self) -> Result<Option<Rendered>, ViewCacheError> {
-        self.part().get()
-    }
-
-    /// Stores a text, as if it had been rendered now.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::set`].
-    pub fn set(&self, text: impl Into<String>) -> Result<(), ViewCacheError> {
-        self.part().set(text)
-    }
-
-    /// Removes the text of this key: Mako's `invalidate_body`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::invalidate`].
-    pub fn invalidate(&self) -> Result<(), ViewCacheError> {
-        self.part().invalidate()
-    }
-
-    /// Outdates the texts of all keys.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::invalidate_all`].
-    pub fn invalidate_all(&self, how: Invalidation) -> Result<(), ViewCacheError> {
-        self.part().invalidate_all(how)
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "pages of other engines may have no template"
+    )]
+    fn whole(&self) -> Result<Part<'_>, ViewCacheError> {
+        Ok(self.part())
     }
 
     fn part(&self) -> Part<'_> {

@@ -50,7 +50,8 @@ impl PageCall {
     }
 }
 
-/// What calls of all engines say of a page, as methods of a type with a `call: PageCall`.
+/// What calls of all engines say of a page, and what they do with its text, as methods of a type with a `call: PageCall`
+/// and a method `whole`, which gives the page's `Part`.
 macro_rules! page_call_methods {
     () => {
         /// Its whole text is kept, the same for all who ask.
@@ -94,6 +95,45 @@ macro_rules! page_call_methods {
         pub fn cache_enabled(mut self, enabled: bool) -> Self {
             self.call.options.off = !enabled;
             self
+        }
+
+        /// The stored text, if there is a fresh one.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`Part::get`](crate::Part::get).
+        pub fn get(&self) -> Result<Option<crate::Rendered>, crate::ViewCacheError> {
+            self.whole()?.get()
+        }
+
+        /// Stores a text, as if it had been rendered now.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`Part::set`](crate::Part::set).
+        pub fn set(&self, text: impl Into<String>) -> Result<(), crate::ViewCacheError> {
+            self.whole()?.set(text)
+        }
+
+        /// Removes the text of this key: Mako's `invalidate_body`.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`Part::invalidate`](crate::Part::invalidate).
+        pub fn invalidate(&self) -> Result<(), crate::ViewCacheError> {
+            self.whole()?.invalidate()
+        }
+
+        /// Outdates the texts of all keys.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`Part::invalidate_all`](crate::Part::invalidate_all).
+        pub fn invalidate_all(
+            &self,
+            how: dogpile::Invalidation,
+        ) -> Result<(), crate::ViewCacheError> {
+            self.whole()?.invalidate_all(how)
         }
     };
 }

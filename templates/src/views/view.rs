@@ -1,7 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dogpile::Invalidation;
 use tera::Context;
 
 use super::apart::apart;
@@ -94,42 +93,6 @@ impl<'a> View<'a> {
             apart(plan.template.name(), render).await
         };
         self.part(plan).get_or_create_async(render).await
-    }
-
-    /// The stored text, if there is a fresh one.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::get`].
-    pub fn get(&self) -> Result<Option<Rendered>, ViewCacheError> {
-        self.whole()?.get()
-    }
-
-    /// Stores a text, as if it had been rendered now.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::set`].
-    pub fn set(&self, text: impl Into<String>) -> Result<(), ViewCacheError> {
-        self.whole()?.set(text)
-    }
-
-    /// Removes the text of this key: Mako's `invalidate_body`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::invalidate`].
-    pub fn invalidate(&self) -> Result<(), ViewCacheError> {
-        self.whole()?.invalidate()
-    }
-
-    /// Outdates the texts of all keys.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Part::invalidate_all`].
-    pub fn invalidate_all(&self, how: Invalidation) -> Result<(), ViewCacheError> {
-        self.whole()?.invalidate_all(how)
     }
 
     fn whole(&self) -> Result<Part<'_>, ViewCacheError> {

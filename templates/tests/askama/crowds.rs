@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use askama::Template;
 use dogpile_templates::askama::{CachedTemplate, filters};
 
+use crate::lined_up::{self, until_lined_up};
 use crate::support::{Act, Fixture, seconds};
 
 const CROWD: usize = 64;
@@ -85,4 +86,37 @@ fn at_expiry_63_of_64_have_the_old_text_while_one_body_runs() {
         assert_eq!(first.join().unwrap(), "new");
     });
     assert_eq!(fixture.slow("again", &|| panic!("it is stored")), "new");
+}
+
+#[derive(Template, CachedTemplate)]
+#[template(
+    source = r#"{% filter cached("panics") %}{{ act }}text{% endfilter %}"#,
+    ext = "html"
+)]
+struct Panics<'a> {
+    act: Act<'a>,
+}
+
+#[test]
+fn of_64_threads_one_has_the_panic_of_a_body_and_the_next_renders_for_all_others() {
+    lined_up::watch();
+    let (fixture, runs) = (Fixture::new(), AtomicUsize::new(0));
+    let first = || {
+        if runs.fetch_add(1, Ordering::SeqCst) == 0 {
+            until_lined_up("panics", CROWD - 1);
+            panic!("as told");
+        }
+    };
+    let render = || Panics::view(&fixture.cache).render(|| Panics { act: Act(&first) });
+    let ended: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(render)).collect();
+        threads.into_iter().map(ScopedJoinHandle::join).collect()
+    });
+    let (texts, panics): (Vec<_>, Vec<_>) = ended.into_iter().partition(Result::is_ok);
+    assert_eq!((panics.len(), runs.load(Ordering::SeqCst)), (1, 2));
+    assert!(
+        texts
+            .into_iter()
+            .all(|text| &*text.unwrap().unwrap() == "text")
+    );
 }

@@ -4,6 +4,8 @@ mod crowds;
 mod faults;
 mod fragments;
 mod identity;
+#[path = "../cache/lined_up.rs"]
+mod lined_up;
 mod nested;
 mod pages;
 mod private;

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use dogpile_templates::{Rendered, TemplateOutcome};
 
-use crate::support::{Broken, template, text, timed_cache};
+use crate::lined_up::{self, until_lined_up};
+use crate::support::{Broken, cache, template, text, timed_cache};
 
 const CROWD: usize = 64;
 
@@ -81,4 +82,31 @@ fn at_expiry_63_of_64_have_the_old_text_while_one_renders() {
     });
     assert_eq!(renders.load(Ordering::SeqCst), 1);
     assert_eq!(&*text(cache.page(&page), "again"), "new");
+}
+
+#[test]
+fn of_64_threads_one_has_the_panic_of_the_render_and_the_next_renders_for_all_others() {
+    lined_up::watch();
+    let (_host, cache) = cache();
+    let (page, renders) = (template("panics.html"), AtomicUsize::new(0));
+    let ask = || {
+        cache.page(&page).get_or_create(|| {
+            if renders.fetch_add(1, Ordering::SeqCst) == 0 {
+                until_lined_up("panics.html", CROWD - 1);
+                panic!("as told");
+            }
+            Ok::<_, Broken>("text".to_owned())
+        })
+    };
+    let ended: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(ScopedJoinHandle::join).collect()
+    });
+    let (texts, panics): (Vec<_>, Vec<_>) = ended.into_iter().partition(Result::is_ok);
+    assert_eq!((panics.len(), renders.load(Ordering::SeqCst)), (1, 2));
+    assert!(
+        texts
+            .into_iter()
+            .all(|text| &*text.unwrap().unwrap() == "text")
+    );
 }

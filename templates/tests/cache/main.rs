@@ -4,6 +4,7 @@ mod crowds;
 mod faults;
 mod invalidation;
 mod keys;
+mod lined_up;
 mod logged;
 mod options;
 mod support;

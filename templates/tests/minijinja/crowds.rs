@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use minijinja::context;
 
+use crate::lined_up::{self, until_lined_up};
 use crate::support::Fixture;
 
 const CROWD: usize = 64;
@@ -97,4 +98,30 @@ fn all_who_wait_for_a_body_have_its_own_error_with_its_line() {
             });
         }
     });
+}
+
+#[test]
+fn of_64_threads_one_has_the_panic_of_a_body_and_the_next_renders_for_all_others() {
+    lined_up::watch();
+    let mut fixture = Fixture::new(&[(
+        "a.html",
+        "{% call cached('panics') %}{{ first() }}text{% endcall %}",
+    )]);
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    fixture.env.add_function("first", move || {
+        if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+            until_lined_up("panics", CROWD - 1);
+            panic!("as told");
+        }
+        ""
+    });
+    let ended: Vec<_> = thread::scope(|scope| {
+        let render = || fixture.render("a.html", context! {});
+        let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(render)).collect();
+        threads.into_iter().map(ScopedJoinHandle::join).collect()
+    });
+    let (texts, panics): (Vec<_>, Vec<_>) = ended.into_iter().partition(Result::is_ok);
+    assert_eq!((panics.len(), runs.load(Ordering::SeqCst)), (1, 2));
+    assert!(texts.into_iter().all(|text| text.unwrap() == "text"));
 }

@@ -3,6 +3,8 @@
 mod crowds;
 mod edits;
 mod fragments;
+#[path = "../cache/lined_up.rs"]
+mod lined_up;
 #[path = "../cache/logged.rs"]
 mod logged;
 mod pages;

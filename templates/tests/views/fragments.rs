@@ -1,13 +1,15 @@
 //! What stands between `{% cache … %}` and `{% endcache %}`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use dogpile::Invalidation;
-use tera::{Context, context};
+use dogpile_templates::Views;
+use tera::{Context, Kwargs, State, context};
 
+use crate::lined_up::{self, until_lined_up};
 use crate::support::Fixture;
 
 const ROWS: &str = "{% for p in items %}{% cache \"row\", key=p.id %}\
@@ -71,6 +73,42 @@ fn a_missing_body_runs_once_for_64_threads() {
 }
 
 #[test]
+fn all_64_who_want_a_body_whose_filter_panics_have_that_as_its_error_with_its_line() {
+    lined_up::watch();
+    let fixture = Fixture::new(&[]);
+    let runs = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&runs);
+    fixture.write(
+        "a.html",
+        "\n{% cache \"panics\" %}{{ \"boom\" | panics }}{% endcache %}",
+    );
+    let cache = fixture.views.cache().clone();
+    let views = Views::open(fixture.dir(), cache, move |tera| {
+        let runs = Arc::clone(&counted);
+        tera.register_filter(
+            "panics",
+            move |text: &str, _: Kwargs, _: &State| -> String {
+                runs.fetch_add(1, Ordering::SeqCst);
+                until_lined_up("panics", 63);
+                panic!("{text}")
+            },
+        );
+    })
+    .unwrap();
+    thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                let error = views.page("a.html").render(Context::new).unwrap_err();
+                let error = error.to_string();
+                assert!(error.contains("a.html:2:1: "), "{error}");
+                assert!(error.contains("panicked: boom"), "{error}");
+            });
+        }
+    });
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn at_expiry_63_of_64_have_the_old_text_while_one_body_runs() {
     let fixture = Fixture::new(&[]);
     let folder = tempfile::tempdir().unwrap();
@@ -85,8 +123,8 @@ fn at_expiry_63_of_64_have_the_old_text_while_one_body_runs() {
     let runs = AtomicUsize::new(0);
     let shared: &'static (Mutex<_>, AtomicUsize) = Box::leak(Box::new((gate, runs)));
     let cache = fixture.views.cache().clone();
-    let views = dogpile_templates::Views::open(folder.path(), cache, move |tera| {
-        tera.register_function("gate", move |_: tera::Kwargs, _: &tera::State| {
+    let views = Views::open(folder.path(), cache, move |tera| {
+        tera.register_function("gate", move |_: Kwargs, _: &State| {
             // The first run goes through, the second waits for all others to be served.
             if shared.1.fetch_add(1, Ordering::SeqCst) == 1 {
                 let (entered, opened) = shared.0.lock().unwrap().take().unwrap();

@@ -4,6 +4,8 @@ mod edits;
 mod elsewhere;
 mod fragments;
 mod guide;
+#[path = "../cache/lined_up.rs"]
+mod lined_up;
 mod lint;
 mod pages;
 mod private;

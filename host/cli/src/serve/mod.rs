@@ -6,6 +6,7 @@ mod reply;
 mod router;
 mod signals;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ const LAST_CALL: Duration = Duration::from_secs(3);
 /// Run the manifest's regions as a service, with a site whose pages are cached in one of them
 ///
 /// SIGTERM and SIGINT stop it: requests that are being answered have ten seconds, or until the second signal. SIGHUP reloads the manifest, which
-/// is also followed by itself.
+/// is also followed by itself. What is wrong with a page is logged, and said on it to readers on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The address and port to listen on; with port 0, any that is free
@@ -122,7 +123,8 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
         // Told, or nobody is left to tell.
         let _either = told.wait_for(|told| *told).await;
     };
-    let server = axum::serve(listener, router::router(service)).with_graceful_shutdown(told);
+    let router = router::router(service).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(told);
     let mut server = tokio::spawn(server.into_future());
     let signal = tokio::select! {
         ended = &mut server => return done(ended),

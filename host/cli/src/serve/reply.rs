@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use dogpile::HostStatus;
 use dogpile_templates::StaticFile;
 
 use super::page::Rendered;
@@ -34,11 +33,8 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response {
     reply(status, "text/plain; charset=utf-8", text)
 }
 
-pub(super) fn json(status: &HostStatus) -> Response {
-    match serde_json::to_vec_pretty(status) {
-        Ok(json) => reply(StatusCode::OK, "application/json", json),
-        Err(error) => failed("/-/status", &error.into()),
-    }
+pub(super) fn json(json: Vec<u8>) -> Response {
+    reply(StatusCode::OK, "application/json", json)
 }
 
 pub(super) fn not_found(path: &str) -> Response {
@@ -46,13 +42,18 @@ pub(super) fn not_found(path: &str) -> Response {
     message(StatusCode::NOT_FOUND, "Not found", &text)
 }
 
-/// Says what is wrong, with the place in the file, to whoever looks at the page: most likely its author.
-pub(super) fn failed(path: &str, error: &anyhow::Error) -> Response {
+/// Logs what is wrong, with the place in the file. `to_author`: says it on the page, too.
+pub(super) fn failed(path: &str, error: &anyhow::Error, to_author: bool) -> Response {
     tracing::error!(path, "{error}");
+    let text = if to_author {
+        error.to_string()
+    } else {
+        "The server's log says which.".to_owned()
+    };
     message(
         StatusCode::INTERNAL_SERVER_ERROR,
         "This page has an error",
-        &error.to_string(),
+        &text,
     )
 }
 

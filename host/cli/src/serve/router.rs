@@ -1,10 +1,13 @@
 //! Which path is answered by what.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -15,6 +18,33 @@ const LONGEST_QUERY: usize = 2048;
 
 type Shared = State<Arc<Service>>;
 type Pairs = Query<Vec<(String, String)>>;
+
+/// Whoever asks.
+struct Reader {
+    /// Whether it is somebody on this machine, so most likely the author of the pages, and not a proxy for others.
+    is_local: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reader {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let by_proxy = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+        let is_direct = !by_proxy
+            .iter()
+            .any(|name| parts.headers.contains_key(*name));
+        let is_local =
+            is_direct && peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+        Ok(Self { is_local })
+    }
+}
+
+impl Reader {
+    fn failed(&self, path: &str, error: &anyhow::Error) -> Response {
+        reply::failed(path, error, self.is_local)
+    }
+}
 
 pub(super) fn router(service: Arc<Service>) -> Router {
     Router::new()
@@ -32,23 +62,31 @@ async fn health() -> Response {
     reply::text(StatusCode::OK, "ok\n")
 }
 
-async fn status(State(service): Shared) -> Response {
-    reply::json(&service.host.status())
+async fn status(State(service): Shared, reader: Reader) -> Response {
+    match serde_json::to_vec_pretty(&service.host.status()) {
+        Ok(json) => reply::json(json),
+        Err(error) => reader.failed("/-/status", &error.into()),
+    }
 }
 
 async fn nothing(Path(path): Path<String>) -> Response {
     reply::not_found(&format!("/-/{path}"))
 }
 
-async fn home(service: Shared, query: Pairs) -> Response {
-    answer(service, "/".to_owned(), query).await
+async fn home(service: Shared, reader: Reader, query: Pairs) -> Response {
+    answer(service, reader, "/".to_owned(), query).await
 }
 
-async fn page(service: Shared, Path(path): Path<String>, query: Pairs) -> Response {
-    answer(service, format!("/{path}"), query).await
+async fn page(service: Shared, reader: Reader, Path(path): Path<String>, query: Pairs) -> Response {
+    answer(service, reader, format!("/{path}"), query).await
 }
 
-async fn answer(State(service): Shared, path: String, Query(query): Pairs) -> Response {
+async fn answer(
+    State(service): Shared,
+    reader: Reader,
+    path: String,
+    Query(query): Pairs,
+) -> Response {
     let Some(pages) = &service.pages else {
         return reply::not_found(&path);
     };
@@ -62,11 +100,11 @@ async fn answer(State(service): Shared, path: String, Query(query): Pairs) -> Re
     match pages.page(path.clone(), query).await {
         Ok(Some(page)) => reply::page(page),
         Ok(None) => reply::not_found(&path),
-        Err(error) => reply::failed(&path, &error),
+        Err(error) => reader.failed(&path, &error),
     }
 }
 
-async fn static_file(State(service): Shared, Path(path): Path<String>) -> Response {
+async fn static_file(State(service): Shared, reader: Reader, Path(path): Path<String>) -> Response {
     let path = format!("/static/{path}");
     let Some(pages) = &service.pages else {
         return reply::not_found(&path);
@@ -74,6 +112,6 @@ async fn static_file(State(service): Shared, Path(path): Path<String>) -> Respon
     match pages.static_file(path.clone()).await {
         Ok(Some(file)) => reply::file(file),
         Ok(None) => reply::not_found(&path),
-        Err(error) => reply::failed(&path, &error),
+        Err(error) => reader.failed(&path, &error),
     }
 }

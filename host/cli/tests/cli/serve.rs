@@ -96,6 +96,29 @@ fn an_error_in_a_page_is_shown_and_not_stored() {
 }
 
 #[test]
+fn an_error_in_a_page_is_not_shown_to_who_comes_through_a_proxy() {
+    let folder = site();
+    let mut server = folder.serve();
+    folder.write(
+        "site/templates/broken.html",
+        "<p>{{ query.name | nonsense }}</p>",
+    );
+    for header in [
+        "X-Forwarded-For: 192.0.2.1\r\n",
+        "Forwarded: for=192.0.2.1\r\n",
+    ] {
+        let page = server.get_with("/broken", header);
+        assert_eq!(page.status, 500);
+        assert!(!page.body.contains("broken.html"), "{page:?}");
+        assert!(
+            page.body.contains("The server's log says which."),
+            "{page:?}"
+        );
+        server.wait_for_log("site/templates/broken.html:1:");
+    }
+}
+
+#[test]
 fn other_paths_are_answered_as_they_should() {
     let folder = site();
     let server = folder.serve();
@@ -179,7 +202,7 @@ fn a_request_that_is_being_answered_when_the_server_is_stopped_is_answered() {
     command.env("RUST_LOG", "info,dogpile.lock=debug");
     let mut server = Server::start(command);
     let address = server.address.clone();
-    let asked = thread::spawn(move || Response::of(&address, "GET", "/slow"));
+    let asked = thread::spawn(move || Response::of(&address, "GET", "/slow", ""));
     server.wait_for_log("creating the value");
     server.signal(Signal::TERM);
     let page = asked.join().unwrap();

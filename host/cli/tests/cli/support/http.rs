@@ -15,11 +15,12 @@ pub struct Response {
 
 impl Response {
     /// Asks over a connection of its own.
-    pub fn of(address: &str, method: &str, target: &str) -> Self {
+    pub fn of(address: &str, method: &str, target: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let request =
-            format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nhost: {address}\r\n{headers}connection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();

@@ -55,11 +55,16 @@ impl Server {
     }
 
     pub fn get(&self, target: &str) -> Response {
-        Response::of(&self.address, "GET", target)
+        self.get_with(target, "")
+    }
+
+    /// With header lines, each with its end.
+    pub fn get_with(&self, target: &str, headers: &str) -> Response {
+        Response::of(&self.address, "GET", target, headers)
     }
 
     pub fn ask(&self, method: &str, target: &str) -> Response {
-        Response::of(&self.address, method, target)
+        Response::of(&self.address, method, target, "")
     }
 
     pub fn signal(&self, signal: Signal) {
