@@ -85,6 +85,7 @@ mod records;
 mod region;
 mod registry;
 mod reload;
+mod secrets;
 mod serializer;
 mod slot;
 mod spare;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dogpile_plugin_api::{Error, ManglerInstance, Result};
 use serde_json::{Map, Value};
 
-use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
+use crate::secrets::without_secrets;
 
 /// An open key mangler.
 pub(crate) struct Mangler {

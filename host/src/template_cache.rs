@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use crate::health::{Backoff, Health, State, Turn};
 use crate::instance::Recipe;
 use crate::loader::{self, OpenError};
-use crate::manifest::without_secrets;
 use crate::plugins::PluginEntry;
+use crate::secrets::without_secrets;
 use crate::watched::Mender;
 
 /// An open template cache. Once it has panicked, every call is an error of kind [`ErrorKind::Suspended`], at once. It

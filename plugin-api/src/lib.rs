@@ -39,6 +39,18 @@
 //! # fn main() { plugin(); }
 //! ```
 //!
+//! # Logs and secrets
+//!
+//! A plugin logs with [`tracing`] (libraries in it with the crate `log` too), and prints nothing. Its records and the
+//! messages of its panics, also in threads of its own, arrive in the host's log with its name and their level; the fields
+//! of spans do not.
+//!
+//! The host clears records, panics and errors of the secrets in arguments: of what a manifest interpolates, what an
+//! argument's name calls one (`password`), and of credentials in URLs and other strings. It finds a secret as it was
+//! written, or without percent-encoding. It cannot find what a plugin made of one, such as its half or a hash, nor clear
+//! what a plugin prints, or says in a process where it is linked in. So have no secret in a message: keep it in a type
+//! whose `Debug` hides it.
+//!
 //! # What nothing can catch
 //!
 //! A panic in a method, in `open` or in `Drop` is caught and becomes an error. A segmentation fault, `abort`, `exit`,

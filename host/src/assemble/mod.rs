@@ -323,7 +323,10 @@ impl Assembly<'_> {
         };
         answer.map_err(|error| {
             let message = match error {
-                OpenError::Failed(error) => format!("{} does not answer: {error}", instance.title()),
+                OpenError::Failed(error) => {
+                    let error = instance.without_secrets(error);
+                    format!("{} does not answer: {error}", instance.title())
+                }
                 OpenError::TimedOut { timeout, .. } => {
                     format!("{} has not answered a ping within {timeout:?}", instance.title())
                 }

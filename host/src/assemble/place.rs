@@ -6,7 +6,8 @@ use crate::ErrorKind;
 use crate::arguments::typed;
 use crate::instance::Recipe;
 use crate::loader::OpenError;
-use crate::manifest::{Unresolved, without_secrets};
+use crate::manifest::Unresolved;
+use crate::secrets::without_secrets;
 
 /// Where in a configuration something is named that a plugin offers, and where its arguments are.
 pub(super) struct Place<'a> {

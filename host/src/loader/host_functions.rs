@@ -1,7 +1,8 @@
 //! What a plugin may ask of this host, as functions of the boundary.
 //!
 //! A plugin's records have the target `dogpile::plugin`, its name as `plugin`, and the target that they had in the
-//! plugin as `module`. A filter sees the first.
+//! plugin as `module`. A filter sees the first. Records, and the messages of panics among them, are cleared of the
+//! secrets of all that was opened in this process: what a plugin made of one, such as its half, is not found.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::keys;
+use crate::secrets::without_withheld;
 
 /// The functions for the plugin of that name, which its log records carry, with that clock.
 ///
@@ -74,13 +76,16 @@ extern "C" fn log_enabled(level: u8, _: RStr<'_>) -> bool {
 }
 
 extern "C" fn log(level: u8, plugin: RStr<'_>, target: RStr<'_>, message: RStr<'_>) {
-    let (plugin, module, message) = (plugin.as_str(), target.as_str(), message.as_str());
-    unharmed(|| match level {
-        1 => tracing::error!(target: "dogpile::plugin", plugin, module, "{message}"),
-        2 => tracing::warn!(target: "dogpile::plugin", plugin, module, "{message}"),
-        3 => tracing::info!(target: "dogpile::plugin", plugin, module, "{message}"),
-        4 => tracing::debug!(target: "dogpile::plugin", plugin, module, "{message}"),
-        _ => tracing::trace!(target: "dogpile::plugin", plugin, module, "{message}"),
+    let (plugin, module) = (plugin.as_str(), target.as_str());
+    unharmed(|| {
+        let message = without_withheld(message.as_str());
+        match level {
+            1 => tracing::error!(target: "dogpile::plugin", plugin, module, "{message}"),
+            2 => tracing::warn!(target: "dogpile::plugin", plugin, module, "{message}"),
+            3 => tracing::info!(target: "dogpile::plugin", plugin, module, "{message}"),
+            4 => tracing::debug!(target: "dogpile::plugin", plugin, module, "{message}"),
+            _ => tracing::trace!(target: "dogpile::plugin", plugin, module, "{message}"),
+        }
     });
 }
 

@@ -12,6 +12,8 @@ use dogpile_plugin_api::{
 };
 use parking_lot::{Condvar, Mutex};
 
+use crate::secrets::withhold_arguments;
+
 /// Why something of a plugin was not opened.
 #[non_exhaustive]
 #[derive(Clone, Debug)]
@@ -62,6 +64,7 @@ pub fn open_backend(
     host: RawHost,
     timeout: Duration,
 ) -> Result<BackendInstance, OpenError> {
+    withhold_arguments(arguments);
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_backend(&owned, &arguments, &host);
     within(timeout, name, open, close_unused)
@@ -84,6 +87,7 @@ pub fn open_proxy(
     timeout: Duration,
     inner: impl AnyBackend,
 ) -> Result<BackendInstance, OpenError> {
+    withhold_arguments(arguments);
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_proxy(&owned, &arguments, &host, inner);
     within(timeout, name, open, close_unused)
@@ -97,6 +101,7 @@ pub fn open_mangler(
     host: RawHost,
     timeout: Duration,
 ) -> Result<ManglerInstance, OpenError> {
+    withhold_arguments(arguments);
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_mangler(&owned, &arguments, &host);
     within(timeout, name, open, drop)
@@ -110,6 +115,7 @@ pub fn open_template_cache(
     host: RawHost,
     timeout: Duration,
 ) -> Result<TemplateCacheInstance, OpenError> {
+    withhold_arguments(arguments);
     let (plugin, owned, arguments) = (*plugin, name.to_owned(), arguments.to_owned());
     let open = move || plugin.open_template_cache(&owned, &arguments, &host);
     within(timeout, name, open, drop)

@@ -6,6 +6,7 @@ use toml::de::DeValue;
 use super::keys::{HOST, PLUGIN, TOP};
 use super::model::{HostConfig, PluginConfig, RegionConfig};
 use super::read::{Item, Reader, Table};
+use crate::secrets::without_credentials;
 
 const LONGEST_NAME: usize = 64;
 
@@ -210,6 +211,8 @@ impl Reader<'_, '_> {
 }
 
 fn shorten(name: &str) -> String {
+    // A part of a URL may not be known as one.
+    let name = &without_credentials(name);
     if name.chars().count() <= LONGEST_NAME {
         name.escape_debug().to_string()
     } else {

@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthChar;
 
 use super::Manifest;
-use super::secrets::Secrets;
+use crate::secrets::Secrets;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -124,20 +125,26 @@ impl fmt::Display for ManifestError {
         let mut gutter = 1;
         if let Some(excerpt) = &self.excerpt {
             gutter = self.line.to_string().len();
-            // Tabs are repeated under the line, so that the caret stands right at any tab width.
-            let indent: String = excerpt
-                .text
-                .chars()
-                .take(excerpt.start)
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
+            // Tabs are repeated under the line, so that the caret stands right at any tab width. Other characters are as
+            // wide as a terminal shows them.
+            let before = excerpt.text.chars().take(excerpt.start);
+            let indent: String = before
+                .map(|c| match c {
+                    '\t' => "\t".to_owned(),
+                    c => " ".repeat(c.width().unwrap_or(0)),
+                })
                 .collect();
+            let marked = excerpt.text.chars().skip(excerpt.start);
+            let marked = marked
+                .take(excerpt.length)
+                .filter_map(UnicodeWidthChar::width);
             write!(f, "\n{:gutter$} |", "")?;
             write!(f, "\n{} | {}", self.line, excerpt.text)?;
             write!(
                 f,
                 "\n{:gutter$} | {indent}{}",
                 "",
-                "^".repeat(excerpt.length)
+                "^".repeat(marked.sum::<usize>().max(1))
             )?;
         }
         if !self.remedy.is_empty() {

@@ -3,15 +3,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::include::read_text;
-use super::redact::{readable, url_without_user_information};
-use super::secrets::Secrets;
+use crate::secrets::{MASK, Secrets, readable, value_without_credentials};
 use crate::trust::Trust;
 
 /// Reads the environment: a value, nothing, or why it cannot be used.
 pub(super) type Environment<'e> = dyn Fn(&str) -> Result<Option<String>, String> + 'e;
-
-/// What stands for an interpolated part where secrets must not appear.
-pub(super) const MASK: &str = "***";
 
 const FORMS: &str =
     "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:PATH}, and $$ for a dollar";
@@ -75,7 +71,7 @@ impl<'e> Interpolator<'e> {
     pub(super) fn expand(&mut self, text: &str) -> Expansion {
         let expansion = self.replace(text);
         self.secrets.add(&expansion.value, &expansion.masked);
-        let shown = url_without_user_information(&expansion.value);
+        let shown = value_without_credentials(&expansion.value);
         self.secrets.add(&expansion.value, &shown);
         expansion
     }

@@ -1,5 +1,5 @@
 use super::read::{Item, Reader, Table};
-use super::suggest::nearest;
+use super::suggest::{nearest, other_letter};
 
 /// The keys of one kind of table.
 pub(super) struct Keys {
@@ -154,10 +154,13 @@ impl Reader<'_, '_> {
     fn unknown_key(&mut self, table: &Table<'_>, item: &Item<'_>, keys: &Keys) {
         let words: Vec<&str> = keys.known.iter().chain(keys.not_yet).copied().collect();
         let hint = keys.hints.iter().find(|(word, _)| *word == item.key);
+        let near = nearest(&item.key, &words);
+        // What any other key holds may be a secret.
+        let is_meant = hint.is_some() || near.is_some();
         let remedy = if let Some((_, remedy)) = hint {
             (*remedy).to_owned()
-        } else if let Some(word) = nearest(&item.key, &words) {
-            format!("did you mean `{word}`?")
+        } else if let Some(word) = near {
+            format!("did you mean `{word}`?{}", other_letter(&item.key))
         } else {
             let known = match keys.known {
                 [only] => format!("the only key here is {only}"),
@@ -169,10 +172,11 @@ impl Reader<'_, '_> {
                 known
             }
         };
-        self.error(
-            item.key_span.clone(),
-            format!("unknown key `{}` in {}", item.key, table.title()),
-            remedy,
-        );
+        let message = format!("unknown key `{}` in {}", item.key, table.title());
+        if is_meant {
+            self.error(item.key_span.clone(), message, remedy);
+        } else {
+            self.error_without_value(item.key_span.clone(), message, remedy);
+        }
     }
 }

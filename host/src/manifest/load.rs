@@ -156,7 +156,11 @@ impl<'e> Load<'e> {
                 Err(ReadError::NotUtf8(text)) => self.not_utf8(file, text),
                 Err(error) => {
                     let message = format!("`{}` {}", file.display(), error.message());
-                    let remedy = error.remedy(remedy);
+                    let remedy = error.remedy(if include.pattern.starts_with('~') {
+                        "write the whole path: ~ stands for no home directory here"
+                    } else {
+                        remedy
+                    });
                     self.reader(index)
                         .error(include.item.span(), message, remedy);
                 }
@@ -299,7 +303,7 @@ impl<'e> Load<'e> {
         let content_hash = self.hash.finish();
         let mut secrets = self.interpolator.secrets;
         for region in self.regions.values() {
-            secrets.add_region(region);
+            region.tell_secrets(&mut secrets);
         }
         if let Some(templates) = &self.templates {
             secrets.add_table(&templates.arguments, false);

@@ -14,9 +14,18 @@
 //!
 //! # Secrets
 //!
-//! No message, remedy or shown line holds what an interpolation gave or what stands for one that gave nothing, values
-//! of keys that name a secret (`password`, `api_key`), or the user information of URLs. A value of less than four
-//! characters is masked where it is quoted as a whole, and not inside of other words.
+//! No message, remedy or shown line holds
+//!
+//! - what an interpolation gave, or what stands for one that gave nothing;
+//! - values of keys that name a secret (`password`, `api_key`, also with a slip: `pasword`) or who logs in
+//!   (`username`), and all below such a key;
+//! - credentials inside of strings: the user information of URLs and of `user:password@host`, parameters such as
+//!   `?password=x`, and members of JSON; a part of them is masked by itself too, also without its percent-encoding;
+//! - the value of a key that nobody knows, as its name may be that of a secret.
+//!
+//! A value of less than four characters is masked where it is quoted as a whole, and not inside of other words; so is
+//! the name of who logs in of less than eight. A secret that is neither interpolated nor under a name that says so
+//! cannot be told from other text: interpolate it.
 //!
 //! # Saving
 //!
@@ -24,6 +33,7 @@
 //! One that is written in place is read when it has not changed for 60 ms, or for a second while the last line of a
 //! `.toml` file has no end.
 
+mod advice;
 mod check;
 mod content_hash;
 mod duration;
@@ -36,10 +46,8 @@ mod keys;
 mod load;
 mod model;
 mod read;
-mod redact;
 mod region;
 mod resolve;
-mod secrets;
 mod shown;
 mod source;
 mod suggest;
@@ -65,10 +73,10 @@ pub use resolve::{Unresolved, resolve};
 pub use templates::TemplatesConfig;
 
 use read::Places;
-use secrets::Secrets;
 use source::Source;
 
 use self::content_hash::ContentHash;
+use crate::secrets::{Secrets, withhold};
 use crate::trust::{Distrust, Trust};
 
 /// A manifest that was read and found right, as far as it can be judged without its plugins.
@@ -247,6 +255,11 @@ impl Manifest {
         )
     }
 
+    /// From now on no record of a plugin holds what was interpolated here, nor other secrets.
+    pub(crate) fn withhold_secrets(&self) {
+        withhold(&self.secrets);
+    }
+
     /// The file that defines a plugin: the manifest, or one that it includes.
     pub fn file_of_plugin(&self, name: &str) -> Option<&Path> {
         let path = ["plugins", name].map(str::to_owned);
@@ -267,7 +280,14 @@ impl Manifest {
         loop {
             if let Some((key_place, value_place)) = self.places.get(&path) {
                 let place = if key { key_place } else { value_place };
-                return self.sources[place.source].finding(severity, &place.span, message, remedy);
+                let source = &self.sources[place.source];
+                // Nobody knows what an unknown argument holds.
+                let hides_value = key && path.iter().any(|part| part == "arguments");
+                return if hides_value {
+                    source.finding_without_value(severity, &place.span, message, remedy)
+                } else {
+                    source.finding(severity, &place.span, message, remedy)
+                };
             }
             if path.pop().is_none() {
                 return self.sources[0].finding(severity, &(0..0), message, remedy);
@@ -344,13 +364,6 @@ impl Manifest {
         double_dollars(&mut manifest);
         toml::to_string(&manifest).expect("what came from TOML can be written as TOML")
     }
-}
-
-/// A text about a backend or key mangler with these arguments, without the secrets in them and in URLs.
-pub(crate) fn without_secrets(text: &str, arguments: &Map<String, Value>) -> String {
-    let mut secrets = Secrets::default();
-    secrets.add_table(arguments, false);
-    secrets.mask(text)
 }
 
 /// A single dollar would begin an interpolation when the text is read again.

@@ -125,6 +125,24 @@ impl Reader<'_, '_> {
         self.finding(Severity::Error, false, span, message.into(), remedy.into());
     }
 
+    /// As [`error`](Self::error), about a key whose value is not shown.
+    pub(super) fn error_without_value(
+        &mut self,
+        span: Range<usize>,
+        message: String,
+        remedy: String,
+    ) {
+        let error = self
+            .source
+            .finding_without_value(Severity::Error, &span, message, remedy);
+        self.findings.push(Finding {
+            source: self.index,
+            absence: false,
+            error,
+            span,
+        });
+    }
+
     pub(super) fn missing(
         &mut self,
         span: Range<usize>,

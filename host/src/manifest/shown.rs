@@ -9,9 +9,22 @@ use super::model::{
     InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError, ProxyConfig,
     RegionConfig,
 };
-use super::redact::{names_a_secret, without_user_information};
+use crate::secrets::{Secrets, names_a_secret, names_a_user, value_without_credentials};
 
 impl RegionConfig {
+    /// Adds the secrets in its arguments, and in those of its proxies and key manglers.
+    pub(super) fn tell_secrets(&self, secrets: &mut Secrets) {
+        secrets.add_table(&self.arguments, false);
+        for proxy in &self.proxies {
+            secrets.add_table(&proxy.arguments, false);
+        }
+        if let KeyManglers::Named(manglers) = &self.key_mangler {
+            for mangler in manglers {
+                secrets.add_value(&mangler.arguments, false);
+            }
+        }
+    }
+
     /// The region as the manifest could write it, with all defaults; secrets are `***`.
     pub(super) fn masked_value(&self) -> Value {
         let timeout = |limit: Option<Duration>| limit.map_or("never".into(), display);
@@ -149,8 +162,13 @@ fn masked_json(masked: &Masked, value: &Value, path: &mut Vec<String>) -> Value 
             }
             Value::Array(shown)
         }
-        _ if path.iter().any(|key| names_a_secret(key)) => "***".into(),
-        Value::String(text) => without_user_information(masked.get(path).unwrap_or(text)).into(),
+        _ if path
+            .iter()
+            .any(|key| names_a_secret(key) || names_a_user(key)) =>
+        {
+            "***".into()
+        }
+        Value::String(text) => value_without_credentials(masked.get(path).unwrap_or(text)).into(),
         plain => plain.clone(),
     }
 }
@@ -196,7 +214,7 @@ impl fmt::Debug for WithoutText<'_> {
             Value::Object(table) => f
                 .debug_map()
                 .entries(table.iter().map(|(key, value)| {
-                    let secret = names_a_secret(key);
+                    let secret = names_a_secret(key) || names_a_user(key);
                     (
                         key,
                         if secret {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::error::{Excerpt, ManifestError, Severity};
-use super::redact::secret_bytes;
+use crate::secrets::secret_bytes;
 
 /// The longest excerpt in characters; longer lines are cut around the caret.
 const EXCERPT: usize = 120;
@@ -64,6 +64,30 @@ impl Source {
         message: String,
         remedy: String,
     ) -> ManifestError {
+        let excerpt = self.excerpt(span, false);
+        self.found(severity, span, message, remedy, excerpt)
+    }
+
+    /// The same of a key whose value is not shown.
+    pub(super) fn finding_without_value(
+        &self,
+        severity: Severity,
+        span: &Range<usize>,
+        message: String,
+        remedy: String,
+    ) -> ManifestError {
+        let excerpt = self.excerpt(span, true);
+        self.found(severity, span, message, remedy, excerpt)
+    }
+
+    fn found(
+        &self,
+        severity: Severity,
+        span: &Range<usize>,
+        message: String,
+        remedy: String,
+        excerpt: Excerpt,
+    ) -> ManifestError {
         let (line, column) = self.position(span.start);
         ManifestError {
             severity,
@@ -72,12 +96,12 @@ impl Source {
             column,
             message,
             remedy,
-            excerpt: Some(self.excerpt(span)),
+            excerpt: Some(excerpt),
         }
     }
 
-    /// The first line of the span with the span's part marked.
-    fn excerpt(&self, span: &Range<usize>) -> Excerpt {
+    /// The first line of the span with the span's part marked, perhaps without what follows an `=` after it.
+    fn excerpt(&self, span: &Range<usize>, hides_value: bool) -> Excerpt {
         let from = self.boundary(span.start);
         let start = self.text[..from].rfind('\n').map_or(0, |at| at + 1);
         let end = self.text[from..]
@@ -85,12 +109,20 @@ impl Source {
             .map_or(self.text.len(), |length| from + length);
         let line = self.text[start..end].trim_end_matches('\r');
         let secret = self.secret.get_or_init(|| secret_bytes(&self.text));
+        // A place may be between the two characters of a line's end.
+        let line_end = from.max(start + line.len());
+        let key_end = self.boundary(span.end).clamp(from, line_end);
+        let equals = self.text[key_end..line_end].find('=');
+        let hidden = equals
+            .filter(|_| hides_value)
+            .map(|at| key_end + at + 1 - start);
         let shown: Vec<char> = line
             .char_indices()
             .map(|(at, c)| match c {
                 _ if secret[start + at] => '*',
+                c if hidden.is_some_and(|from| at >= from) && !"\"' \t[]{}".contains(c) => '*',
                 '\t' => '\t',
-                c if c.is_control() => '\u{fffd}',
+                c if c.is_control() || is_invisible(c) => '\u{fffd}',
                 c => c,
             })
             .collect();
@@ -108,6 +140,12 @@ impl Source {
     fn boundary(&self, offset: usize) -> usize {
         self.text.floor_char_boundary(offset)
     }
+}
+
+/// What looks like nothing, or like a blank: a key with it is another one. What joins letters and pictures is none.
+pub(super) fn is_invisible(c: char) -> bool {
+    (c.is_whitespace() && !c.is_ascii())
+        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn window(shown: &[char], column: usize, length: usize) -> Excerpt {

@@ -13,6 +13,18 @@ pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
         .map(|(_, word)| word)
 }
 
+/// What tells a word from one that looks the same: the first letter of it that is none of English. Continues a sentence,
+/// or is empty.
+pub(super) fn other_letter(found: &str) -> String {
+    let other = found.chars().find(|c| c.is_alphabetic() && !c.is_ascii());
+    other.map_or_else(String::new, |c| {
+        format!(
+            " Its `{c}` is U+{:04X}, whatever it looks like",
+            u32::from(c)
+        )
+    })
+}
+
 /// `"a"`, `"b"` or `"c"`.
 pub(super) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();

@@ -1,21 +1,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::advice::advice;
 use super::error::Severity;
 use super::read::Finding;
 use super::source::Source;
-
-const RULES: &str = "TOML wants `key = value` on a line of its own, [table] headers, and strings in \
-                     quotes; see https://toml.io";
-
-/// How the parser begins about a value that is none.
-const VALUES: [&str; 5] = [
-    "invalid float",
-    "invalid integer",
-    "invalid boolean",
-    "invalid date",
-    "unexpected leading zero",
-];
 
 /// How many syntax errors of one file are told: with so many it is no manifest.
 const MOST: usize = 50;
@@ -113,40 +102,13 @@ fn explain(source: &Source, span: &Range<usize>, message: &str) -> (String, Stri
         .trim()
         .is_empty();
     let quotes = message.starts_with("string values must be quoted");
-    let remedy = match message {
-        _ if cut_short => "the file ends here: complete it, or wait until it is saved whole",
-        _ if quotes => "put the value in quotes, as in \"5m\"",
-        _ if message.starts_with("missing comma") => {
-            "put a comma between the elements, or close with ] what was opened before"
-        }
-        _ if message.starts_with("missing key for inline") => {
-            "write { key = value, … }, or close with } what was opened before"
-        }
-        _ if message.starts_with("unclosed") => "close it",
-        _ if message.contains("escaped") => {
-            "write \\\\ for a backslash, or put the text in single quotes: '…'"
-        }
-        _ if message.contains("unquoted key") => {
-            "put a key with other characters in quotes: \"…\" = value"
-        }
-        _ if message.starts_with("invalid") && message.contains("string") => {
-            "close the string with the quote that opened it, on the same line"
-        }
-        _ if VALUES.iter().any(|start| message.starts_with(start)) => {
-            "put text in quotes; without them only numbers, dates, true and false can stand here"
-        }
-        _ if message.starts_with("cannot extend") => {
-            "a key has either a value or a table, not both"
-        }
-        _ if message.starts_with("cannot recurse") => "nest the values less deeply",
-        _ => RULES,
-    };
+    let remedy = advice(text, span, message);
     let message = if quotes || cut_short {
         message.split(", expected").next().unwrap_or(message)
     } else {
         message
     };
-    (format!("not valid TOML: {message}"), remedy.into())
+    (format!("not valid TOML: {message}"), remedy)
 }
 
 /// The line around an offset, and where it begins.

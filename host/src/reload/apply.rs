@@ -81,6 +81,7 @@ fn prepare<'e>(
     current: &Snapshot,
     is_reload: bool,
 ) -> Result<Prepared<'e>, ManifestErrors> {
+    manifest.withhold_secrets();
     let mut errors = Vec::new();
     let plugins = load(engine, manifest, current, &mut errors);
     // Without its plugin a region's error would be a consequence, not a cause.

@@ -16,10 +16,10 @@ use crate::own_process::is_outer;
 
 /// Keeps `LEVEL target field=value …` of each record.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<String>>>);
 
 impl Kept {
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -67,7 +67,7 @@ impl Subscriber for Host {
 }
 
 /// Makes a host's subscriber that keeps records up to `most`.
-fn keep(most: Level) -> Kept {
+pub(crate) fn keep(most: Level) -> Kept {
     let kept = Kept::default();
     let host = Host {
         kept: kept.clone(),
@@ -77,7 +77,7 @@ fn keep(most: Level) -> Kept {
     kept
 }
 
-fn assert_has(records: &[String], parts: &[&str]) {
+pub(crate) fn assert_has(records: &[String], parts: &[&str]) {
     let found = records
         .iter()
         .any(|record| parts.iter().all(|part| record.contains(part)));

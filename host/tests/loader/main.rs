@@ -8,4 +8,5 @@ mod loading;
 mod logging;
 mod opening;
 mod own_process;
+mod talking;
 mod trust;

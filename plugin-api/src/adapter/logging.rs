@@ -1,4 +1,8 @@
-//! Leads a plugin's logs and panics to the host: each `.so` has a `tracing` dispatcher and a panic hook of its own.
+//! Leads a plugin's logs and panics to the host: each `.so` has a `tracing` dispatcher, a logger of the crate `log` and a
+//! panic hook of its own.
+//!
+//! A record comes with its level, target, message and fields. The spans that it is in are not told: they would have to
+//! be those of the host's subscriber.
 
 use std::fmt::{self, Write as _};
 use std::panic;
@@ -25,6 +29,10 @@ pub(super) fn lead_to(host: &RawHost) {
     })
     .is_ok()
     {
+        // Once in an image, which is never unloaded. A plugin that has set one of its own keeps it.
+        if log::set_logger(Box::leak(Box::new(LogToHost(host)))).is_ok() {
+            log::set_max_level(log::LevelFilter::Trace);
+        }
         panic::set_hook(Box::new(move |panic| {
             (host.functions.log)(
                 1,
@@ -76,6 +84,39 @@ impl Subscriber for ToHost {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// What the libraries in a plugin say by the crate `log`.
+struct LogToHost(RawHost);
+
+impl log::Log for LogToHost {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        (self.0.functions.log_enabled)(log_number(metadata.level()), self.0.plugin)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let message = record.args().to_string();
+            (self.0.functions.log)(
+                log_number(record.level()),
+                self.0.plugin,
+                record.target().into(),
+                message.as_str().into(),
+            );
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn log_number(level: log::Level) -> u8 {
+    match level {
+        log::Level::Error => 1,
+        log::Level::Warn => 2,
+        log::Level::Info => 3,
+        log::Level::Debug => 4,
+        log::Level::Trace => 5,
+    }
 }
 
 fn number(level: Level) -> u8 {

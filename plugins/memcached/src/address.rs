@@ -98,6 +98,11 @@ impl TryFrom<Written> for Address {
                 (server, Some(weight))
             }
         };
+        if text.contains('@') {
+            return Err(String::from(
+                "a server's place names nobody who logs in: that is `username` and `password`",
+            ));
+        }
         let (place, within) = parse(&text)?;
         if beside.is_some() && within.is_some() {
             return Err(format!(

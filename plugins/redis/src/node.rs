@@ -48,6 +48,11 @@ impl TryFrom<Written> for Node {
             Written::Text(text) => parse(&text)?,
             Written::Pair(host, port) | Written::Table(Table { host, port }) => Self { host, port },
         };
+        if node.host.contains('@') {
+            return Err(String::from(
+                "a place names nobody who logs in: that is `username` and `password`",
+            ));
+        }
         if node.host.is_empty() || node.port == Some(0) {
             return Err(String::from(
                 "a place has a host, and a port from 1 to 65535",

@@ -9,7 +9,7 @@ const ROOT: &str = "host/src/";
 /// From below to above. Modules of one row do not know each other. A module that is not listed may
 /// be used by all, and counts as part of each module that uses it.
 const ORDER: &[&[&str]] = &[
-    &["key_generator", "serializer"],
+    &["key_generator", "secrets", "serializer"],
     &["loader", "manifest", "slot"],
     &["registry"],
     &["records"],
