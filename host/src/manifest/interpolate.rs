@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::include::read_text;
-use crate::secrets::{MASK, Secrets, readable, value_without_credentials};
+use crate::secrets::{MASK, Secrets, names_a_secret, readable, value_without_credentials};
 use crate::trust::Trust;
 
 /// Reads the environment: a value, nothing, or why it cannot be used.
@@ -70,7 +70,8 @@ impl<'e> Interpolator<'e> {
 
     pub(super) fn expand(&mut self, text: &str) -> Expansion {
         let expansion = self.replace(text);
-        self.secrets.add(&expansion.value, &expansion.masked);
+        self.secrets
+            .add_variable(&expansion.value, &expansion.masked);
         let shown = value_without_credentials(&expansion.value);
         self.secrets.add(&expansion.value, &shown);
         expansion
@@ -95,7 +96,11 @@ impl<'e> Interpolator<'e> {
                 let inner = &inner[..length];
                 match self.resolve_expression(inner) {
                     Ok(value) => {
-                        self.secrets.add(&value, MASK);
+                        if inner.starts_with("file:") || names_a_secret(inner) {
+                            self.secrets.add(&value, MASK);
+                        } else {
+                            self.secrets.add_variable(&value, MASK);
+                        }
                         expansion.interpolated(&value, inner);
                     }
                     Err((message, remedy)) => expansion.problem(dollar..at, message, remedy),

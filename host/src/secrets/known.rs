@@ -9,7 +9,7 @@ use super::source::{credentials_of, value_without_credentials, without_credentia
 /// What is shorter would be found in every other word, in characters: it is masked in quotes only.
 const SHORTEST_WORD: usize = 4;
 
-/// The same of who logs in: `default` and `cache` are words.
+/// The same of who logs in, and of variables: `default`, `cache` and 6379 are words.
 const SHORTEST_USER: usize = 8;
 
 /// Values with what may be shown instead: what an interpolation gave, values of keys that name a secret or who logs in,
@@ -29,6 +29,11 @@ impl Secrets {
     /// Whatever is made of `value` shows `shown` instead.
     pub(crate) fn add(&mut self, value: &str, shown: &str) {
         self.add_from(SHORTEST_WORD, value, shown);
+    }
+
+    /// As [`add`](Self::add), for what a variable gave whose name says of no secret.
+    pub(crate) fn add_variable(&mut self, value: &str, shown: &str) {
+        self.add_from(SHORTEST_USER, value, shown);
     }
 
     fn add_from(&mut self, shortest: usize, value: &str, shown: &str) {
