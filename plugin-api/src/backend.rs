@@ -109,10 +109,10 @@ pub trait Backend: Send + Sync + Sized + 'static {
     }
 
     /// The creation mutex of `key`, which other processes respect too. `None`: the lock within the process is all
-    /// there is. Default: none.
-    fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
+    /// there is. It need not look at the storage. Default: none.
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
         let _ = key;
-        None
+        Ok(None)
     }
 
     /// Stores `value`, which was created under `lease`, unless that was lost, or the key was deleted since it was taken, by

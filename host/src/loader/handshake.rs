@@ -2,14 +2,14 @@
 
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::{
-    AbiInstability, AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
+    AbiInstability, AbiInstabilityError, AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
 };
 use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
 use dogpile_plugin_api::Plugin;
 use dogpile_plugin_api::abi::{PluginHeader, PluginTableRef};
 
 use super::elf::Checked;
-use super::header::{PLAIN, own_api_version};
+use super::header::{PLAIN, remedy};
 use super::host_functions::{host_functions, system_clock};
 use super::library::Mapped;
 use super::{Fault, LoadErrorKind};
@@ -23,7 +23,7 @@ pub(super) fn plugin(mapped: &Mapped, checked: &Checked) -> Result<Plugin, Fault
         Fault::new(
             LoadErrorKind::Layout,
             format!("its tables differ from this host's: {difference}"),
-            format!("build it with dogpile-plugin-api {}", own_api_version()),
+            remedy(&checked.header.api_version),
         )
     })?;
     // SAFETY: epoch and layout were found to be ours. That its functions keep to their contract is what plugin-api,
@@ -80,23 +80,54 @@ fn header(mapped: &Mapped, checked: &Checked) -> Result<&'static PluginHeader, F
     Ok(unsafe { &*mapped.header })
 }
 
-/// Whether tables of either layout can be used as the other. The check of `abi_stable` is one-way, and remembers what
-/// it compared in its globals: each run gets its own.
+/// Whether tables of either layout can be used as the other, by whoever knows fewer or more of their functions.
+///
+/// The check of `abi_stable` is one-way: it takes a table that has more than is expected, and refuses one that has less.
+/// But tables go both ways, and whoever calls one asks for each function that not all have. So both ways are checked, and
+/// that a table ends early is no error in either. Each check gets globals of its own, which remember what was compared.
 fn compatible(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
-    for (interface, implementation) in [(ours, theirs), (theirs, ours)] {
-        check_layout_compatibility_with_globals(interface, implementation, &CheckingGlobals::new())
-            .map_err(|errors| in_one_line(&errors))?;
+    // The second is told as the first: what is expected is ours.
+    let there = check_layout_compatibility_with_globals(ours, theirs, &CheckingGlobals::new());
+    let back = check_layout_compatibility_with_globals(theirs, ours, &CheckingGlobals::new());
+    let first = |errors: AbiInstabilityErrors| {
+        let mut errors = errors.errors.into_iter();
+        errors.find_map(|error| in_one_line(&error))
+    };
+    match there.err().and_then(first) {
+        Some(difference) => Err(difference),
+        None => match back.err().and_then(first) {
+            Some(difference) => Err(format!("seen from the plugin, {difference}")),
+            None => Ok(()),
+        },
     }
-    Ok(())
 }
 
-/// The first type that differs, where it is and in what. The errors' own text fills pages.
-fn in_one_line(errors: &AbiInstabilityErrors) -> String {
-    let Some(first) = errors.errors.iter().find(|error| !error.errs.is_empty()) else {
-        return "in their layout".to_owned();
+/// What of an error keeps the tables apart, if anything does.
+fn differences(error: &AbiInstabilityError) -> Vec<&AbiInstability> {
+    let is_table = match error.stack_trace.last().map(|step| &step.expected) {
+        Some(TLFieldOrFunction::Field(field)) => field.layout().is_prefix_kind(),
+        _ => false,
     };
+    let ends_early = |error: &AbiInstability| match error {
+        AbiInstability::FieldCountMismatch(count) => is_table && count.found < count.expected,
+        _ => false,
+    };
+    let is_shorter = error.errs.iter().any(ends_early);
+    let is_size = |error: &AbiInstability| matches!(error, AbiInstability::Size(_));
+    let errors = error.errs.iter();
+    errors
+        .filter(|error| !is_shorter || !(ends_early(error) || is_size(error)))
+        .collect()
+}
+
+/// The type that differs, where it is and in what; `None` if that does not matter. The error's own text fills pages.
+fn in_one_line(error: &AbiInstabilityError) -> Option<String> {
+    let differences = differences(error);
+    if differences.is_empty() {
+        return None;
+    }
     let mut place = Vec::new();
-    for step in &first.stack_trace {
+    for step in &error.stack_trace {
         match &step.expected {
             // The one field of a pointer to a table.
             TLFieldOrFunction::Field(field) if field.name() == "0" => {}
@@ -104,13 +135,13 @@ fn in_one_line(errors: &AbiInstabilityErrors) -> String {
             TLFieldOrFunction::Function(function) => place.push(format!("{}()", function.name)),
         }
     }
-    if let Some(step) = first.stack_trace.last()
+    if let Some(step) = error.stack_trace.last()
         && let TLFieldOrFunction::Field(field) = &step.expected
     {
         place.push(format!("`{}`", field.layout().name()));
     }
-    let differences: Vec<_> = first.errs.iter().take(3).map(difference).collect();
-    format!("{}: {}", place.join(" "), differences.join(", "))
+    let differences: Vec<_> = differences.into_iter().take(3).map(difference).collect();
+    Some(format!("{}: {}", place.join(" "), differences.join(", ")))
 }
 
 fn difference(error: &AbiInstability) -> String {

@@ -8,7 +8,7 @@ use super::PluginTableRef;
 pub const MAGIC: [u8; 8] = *b"dogpile\x01";
 
 /// Counted up with every incompatible change of the boundary. While plugin-api is 0.x, equality is demanded.
-pub const ABI_EPOCH: u32 = 5;
+pub const ABI_EPOCH: u32 = 6;
 
 /// The version of `abi_stable` by whose layouts tables are compared; the only one that Cargo may choose.
 pub const ABI_STABLE_VERSION: &str = "0.11.3";
