@@ -309,10 +309,7 @@ fn a_mutex_and_its_lease_go_through() {
     assert_eq!(value.references(), 1);
     mutex.release(lease).unwrap();
     assert_eq!(
-        mutex
-            .release(Lease::new(lost.token, 0))
-            .unwrap_err()
-            .kind(),
+        mutex.release(Lease::new(lost.token, 0)).unwrap_err().kind(),
         ErrorKind::Panic
     );
 }

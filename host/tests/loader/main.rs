@@ -1,11 +1,14 @@
 //! The loader, with plugins good and bad: each is built by the tests themselves, from `tests/badplugins`.
 
+mod appended;
 mod bad_files;
 mod bad_plugins;
 mod damage;
+mod evolution;
 mod fixtures;
 mod loading;
 mod logging;
+mod newer;
 mod opening;
 mod own_process;
 mod trust;

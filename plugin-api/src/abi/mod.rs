@@ -107,11 +107,7 @@ impl RawHost {
     /// # Safety
     ///
     /// `context` is what the functions take, and stays so for the life of the process, on any thread.
-    pub const unsafe fn new(
-        plugin: &'static str,
-        context: *const (),
-        table: HostTableRef,
-    ) -> Self {
+    pub const unsafe fn new(plugin: &'static str, context: *const (), table: HostTableRef) -> Self {
         Self {
             image: crate::value::image(),
             plugin: RStr::from_str(plugin),
