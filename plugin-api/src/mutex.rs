@@ -32,7 +32,7 @@ pub trait Mutex: Send + Sync {
     fn is_locked(&self) -> Result<bool>;
 }
 
-/// The right to create, until it passes or is given up.
+/// The right to create, until it passes or is given up. Made by [`Lease::new`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, StableAbi)]
 pub struct Lease {

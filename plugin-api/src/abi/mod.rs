@@ -13,6 +13,8 @@
 
 mod header;
 mod raw;
+#[cfg(test)]
+mod snapshot;
 mod template_cache;
 
 use abi_stable::StableAbi;
