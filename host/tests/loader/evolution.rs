@@ -1,78 +1,56 @@
 //! Plugins of an earlier and of a later interface, with hosts of a later and of an earlier one; and what is not compatible.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dogpile::loader::{LoadErrorKind, Loader};
 use dogpile_plugin_api::testing::{Offered, host};
 use dogpile_plugin_api::{
-    Decision, ErrorKind, Guarded, Key, Metadata, Result, Storage, TemplatePart, TemplateRequest,
-    Value,
+    Decision, ErrorKind, Guarded, Key, Metadata, Plugin, Result, Storage, TemplatePart,
+    TemplateRequest, Value,
 };
 
 use crate::bad_files::refused;
-use crate::fixtures::{c, file, newer, newer_host, only, rust};
-use crate::newer::{own_version, version};
+use crate::fixtures::{c, file, newer, newer_host, only, released, rust, sources};
+use crate::versions::{own_version, version};
 
 fn text(got: Result<Option<Value>>) -> String {
     let value = got.unwrap().expect("it is there");
     String::from_utf8(value.as_bytes().unwrap().to_vec()).unwrap()
 }
 
-#[test]
-fn a_plugin_of_a_later_interface_works_in_this_host() {
-    let (_folder, path) = file(&newer());
-    let loaded = Loader::new().load(&path).unwrap();
-    assert_eq!(loaded.api_version, version());
-    let (plugin, host) = (loaded.plugin, host());
-    // A field more in the JSON.
+/// All that a plugin `whole` offers works in this host, whichever interface it was built with.
+fn assert_works(plugin: Plugin, package: &str, hosts: &str, error: (ErrorKind, &str)) {
+    let host = host();
     let info = plugin.describe().unwrap();
     assert_eq!(
         (&*info.package, &*info.backends[0].name),
-        ("newer", "whole")
+        (package, "whole")
     );
 
     let whole = plugin.open_backend("whole", "{}", host.raw()).unwrap();
     let name = host.key("a");
     let key = name.as_key();
-    whole
-        .set(&key, &Value::copied(&Metadata::default(), key, b"one"))
-        .unwrap();
+    let value = |bytes| Value::copied(&Metadata::default(), key, bytes);
+    whole.set(&key, &value(b"one")).unwrap();
     assert_eq!(text(whole.get(&key)), "one");
-    // A function that this host has not.
-    assert_eq!(text(whole.get(&Key::new("host", 0))), "test true None");
-    // A value with a longer header, a flag, and an error of another kind with a field more.
-    let error = whole.get(&Key::new("error", 0)).unwrap_err();
-    assert_eq!(
-        (error.kind(), error.message()),
-        (ErrorKind::Other, "of a kind that is new")
-    );
+    assert_eq!(text(whole.get(&Key::new("host", 0))), hosts);
+    let failed = whole.get(&Key::new("error", 0)).unwrap_err();
+    assert_eq!((failed.kind(), failed.message()), error);
     assert_eq!(whole.stats().unwrap().entries, Some(1));
-    // A bit more, and all others as they are.
     let properties = whole.properties();
-    assert_eq!(
-        (
-            properties.storage,
-            properties.blocking,
-            properties.exclusive,
-            properties.shared
-        ),
-        (Storage::Bytes, true, true, true)
-    );
-    // A reserved word in use.
+    assert_eq!(properties.storage, Storage::Bytes);
+    assert!(properties.blocking && properties.exclusive && properties.shared);
+
     let mutex = whole.mutex(&key).unwrap().unwrap();
     let mut lease = mutex.try_acquire(Duration::from_secs(1)).unwrap().unwrap();
     assert_eq!(lease.tag, 7);
     assert!(mutex.is_locked().unwrap() && mutex.renew(&mut lease).unwrap());
-    let two = Value::copied(&Metadata::default(), key, b"two");
-    assert_eq!(
-        whole.set_guarded(&key, &two, &lease).unwrap(),
-        Guarded::Stored
-    );
+    let store = || whole.set_guarded(&key, &value(b"two"), &lease).unwrap();
+    assert_eq!(store(), Guarded::Stored);
     mutex.release(lease).unwrap();
-    assert_eq!(
-        whole.set_guarded(&key, &two, &lease).unwrap(),
-        Guarded::LeaseLost
-    );
+    assert_eq!(store(), Guarded::LeaseLost);
 
     let mangler = plugin.open_mangler("whole", "{}", host.raw()).unwrap();
     assert_eq!(mangler.mangle("a").unwrap(), "m:a");
@@ -84,6 +62,34 @@ fn a_plugin_of_a_later_interface_works_in_this_host() {
         panic!("all is cached");
     };
     assert_eq!((&*entry.region, &*entry.key), ("pages", "key"));
+}
+
+#[test]
+fn a_plugin_of_a_later_interface_works_in_this_host() {
+    let (_folder, path) = file(&newer());
+    let loaded = Loader::new().load(&path).unwrap();
+    assert_eq!(loaded.api_version, version());
+    // A function that this host lacks, and an error of a kind that it does not know.
+    let error = (ErrorKind::Other, "of a kind that is new");
+    assert_works(loaded.plugin, "newer", "test true None", error);
+}
+
+#[test]
+fn plugins_of_all_released_interfaces_work_in_this_host() {
+    let archives = fs::read_dir(sources().join("frozen")).unwrap();
+    let archives = archives.map(|entry| entry.unwrap().path());
+    let is_crate = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "crate");
+    let archives: Vec<_> = archives.filter(is_crate).collect();
+    assert!(
+        own_version().starts_with("0.") || !archives.is_empty(),
+        "tests/badplugins/frozen has none: its README.md says how they are made"
+    );
+    for archive in archives {
+        let (_folder, path) = file(&released(&archive));
+        let plugin = Loader::new().load(&path).unwrap().plugin;
+        let error = (ErrorKind::Refused, "of a kind that all know");
+        assert_works(plugin, "frozen", "test true", error);
+    }
 }
 
 #[test]

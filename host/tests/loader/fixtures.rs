@@ -17,15 +17,32 @@ pub(crate) fn rust(name: &str) -> Vec<u8> {
     built(name, &["build", "-p", name])
 }
 
+/// As [`rust`], with a feature of it.
+pub(crate) fn rust_with(name: &str, feature: &str) -> Vec<u8> {
+    built(name, &["build", "-p", name, "--features", feature])
+}
+
 /// The bytes of the plugin `whole` that is built with a later plugin interface.
 pub(crate) fn newer() -> Vec<u8> {
-    let built = in_later(&["build", "-p", "newer"]);
+    let built = in_workspace("later", crate::versions::write, &["build", "-p", "newer"]);
     fs::read(built.join("libnewer.so")).unwrap()
+}
+
+/// The same of one that is built with the plugin interface in that archive.
+pub(crate) fn released(archive: &Path) -> Vec<u8> {
+    let name = archive.file_stem().unwrap().to_str().unwrap();
+    let write = |folder: &Path| crate::versions::write_released(folder, archive);
+    let built = in_workspace(name, write, &["build", "-p", "frozen"]);
+    fs::read(built.join("libfrozen.so")).unwrap()
 }
 
 /// What a host of a later plugin interface tells of that plugin.
 pub(crate) fn newer_host(plugin: &Path) -> String {
-    let built = in_later(&["build", "-p", "newer_host"]);
+    let built = in_workspace(
+        "later",
+        crate::versions::write,
+        &["build", "-p", "newer_host"],
+    );
     let output = Command::new(built.join("newer_host"))
         .arg(plugin)
         .output()
@@ -107,12 +124,12 @@ fn built(name: &str, arguments: &[&str]) -> Vec<u8> {
     fs::read(built.join(format!("lib{name}.so"))).unwrap()
 }
 
-/// Runs cargo where the later plugin interface is; gives the folder of what it made.
-fn in_later(arguments: &[&str]) -> PathBuf {
+/// Runs cargo in a workspace that is written before; gives the folder of what it made.
+fn in_workspace(name: &str, write: impl Fn(&Path), arguments: &[&str]) -> PathBuf {
     let (target, _lock) = target();
-    let folder = target.join("later");
+    let folder = target.join(name);
     fs::create_dir_all(&folder).unwrap();
-    crate::newer::write(&folder);
+    write(&folder);
     cargo(&folder, &target, arguments)
 }
 

@@ -8,7 +8,7 @@ mod evolution;
 mod fixtures;
 mod loading;
 mod logging;
-mod newer;
 mod opening;
 mod own_process;
 mod trust;
+mod versions;

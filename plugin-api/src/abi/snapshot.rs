@@ -9,10 +9,11 @@ use std::mem::{offset_of, size_of};
 use std::{env, fs};
 
 use abi_stable::StableAbi;
-use abi_stable::type_layout::{TLData, TLField, TypeLayout};
+use abi_stable::std_types::UTypeId;
+use abi_stable::type_layout::{TLData, TLField, TLFunction, TLPrimitive, TypeLayout};
 
 use super::{ABI_EPOCH, ABI_STABLE_VERSION, PluginHeader, PluginTableRef, property};
-use crate::value::kind;
+use crate::value::{External, kind};
 use crate::{ErrorKind, Guarded, TemplateOutcome, TemplatePart};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/abi/layout.txt");
@@ -83,6 +84,7 @@ fn snapshot() -> String {
     header(&mut text);
     let mut seen = BTreeSet::new();
     of_type(<PluginTableRef as StableAbi>::LAYOUT, &mut seen, &mut text);
+    external(&mut text);
     numbers(&mut text);
     text
 }
@@ -104,16 +106,28 @@ fn header(text: &mut String) {
         ("rustc", offset_of!(PluginHeader, rustc)),
         ("layout", offset_of!(PluginHeader, layout)),
         ("table", offset_of!(PluginHeader, table)),
-        ("its end", size_of::<PluginHeader>()),
     ];
     for (name, offset) in fields {
         writeln!(text, "  {offset:3} {name}").unwrap();
     }
 }
 
+/// What a value of kind `EXTERNAL` has behind its key, which no type leads to.
+fn external(text: &mut String) {
+    let size = size_of::<External>();
+    writeln!(text, "\nstruct External, {size} bytes").unwrap();
+    for (name, offset) in [
+        ("bytes", offset_of!(External, bytes)),
+        ("length", offset_of!(External, length)),
+        ("capacity", offset_of!(External, capacity)),
+    ] {
+        writeln!(text, "  {offset:3} {name}").unwrap();
+    }
+}
+
 /// A type, if it is one of ours that was not seen yet, and all that it leads to.
-fn of_type(layout: &'static TypeLayout, seen: &mut BTreeSet<String>, text: &mut String) {
-    if !seen.insert(format!("{} {}", layout.package(), layout.full_type())) {
+fn of_type(layout: &'static TypeLayout, seen: &mut BTreeSet<UTypeId>, text: &mut String) {
+    if !seen.insert(layout.get_utypeid()) {
         return;
     }
     let (heading, fields): (String, Vec<TLField>) = match layout.data() {
@@ -160,15 +174,70 @@ fn of_type(layout: &'static TypeLayout, seen: &mut BTreeSet<String>, text: &mut 
 }
 
 fn of_field(field: &TLField) -> String {
-    let functions = field.function_range().iter();
-    let signatures: Vec<_> = functions.map(|function| function.to_string()).collect();
-    let text = if signatures.is_empty() {
+    let functions: Vec<_> = field
+        .function_range()
+        .iter()
+        .map(|own| signature(&own))
+        .collect();
+    if functions.is_empty() {
         let size = field.layout().size();
-        format!("{}, {size} bytes", field.layout().full_type())
+        format!("{}, {size} bytes", name_of(field.layout()))
     } else {
-        signatures.join(" ")
+        functions.join(" ")
+    }
+}
+
+fn signature(function: &TLFunction) -> String {
+    let names = function.param_names.as_str().split([',', ';']);
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    let types = function.param_type_layouts.iter();
+    let types: Vec<_> = types.map(|of_type| name_of(of_type())).collect();
+    let names: Vec<_> = names
+        .chain(std::iter::repeat("_"))
+        .take(types.len())
+        .collect();
+    let parameters = names
+        .iter()
+        .zip(types)
+        .map(|(name, of_type)| format!("{name}: {of_type}"));
+    let parameters: Vec<_> = parameters.collect();
+    let is_unsafe = function.to_string().starts_with("unsafe");
+    let lifetimes = function.bound_lifetimes.as_str();
+    let lifetimes = if lifetimes.is_empty() {
+        String::new()
+    } else {
+        format!("for<'{}> ", lifetimes.trim_end_matches(','))
     };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let answer = function.return_type_layout();
+    format!(
+        "{lifetimes}{}fn({}) -> {}",
+        if is_unsafe { "unsafe " } else { "" },
+        parameters.join(", "),
+        answer.map_or_else(|| "()".to_owned(), |answer| name_of(answer())),
+    )
+}
+
+/// A type's name with what is in it, which `abi_stable` does not always tell.
+fn name_of(layout: &'static TypeLayout) -> String {
+    let pointed = || {
+        let to = layout.phantom_fields().iter().next();
+        to.map_or_else(String::new, |to| name_of(to.layout()))
+    };
+    let first = layout.get_fields().and_then(|fields| fields.iter().next());
+    match (layout.data(), first) {
+        (TLData::Primitive(TLPrimitive::SharedRef), _) => format!("&{}", pointed()),
+        (TLData::Primitive(TLPrimitive::MutRef), _) => format!("&mut {}", pointed()),
+        (TLData::Primitive(TLPrimitive::ConstPtr), _) => format!("*const {}", pointed()),
+        (TLData::Primitive(TLPrimitive::MutPtr), _) => format!("*mut {}", pointed()),
+        (_, Some(first)) if ["ROption", "RSlice", "RVec"].contains(&layout.name()) => {
+            let inner = name_of(first.layout());
+            let inner = inner
+                .trim_start_matches("*const ")
+                .trim_start_matches("*mut ");
+            format!("{}<{inner}>", layout.name())
+        }
+        _ => layout.full_type().to_string(),
+    }
 }
 
 fn numbers(text: &mut String) {

@@ -21,8 +21,8 @@ use abi_stable::StableAbi;
 pub use self::object::Object;
 pub use self::unreferenced::{Unreferenced, keep_unreferenced};
 
-pub(crate) use self::header::kind;
-use self::header::{External, IMAGE};
+use self::header::IMAGE;
+pub(crate) use self::header::{External, kind};
 pub use self::header::{Header, ValueVtable};
 
 /// What the host knows of a value beside its payload. Times are nanoseconds since 1970. It has no fields but these: what
