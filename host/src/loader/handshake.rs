@@ -5,7 +5,7 @@ use abi_stable::abi_stability::abi_checking::{
     AbiInstability, AbiInstabilityError, AbiInstabilityErrors, CheckingGlobals,
     check_layout_compatibility_with_globals,
 };
-use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
+use abi_stable::type_layout::{TLFieldOrFunction, TLFunction, TypeLayout};
 use dogpile_plugin_api::Plugin;
 use dogpile_plugin_api::abi::{PluginHeader, PluginTableRef};
 
@@ -87,20 +87,32 @@ fn header(mapped: &Mapped, checked: &Checked) -> Result<&'static PluginHeader, F
 /// But tables go both ways, and whoever calls one asks for each function that not all have. So both ways are checked, and
 /// that a table ends early is no error in either. Each check gets globals of its own, which remember what was compared.
 fn compatible(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
-    // The second is told as the first: what is expected is ours.
     let there = check_layout_compatibility_with_globals(ours, theirs, &CheckingGlobals::new());
     let back = check_layout_compatibility_with_globals(theirs, ours, &CheckingGlobals::new());
-    let first = |errors: AbiInstabilityErrors| {
-        let mut errors = errors.errors.into_iter();
-        errors.find_map(|error| in_one_line(&error))
-    };
-    match there.err().and_then(first) {
-        Some(difference) => Err(difference),
-        None => match back.err().and_then(first) {
-            Some(difference) => Err(format!("seen from the plugin, {difference}")),
-            None => Ok(()),
-        },
+    if let Some(difference) = there.err().and_then(|errors| first(&errors)) {
+        return Err(difference);
     }
+    match back.err().and_then(|errors| first(&errors)) {
+        Some(difference) => Err(format!("seen from the plugin, {difference}")),
+        None => Ok(()),
+    }
+}
+
+/// The first difference that matters. A size alone is told only if there is nothing else: it comes from what is inside.
+fn first(errors: &AbiInstabilityErrors) -> Option<String> {
+    let errors = || {
+        errors
+            .errors
+            .iter()
+            .filter(|error| !differences(error).is_empty())
+    };
+    let has_more = |error: &&AbiInstabilityError| !differences(error).into_iter().all(is_size);
+    let first = errors().find(has_more).or_else(|| errors().next())?;
+    Some(in_one_line(first))
+}
+
+fn is_size(error: &AbiInstability) -> bool {
+    matches!(error, AbiInstability::Size(_))
 }
 
 /// What of an error keeps the tables apart, if anything does.
@@ -114,36 +126,64 @@ fn differences(error: &AbiInstabilityError) -> Vec<&AbiInstability> {
         _ => false,
     };
     let is_shorter = error.errs.iter().any(ends_early);
-    let is_size = |error: &AbiInstability| matches!(error, AbiInstability::Size(_));
     let errors = error.errs.iter();
     errors
         .filter(|error| !is_shorter || !(ends_early(error) || is_size(error)))
         .collect()
 }
 
-/// The type that differs, where it is and in what; `None` if that does not matter. The error's own text fills pages.
-fn in_one_line(error: &AbiInstabilityError) -> Option<String> {
-    let differences = differences(error);
-    if differences.is_empty() {
-        return None;
-    }
-    let mut place = Vec::new();
+/// The type that differs, where it is and in what. The error's own text fills pages.
+fn in_one_line(error: &AbiInstabilityError) -> String {
+    let differences = differences(error).into_iter().take(3).map(difference);
+    let differences: Vec<_> = differences.collect();
+    format!("{}: {}", place(error), differences.join(", "))
+}
+
+/// Such as ``open_mangler(mangler_given).table `ManglerTable` ``.
+fn place(error: &AbiInstabilityError) -> String {
+    let mut place: Vec<String> = Vec::new();
+    let mut called: Option<&TLFunction> = None;
     for step in &error.stack_trace {
-        match &step.expected {
-            // The one field of a pointer to a table.
-            TLFieldOrFunction::Field(field) if field.name() == "0" => {}
-            TLFieldOrFunction::Field(field) => place.push(field.name().to_owned()),
-            TLFieldOrFunction::Function(function) => place.push(format!("{}()", function.name)),
+        match (&step.expected, called.take()) {
+            (TLFieldOrFunction::Function(function), _) => {
+                // Behind the field that it is in, which has the same name.
+                place.pop();
+                place.push(format!("{}()", function.name));
+                called = Some(function);
+            }
+            (TLFieldOrFunction::Field(field), Some(function)) => {
+                place.pop();
+                place.push(parameter(function, field.name()));
+            }
+            // The one field of a pointer to a table, or of what has no names.
+            (TLFieldOrFunction::Field(field), None) if ["0", "field_0"].contains(&field.name()) => {
+            }
+            (TLFieldOrFunction::Field(field), None) => place.push(field.name().to_owned()),
         }
     }
+    let mut place = place.join(".");
     if let Some(step) = error.stack_trace.last()
         && let TLFieldOrFunction::Field(field) = &step.expected
     {
-        place.push(format!("`{}`", field.layout().name()));
+        place = format!("{place} `{}`", field.layout().name());
     }
-    let differences: Vec<_> = differences.into_iter().take(3).map(difference).collect();
-    Some(format!("{}: {}", place.join(" "), differences.join(", ")))
+    place
 }
+
+/// A function's parameter, or what it answers, by the name that `abi_stable` has for it: `param_` and its number, but of the
+/// first all names.
+fn parameter(function: &TLFunction, name: &str) -> String {
+    if name == ANSWER {
+        return format!("{}() ->", function.name);
+    }
+    let number = name.strip_prefix(PARAMETER).map(str::parse);
+    let number = number.and_then(Result::ok).unwrap_or(0);
+    let name = function.param_names.as_str().split([',', ';']).nth(number);
+    format!("{}({})", function.name, name.unwrap_or_default())
+}
+
+const ANSWER: &str = "__returns";
+const PARAMETER: &str = "param_";
 
 fn difference(error: &AbiInstability) -> String {
     match error {
@@ -160,11 +200,9 @@ fn difference(error: &AbiInstability) -> String {
         AbiInstability::MismatchedPrefixSize(size) => {
             format!("{} guaranteed fields against {}", size.found, size.expected)
         }
-        AbiInstability::UnexpectedField(field) => format!(
-            "the field `{}` where `{}` should be",
-            field.found.name(),
-            field.expected.name()
-        ),
+        AbiInstability::UnexpectedField(field) => {
+            unexpected(field.found.name(), field.expected.name())
+        }
         AbiInstability::Name(name) => format!("the type {} against {}", name.found, name.expected),
         AbiInstability::Package(package) => {
             format!(
@@ -181,6 +219,20 @@ fn difference(error: &AbiInstability) -> String {
             let end = text.find(|c: char| !c.is_alphanumeric());
             text[..end.unwrap_or(text.len())].to_owned()
         }
+    }
+}
+
+/// A field, or a parameter, in the place of another.
+fn unexpected(found: &str, expected: &str) -> String {
+    if [found, expected].iter().any(|name| *name == ANSWER) {
+        return "another number of parameters".to_owned();
+    }
+    match (
+        found.strip_suffix([',', ';']),
+        expected.strip_suffix([',', ';']),
+    ) {
+        (Some(found), Some(expected)) => format!("the parameters ({found}) against ({expected})"),
+        _ => format!("the field `{found}` where `{expected}` should be"),
     }
 }
 
@@ -217,18 +269,54 @@ mod tests {
         }
     }
 
+    /// Longer, but not by what is behind the mark.
+    mod marked {
+        use abi_stable::StableAbi;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+        pub(super) struct Table {
+            get: extern "C" fn() -> u64,
+            #[sabi(last_prefix_field)]
+            set: extern "C" fn(u64),
+        }
+    }
+
+    /// As long as the other longer one.
+    mod other {
+        use abi_stable::StableAbi;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+        pub(super) struct Table {
+            #[sabi(last_prefix_field)]
+            get: extern "C" fn() -> u64,
+            add: extern "C" fn(u64),
+        }
+    }
+
     #[test]
-    fn a_table_with_a_method_more_is_refused_in_both_roles() {
+    fn tables_that_end_early_fit_in_both_roles_and_no_others() {
         let short = <TableRef as StableAbi>::LAYOUT;
         let long = <longer::TableRef as StableAbi>::LAYOUT;
-        // The one way in which nothing is found.
+        // The one way in which `abi_stable` itself finds something.
         let globals = CheckingGlobals::new();
-        check_layout_compatibility_with_globals(short, long, &globals).unwrap();
-        for (ours, theirs) in [(short, long), (long, short)] {
-            let error = compatible(ours, theirs).unwrap_err();
-            assert!(error.contains("fields against"), "{error}");
+        assert!(check_layout_compatibility_with_globals(long, short, &globals).is_err());
+        for (ours, theirs) in [(short, long), (long, short), (short, short), (long, long)] {
+            compatible(ours, theirs).unwrap();
         }
-        compatible(short, short).unwrap();
-        compatible(long, long).unwrap();
+        let marked = <marked::TableRef as StableAbi>::LAYOUT;
+        let other = <other::TableRef as StableAbi>::LAYOUT;
+        for (ours, theirs, wanted) in [
+            (short, marked, "2 guaranteed fields against 1"),
+            (marked, short, "1 guaranteed fields against 2"),
+            (long, marked, "2 guaranteed fields against 1"),
+            (long, other, "the field `add` where `set` should be"),
+        ] {
+            let error = compatible(ours, theirs).unwrap_err();
+            assert!(error.contains(wanted), "{error}");
+        }
     }
 }

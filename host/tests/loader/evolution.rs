@@ -157,22 +157,56 @@ fn changed(library: &[u8], change: &str) -> String {
 #[test]
 fn a_change_that_is_not_compatible_is_told_in_one_line() {
     let library = rust("changed_layout");
-    let place = "open_mangler() mangler_given";
-    let told: Vec<String> = [
-        "removed",
-        "reordered",
-        "parameter",
-        "renamed",
-        "answer",
-        "guaranteed",
-        "retyped",
-        "larger",
-    ]
-    .iter()
-    .map(|change| changed(&library, change))
-    .collect();
-    let _ = place;
-    panic!("{told:#?}");
+    let own = own_version();
+    for (change, place, difference) in [
+        (
+            "removed",
+            ".table `ManglerTable`",
+            "1 guaranteed fields against 2, the field `destroy` where `mangle` should be",
+        ),
+        (
+            "reordered",
+            ".table `ManglerTable`",
+            "the field `destroy` where `mangle` should be, the field `mangle` where `destroy` should be",
+        ),
+        (
+            "parameter",
+            ".table.mangle()",
+            "the parameters (state,key,seed) against (state,key), another number of parameters",
+        ),
+        (
+            "renamed",
+            ".table.mangle()",
+            "the parameters (state,text) against (state,key)",
+        ),
+        (
+            "answer",
+            ".table.mangle() -> `RawValue`",
+            "the type u64 against RawValue",
+        ),
+        (
+            "guaranteed",
+            ".table `ManglerTable`",
+            "8 bytes against 16, 1 guaranteed fields against 2",
+        ),
+        (
+            "retyped",
+            ".state `*const`",
+            "the type usize against *const () ",
+        ),
+        (
+            "larger",
+            " `RawMangler`",
+            "24 bytes against 16, 3 fields against 2",
+        ),
+    ] {
+        let told = changed(&library, change);
+        let expected = format!(
+            ": its tables differ from this host's: open_mangler(mangler_given){place}: {difference}; build it with \
+             dogpile-plugin-api {own}"
+        );
+        assert_eq!(told, expected, "{change}");
+    }
 }
 
 #[test]
