@@ -167,7 +167,7 @@ fn place(error: &AbiInstabilityError) -> String {
     {
         place = format!("{place} `{}`", field.layout().name());
     }
-    place
+    place.trim_start().to_owned()
 }
 
 /// A function's parameter, or what it answers, by the name that `abi_stable` has for it: `param_` and its number, but of the
