@@ -224,7 +224,7 @@ fn difference(error: &AbiInstability) -> String {
 
 /// A field, or a parameter, in the place of another.
 fn unexpected(found: &str, expected: &str) -> String {
-    if [found, expected].iter().any(|name| *name == ANSWER) {
+    if [found, expected].contains(&ANSWER) {
         return "another number of parameters".to_owned();
     }
     match (

@@ -145,9 +145,9 @@ impl Mutex for KeyMutex {
         if in_doubt {
             self.locks.doubtful.add(&self.lock, text, lease);
         }
-        let taken =
+        let lease =
             || Lease::new(token, passes(now, milliseconds.into())).tagged(tag(milliseconds));
-        Ok(asked?.then(taken))
+        Ok(asked?.then(lease))
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
