@@ -3,18 +3,17 @@
 
 use std::hint::black_box;
 
-use abi_stable::StableAbi;
-use abi_stable::std_types::{ROption, RStr};
 use abi_stable::type_layout::TypeLayout;
-use dogpile_plugin_api::abi::{
-    PluginHeader, PluginTableRef, RawBackend, RawHost, RawTemplateCache, RawValue,
-};
+use dogpile_plugin_api::abi::{PluginHeader, PluginTableRef};
 
 /// The plugin's table as it is, over an open mangler that is given.
 macro_rules! changed {
     ($change:ident: $mangler:item $table:item) => {
         pub mod $change {
-            use super::*;
+            use abi_stable::StableAbi;
+            use abi_stable::std_types::{ROption, RStr};
+            use abi_stable::type_layout::TypeLayout;
+            use dogpile_plugin_api::abi::{RawBackend, RawHost, RawTemplateCache, RawValue};
 
             #[repr(C)]
             #[derive(Clone, Copy, StableAbi)]
