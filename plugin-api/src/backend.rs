@@ -68,7 +68,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
         Err(Error::unsupported("this backend cannot be cleared"))
     }
 
-    /// Whether the storage answers. Called by `check` and at reloads. Default: it does.
+    /// Whether the storage answers. Called by `check`, at reloads, and while a breaker is open, to see whether calls can be made
+    /// again. Default: it does.
     fn ping(&self) -> Result<()> {
         Ok(())
     }
@@ -109,10 +110,10 @@ pub trait Backend: Send + Sync + Sized + 'static {
     }
 
     /// The creation mutex of `key`, which other processes respect too. `None`: the lock within the process is all
-    /// there is. Default: none.
-    fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
+    /// there is. It need not look at the storage. Default: none.
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
         let _ = key;
-        None
+        Ok(None)
     }
 
     /// Stores `value`, which was created under `lease`, unless that was lost, or the key was deleted since it was taken, by
@@ -150,15 +151,15 @@ pub trait Backend: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Takes on new arguments in place, keeping what is stored. `false`: it cannot, make a new instance of me.
-    /// Default: `false`.
+    /// Takes on new arguments in place, keeping what is stored. `false`: it cannot, make a new instance of me. What is
+    /// asked once, after `open`, must be the same afterwards. Default: `false`.
     fn reconfigure(&self, arguments: &Self::Arguments) -> Result<bool> {
         let _ = arguments;
         Ok(false)
     }
 }
 
-/// What a backend stores.
+/// What a backend stores. There are no other kinds: what a host does not know, it could not store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// Bytes: the host serialises values and wraps them in dogpile's envelope.
@@ -167,7 +168,7 @@ pub enum Storage {
     Objects,
 }
 
-/// What became of a guarded store.
+/// What became of a guarded store. There is nothing else: an outcome that a host does not know would be none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarded {
     /// It was stored.

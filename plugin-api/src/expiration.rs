@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// When a value expires.
+/// When a value expires. There is nothing else that it could do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiration {
     /// So long after its creation.

@@ -55,6 +55,53 @@
 //!
 //! A panic in a method, in `open` or in `Drop` is caught and becomes an error. A segmentation fault, `abort`, `exit`,
 //! a stack overflow and a panic while unwinding end the process, as they would in the program itself.
+//!
+//! # Which plugins work in which hosts
+//!
+//! Plugin and host need the same major version of this crate and nothing else in common: not its minor version, not the
+//! compiler, not the program. While the major version is 0, they need the same minor version. What tells is not the
+//! version but [`abi::ABI_EPOCH`], which a release counts up only with the major version, and the layout of the tables, which
+//! the host compares in both directions before it calls anything.
+//!
+//! - An older plugin in a newer host: where it lacks a function, the host does what the method's default says.
+//! - A newer plugin in an older host: functions that the host does not know are not called, flags that it does not know
+//!   mean nothing, an error of a kind that it does not know is of kind [`Other`](ErrorKind::Other). What
+//!   the host itself lacks, the plugin is told so or gets a default; so with what a proxy wraps.
+//! - Anything else is refused as it is loaded, with the place of the first difference and who must move.
+//!
+//! A minor version needs no newer compiler than the `rust-version` of its package, and may raise that. The types of
+//! `serde` 1, `schemars` 1 and `tracing` 0.1 that are re-exported here are part of the interface.
+//!
+//! # How it may change
+//!
+//! For those who change this crate. Within an epoch:
+//!
+//! - A table gets functions at its end, behind the one that is marked as the last of those guaranteed; the mark stays.
+//!   Nothing is removed, moved or renamed, not even a parameter: names are compared.
+//! - The default of an appended method is made of methods of the same instance that were there before: so the adapter has it
+//!   for a table that ends early, and a [`Proxy`] that changes what passes sees it all the same. What carries values never
+//!   goes to [`Proxy::proxied`] by default.
+//! - A method that is appended to [`Mutex`] or [`AnyBackend`], which hosts implement, has a default too.
+//! - Structs that cross as they are have a fixed layout. What is new in one takes a word of its `reserved`, from the front, by
+//!   its index; the field keeps name and type, and 0 means what there was before. The header of values is full: what is new
+//!   stands behind it, where `key_offset` tells that it is there, or in `code`, which is 0 unless the value is an error.
+//! - The header of a plugin grows at its end, and `length` tells what is there. Its first fields, up to the functions, stay
+//!   where they are in all epochs, so that a plugin of another one can be told by its version.
+//! - Numbers keep their meaning. A new kind of error may be made at any time. A new property is a bit whose absence means what was so
+//!   before. A new part or outcome of a template is taken for a fragment, or a failure, by who does not know it. Kinds of values,
+//!   outcomes of [`Backend::set_guarded`] and decisions of a [`TemplateCache`] that a host does not know are a breach of
+//!   contract: new ones are for functions that are new as well.
+//! - JSON (what a plugin says of itself, statistics, errors) gets fields with defaults; what is unknown is skipped.
+//! - Public structs and enums are `#[non_exhaustive]`, but for those whose doc says why not. The suites in [`testing`] may get
+//!   cases, and so fail a plugin that was wrong already.
+//!
+//! `plugin-api/src/abi/layout.txt` is what crosses the boundary now, and a test compares it. What these rules do not allow is
+//! another epoch and another major version: all plugins are built anew.
+//!
+//! # What only hosts need
+//!
+//! [`Plugin`], [`BackendInstance`] and its like, [`AnyBackend`], [`Properties`], [`Object`], [`Unreferenced`] and the module
+//! [`abi`]: hosts are other crates. Plugins meet them in their tests at most.
 
 #![deny(unsafe_code)]
 
@@ -112,4 +159,4 @@ pub use self::template_cache::{
     Decision, KeyParts, KeyPartsIter, TemplateCache, TemplateChange, TemplateEntry, TemplateEvent,
     TemplateOutcome, TemplatePart, TemplateRequest, Text,
 };
-pub use self::value::{Metadata, Object, Unreferenced, Value, image, keep_unreferenced};
+pub use self::value::{Metadata, Object, Unreferenced, Value, keep_unreferenced};

@@ -32,7 +32,7 @@ pub trait Mutex: Send + Sync {
     fn is_locked(&self) -> Result<bool>;
 }
 
-/// The right to create, until it passes or is given up.
+/// The right to create, until it passes or is given up. Made by [`Lease::new`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, StableAbi)]
 pub struct Lease {
@@ -42,4 +42,24 @@ pub struct Lease {
     pub expires: u64,
     /// For the backend's own use, such as a revision to compare.
     pub tag: u64,
+    /// Zeros.
+    reserved: [u64; 2],
+}
+
+impl Lease {
+    /// A lease whose tag is 0.
+    pub const fn new(token: [u8; 16], expires: u64) -> Self {
+        Self {
+            token,
+            expires,
+            tag: 0,
+            reserved: [0; 2],
+        }
+    }
+
+    /// The same lease with that tag.
+    #[must_use]
+    pub const fn tagged(self, tag: u64) -> Self {
+        Self { tag, ..self }
+    }
 }

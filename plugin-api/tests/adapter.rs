@@ -118,9 +118,9 @@ impl Backend for Echo {
         false
     }
 
-    fn mutex(&self, _: &Key) -> Option<Box<dyn Mutex>> {
+    fn mutex(&self, _: &Key) -> Result<Option<Box<dyn Mutex>>> {
         self.check();
-        Some(Box::new(Never))
+        Ok(Some(Box::new(Never)))
     }
 
     fn set_guarded(&self, _: &Key, _: &Value, lease: &Lease) -> Result<Guarded> {
@@ -156,11 +156,8 @@ struct Never;
 
 impl Mutex for Never {
     fn try_acquire(&self, lease: Duration) -> Result<Option<Lease>> {
-        Ok(lease.is_zero().then_some(Lease {
-            token: [1; 16],
-            expires: 2,
-            tag: 7,
-        }))
+        let taken = Lease::new([1; 16], 2).tagged(7);
+        Ok(lease.is_zero().then_some(taken))
     }
     fn wait(&self, _: Duration) -> Result<()> {
         Err(Error::unavailable("gone"))
@@ -292,7 +289,7 @@ fn a_mutex_and_its_lease_go_through() {
         echo.set_guarded(&key("k"), &value, &lease).unwrap(),
         Guarded::Stored
     );
-    let lost = Lease { tag: 0, ..lease };
+    let lost = lease.tagged(0);
     assert_eq!(
         echo.set_guarded(&key("k"), &value, &lost).unwrap(),
         Guarded::LeaseLost
@@ -312,10 +309,7 @@ fn a_mutex_and_its_lease_go_through() {
     assert_eq!(value.references(), 1);
     mutex.release(lease).unwrap();
     assert_eq!(
-        mutex
-            .release(Lease { expires: 0, ..lost })
-            .unwrap_err()
-            .kind(),
+        mutex.release(Lease::new(lost.token, 0)).unwrap_err().kind(),
         ErrorKind::Panic
     );
 }
@@ -324,11 +318,7 @@ fn a_mutex_and_its_lease_go_through() {
 fn a_panic_in_any_method_is_an_error_that_names_it() {
     let echo = open(r#"{"panics": true}"#);
     let (k, value) = (key("text"), Value::from(vec![1]));
-    let lease = Lease {
-        token: [0; 16],
-        expires: 0,
-        tag: 0,
-    };
+    let lease = Lease::new([0; 16], 0);
     let errors = [
         ("get", echo.get(&k).map(drop)),
         ("get_fresh", echo.get_fresh(&k).map(drop)),

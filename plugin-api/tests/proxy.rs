@@ -143,9 +143,10 @@ impl Backend for Full {
         false
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn api::Mutex>> {
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn api::Mutex>>> {
         note(&self.0, &format!("mutex {key}"));
-        (key.as_str() != "none").then(|| Box::new(Held(self.0.clone())) as Box<dyn api::Mutex>)
+        let held = || Box::new(Held(self.0.clone())) as Box<dyn api::Mutex>;
+        Ok((key.as_str() != "none").then(held))
     }
 
     fn key_mangler(&self) -> Option<&str> {
@@ -184,11 +185,7 @@ impl api::Mutex for Held {
 }
 
 fn lease_of(tag: u64) -> Lease {
-    Lease {
-        token: [0; 16],
-        expires: 0,
-        tag,
-    }
+    Lease::new([0; 16], 0).tagged(tag)
 }
 
 /// Changes nothing.

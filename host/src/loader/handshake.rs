@@ -2,14 +2,15 @@
 
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::{
-    AbiInstability, AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
+    AbiInstability, AbiInstabilityError, AbiInstabilityErrors, CheckingGlobals,
+    check_layout_compatibility_with_globals,
 };
-use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
+use abi_stable::type_layout::{TLFieldOrFunction, TLFunction, TypeLayout};
 use dogpile_plugin_api::Plugin;
 use dogpile_plugin_api::abi::{PluginHeader, PluginTableRef};
 
 use super::elf::Checked;
-use super::header::{PLAIN, own_api_version};
+use super::header::{PLAIN, remedy};
 use super::host_functions::{host_functions, system_clock};
 use super::library::Mapped;
 use super::{Fault, LoadErrorKind};
@@ -23,7 +24,7 @@ pub(super) fn plugin(mapped: &Mapped, checked: &Checked) -> Result<Plugin, Fault
         Fault::new(
             LoadErrorKind::Layout,
             format!("its tables differ from this host's: {difference}"),
-            format!("build it with dogpile-plugin-api {}", own_api_version()),
+            remedy(&checked.header.api_version),
         )
     })?;
     // SAFETY: epoch and layout were found to be ours. That its functions keep to their contract is what plugin-api,
@@ -80,38 +81,109 @@ fn header(mapped: &Mapped, checked: &Checked) -> Result<&'static PluginHeader, F
     Ok(unsafe { &*mapped.header })
 }
 
-/// Whether tables of either layout can be used as the other. The check of `abi_stable` is one-way, and remembers what
-/// it compared in its globals: each run gets its own.
+/// Whether tables of either layout can be used as the other, by whoever knows fewer or more of their functions.
+///
+/// The check of `abi_stable` is one-way: it takes a table that has more than is expected, and refuses one that has less.
+/// But tables go both ways, and whoever calls one asks for each function that not all have. So both ways are checked, and
+/// that a table ends early is no error in either. Each check gets globals of its own, which remember what was compared.
 fn compatible(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
-    for (interface, implementation) in [(ours, theirs), (theirs, ours)] {
-        check_layout_compatibility_with_globals(interface, implementation, &CheckingGlobals::new())
-            .map_err(|errors| in_one_line(&errors))?;
+    let there = check_layout_compatibility_with_globals(ours, theirs, &CheckingGlobals::new());
+    let back = check_layout_compatibility_with_globals(theirs, ours, &CheckingGlobals::new());
+    if let Some(difference) = there.err().and_then(|errors| first(&errors)) {
+        return Err(difference);
     }
-    Ok(())
+    match back.err().and_then(|errors| first(&errors)) {
+        Some(difference) => Err(format!("seen from the plugin, {difference}")),
+        None => Ok(()),
+    }
 }
 
-/// The first type that differs, where it is and in what. The errors' own text fills pages.
-fn in_one_line(errors: &AbiInstabilityErrors) -> String {
-    let Some(first) = errors.errors.iter().find(|error| !error.errs.is_empty()) else {
-        return "in their layout".to_owned();
+/// The first difference that matters. A size alone is told only if there is nothing else: it comes from what is inside.
+fn first(errors: &AbiInstabilityErrors) -> Option<String> {
+    let errors = || {
+        errors
+            .errors
+            .iter()
+            .filter(|error| !differences(error).is_empty())
     };
-    let mut place = Vec::new();
-    for step in &first.stack_trace {
-        match &step.expected {
-            // The one field of a pointer to a table.
-            TLFieldOrFunction::Field(field) if field.name() == "0" => {}
-            TLFieldOrFunction::Field(field) => place.push(field.name().to_owned()),
-            TLFieldOrFunction::Function(function) => place.push(format!("{}()", function.name)),
+    let has_more = |error: &&AbiInstabilityError| !differences(error).into_iter().all(is_size);
+    let first = errors().find(has_more).or_else(|| errors().next())?;
+    Some(in_one_line(first))
+}
+
+fn is_size(error: &AbiInstability) -> bool {
+    matches!(error, AbiInstability::Size(_))
+}
+
+/// What of an error keeps the tables apart, if anything does.
+fn differences(error: &AbiInstabilityError) -> Vec<&AbiInstability> {
+    let is_table = match error.stack_trace.last().map(|step| &step.expected) {
+        Some(TLFieldOrFunction::Field(field)) => field.layout().is_prefix_kind(),
+        _ => false,
+    };
+    let ends_early = |error: &AbiInstability| match error {
+        AbiInstability::FieldCountMismatch(count) => is_table && count.found < count.expected,
+        _ => false,
+    };
+    let is_shorter = error.errs.iter().any(ends_early);
+    let errors = error.errs.iter();
+    errors
+        .filter(|error| !is_shorter || !(ends_early(error) || is_size(error)))
+        .collect()
+}
+
+/// The type that differs, where it is and in what. The error's own text fills pages.
+fn in_one_line(error: &AbiInstabilityError) -> String {
+    let differences = differences(error).into_iter().take(3).map(difference);
+    let differences: Vec<_> = differences.collect();
+    format!("{}: {}", place(error), differences.join(", "))
+}
+
+/// Such as ``open_mangler(mangler_given).table `ManglerTable` ``.
+fn place(error: &AbiInstabilityError) -> String {
+    let mut place: Vec<String> = Vec::new();
+    let mut called: Option<&TLFunction> = None;
+    for step in &error.stack_trace {
+        match (&step.expected, called.take()) {
+            (TLFieldOrFunction::Function(function), _) => {
+                // Behind the field that it is in, which has the same name.
+                place.pop();
+                place.push(format!("{}()", function.name));
+                called = Some(function);
+            }
+            (TLFieldOrFunction::Field(field), Some(function)) => {
+                place.pop();
+                place.push(parameter(function, field.name()));
+            }
+            // The one field of a pointer to a table, or of what has no names.
+            (TLFieldOrFunction::Field(field), None) if ["0", "field_0"].contains(&field.name()) => {
+            }
+            (TLFieldOrFunction::Field(field), None) => place.push(field.name().to_owned()),
         }
     }
-    if let Some(step) = first.stack_trace.last()
+    let mut place = place.join(".");
+    if let Some(step) = error.stack_trace.last()
         && let TLFieldOrFunction::Field(field) = &step.expected
     {
-        place.push(format!("`{}`", field.layout().name()));
+        place = format!("{place} `{}`", field.layout().name());
     }
-    let differences: Vec<_> = first.errs.iter().take(3).map(difference).collect();
-    format!("{}: {}", place.join(" "), differences.join(", "))
+    place.trim_start().to_owned()
 }
+
+/// A function's parameter, or what it answers, by the name that `abi_stable` has for it: `param_` and its number, but of the
+/// first all names.
+fn parameter(function: &TLFunction, name: &str) -> String {
+    if name == ANSWER {
+        return format!("{}() ->", function.name);
+    }
+    let number = name.strip_prefix(PARAMETER).map(str::parse);
+    let number = number.and_then(Result::ok).unwrap_or(0);
+    let name = function.param_names.as_str().split([',', ';']).nth(number);
+    format!("{}({})", function.name, name.unwrap_or_default())
+}
+
+const ANSWER: &str = "__returns";
+const PARAMETER: &str = "param_";
 
 fn difference(error: &AbiInstability) -> String {
     match error {
@@ -128,11 +200,9 @@ fn difference(error: &AbiInstability) -> String {
         AbiInstability::MismatchedPrefixSize(size) => {
             format!("{} guaranteed fields against {}", size.found, size.expected)
         }
-        AbiInstability::UnexpectedField(field) => format!(
-            "the field `{}` where `{}` should be",
-            field.found.name(),
-            field.expected.name()
-        ),
+        AbiInstability::UnexpectedField(field) => {
+            unexpected(field.found.name(), field.expected.name())
+        }
         AbiInstability::Name(name) => format!("the type {} against {}", name.found, name.expected),
         AbiInstability::Package(package) => {
             format!(
@@ -149,6 +219,20 @@ fn difference(error: &AbiInstability) -> String {
             let end = text.find(|c: char| !c.is_alphanumeric());
             text[..end.unwrap_or(text.len())].to_owned()
         }
+    }
+}
+
+/// A field, or a parameter, in the place of another.
+fn unexpected(found: &str, expected: &str) -> String {
+    if [found, expected].contains(&ANSWER) {
+        return "another number of parameters".to_owned();
+    }
+    match (
+        found.strip_suffix([',', ';']),
+        expected.strip_suffix([',', ';']),
+    ) {
+        (Some(found), Some(expected)) => format!("the parameters ({found}) against ({expected})"),
+        _ => format!("the field `{found}` where `{expected}` should be"),
     }
 }
 
@@ -185,18 +269,54 @@ mod tests {
         }
     }
 
+    /// Longer, but not by what is behind the mark.
+    mod marked {
+        use abi_stable::StableAbi;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+        pub(super) struct Table {
+            get: extern "C" fn() -> u64,
+            #[sabi(last_prefix_field)]
+            set: extern "C" fn(u64),
+        }
+    }
+
+    /// As long as the other longer one.
+    mod other {
+        use abi_stable::StableAbi;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = TableRef)))]
+        pub(super) struct Table {
+            #[sabi(last_prefix_field)]
+            get: extern "C" fn() -> u64,
+            add: extern "C" fn(u64),
+        }
+    }
+
     #[test]
-    fn a_table_with_a_method_more_is_refused_in_both_roles() {
+    fn tables_that_end_early_fit_in_both_roles_and_no_others() {
         let short = <TableRef as StableAbi>::LAYOUT;
         let long = <longer::TableRef as StableAbi>::LAYOUT;
-        // The one way in which nothing is found.
+        // The one way in which `abi_stable` itself finds something.
         let globals = CheckingGlobals::new();
-        check_layout_compatibility_with_globals(short, long, &globals).unwrap();
-        for (ours, theirs) in [(short, long), (long, short)] {
-            let error = compatible(ours, theirs).unwrap_err();
-            assert!(error.contains("fields against"), "{error}");
+        assert!(check_layout_compatibility_with_globals(long, short, &globals).is_err());
+        for (ours, theirs) in [(short, long), (long, short), (short, short), (long, long)] {
+            compatible(ours, theirs).unwrap();
         }
-        compatible(short, short).unwrap();
-        compatible(long, long).unwrap();
+        let marked = <marked::TableRef as StableAbi>::LAYOUT;
+        let other = <other::TableRef as StableAbi>::LAYOUT;
+        for (ours, theirs, wanted) in [
+            (short, marked, "2 guaranteed fields against 1"),
+            (marked, short, "1 guaranteed fields against 2"),
+            (long, marked, "2 guaranteed fields against 1"),
+            (long, other, "the field `add` where `set` should be"),
+        ] {
+            let error = compatible(ours, theirs).unwrap_err();
+            assert!(error.contains(wanted), "{error}");
+        }
     }
 }

@@ -25,7 +25,6 @@ pub(super) struct Texts {
 /// Checks the header, field by field in the order in which they stand. `length` is that of the symbol;
 /// `bytes` begin with the header, as far as the file holds it.
 pub(super) fn check(symbol: &str, length: u64, bytes: &[u8]) -> Result<Texts, Fault> {
-    let own = own_api_version();
     let bytes = &bytes[..bytes
         .len()
         .min(usize::try_from(length).unwrap_or(usize::MAX))];
@@ -40,14 +39,21 @@ pub(super) fn check(symbol: &str, length: u64, bytes: &[u8]) -> Result<Texts, Fa
             "export the plugin with `export_plugin!`",
         ));
     }
+    let text = |at: usize, room: usize| bytes.get(at..at + room).map(text).unwrap_or_default();
+    let api_version = text(offset_of!(PluginHeader, api_version), OWN.api_version.len());
     match word(offset_of!(PluginHeader, epoch)) {
         Some(ABI_EPOCH) => {}
         epoch => {
             let found = epoch.map_or_else(|| "unknown".to_owned(), |epoch| epoch.to_string());
+            let by = if api_version.is_empty() {
+                String::new()
+            } else {
+                format!(" (dogpile-plugin-api {api_version})")
+            };
             return Err(Fault::new(
                 LoadErrorKind::WrongEpoch,
-                format!("it is built for interface epoch {found}; this host has {ABI_EPOCH}"),
-                format!("build it with dogpile-plugin-api {own}"),
+                format!("it is built for interface epoch {found}{by}; this host has {ABI_EPOCH}"),
+                remedy(&api_version),
             ));
         }
     }
@@ -67,12 +73,10 @@ pub(super) fn check(symbol: &str, length: u64, bytes: &[u8]) -> Result<Texts, Fa
             "build it with panic = \"unwind\", the default of cargo's profiles",
         ));
     }
-    let text = |at: usize, room: usize| text(&bytes[at..at + room]);
     let abi_stable = text(
         offset_of!(PluginHeader, abi_stable_version),
         OWN.abi_stable_version.len(),
     );
-    let api_version = text(offset_of!(PluginHeader, api_version), OWN.api_version.len());
     if abi_stable != self::text(&OWN.abi_stable_version) {
         return Err(Fault::new(
             LoadErrorKind::Layout,
@@ -80,7 +84,7 @@ pub(super) fn check(symbol: &str, length: u64, bytes: &[u8]) -> Result<Texts, Fa
                 "it is built with abi_stable {abi_stable}; this host has {}",
                 self::text(&OWN.abi_stable_version)
             ),
-            format!("build it with dogpile-plugin-api {own}"),
+            remedy(&api_version),
         ));
     }
     Ok(Texts {
@@ -89,9 +93,21 @@ pub(super) fn check(symbol: &str, length: u64, bytes: &[u8]) -> Result<Texts, Fa
     })
 }
 
-/// The version of plugin-api that this host has.
-pub(super) fn own_api_version() -> String {
-    text(&OWN.api_version)
+/// What is to be done about a plugin that was built with that version of plugin-api and does not fit.
+pub(super) fn remedy(api_version: &str) -> String {
+    let own = text(&OWN.api_version);
+    let build = format!("build it with dogpile-plugin-api {own}");
+    if numbers(api_version) > numbers(&own) {
+        format!("{build}, or use a host that has at least {api_version}")
+    } else {
+        build
+    }
+}
+
+/// The numbers of a version, for comparison; none of what is no version.
+fn numbers(version: &str) -> Vec<u64> {
+    let numbers = version.split('.').map(str::parse);
+    numbers.collect::<Result<_, _>>().unwrap_or_default()
 }
 
 /// The text before the padding, without what would confuse a terminal.

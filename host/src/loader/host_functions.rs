@@ -8,31 +8,33 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
+use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::RStr;
 use dogpile_lock::Clock;
-use dogpile_plugin_api::abi::{HostFunctions, RawHost};
+use dogpile_plugin_api::abi::{HostTable, HostTableRef, RawHost};
 use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::keys;
 use crate::secrets::without_withheld;
 
+const TABLE: &WithMetadata<HostTable> = &WithMetadata::new(HostTable {
+    hash,
+    now,
+    log_enabled,
+    log,
+});
+
 /// The functions for the plugin of that name, which its log records carry, with that clock.
 ///
 /// The name is kept for the life of the process, once however often it is given. A host leaks its clock, once.
 pub fn host_functions(plugin: &str, clock: &'static Clock) -> RawHost {
-    let functions = HostFunctions {
-        hash,
-        now,
-        log_enabled,
-        log,
-    };
     // SAFETY: the functions take a clock that lives as long as the process, and this is one.
     unsafe {
         RawHost::new(
             for_life(plugin),
             std::ptr::from_ref(clock).cast(),
-            functions,
+            HostTableRef(TABLE.static_as_prefix()),
         )
     }
 }

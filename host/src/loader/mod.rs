@@ -12,7 +12,8 @@
 //!    program headers, dynamic table and sections contradict each other.
 //! 4. The bytes are copied into a sealed file in memory, which is mapped. What was checked is what runs, whatever
 //!    becomes of the file meanwhile, and a changed file at the same path is new code.
-//! 5. The tables' layout is checked, in both directions, and the plugin's logs and panics are led to the host.
+//! 5. The tables' layout is checked, in both directions: those of an older or newer plugin may end earlier or later, and
+//!    nothing else. The plugin's logs and panics are led to the host.
 //!
 //! # Known problems
 //!

@@ -6,7 +6,7 @@ use dogpile::loader::{LoadErrorKind, Loader, loaded_images};
 use dogpile_plugin_api::abi::MAGIC;
 
 use crate::bad_files::refused;
-use crate::fixtures::{c, count, distinct, file, only, open, rust, rust_compiled, rust_with};
+use crate::fixtures::{c, count, distinct, file, only, open, rust, rust_compiled};
 use crate::own_process::is_outer;
 
 /// The good plugin with the word at `offset` in its header replaced.
@@ -91,48 +91,15 @@ fn a_plugin_of_another_layout_is_refused_and_not_mapped_twice() {
     if is_outer(own) {
         return;
     }
-    let bytes = rust("wrong_layout");
+    let bytes = rust("changed_layout");
     let (_folder, path) = file(&bytes);
     assert!(Loader::new().inspect(&path).is_ok(), "its header is fine");
     assert_eq!(loaded_images(), 0);
     let error = refused(&path, LoadErrorKind::Layout);
-    assert!(
-        error
-            .message()
-            .contains("`PluginTable`: 8 bytes against 48, 1 guaranteed fields against 6"),
-        "{error}"
-    );
-    assert!(error.message().len() < 300, "{error}");
     let (_other_folder, other) = file(&bytes);
     let again = refused(&other, LoadErrorKind::Layout);
     assert_eq!(again.message(), error.message());
     assert_eq!(loaded_images(), 1);
-}
-
-#[test]
-fn a_plugin_with_a_method_that_the_host_does_not_know_is_refused_whatever_was_compared_before() {
-    let good = rust("good");
-    let load_good = |mark: &str| {
-        let (_folder, path) = file(&distinct(&good, mark));
-        let loaded = Loader::new().load(&path).unwrap();
-        assert_eq!(count(&open(&loaded, "counter")), 1);
-    };
-    load_good("before what is longer");
-    for longer in [
-        rust("appended_method"),
-        rust_with("appended_method", "other"),
-    ] {
-        let (_folder, path) = file(&longer);
-        let error = refused(&path, LoadErrorKind::Layout);
-        // Of this host's table against its own, not of another plugin's that was seen before.
-        assert!(
-            error
-                .message()
-                .ends_with("`PluginTable`: 6 fields against 7"),
-            "{error}"
-        );
-        load_good(&format!("after {} bytes that are longer", longer.len()));
-    }
 }
 
 #[test]

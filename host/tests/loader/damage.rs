@@ -8,7 +8,7 @@ use crate::fixtures::{file, rust};
 
 #[test]
 fn no_damaged_byte_of_the_tables_brings_the_checks_down() {
-    let sound = rust("wrong_layout");
+    let sound = rust("changed_layout");
     let section_table = u64::from_le_bytes(sound[40..48].try_into().unwrap());
     let section_table = usize::try_from(section_table).unwrap();
     // Of the ELF header, the program headers, the first dynamic tables, and the section table.

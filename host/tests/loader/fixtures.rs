@@ -22,6 +22,36 @@ pub(crate) fn rust_with(name: &str, feature: &str) -> Vec<u8> {
     built(name, &["build", "-p", name, "--features", feature])
 }
 
+/// The bytes of the plugin `whole` that is built with a later plugin interface.
+pub(crate) fn newer() -> Vec<u8> {
+    let built = in_workspace("later", crate::versions::write, &["build", "-p", "newer"]);
+    fs::read(built.join("libnewer.so")).unwrap()
+}
+
+/// The same of one that is built with the plugin interface in that archive.
+pub(crate) fn released(archive: &Path) -> Vec<u8> {
+    let name = archive.file_stem().unwrap().to_str().unwrap();
+    let write = |folder: &Path| crate::versions::write_released(folder, archive);
+    let built = in_workspace(name, write, &["build", "-p", "frozen"]);
+    fs::read(built.join("libfrozen.so")).unwrap()
+}
+
+/// What a host of a later plugin interface tells of that plugin.
+pub(crate) fn newer_host(plugin: &Path) -> String {
+    let built = in_workspace(
+        "later",
+        crate::versions::write,
+        &["build", "-p", "newer_host"],
+    );
+    let output = Command::new(built.join("newer_host"))
+        .arg(plugin)
+        .output()
+        .unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{out}{err}");
+    out
+}
+
 /// As [`rust`], with an argument to the compiler for this crate alone.
 pub(crate) fn rust_compiled(name: &str, argument: &str) -> Vec<u8> {
     built(name, &["rustc", "-p", name, "--", argument])
@@ -89,19 +119,40 @@ pub(crate) fn clock() -> &'static Clock {
 
 /// Runs cargo, and reads what it made before another test makes it otherwise.
 fn built(name: &str, arguments: &[&str]) -> Vec<u8> {
+    let (target, _lock) = target();
+    let built = cargo(&sources(), &target, arguments);
+    fs::read(built.join(format!("lib{name}.so"))).unwrap()
+}
+
+/// Runs cargo in a workspace that is written before; gives the folder of what it made.
+fn in_workspace(name: &str, write: impl Fn(&Path), arguments: &[&str]) -> PathBuf {
+    let (target, _lock) = target();
+    let folder = target.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    write(&folder);
+    cargo(&folder, &target, arguments)
+}
+
+/// Where fixtures are built, for one test at a time.
+fn target() -> (PathBuf, File) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
     fs::create_dir_all(&target).unwrap();
     let lock = File::create(target.join("tests.lock")).unwrap();
     lock.lock().unwrap();
-    lock_versions();
+    (target, lock)
+}
+
+/// Runs cargo in that workspace; gives the folder of what it made.
+fn cargo(workspace: &Path, target: &Path, arguments: &[&str]) -> PathBuf {
+    lock_versions(workspace);
     let cargo = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
         command
             .args(arguments.split_first().map(|(first, _)| first))
             .args(more)
             .args(&arguments[1..])
-            .current_dir(sources())
-            .env("CARGO_TARGET_DIR", &target);
+            .current_dir(workspace)
+            .env("CARGO_TARGET_DIR", target);
         command
     };
     // What the workspace was built from is here already; the network is for where that does not suffice.
@@ -109,13 +160,13 @@ fn built(name: &str, arguments: &[&str]) -> Vec<u8> {
     if !offline.status.success() {
         run(&mut cargo(&["--quiet"]));
     }
-    fs::read(target.join(format!("debug/lib{name}.so"))).unwrap()
+    target.join("debug")
 }
 
 /// Gives the fixtures the workspace's versions of everything. Cargo leaves out what they do not need.
-fn lock_versions() {
+fn lock_versions(workspace: &Path) {
     let ours = sources().join("../../Cargo.lock");
-    let theirs = sources().join("Cargo.lock");
+    let theirs = workspace.join("Cargo.lock");
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
     let is_newer = match (modified(&ours), modified(&theirs)) {
         (Ok(ours), Ok(theirs)) => ours > theirs,
@@ -126,7 +177,7 @@ fn lock_versions() {
     }
 }
 
-fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/badplugins")
 }
 

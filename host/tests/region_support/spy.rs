@@ -167,14 +167,14 @@ impl Backend for Spy {
         self.arguments.mangler.as_deref()
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
         if self.arguments.alone {
-            return None;
+            return Ok(None);
         }
-        Some(Box::new(SpyMutex {
+        Ok(Some(Box::new(SpyMutex {
             board: Arc::clone(&self.board),
             key: key.to_string(),
-        }))
+        })))
     }
 }
 
@@ -220,11 +220,7 @@ struct SpyMutex {
 impl Mutex for SpyMutex {
     fn try_acquire(&self, _: Duration) -> Result<Option<Lease>> {
         let taken = self.board.take(&self.key)?;
-        Ok(taken.map(|holder| Lease {
-            token: [0; 16],
-            expires: 0,
-            tag: holder,
-        }))
+        Ok(taken.map(|holder| Lease::new([0; 16], 0).tagged(holder)))
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {

@@ -7,8 +7,8 @@ use super::PluginTableRef;
 /// The first eight bytes of every header.
 pub const MAGIC: [u8; 8] = *b"dogpile\x01";
 
-/// Counted up with every incompatible change of the boundary. While plugin-api is 0.x, equality is demanded.
-pub const ABI_EPOCH: u32 = 5;
+/// Counted up with every incompatible change of the boundary. Equality is demanded.
+pub const ABI_EPOCH: u32 = 6;
 
 /// The version of `abi_stable` by whose layouts tables are compared; the only one that Cargo may choose.
 pub const ABI_STABLE_VERSION: &str = "0.11.3";
@@ -16,14 +16,15 @@ pub const ABI_STABLE_VERSION: &str = "0.11.3";
 /// What the name of the exported symbol starts with; the package's name follows.
 pub const SYMBOL_PREFIX: &str = "__dogpile_plugin_";
 
-/// The exported static. Plain C layout, whose first four fields never change.
+/// The exported static. Plain C layout, whose fields up to the functions stay where they are in all epochs; it may grow at
+/// its end.
 #[repr(C)]
 pub struct PluginHeader {
     /// [`MAGIC`].
     pub magic: [u8; 8],
     /// [`ABI_EPOCH`].
     pub epoch: u32,
-    /// The length of this struct in bytes.
+    /// The length of this struct in bytes, as the plugin has it.
     pub length: u32,
     /// 1 if the plugin was built with `panic = "unwind"`; anything else is refused.
     pub unwinds: u32,

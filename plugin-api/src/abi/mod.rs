@@ -13,6 +13,8 @@
 
 mod header;
 mod raw;
+#[cfg(test)]
+mod snapshot;
 mod template_cache;
 
 use abi_stable::StableAbi;
@@ -69,7 +71,7 @@ pub struct PluginTable {
     ) -> RawValue,
 }
 
-/// What a plugin may ask of the host. Closed, with room to grow.
+/// What a plugin may ask of the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct RawHost {
@@ -77,17 +79,19 @@ pub struct RawHost {
     pub(crate) image: *const u8,
     /// The name under which the manifest lists the plugin; lives as long as the process.
     pub(crate) plugin: RStr<'static>,
-    /// Handed back to the functions below; lives as long as the process.
+    /// Handed back to the functions of the table; lives as long as the process.
     pub(crate) context: *const (),
-    pub(crate) functions: HostFunctions,
-    /// For later.
+    pub(crate) table: HostTableRef,
+    /// Zeros.
     pub(crate) reserved: [usize; 4],
 }
 
-/// The functions of a [`RawHost`].
+/// What a host does for its plugins.
 #[repr(C)]
-#[derive(Clone, Copy, StableAbi)]
-pub struct HostFunctions {
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = HostTableRef)))]
+#[sabi(missing_field(option))]
+pub struct HostTable {
     /// The hash of a key.
     pub hash: unsafe extern "C" fn(context: *const (), text: RStr<'_>) -> u64,
     /// The host's clock, in nanoseconds since 1970.
@@ -95,6 +99,7 @@ pub struct HostFunctions {
     /// Whether a record of that level (1 error … 5 trace) would be kept.
     pub log_enabled: extern "C" fn(level: u8, plugin: RStr<'_>) -> bool,
     /// Keeps a record.
+    #[sabi(last_prefix_field)]
     pub log: extern "C" fn(level: u8, plugin: RStr<'_>, target: RStr<'_>, message: RStr<'_>),
 }
 
@@ -104,16 +109,12 @@ impl RawHost {
     /// # Safety
     ///
     /// `context` is what the functions take, and stays so for the life of the process, on any thread.
-    pub const unsafe fn new(
-        plugin: &'static str,
-        context: *const (),
-        functions: HostFunctions,
-    ) -> Self {
+    pub const unsafe fn new(plugin: &'static str, context: *const (), table: HostTableRef) -> Self {
         Self {
             image: crate::value::image(),
             plugin: RStr::from_str(plugin),
             context,
-            functions,
+            table,
             reserved: [0; 4],
         }
     }
@@ -126,13 +127,13 @@ impl RawHost {
     /// The hash of a key.
     pub fn hash(&self, text: &str) -> u64 {
         // SAFETY: by the contract of `new`.
-        unsafe { (self.functions.hash)(self.context, text.into()) }
+        unsafe { (self.table.hash())(self.context, text.into()) }
     }
 
     /// The host's clock, in nanoseconds since 1970.
     pub fn now(&self) -> u64 {
         // SAFETY: by the contract of `new`.
-        unsafe { (self.functions.now)(self.context) }
+        unsafe { (self.table.now())(self.context) }
     }
 }
 

@@ -28,6 +28,8 @@ pub struct RawTemplateEntry<'a> {
     pub expiration_time: ROption<u64>,
     /// The tags.
     pub tags: RVec<RCowStr<'a>>,
+    /// Zeros.
+    pub reserved: [usize; 4],
 }
 
 /// The methods of a template cache. See [`crate::TemplateCache`].

@@ -132,7 +132,7 @@ impl<B: Backend> AnyBackend for OfBackend<B> {
     delegate!(self => self.0);
 
     fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
-        Ok(self.0.mutex(key))
+        self.0.mutex(key)
     }
 
     fn key_mangler(&self) -> Result<Option<String>> {

@@ -17,6 +17,7 @@ pub struct BackendInstance {
 
 /// What a backend said of itself when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Properties {
     /// See [`crate::Backend::storage`].
     pub storage: Storage,

@@ -34,7 +34,7 @@ pub(super) fn lead_to(host: &RawHost) {
             log::set_max_level(log::LevelFilter::Trace);
         }
         panic::set_hook(Box::new(move |panic| {
-            (host.functions.log)(
+            (host.table.log())(
                 1,
                 host.plugin,
                 "panic".into(),
@@ -57,7 +57,7 @@ impl Subscriber for ToHost {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        (self.host.functions.log_enabled)(number(*metadata.level()), self.host.plugin)
+        (self.host.table.log_enabled())(number(*metadata.level()), self.host.plugin)
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -73,7 +73,7 @@ impl Subscriber for ToHost {
         event.record(&mut text);
         let metadata = event.metadata();
         let message = text.message + &text.fields;
-        (self.host.functions.log)(
+        (self.host.table.log())(
             number(*metadata.level()),
             self.host.plugin,
             metadata.target().into(),

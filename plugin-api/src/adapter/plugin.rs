@@ -26,6 +26,7 @@ enum Code {
 
 /// What a plugin says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PluginInfo {
     /// The name of its package.
     pub package: String,
@@ -50,6 +51,7 @@ pub struct PluginInfo {
 
 /// What a plugin says of one of its backends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct BackendInfo {
     /// The name by which a region's `backend` names it.
     pub name: String,
@@ -60,6 +62,7 @@ pub struct BackendInfo {
 
 /// What a plugin says of one of its key manglers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ManglerInfo {
     /// The name by which a region's `key_mangler` names it.
     pub name: String,
@@ -70,6 +73,7 @@ pub struct ManglerInfo {
 
 /// What a plugin says of one of its proxies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ProxyInfo {
     /// The name by which a region's `proxies` name it.
     pub name: String,
@@ -80,6 +84,7 @@ pub struct ProxyInfo {
 
 /// What a plugin says of one of its template caches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TemplateCacheInfo {
     /// The name by which `plugin` in `[templates]` names it.
     pub name: String,

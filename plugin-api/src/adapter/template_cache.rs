@@ -126,6 +126,7 @@ fn raw(entry: TemplateEntry<'_>) -> RawTemplateEntry<'_> {
         key: entry.key.into(),
         expiration_time: entry.expiration_time.map(Expiration::nanoseconds).into(),
         tags: entry.tags.into_iter().map(RCowStr::from).collect(),
+        reserved: [0; 4],
     }
 }
 

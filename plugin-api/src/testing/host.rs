@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::staticref;
 use abi_stable::std_types::RStr;
 
-use crate::abi::{HostFunctions, RawHost};
+use crate::abi::{HostTable, HostTableRef, RawHost};
 use crate::{HostContext, OwnedKey, value};
 
 /// A host for tests: it hashes keys, has a clock, and keeps no log.
@@ -30,6 +32,13 @@ pub fn host() -> TestHost {
 }
 
 impl TestHost {
+    staticref!(const TABLE: WithMetadata<HostTable> = WithMetadata::new(HostTable {
+        hash,
+        now,
+        log_enabled,
+        log,
+    }));
+
     /// A host whose clock stands at `now`, in nanoseconds since 1970, until it is moved.
     pub fn at(now: u64) -> Self {
         Self::new(Some(Arc::new(AtomicU64::new(now))))
@@ -64,12 +73,7 @@ impl TestHost {
                 image: value::image(),
                 plugin: "test".into(),
                 context: std::ptr::without_provenance(clock.as_ref().map_or(0, register)),
-                functions: HostFunctions {
-                    hash,
-                    now,
-                    log_enabled,
-                    log,
-                },
+                table: HostTableRef(Self::TABLE.as_prefix()),
                 reserved: [0; 4],
             },
             clock,

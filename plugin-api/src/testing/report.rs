@@ -3,6 +3,7 @@ use std::fmt;
 /// What came of a suite.
 #[derive(Clone, Debug)]
 #[must_use = "a report that nobody reads fails nobody"]
+#[non_exhaustive]
 pub struct Report {
     /// The backend's name.
     pub backend: String,
@@ -12,6 +13,7 @@ pub struct Report {
 
 /// What came of a case.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CaseReport {
     /// What must hold, as the name of a function.
     pub name: &'static str,
@@ -21,6 +23,7 @@ pub struct CaseReport {
 
 /// How a case can end.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It holds.
     Passed,

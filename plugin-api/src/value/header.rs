@@ -35,8 +35,9 @@ pub struct Header {
     pub(crate) length: u32,
     pub(crate) weight: u32,
     pub(crate) kind: u8,
-    /// Where the key starts, in bytes from the header's start, so that a later header may be longer.
+    /// Where the key starts, in bytes from the header's start: a later interface may put more behind this header.
     pub(crate) key_offset: u8,
+    /// Of an error, its [`crate::ErrorKind`]; else 0.
     pub(crate) code: u16,
 }
 
@@ -56,6 +57,8 @@ pub struct ValueVtable {
     pub(crate) image: *const u8,
     /// Whether an object is of the type whose `TypeId` is given; only called by the image that made it.
     pub(crate) is: unsafe extern "C" fn(type_id: *const ()) -> bool,
+    /// Zeros.
+    pub(crate) reserved: [usize; 4],
 }
 
 // SAFETY: the pointers are addresses of statics which are never written.

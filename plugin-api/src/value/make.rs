@@ -16,6 +16,7 @@ pub(super) const fn vtable<T: Send + Sync + 'static>() -> &'static ValueVtable {
             destroy: destroy_with::<T>,
             image: &raw const IMAGE,
             is: is::<T>,
+            reserved: [0; 4],
         }
     }
 }
@@ -28,6 +29,7 @@ const fn vtable_with_extra<T: Send + Sync + 'static, E: Send + Sync + 'static>()
             destroy: destroy_with_extra::<T, E>,
             image: &raw const IMAGE,
             is: is::<T>,
+            reserved: [0; 4],
         }
     }
 }
@@ -73,6 +75,7 @@ static INLINE: ValueVtable = ValueVtable {
     destroy: destroy_inline,
     image: &raw const IMAGE,
     is: is::<[u8; 0]>,
+    reserved: [0; 4],
 };
 
 unsafe extern "C" fn destroy_with<T>(header: *mut Header) {

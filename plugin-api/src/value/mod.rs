@@ -21,11 +21,12 @@ use abi_stable::StableAbi;
 pub use self::object::Object;
 pub use self::unreferenced::{Unreferenced, keep_unreferenced};
 
-pub(crate) use self::header::kind;
-use self::header::{External, IMAGE};
+use self::header::IMAGE;
+pub(crate) use self::header::{External, kind};
 pub use self::header::{Header, ValueVtable};
 
-/// What the host knows of a value beside its payload. Times are nanoseconds since 1970.
+/// What the host knows of a value beside its payload. Times are nanoseconds since 1970. It has no fields but these: what
+/// else there may be to know will be asked of the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// When its creation ended (dogpile's `ct`), from which it expires.
@@ -141,11 +142,13 @@ impl Value {
     }
 
     /// How many references there are, at some moment of the call. For tests.
+    #[doc(hidden)]
     pub fn references(&self) -> u32 {
         self.header().references.load(Ordering::Relaxed)
     }
 
     /// The address of the payload, which stays the same for the value's life. For tests.
+    #[doc(hidden)]
     pub fn address(&self) -> usize {
         self.header.as_ptr() as usize
     }
@@ -295,6 +298,6 @@ fn align_up<T>(pointer: *mut u8) -> *mut T {
 }
 
 /// The mark of this image (the host, or a plugin), by which it knows its own objects.
-pub const fn image() -> *const u8 {
+pub(crate) const fn image() -> *const u8 {
     &raw const IMAGE
 }

@@ -34,7 +34,7 @@ impl Backend for Least {
         false
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn api::Mutex>> {
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn api::Mutex>>> {
         self.0.mutex(key)
     }
 

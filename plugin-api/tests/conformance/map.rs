@@ -285,12 +285,12 @@ impl Backend for Map {
         self.arguments.shared || self.has(Bug::SaysShared)
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn api::Mutex>> {
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn api::Mutex>>> {
         if self.has(Bug::NoMutex) {
-            return None;
+            return Ok(None);
         }
         let key = if self.has(Bug::OneForAll) { "" } else { key };
-        Some(Box::new(KeyMutex::new(&self.held, key)))
+        Ok(Some(Box::new(KeyMutex::new(&self.held, key))))
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {

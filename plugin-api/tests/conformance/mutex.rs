@@ -135,12 +135,10 @@ impl api::Mutex for KeyMutex {
         } else {
             length
         };
-        let lease = Lease {
-            token: u128::from(table.last).to_le_bytes(),
-            expires: self.end(length),
-            // The length of the lease, to renew it by.
-            tag: u64::try_from(length.as_nanos()).unwrap(),
-        };
+        let token = u128::from(table.last).to_le_bytes();
+        // The length of the lease, to renew it by.
+        let tag = u64::try_from(length.as_nanos()).unwrap();
+        let lease = Lease::new(token, self.end(length)).tagged(tag);
         table
             .leases
             .insert(self.key.clone(), (lease, thread::current().id()));

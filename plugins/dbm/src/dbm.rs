@@ -105,8 +105,9 @@ impl Backend for Dbm {
         Ok(())
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
-        Some(Box::new(self.key_mutex(key)?))
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
+        let mutex = self.key_mutex(key);
+        Ok(mutex.map(|mutex| Box::new(mutex) as _))
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {

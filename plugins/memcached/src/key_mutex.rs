@@ -77,11 +77,8 @@ impl Mutex for KeyMutex {
         let now = self.locks.host.now();
         let (ttl, lasts) = ttl::lease(lease);
         let is_taken = self.locks.take(&call, &name, &token::text(&token), ttl)?;
-        Ok(is_taken.then(|| Lease {
-            token,
-            expires: passes(now, lasts),
-            tag: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
-        }))
+        let tag = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        Ok(is_taken.then(|| Lease::new(token, passes(now, lasts)).tagged(tag)))
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {

@@ -43,8 +43,8 @@ impl Backend for Simple {
         Ok(())
     }
 
-    fn mutex(&self, _: &Key) -> Option<Box<dyn api::Mutex>> {
-        Some(Box::new(Free))
+    fn mutex(&self, _: &Key) -> Result<Option<Box<dyn api::Mutex>>> {
+        Ok(Some(Box::new(Free)))
     }
 }
 
@@ -52,11 +52,7 @@ struct Free;
 
 impl api::Mutex for Free {
     fn try_acquire(&self, lease: Duration) -> Result<Option<Lease>> {
-        let held = Lease {
-            token: [0; 16],
-            expires: 0,
-            tag: 0,
-        };
+        let held = Lease::new([0; 16], 0);
         Ok((!lease.is_zero()).then_some(held))
     }
 

@@ -154,11 +154,7 @@ fn values_are_compressed_and_what_is_stored_is_read_whoever_wrote_it() {
     }
 
     // So do the other ways to store.
-    let lease = |tag| Lease {
-        token: [0; 16],
-        expires: 0,
-        tag,
-    };
+    let lease = |tag| Lease::new([0; 16], 0).tagged(tag);
     for store in [
         &|| zstd.set_multi(&[(key(), value(&long))]).unwrap(),
         &|| {

@@ -164,9 +164,9 @@ impl<K: Kind> Backend for Backed<K> {
         Ok(())
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn Mutex>> {
-        self.distributed_lock
-            .then(|| Box::new(KeyMutex::new(Arc::clone(&self.locks), key)) as _)
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
+        let mutex = || Box::new(KeyMutex::new(Arc::clone(&self.locks), key)) as _;
+        Ok(self.distributed_lock.then(mutex))
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {

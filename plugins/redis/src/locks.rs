@@ -145,11 +145,9 @@ impl Mutex for KeyMutex {
         if in_doubt {
             self.locks.doubtful.add(&self.lock, text, lease);
         }
-        Ok(asked?.then(|| Lease {
-            token,
-            expires: passes(now, milliseconds.into()),
-            tag: tag(milliseconds),
-        }))
+        let lease =
+            || Lease::new(token, passes(now, milliseconds.into())).tagged(tag(milliseconds));
+        Ok(asked?.then(lease))
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {

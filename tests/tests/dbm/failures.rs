@@ -65,10 +65,10 @@ impl Backend for Failing {
         self.0.set_guarded(key, value, lease)
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn api::Mutex>> {
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn api::Mutex>>> {
         ASKED.lock().unwrap().push(key.to_string());
         if &**key == "c" && FAILS.load(Ordering::SeqCst) {
-            return Some(Box::new(Broken(Arc::from(&**key))));
+            return Ok(Some(Box::new(Broken(Arc::from(&**key)))));
         }
         self.0.mutex(key)
     }

@@ -104,12 +104,12 @@ impl Backend for Remote {
         self.client.ask(&Request::Clear).map(drop)
     }
 
-    fn mutex(&self, key: &Key) -> Option<Box<dyn api::Mutex>> {
-        Some(Box::new(KeyMutex {
+    fn mutex(&self, key: &Key) -> Result<Option<Box<dyn api::Mutex>>> {
+        Ok(Some(Box::new(KeyMutex {
             client: Arc::clone(&self.client),
             polls: self.polls,
             key: key.to_string(),
-        }))
+        })))
     }
 
     fn set_guarded(&self, key: &Key, value: &Value, lease: &Lease) -> Result<Guarded> {
@@ -133,11 +133,7 @@ struct KeyMutex {
 fn with_length(number: u64, length: Duration) -> Lease {
     let mut token = [0; 16];
     token.copy_from_slice(&length.as_nanos().to_le_bytes());
-    Lease {
-        token,
-        expires: u64::MAX,
-        tag: number,
-    }
+    Lease::new(token, u64::MAX).tagged(number)
 }
 
 impl api::Mutex for KeyMutex {

@@ -31,11 +31,7 @@ fn forbidden() -> Vec<String> {
 fn every_method(on: &BackendInstance, key: &OwnedKey) -> Vec<(&'static str, Option<Error>)> {
     let key = key.as_key();
     let value = Value::copied(&Metadata::default(), key, b"value");
-    let lease = Lease {
-        token: [0; 16],
-        expires: 1,
-        tag: 1000,
-    };
+    let lease = Lease::new([0; 16], 1).tagged(1000);
     let mutex = on.mutex(&key).unwrap().unwrap();
     let second = Duration::from_secs(1);
     vec![

@@ -121,7 +121,7 @@ fn waits_and_is_killed() {
             Dbm::open(arguments, &host.context()).unwrap()
         };
         let (on, other) = (open(), open());
-        let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap();
+        let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap().unwrap();
         let wait_for = |mutex: &dyn Mutex| loop {
             if let Some(lease) = mutex.try_acquire(LONG).unwrap() {
                 return lease;
@@ -182,7 +182,7 @@ fn given_up() {
         Dbm::open(arguments, &host.context()).unwrap()
     };
     let (on, other) = (open(), open());
-    let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap();
+    let mutex = |on: &Dbm| on.mutex(&host.key("a").as_key()).unwrap().unwrap();
     let held = mutex(&other);
     let lease = held.try_acquire(LONG).unwrap().unwrap();
     mutex(&on).wait(Duration::from_millis(1)).unwrap();

@@ -10,7 +10,7 @@ use crate::children::{LONG, Step, ended};
 const CALLS: u32 = 300;
 
 fn mutex(on: &impl Backend, host: &TestHost) -> Box<dyn Mutex> {
-    on.mutex(&host.key("key").as_key()).unwrap()
+    on.mutex(&host.key("key").as_key()).unwrap().unwrap()
 }
 
 /// Stores and reads values that nobody else has.

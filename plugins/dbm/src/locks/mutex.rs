@@ -27,11 +27,7 @@ impl KeyMutex {
 impl Mutex for KeyMutex {
     fn try_acquire(&self, _: Duration) -> Result<Option<Lease>> {
         let token = self.locks.try_acquire(self.offset)?;
-        Ok(token.map(|token| Lease {
-            token,
-            expires: 0,
-            tag: 0,
-        }))
+        Ok(token.map(|token| Lease::new(token, 0)))
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {

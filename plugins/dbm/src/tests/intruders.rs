@@ -146,7 +146,7 @@ fn instances_share_one_file_again_after_it_was_emptied_in_place() {
 fn the_folder_can_be_emptied_while_instances_use_it() {
     let bench = Bench::new();
     let (one, other) = (bench.open().unwrap(), bench.open().unwrap());
-    let mutex = |on: &Dbm| on.mutex(&bench.host.key("a").as_key()).unwrap();
+    let mutex = |on: &Dbm| on.mutex(&bench.host.key("a").as_key()).unwrap().unwrap();
     for replaced in [false, true] {
         bench.set(&one, "a", b"old").unwrap();
         for entry in fs::read_dir(bench.folder.path()).unwrap() {
@@ -171,7 +171,7 @@ fn the_folder_can_be_emptied_while_instances_use_it() {
 fn what_is_held_when_the_lock_file_is_removed_is_given_up_in_order() {
     let bench = Bench::new();
     let (one, other) = (bench.open().unwrap(), bench.open().unwrap());
-    let mutex = |on: &Dbm, key: &str| on.mutex(&bench.host.key(key).as_key()).unwrap();
+    let mutex = |on: &Dbm, key: &str| on.mutex(&bench.host.key(key).as_key()).unwrap().unwrap();
     let (a, b) = (mutex(&one, "a"), mutex(&one, "b"));
     let first = a.try_acquire(LEASE).unwrap().unwrap();
     fs::remove_file(beside(&bench, "dogpile.lock")).unwrap();
@@ -192,7 +192,7 @@ fn what_is_held_when_the_lock_file_is_removed_is_given_up_in_order() {
 fn who_waits_for_a_lock_in_a_file_that_is_removed_gets_none_of_what_is_locked_in_the_next() {
     let bench = Bench::new();
     let (one, other) = (bench.open().unwrap(), bench.open().unwrap());
-    let mutex = |on: &Dbm| on.mutex(&bench.host.key("a").as_key()).unwrap();
+    let mutex = |on: &Dbm| on.mutex(&bench.host.key("a").as_key()).unwrap().unwrap();
     let lease = mutex(&one).try_acquire(LEASE).unwrap().unwrap();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| mutex(&other).wait(Duration::MAX).unwrap());

@@ -17,7 +17,7 @@ const LEASE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_mins(1);
 
 fn mutex(bench: &Bench, on: &Dbm, key: &str) -> Box<dyn Mutex> {
-    on.mutex(&bench.host.key(key).as_key()).unwrap()
+    on.mutex(&bench.host.key(key).as_key()).unwrap().unwrap()
 }
 
 fn take(mutex: &dyn Mutex) -> Lease {
