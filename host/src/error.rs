@@ -88,6 +88,18 @@ impl Error {
         self.0.kind
     }
 
+    /// What an operator can search for, where a plugin failed.
+    pub fn code(&self) -> Option<&'static str> {
+        let mut cause = self.source();
+        while let Some(one) = cause {
+            if let Some(error) = one.downcast_ref::<dogpile_plugin_api::Error>() {
+                return Some(error.kind().code());
+            }
+            cause = one.source();
+        }
+        None
+    }
+
     /// The creator's own error, if it is an `E`.
     pub fn creator<E: StdError + 'static>(&self) -> Option<&E> {
         if self.0.kind != ErrorKind::Creator {

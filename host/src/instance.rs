@@ -1,7 +1,7 @@
 //! An open backend, and what belongs to it alone.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use dogpile_lock::{Flights, Held, Remote, RemoteMutex, WaitGraph};
@@ -12,6 +12,7 @@ use parking_lot::Mutex as Lock;
 use serde_json::Map;
 
 use crate::Error;
+use crate::blame;
 use crate::health::{Backoff, State};
 use crate::loader::{self, OpenError};
 use crate::plugins::PluginEntry;
@@ -126,7 +127,7 @@ impl Recipe<'_> {
         mender: &Arc<dyn Mender>,
     ) -> Result<Arc<Instance>, OpenError> {
         let raw = self.open_raw(timeout, None)?;
-        self.instance(raw, None, Kept::new(graph), mender)
+        Ok(self.instance(raw, None, Kept::new(graph), mender))
     }
 
     /// Opens a proxy around `inner`, within `timeout`.
@@ -140,7 +141,7 @@ impl Recipe<'_> {
             backoff: Arc::default(),
             ..Kept::of(inner)
         };
-        self.instance(raw, Some(inner), kept, inner.backend.mender())
+        Ok(self.instance(raw, Some(inner), kept, inner.backend.mender()))
     }
 
     fn open_raw(
@@ -161,31 +162,49 @@ impl Recipe<'_> {
 
     fn instance(
         &self,
-        raw: BackendInstance,
+        mut raw: BackendInstance,
         inner: Option<&Arc<Instance>>,
         kept: Kept,
         mender: &Arc<dyn Mender>,
-    ) -> Result<Arc<Instance>, OpenError> {
-        let key_mangler = match raw.key_mangler() {
-            Ok(name) => name,
-            Err(error) => {
-                loader::close_unused(raw);
-                return Err(OpenError::Failed(error));
+    ) -> Arc<Instance> {
+        Arc::new_cyclic(|owner| {
+            let tell = failed_drop(owner.clone(), self.title(inner), self.arguments.clone());
+            raw.on_failed_drop(tell);
+            Instance {
+                properties: raw.properties(),
+                key_mangler: raw.key_mangler().map(str::to_owned),
+                backend: Watched::new(raw, owner, Arc::clone(mender)),
+                creations: kept.creations,
+                remote: Remote::new(),
+                spare: kept.spare,
+                plugin: Arc::clone(self.plugin),
+                name: self.name.to_owned(),
+                arguments: self.arguments.clone(),
+                backoff: kept.backoff,
+                inner: inner.cloned(),
             }
-        };
-        Ok(Arc::new_cyclic(|owner| Instance {
-            properties: raw.properties(),
-            key_mangler,
-            backend: Watched::new(raw, owner, Arc::clone(mender)),
-            creations: kept.creations,
-            remote: Remote::new(),
-            spare: kept.spare,
-            plugin: Arc::clone(self.plugin),
-            name: self.name.to_owned(),
-            arguments: self.arguments.clone(),
-            backoff: kept.backoff,
-            inner: inner.cloned(),
-        }))
+        })
+    }
+
+    /// What it opens, for people.
+    fn title(&self, inner: Option<&Arc<Instance>>) -> String {
+        let of = format!("`{}` of {}", self.name, self.plugin);
+        match inner {
+            None => format!("backend {of}"),
+            Some(inner) => format!("proxy {of} on {}", inner.title()),
+        }
+    }
+}
+
+/// Tells of what fails as it is dropped: a mutex, which has its instance retired if it panics, or the instance itself.
+fn failed_drop(
+    owner: Weak<Instance>,
+    title: String,
+    arguments: Map<String, serde_json::Value>,
+) -> impl Fn(PluginError) {
+    move |error| match owner.upgrade() {
+        Some(owner) => owner.backend.failed_drop(error),
+        None => blame::failed_drop(&title, &arguments, error),
     }
 }
 
@@ -242,7 +261,7 @@ impl Instance {
             OpenError::Failed(error) => OpenError::Failed(self.without_secrets(error)),
             other => other,
         });
-        recipe.instance(opened?, inner, Kept::of(self), self.backend.mender())
+        Ok(recipe.instance(opened?, inner, Kept::of(self), self.backend.mender()))
     }
 
     /// How long to wait before the next attempt to mend it.
@@ -295,11 +314,7 @@ impl Instance {
 
     /// What it is, for people.
     pub(crate) fn title(&self) -> String {
-        let of = format!("`{}` of {}", self.name, self.plugin);
-        match &self.inner {
-            None => format!("backend {of}"),
-            Some(inner) => format!("proxy {of} on {}", inner.title()),
-        }
+        self.recipe().title(self.inner.as_ref())
     }
 
     /// An error of it, or of what it was opened around, as it may be shown.
@@ -353,7 +368,8 @@ impl Drop for Instance {
     fn drop(&mut self) {
         if let Err(error) = self.backend.close() {
             let error = self.without_secrets(error);
-            tracing::warn!(target: "dogpile.reload", %error, "{} failed to close", self.title());
+            let code = error.kind().code();
+            tracing::warn!(target: "dogpile.reload", code, %error, "{} failed to close", self.title());
         }
     }
 }

@@ -63,6 +63,7 @@
 pub mod admin;
 mod arguments;
 mod assemble;
+mod blame;
 mod decorator;
 mod engine;
 mod error;

@@ -6,27 +6,39 @@ use std::sync::Arc;
 use dogpile_plugin_api::{Error, ManglerInstance, Result};
 use serde_json::{Map, Value};
 
+use crate::blame;
+use crate::instance::Recipe;
 use crate::plugins::PluginEntry;
 use crate::secrets::without_secrets;
 
 /// An open key mangler.
 pub(crate) struct Mangler {
-    pub(crate) instance: ManglerInstance,
-    pub(crate) plugin: Arc<PluginEntry>,
-    pub(crate) name: String,
-    pub(crate) arguments: Value,
+    instance: ManglerInstance,
+    plugin: Arc<PluginEntry>,
+    name: String,
+    arguments: Map<String, Value>,
 }
 
 impl Mangler {
+    /// What was opened from that recipe.
+    pub(crate) fn new(mut instance: ManglerInstance, recipe: &Recipe<'_>) -> Self {
+        let (title, arguments) = (title(recipe.name, recipe.plugin), recipe.arguments.clone());
+        instance.on_failed_drop(move |error| blame::failed_drop(&title, &arguments, error));
+        Self {
+            instance,
+            plugin: Arc::clone(recipe.plugin),
+            name: recipe.name.to_owned(),
+            arguments: recipe.arguments.clone(),
+        }
+    }
+
     pub(crate) fn mangle(&self, key: &str) -> Result<String> {
         self.instance.mangle(key)
     }
 
     /// An error of it, as it may be shown.
     pub(crate) fn without_secrets(&self, error: Error) -> Error {
-        let none = Map::new();
-        let arguments = self.arguments.as_object().unwrap_or(&none);
-        error.map_messages(|text| without_secrets(text, arguments))
+        error.map_messages(|text| without_secrets(text, &self.arguments))
     }
 
     /// Whether both make the same of every key.
@@ -40,6 +52,10 @@ impl Mangler {
 /// For errors: its name, and its plugin.
 impl fmt::Display for Mangler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key mangler `{}` of {}", self.name, self.plugin)
+        f.write_str(&title(&self.name, &self.plugin))
     }
+}
+
+fn title(name: &str, plugin: &PluginEntry) -> String {
+    format!("key mangler `{name}` of {plugin}")
 }

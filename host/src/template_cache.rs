@@ -7,6 +7,7 @@ use dogpile_plugin_api::{Error, ErrorKind, TemplateCacheInstance};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
+use crate::blame;
 use crate::health::{Backoff, Health, State, Turn};
 use crate::instance::Recipe;
 use crate::loader::{self, OpenError};
@@ -46,7 +47,9 @@ impl TemplateCache {
     ) -> Result<Arc<Self>, OpenError> {
         let json = Value::Object(recipe.arguments.clone()).to_string();
         let (plugin, host) = (&recipe.plugin.plugin, recipe.plugin.host);
-        let instance = loader::open_template_cache(plugin, recipe.name, &json, host, timeout)?;
+        let mut instance = loader::open_template_cache(plugin, recipe.name, &json, host, timeout)?;
+        let (title, arguments) = (title(recipe), recipe.arguments.clone());
+        instance.on_failed_drop(move |error| blame::failed_drop(&title, &arguments, error));
         Ok(Arc::new_cyclic(|owner| Self {
             instance,
             health: Health::default(),
@@ -109,7 +112,8 @@ impl TemplateCache {
         }
         if let (Turn::Out(_), Some(owner)) = (self.health.retire(&error), self.owner.upgrade()) {
             let title = self.title();
-            tracing::error!(target: "dogpile.cache", %error, "{title} is retired, and reopened");
+            let code = error.kind().code();
+            tracing::error!(target: "dogpile.cache", code, %error, "{title} is retired, and reopened");
             if let Err(error) = self.mender.mend_templates(&owner) {
                 tracing::error!(
                     target: "dogpile.cache", %error,
@@ -142,10 +146,14 @@ impl TemplateCache {
 
     /// What it is, for people.
     pub(crate) fn title(&self) -> String {
-        format!("template cache `{}` of {}", self.name, self.plugin)
+        title(&self.recipe())
     }
 
     fn without_secrets(&self, error: Error) -> Error {
         error.map_messages(|text| without_secrets(text, &self.arguments))
     }
+}
+
+fn title(recipe: &Recipe<'_>) -> String {
+    format!("template cache `{}` of {}", recipe.name, recipe.plugin)
 }

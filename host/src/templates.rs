@@ -7,6 +7,7 @@ use dogpile_plugin_api::{
     TemplateEvent, TemplateRequest,
 };
 
+use crate::blame::told;
 use crate::inner::Inner;
 use crate::region::Region;
 use crate::{Error, ErrorKind, Result};
@@ -104,7 +105,8 @@ impl Templates {
             return Ok(None);
         };
         let answer = templates.cache.call(call).map_err(|error| {
-            let message = format!("{}: {error}", templates.cache.title());
+            let title = templates.cache.title();
+            let message = format!("{title}: {}", told(&error, "use another template cache"));
             Error::with_source(ErrorKind::Plugin, message, error)
         });
         answer.map(Some)

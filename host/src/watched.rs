@@ -173,6 +173,11 @@ impl Watched {
         Ok(mutex.map(|mutex| self.watched(mutex, Self::failed_inside)))
     }
 
+    /// A mutex of it failed as it was dropped.
+    pub(crate) fn failed_drop(&self, error: Error) {
+        self.failed(error);
+    }
+
     /// The last call, which is made once, however it is.
     pub(crate) fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::SeqCst) {
@@ -278,7 +283,8 @@ impl Watched {
             State::Retired => "is retired, and reopened",
             _ => "is not called until it answers a ping",
         };
-        tracing::error!(target: "dogpile.cache", state = state.name(), %error, "{} {what}", owner.title());
+        let code = error.kind().code();
+        tracing::error!(target: "dogpile.cache", state = state.name(), code, %error, "{} {what}", owner.title());
         if let (Turn::Out(_), Err(error)) = (turn, self.mender.mend(&owner)) {
             tracing::error!(
                 target: "dogpile.cache", %error,

@@ -73,8 +73,22 @@ impl ErrorKind {
         Self::Other
     }
 
-    fn from_code(code: u16) -> Self {
-        match code {
+    /// What an operator can search for: hosts show it in messages, logs and JSON. It never changes.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Other => "plugin-failed",
+            Self::Arguments => "plugin-arguments",
+            Self::Unavailable => "storage-unavailable",
+            Self::Unsupported => "unsupported",
+            Self::Refused => "entry-refused",
+            Self::Panic => "plugin-panicked",
+            Self::Contract => "plugin-broke-contract",
+            Self::Suspended => "plugin-suspended",
+        }
+    }
+
+    fn from_number(number: u16) -> Self {
+        match number {
             1 => Self::Arguments,
             2 => Self::Unavailable,
             3 => Self::Unsupported,
@@ -189,7 +203,7 @@ impl Error {
                 String::from_utf8_lossy(bytes).into_owned(),
             )
         });
-        inner.kind = ErrorKind::from_code(value.code());
+        inner.kind = ErrorKind::from_number(value.code());
         Self(Box::new(inner))
     }
 }

@@ -53,8 +53,18 @@
 //!
 //! # What nothing can catch
 //!
-//! A panic in a method, in `open` or in `Drop` is caught and becomes an error. A segmentation fault, `abort`, `exit`,
-//! a stack overflow and a panic while unwinding end the process, as they would in the program itself.
+//! A panic in a method, in `open` or in `Drop` is caught and becomes an error, also where what is thrown panics as it is
+//! dropped; one in a thread of the plugin's own ends that thread. These end the process, as they would in the program
+//! itself:
+//!
+//! - a segmentation fault, `abort` and `exit`;
+//! - a stack overflow;
+//! - a panic while another one unwinds, such as in a `Drop` that runs then;
+//! - a panic that would leave an `extern "C"` function of the plugin's own, and one in the `Drop` of a thread-local;
+//! - whatever a constructor does, which runs while the library is mapped.
+//!
+//! Nor can the host see that a value was freed before, or that memory is leaked. What it does see, and with which code it
+//! tells operators, is [`ErrorKind::code`].
 //!
 //! # Which plugins work in which hosts
 //!

@@ -378,7 +378,7 @@ fn a_proxy_can_say_something_else_of_itself() {
     let properties = proxy.properties();
     assert_eq!(properties.storage, Storage::Bytes);
     assert!(properties.blocking && properties.shared && !properties.exclusive);
-    assert_eq!(proxy.key_mangler().unwrap(), None);
+    assert_eq!(proxy.key_mangler(), None);
     assert!(!proxy.reconfigure("{}").unwrap());
 }
 

@@ -322,6 +322,7 @@ impl Assembly<'_> {
             None => "backend",
         };
         answer.map_err(|error| {
+            let code = error.code();
             let message = match error {
                 OpenError::Failed(error) => {
                     let error = instance.without_secrets(error);
@@ -333,7 +334,8 @@ impl Assembly<'_> {
                 OpenError::NoThread(error) => format!("there is no thread to ping it on: {error}"),
             };
             let remedy = "see that what it connects to is up, or write `require_healthy = false` to use it all the same";
-            Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned()).into()
+            let refused = Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned());
+            refused.with_code(code).into()
         })
     }
 
@@ -386,12 +388,7 @@ impl Assembly<'_> {
             arguments: &arguments,
         };
         let instance = opened.map_err(|error| place.not_opened(&recipe, error))?;
-        Ok(Mangler {
-            instance,
-            plugin: Arc::clone(plugin),
-            name: name.to_owned(),
-            arguments: Value::Object(arguments),
-        })
+        Ok(Mangler::new(instance, &recipe))
     }
 }
 

@@ -36,13 +36,10 @@ impl Place<'_> {
 
     pub(super) fn not_opened(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
         let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
+        let code = error.code();
         let refused = |place, message, remedy: &str| {
-            Refusals::from(Refused::new(
-                ErrorKind::Plugin,
-                place,
-                message,
-                remedy.to_owned(),
-            ))
+            let refused = Refused::new(ErrorKind::Plugin, place, message, remedy.to_owned());
+            Refusals::from(refused.with_code(code))
         };
         let error = match error {
             OpenError::Failed(error) => error,
@@ -72,7 +69,7 @@ impl Place<'_> {
                     "mend what it says, or use another".to_owned(),
                 );
                 refused.source = Some(error);
-                refused.into()
+                refused.with_code(code).into()
             }
         }
     }

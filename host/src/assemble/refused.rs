@@ -1,3 +1,5 @@
+use std::fmt;
+
 use dogpile_plugin_api::Error as PluginError;
 
 use crate::manifest::Unresolved;
@@ -7,6 +9,8 @@ use crate::{Error, ErrorKind};
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) kind: ErrorKind,
+    /// What an operator can search for, where a plugin is at fault.
+    pub(crate) code: Option<&'static str>,
     pub(crate) place: Vec<String>,
     /// Whether the key is wrong, not its value.
     pub(crate) about_key: bool,
@@ -23,17 +27,23 @@ pub(crate) struct Refusals(pub(crate) Vec<Refused>);
 impl Refusals {
     /// As an error of what was configured in code: ``region `users` ``.
     pub(crate) fn into_error(mut self, whose: &str) -> Error {
-        let told: Vec<String> = self
-            .0
-            .iter()
-            .map(|one| format!("{}: {}; {}", one.place.join("."), one.message, one.remedy))
-            .collect();
+        let told: Vec<String> = self.0.iter().map(Refused::to_string).collect();
         let message = format!("{whose}: {}", told.join("; "));
         let first = self.0.swap_remove(0);
         match first.source {
             Some(source) => Error::with_source(first.kind, message, source),
             None => Error::new(first.kind, message),
         }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place.join("."), self.message)?;
+        if let Some(code) = self.code {
+            write!(f, " [{code}]")?;
+        }
+        write!(f, "; {}", self.remedy)
     }
 }
 
@@ -47,12 +57,18 @@ impl Refused {
     pub(super) fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
         Self {
             kind,
+            code: None,
             place: place.iter().map(|&part| part.to_owned()).collect(),
             about_key: false,
             message,
             remedy,
             source: None,
         }
+    }
+
+    pub(super) fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
     }
 
     pub(super) fn unresolved(place: &[&str], unresolved: Unresolved) -> Self {

@@ -66,10 +66,51 @@ pub enum LoadErrorKind {
     Link,
     /// It failed when it was started.
     Start,
+    /// It does not say what it is, or says it wrong.
+    Description,
+    /// It offers two things of one name.
+    OfferedTwice,
+    /// It did not start and say what it is in time.
+    TimedOut,
     /// The system gave no memory to map it from.
     Memory,
     /// It could not be read.
     Io,
+}
+
+impl LoadErrorKind {
+    /// What an operator can search for: it is shown in messages, logs and JSON. It never changes.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "file-not-found",
+            Self::NotAFile => "file-not-regular",
+            Self::TooLarge => "file-too-large",
+            Self::Empty => "file-empty",
+            Self::Untrusted => "file-untrusted",
+            Self::WrongDigest => "file-wrong-digest",
+            Self::Changing => "file-changing",
+            Self::Io => "file-unreadable",
+            Self::NotElf => "elf-not-one",
+            Self::WrongClass => "elf-wrong-class",
+            Self::WrongMachine => "elf-wrong-machine",
+            Self::NotALibrary => "elf-no-library",
+            Self::Truncated => "elf-truncated",
+            Self::Damaged => "elf-damaged",
+            Self::MissingSymbolVersion => "link-missing-version",
+            Self::MissingLibrary => "link-missing-library",
+            Self::Link => "link-failed",
+            Self::Memory => "link-no-memory",
+            Self::NotAPlugin => "plugin-none",
+            Self::SeveralPlugins => "plugin-several",
+            Self::WrongEpoch => "plugin-wrong-epoch",
+            Self::Aborts => "plugin-panic-abort",
+            Self::Layout => "plugin-wrong-layout",
+            Self::Start => "plugin-start-failed",
+            Self::Description => "plugin-description",
+            Self::OfferedTwice => "plugin-offered-twice",
+            Self::TimedOut => "plugin-load-timed-out",
+        }
+    }
 }
 
 impl LoadError {
@@ -104,7 +145,14 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { path, fault } = &*self.0;
-        write!(f, "{}: {}; {}", path.display(), fault.message, fault.remedy)
+        let code = fault.kind.code();
+        write!(
+            f,
+            "{}: {} [{code}]; {}",
+            path.display(),
+            fault.message,
+            fault.remedy
+        )
     }
 }
 

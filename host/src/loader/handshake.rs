@@ -1,18 +1,22 @@
 //! Makes sure that a mapped plugin and this host mean the same by their tables, and starts it.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::{
     AbiInstability, AbiInstabilityError, AbiInstabilityErrors, CheckingGlobals,
     check_layout_compatibility_with_globals,
 };
 use abi_stable::type_layout::{TLFieldOrFunction, TLFunction, TypeLayout};
-use dogpile_plugin_api::Plugin;
 use dogpile_plugin_api::abi::{PluginHeader, PluginTableRef};
+use dogpile_plugin_api::{Plugin, PluginInfo};
 
 use super::elf::Checked;
 use super::header::{PLAIN, remedy};
 use super::host_functions::{host_functions, system_clock};
 use super::library::Mapped;
+use super::open::{OpenError, within};
 use super::{Fault, LoadErrorKind};
 
 /// The mapped library's plugin, once its tables were found to be what the host takes them for.
@@ -32,17 +36,59 @@ pub(super) fn plugin(mapped: &Mapped, checked: &Checked) -> Result<Plugin, Fault
     Ok(unsafe { Plugin::from_table((header.table)()) })
 }
 
-/// Leads the plugin's logs and panics to the host. Once per image.
-pub(super) fn start(plugin: Plugin, name: &str) -> Result<(), Fault> {
-    plugin
-        .start(&host_functions(name, system_clock()))
-        .map_err(|error| {
-            Fault::new(
-                LoadErrorKind::Start,
-                format!("it failed to start: {error}"),
-                "ask the plugin's author",
-            )
+/// Leads the plugin's logs and panics to the host, and asks what it is. Once per image; within `timeout`, after which
+/// the thread that it is done on is left behind.
+pub(super) fn start(plugin: Plugin, name: &str, timeout: Duration) -> Result<PluginInfo, Fault> {
+    let host = host_functions(name, system_clock());
+    let started = move || {
+        Ok(match plugin.start(&host) {
+            Ok(()) => plugin.describe().map_err(|error| {
+                let found = format!("it does not say what it is: {error}");
+                Fault::new(LoadErrorKind::Description, found, THE_PLUGINS)
+            }),
+            Err(error) => {
+                let found = format!("it failed to start: {error}");
+                Err(Fault::new(LoadErrorKind::Start, found, THE_PLUGINS))
+            }
         })
+    };
+    let info = match within(timeout, name, started, drop) {
+        Ok(started) => started?,
+        Err(OpenError::TimedOut { timeout, .. }) => {
+            let found = format!(
+                "it has not started and said what it is within {timeout:?}, a thread is left behind"
+            );
+            return Err(Fault::new(LoadErrorKind::TimedOut, found, THE_PLUGINS));
+        }
+        Err(error) => {
+            let found = format!("it was not started: {error}");
+            return Err(Fault::new(LoadErrorKind::Start, found, "try again"));
+        }
+    };
+    match offered_twice(&info) {
+        Some((what, name)) => Err(Fault::new(
+            LoadErrorKind::OfferedTwice,
+            format!("it offers two {what} of the name `{name}`"),
+            THE_PLUGINS,
+        )),
+        None => Ok(info),
+    }
+}
+
+/// What is to be done where the operator can do no more.
+const THE_PLUGINS: &str =
+    "the fault is the plugin's: replace its file, or leave the plugin out, and tell its author";
+
+/// What there are two of, and their name.
+fn offered_twice(info: &PluginInfo) -> Option<(&'static str, &str)> {
+    let backends = info.backends.iter().map(|one| ("backends", &*one.name));
+    let manglers = info.manglers.iter().map(|one| ("key manglers", &*one.name));
+    let proxies = info.proxies.iter().map(|one| ("proxies", &*one.name));
+    let caches = info.template_caches.iter();
+    let caches = caches.map(|one| ("template caches", &*one.name));
+    let mut seen = HashSet::new();
+    let mut all = backends.chain(manglers).chain(proxies).chain(caches);
+    all.find(|one| !seen.insert(*one))
 }
 
 /// The header in memory: the same that was checked in the file, with functions that are the library's own.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use dogpile_plugin_api::Plugin;
+use dogpile_plugin_api::{Plugin, PluginInfo};
 use parking_lot::{Condvar, Mutex};
 use sha2::{Digest as _, Sha256};
 
@@ -30,6 +30,7 @@ impl fmt::Display for Digest {
 /// A mapped and started plugin.
 pub(super) struct Image {
     pub(super) plugin: Plugin,
+    pub(super) info: PluginInfo,
     pub(super) api_version: String,
     pub(super) rustc: String,
     pub(super) number: u64,

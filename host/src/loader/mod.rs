@@ -13,7 +13,9 @@
 //! 4. The bytes are copied into a sealed file in memory, which is mapped. What was checked is what runs, whatever
 //!    becomes of the file meanwhile, and a changed file at the same path is new code.
 //! 5. The tables' layout is checked, in both directions: those of an older or newer plugin may end earlier or later, and
-//!    nothing else. The plugin's logs and panics are led to the host.
+//!    nothing else.
+//! 6. On a thread of its own, and within [`Loader::timeout`], the plugin's logs and panics are led to the host, and it is
+//!    asked what it is. It must not offer two things of one name.
 //!
 //! # Known problems
 //!
@@ -32,6 +34,9 @@
 //! process of its own, and tells by which signal that died.
 //!
 //! Code that runs while a library is mapped (constructors) cannot be caught if it panics, hangs or exits.
+//!
+//! An image that was refused after it was mapped stays refused for the life of the process, also where it was only slow
+//! to start: to map it again would only leak it again.
 
 mod dynamic;
 mod elf;
@@ -51,8 +56,9 @@ mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use dogpile_plugin_api::Plugin;
+use dogpile_plugin_api::{Plugin, PluginInfo};
 
 use crate::trust::Trust;
 
@@ -60,8 +66,8 @@ pub use self::error::{LoadError, LoadErrorKind};
 use self::fault::Fault;
 pub use self::host_functions::host_functions;
 use self::images::{Digest, Image, Images};
+pub(crate) use self::open::within;
 pub use self::open::{OpenError, open_backend, open_mangler, open_proxy, open_template_cache};
-pub(crate) use self::open::{close_unused, within};
 
 static IMAGES: Images = Images::new();
 
@@ -72,13 +78,21 @@ pub struct Loader {
     /// None: as the environment says.
     trust: Option<Trust>,
     pin: Option<String>,
+    /// None: the usual.
+    timeout: Option<Duration>,
 }
+
+/// How long a plugin may take to start and to say what it is, if nobody says otherwise: as long as `open_timeout` is by
+/// default.
+const STARTING: Duration = Duration::from_secs(10);
 
 /// A loaded plugin. Clones are the same.
 #[derive(Clone)]
 pub struct Loaded {
     /// Its functions.
     pub plugin: Plugin,
+    /// What it said of itself when it was started.
+    pub info: PluginInfo,
     /// The SHA-256 of the file's bytes, in hexadecimal.
     pub digest: String,
     /// The version of plugin-api that it was built with.
@@ -124,6 +138,12 @@ impl Loader {
         self
     }
 
+    /// How long a plugin may take to start and to say what it is. By default 10 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// Loads the plugin in the file at `path`; its log records carry the name of its package.
     ///
     /// Identical bytes give the image that is loaded already, whichever loader of the process did it. Blocks for the
@@ -156,12 +176,15 @@ impl Loader {
     fn load_named(&self, path: &Path, name: Option<&str>) -> Result<Loaded, LoadError> {
         let loaded = || {
             let (bytes, digest) = self.read(path)?;
-            let image = IMAGES.get_or_load(digest, |number| start(&bytes, name, number))?;
+            let timeout = self.timeout.unwrap_or(STARTING);
+            let image =
+                IMAGES.get_or_load(digest, |number| start(&bytes, name, timeout, number))?;
             Ok((image, digest))
         };
         let (image, digest) = loaded().map_err(|fault| LoadError::new(path, fault))?;
         Ok(Loaded {
             plugin: image.plugin,
+            info: image.info.clone(),
             digest: digest.to_string(),
             api_version: image.api_version.clone(),
             rustc: image.rustc.clone(),
@@ -199,6 +222,7 @@ pub fn loaded_images() -> usize {
 fn start(
     bytes: &[u8],
     name: Option<&str>,
+    timeout: Duration,
     number: images::Numbers<'_>,
 ) -> Result<Arc<Image>, Fault> {
     let checked = elf::check(bytes)?;
@@ -206,9 +230,10 @@ fn start(
     let mapped = library::open(memory, &checked)?;
     let number = number.mapped();
     let plugin = handshake::plugin(&mapped, &checked)?;
-    handshake::start(plugin, name.unwrap_or(checked.package()))?;
+    let info = handshake::start(plugin, name.unwrap_or(checked.package()), timeout)?;
     Ok(Arc::new(Image {
         plugin,
+        info,
         api_version: checked.header.api_version,
         rustc: checked.header.rustc,
         number,

@@ -31,6 +31,17 @@ pub enum OpenError {
     NoThread(Arc<io::Error>),
 }
 
+impl OpenError {
+    /// What an operator can search for: it is shown in messages, logs and JSON. It never changes.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Failed(error) => error.kind().code(),
+            Self::TimedOut { .. } => "plugin-open-timed-out",
+            Self::NoThread(_) => "plugin-no-thread",
+        }
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,7 +83,7 @@ pub fn open_backend(
 
 /// Closes what nobody calls any more before it was called at all.
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
-pub(crate) fn close_unused(opened: BackendInstance) {
+fn close_unused(opened: BackendInstance) {
     if let Err(error) = opened.close() {
         tracing::warn!(target: "dogpile", %error, "a backend that was opened for nothing failed to close");
     }
@@ -146,8 +157,11 @@ pub(crate) fn within<T: Send + 'static>(
     });
     let theirs = Arc::clone(&meeting);
     let run = move || {
-        let answer = catch_unwind(AssertUnwindSafe(open))
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Panic, "panicked in open")));
+        let answer = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|payload| {
+            // A payload whose drop panics would end this thread without an answer.
+            std::mem::forget(payload);
+            Err(Error::new(ErrorKind::Panic, "panicked in open"))
+        });
         if let Some(Ok(late)) = theirs.answer(answer) {
             dispose(late);
         }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(super) struct Excerpt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ManifestError {
     pub(super) severity: Severity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<Cow<'static, str>>,
     pub(super) file: PathBuf,
     pub(super) line: usize,
     pub(super) column: usize,
@@ -62,6 +65,7 @@ impl ManifestError {
     ) -> Self {
         Self {
             severity: Severity::Error,
+            code: None,
             file: file.to_path_buf(),
             line: 0,
             column: 0,
@@ -69,6 +73,18 @@ impl ManifestError {
             remedy: remedy.into(),
             excerpt: None,
         }
+    }
+
+    /// With what an operator can search for: shown as `error[code]`, and as `code` in JSON.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// What an operator can search for, where a plugin is at fault.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 
     /// Without secrets.
@@ -121,7 +137,11 @@ impl fmt::Display for ManifestError {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, ": {severity}: {}", self.message)?;
+        write!(f, ": {severity}")?;
+        if let Some(code) = &self.code {
+            write!(f, "[{code}]")?;
+        }
+        write!(f, ": {}", self.message)?;
         let mut gutter = 1;
         if let Some(excerpt) = &self.excerpt {
             gutter = self.line.to_string().len();

@@ -91,6 +91,7 @@ impl Source {
         let (line, column) = self.position(span.start);
         ManifestError {
             severity,
+            code: None,
             file: self.path.clone(),
             line,
             column,

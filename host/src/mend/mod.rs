@@ -205,7 +205,8 @@ impl Job<Instance> {
         match successor.and_then(|successor| self.succeed(instance, &successor)) {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(target: "dogpile.cache", %error, "{} panicked, and does not open again yet", instance.title());
+                let (title, code) = (instance.title(), error.code());
+                tracing::warn!(target: "dogpile.cache", code, %error, "{title} panicked, and does not open again yet");
                 false
             }
         }
@@ -273,7 +274,8 @@ impl Job<Instance> {
         }
         if let Err(error) = instance.backend.close() {
             let error = instance.without_secrets(error);
-            tracing::warn!(target: "dogpile.cache", %error, "{} failed to close", instance.title());
+            let code = error.kind().code();
+            tracing::warn!(target: "dogpile.cache", code, %error, "{} failed to close", instance.title());
         }
         true
     }

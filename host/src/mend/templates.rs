@@ -28,7 +28,8 @@ impl Patient for TemplateCache {
         let successor = match self.reopen(timeout) {
             Ok(successor) => successor,
             Err(error) => {
-                tracing::warn!(target: "dogpile.cache", %error, "{} panicked, and does not open again yet", self.title());
+                let (title, code) = (self.title(), error.code());
+                tracing::warn!(target: "dogpile.cache", code, %error, "{title} panicked, and does not open again yet");
                 return false;
             }
         };

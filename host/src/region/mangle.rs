@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use dogpile_lock::shown;
-use dogpile_plugin_api::{ErrorKind as PluginErrorKind, Key};
+use dogpile_plugin_api::Key;
 
+use crate::blame::told;
 use crate::mangler::Mangler;
 use crate::registry::Configured;
 use crate::{Error, ErrorKind, Result, keys};
@@ -72,16 +73,11 @@ impl<'a> BackendKey<'a> {
 #[cold]
 fn failed(region: &Configured, mangler: &Mangler, error: dogpile_plugin_api::Error) -> Error {
     let error = mangler.without_secrets(error);
-    let remedy = match error.kind() {
-        PluginErrorKind::Panic => {
-            "; the fault is the plugin's: replace it, or give the region another key mangler"
-        }
-        _ => "",
-    };
+    let told = told(&error, "give the region another key mangler");
     let name = &region.config.name;
     Error::with_source(
         ErrorKind::Plugin,
-        format!("region `{name}`: {mangler} failed: {error}{remedy}"),
+        format!("region `{name}`: {mangler} failed: {told}"),
         error,
     )
 }

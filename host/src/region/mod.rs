@@ -67,6 +67,7 @@ use self::goal::Once;
 use self::keep::Always;
 use self::passage::{Passage, Waiting};
 use self::way::{Way, delay};
+use crate::blame::told;
 use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
@@ -578,16 +579,12 @@ impl Region {
         error: dogpile_plugin_api::Error,
     ) -> Error {
         let (name, served) = (self.name(), region.instance.title());
-        let message = match error.kind() {
-            PluginErrorKind::Suspended => {
-                let why = region.instance.why_out();
-                format!("region `{name}`: {served} is not called: {why}")
-            }
-            PluginErrorKind::Panic => format!(
-                "region `{name}`: {served} failed in {method}: {error}; the fault is the plugin's: replace it, or \
-                 give the region another backend"
-            ),
-            _ => format!("region `{name}`: {served} failed in {method}: {error}"),
+        let message = if error.kind() == PluginErrorKind::Suspended {
+            let (why, code) = (region.instance.why_out(), error.kind().code());
+            format!("region `{name}`: {served} is not called: {why} [{code}]")
+        } else {
+            let told = told(&error, "give the region another backend");
+            format!("region `{name}`: {served} failed in {method}: {told}")
         };
         Error::with_source(ErrorKind::Backend, message, error)
     }

@@ -224,32 +224,23 @@ fn load(
             ));
             continue;
         }
-        match load_one(engine, config, current) {
+        match load_one(engine, config, current, timeouts(manifest).open) {
             Ok(entry) => plugins.add(entry),
-            Err(LoadFailure::File(error)) => errors.push(not_loaded(manifest, config, &error)),
-            Err(LoadFailure::Plugin(error)) => errors.push(manifest.error_at_key(
-                &["plugins", &config.name],
-                format!("{} does not say what it is: {error}", config.path.display()),
-                "replace the file, or leave the plugin out",
-            )),
+            Err(error) => errors.push(not_loaded(manifest, config, &error)),
         }
     }
     plugins
-}
-
-enum LoadFailure {
-    File(LoadError),
-    Plugin(dogpile_plugin_api::Error),
 }
 
 fn load_one(
     engine: &Engine,
     config: &PluginConfig,
     current: &Snapshot,
-) -> Result<Arc<PluginEntry>, LoadFailure> {
+    timeout: Duration,
+) -> Result<Arc<PluginEntry>, LoadError> {
     let loaded = loader(config, engine.trust)
-        .load_as(&config.path, &config.name)
-        .map_err(LoadFailure::File)?;
+        .timeout(timeout)
+        .load_as(&config.path, &config.name)?;
     let same = |entry: &&Arc<PluginEntry>| {
         entry.name == config.name
             && entry
@@ -260,11 +251,10 @@ fn load_one(
     if let Some(entry) = current.plugins.iter().find(same) {
         return Ok(Arc::clone(entry));
     }
-    let info = loaded.plugin.describe().map_err(LoadFailure::Plugin)?;
     Ok(Arc::new(PluginEntry {
         name: config.name.clone(),
         plugin: loaded.plugin,
-        info,
+        info: loaded.info,
         host: loader::host_functions(&config.name, engine.clock),
         file: Some(PluginFile {
             path: loaded.path,
@@ -286,11 +276,10 @@ pub(super) fn loader(config: &PluginConfig, trust: Option<Trust>) -> Loader {
 }
 
 fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> ManifestError {
-    manifest.error_at(
-        &["plugins", &plugin.name, "file"],
-        format!("{}: {}", error.path().display(), error.message()),
-        error.remedy(),
-    )
+    let message = format!("{}: {}", error.path().display(), error.message());
+    let place = ["plugins", &plugin.name, "file"];
+    let told = manifest.error_at(&place, message, error.remedy());
+    told.with_code(error.kind().code())
 }
 
 /// All regions of the manifest, opened beside the current ones.
@@ -361,10 +350,14 @@ fn refused<'a>(
 fn refused_at(manifest: &Manifest, place: &[&str], refused: Refused) -> ManifestError {
     let mut path = place.to_vec();
     path.extend(refused.place.iter().map(String::as_str));
-    if refused.about_key {
+    let error = if refused.about_key {
         manifest.error_at_key(&path, refused.message, refused.remedy)
     } else {
         manifest.error_at(&path, refused.message, refused.remedy)
+    };
+    match refused.code {
+        Some(code) => error.with_code(code),
+        None => error,
     }
 }
 

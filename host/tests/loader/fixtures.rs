@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use dogpile::loader::{Loaded, host_functions, open_backend};
+use dogpile::loader::{Loaded, OpenError, host_functions, open_backend};
 use dogpile_lock::Clock;
 use dogpile_plugin_api::{BackendInstance, Key};
 
@@ -57,6 +57,17 @@ pub(crate) fn rust_compiled(name: &str, argument: &str) -> Vec<u8> {
     built(name, &["rustc", "-p", name, "--", argument])
 }
 
+/// The plugin of lies, which tells that one as it is loaded.
+pub(crate) fn lies(at_load: &str) -> Vec<u8> {
+    let mut bytes = rust("lies");
+    let mark = b"THE LIE IS ";
+    let place = only(&bytes, mark) + mark.len();
+    let room = &mut bytes[place..place + 29];
+    room.fill(b' ');
+    room[..at_load.len()].copy_from_slice(at_load.as_bytes());
+    bytes
+}
+
 /// The bytes of a library from a C source in `tests/badplugins`.
 pub(crate) fn c(name: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -95,8 +106,17 @@ pub(crate) fn only(bytes: &[u8], wanted: &[u8]) -> usize {
 
 /// Opens a backend that takes no arguments.
 pub(crate) fn open(loaded: &Loaded, backend: &str) -> BackendInstance {
+    open_with(loaded, backend, "{}").unwrap()
+}
+
+/// Opens a backend.
+pub(crate) fn open_with(
+    loaded: &Loaded,
+    backend: &str,
+    arguments: &str,
+) -> Result<BackendInstance, OpenError> {
     let host = host_functions("fixture", clock());
-    open_backend(&loaded.plugin, backend, "{}", host, LONG).unwrap()
+    open_backend(&loaded.plugin, backend, arguments, host, LONG)
 }
 
 /// What the counter of the good plugin says next.

@@ -6,12 +6,13 @@
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
 
-use dogpile::loader::{Loader, OpenError, host_functions, open_backend};
+use dogpile::loader::Loader;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::fixtures::{LONG, clock, count, file, key, open, rust};
+use crate::fixtures::{count, file, key, open, open_with, rust};
+use crate::lies::arguments;
 use crate::own_process::is_outer;
 
 /// Keeps `LEVEL target field=value …` of each record.
@@ -131,36 +132,23 @@ fn panics_are_records_and_nothing_is_printed() {
         return;
     }
     let kept = keep(Level::INFO);
-    let (_folder, path) = file(&rust("panics_in_get_and_set"));
-    let backend = open(&Loader::new().load(&path).unwrap(), "panics");
+    let (_folder, path) = file(&rust("lies"));
+    let loaded = Loader::new().load_as(&path, "mine").unwrap();
+    let backend = open_with(&loaded, "lies", &arguments("panics", "get")).unwrap();
     backend.get(&key("a")).unwrap_err();
     assert_has(
         &kept.take(),
-        &[
-            "ERROR dogpile::plugin",
-            "plugin=panics_in_get_and_set",
-            "get of a is not for me",
-        ],
+        &["ERROR dogpile::plugin", "plugin=mine", "get is not for me"],
     );
-    drop(backend);
-    assert_has(
-        &kept.take(),
-        &["ERROR dogpile::plugin", "drop is not for me"],
-    );
-
-    let (_folder, path) = file(&rust("panics_in_open"));
-    let loaded = Loader::new().load(&path).unwrap();
-    let host = host_functions("p", clock());
-    let opened = open_backend(&loaded.plugin, "panics", "{}", host, LONG);
-    assert!(matches!(opened, Err(OpenError::Failed(_))));
-    assert_has(
-        &kept.take(),
-        &[
-            "ERROR dogpile::plugin",
-            "plugin=panics_in_open",
-            "open is not for me",
-        ],
-    );
+    for (lie, method, message) in [
+        ("panics", "drop", "drop is not for me"),
+        ("panics", "open", "open is not for me"),
+        ("panics_in_a_thread", "open", "this thread is not for me"),
+    ] {
+        drop(open_with(&loaded, "lies", &arguments(lie, method)));
+        let parts = ["ERROR dogpile::plugin", "plugin=mine", message];
+        assert_has(&kept.take(), &parts);
+    }
 }
 
 #[test]
@@ -168,7 +156,8 @@ fn a_process_without_a_subscriber_is_not_printed_to() {
     if is_outer("logging::a_process_without_a_subscriber_is_not_printed_to") {
         return;
     }
-    let (_folder, path) = file(&rust("panics_in_get_and_set"));
-    let backend = open(&Loader::new().load(&path).unwrap(), "panics");
+    let (_folder, path) = file(&rust("lies"));
+    let loaded = Loader::new().load(&path).unwrap();
+    let backend = open_with(&loaded, "lies", &arguments("panics", "get")).unwrap();
     backend.get(&key("a")).unwrap_err();
 }

@@ -122,7 +122,7 @@ fn a_new_backend_must_answer_on_a_reload_and_not_at_the_start() {
     contains(
         &error,
         &[
-            "dogpile.toml:7:11: error: backend `probe` of plugin `dogpile` does not answer: the line is dead",
+            "dogpile.toml:7:11: error[storage-unavailable]: backend `probe` of plugin `dogpile` does not answer: the line is dead",
             "7 | backend = \"probe\"",
             "write `require_healthy = false` to use it all the same",
         ],

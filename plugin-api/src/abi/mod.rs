@@ -21,8 +21,8 @@ use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 
 pub use self::header::{ABI_EPOCH, ABI_STABLE_VERSION, MAGIC, PluginHeader, SYMBOL_PREFIX, layout};
-pub(crate) use self::raw::Raw;
 pub use self::raw::RawValue;
+pub(crate) use self::raw::{Raw, breach};
 pub use self::template_cache::{
     RawTemplateCache, RawTemplateEntry, TemplateCacheTable, TemplateCacheTableRef,
 };

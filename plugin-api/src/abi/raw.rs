@@ -55,6 +55,42 @@ impl RawValue {
         }
     }
 
+    /// Takes over the answer of a `method` that gives nothing back but an error. A value is a breach of contract.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RawValue::take`].
+    #[inline]
+    pub(crate) unsafe fn take_nothing(self, method: &str) -> Result<()> {
+        // SAFETY: by this function's contract.
+        match unsafe { self.take()? } {
+            Raw::Null => Ok(()),
+            Raw::Value(value) => Err(unexpected(method, &value)),
+        }
+    }
+
+    /// Takes over the answer of a `method` that gives a text, or nothing. Anything else is a breach of contract.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RawValue::take`].
+    pub(crate) unsafe fn take_text(self, method: &str) -> Result<Option<String>> {
+        // SAFETY: by this function's contract.
+        let Raw::Value(value) = (unsafe { self.take()? }) else {
+            return Ok(None);
+        };
+        let Some(bytes) = value.as_bytes() else {
+            return Err(breach(method, "with an object, where a text is expected"));
+        };
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(error) => Err(breach(
+                method,
+                &format!("with bytes that are not UTF-8: {error}"),
+            )),
+        }
+    }
+
     /// Lends `value` across the boundary for the length of a call.
     #[inline]
     pub(crate) fn lend(value: &Value) -> Self {
@@ -72,6 +108,22 @@ impl RawValue {
         // SAFETY: the lender keeps the reference; `ManuallyDrop` keeps us from giving it back.
         unsafe { Value::from_raw(self.0) }.map(ManuallyDrop::new)
     }
+}
+
+#[cold]
+fn unexpected(method: &str, value: &Value) -> Error {
+    let what = if value.is_object() {
+        "an object"
+    } else {
+        "bytes"
+    };
+    breach(method, &format!("with {what}, where nothing is expected"))
+}
+
+/// The error of a `method` that answered in a way that there is not.
+#[cold]
+pub(crate) fn breach(method: &str, how: &str) -> Error {
+    Error::new(ErrorKind::Contract, format!("{method} answered {how}"))
 }
 
 #[cold]

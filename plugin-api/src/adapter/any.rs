@@ -189,11 +189,11 @@ pub struct Proxied {
 }
 
 impl Proxied {
-    pub(super) fn new(instance: BackendInstance) -> Result<Self> {
-        Ok(Self {
-            key_mangler: instance.key_mangler()?,
+    pub(super) fn new(instance: BackendInstance) -> Self {
+        Self {
+            key_mangler: instance.key_mangler().map(str::to_owned),
             instance,
-        })
+        }
     }
 
     /// See [`Backend::get`].
@@ -298,7 +298,7 @@ impl AnyBackend for Unhosted {
     }
 
     fn key_mangler(&self) -> Result<Option<String>> {
-        self.0.key_mangler()
+        Ok(self.0.key_mangler().map(str::to_owned))
     }
 
     fn properties(&self) -> Properties {

@@ -2,9 +2,10 @@
 
 use abi_stable::std_types::{ROption, RSlice};
 
+use super::failed_drop::FailedDrop;
 use super::mutex::MutexClient;
-use crate::abi::{Raw, RawBackend, RawValue, property};
-use crate::{BackendStats, Error, ErrorKind, Guarded, Key, Lease, Mutex, Result, Storage, Value};
+use crate::abi::{Raw, RawBackend, RawValue, breach, property};
+use crate::{BackendStats, Error, Guarded, Key, Lease, Mutex, Result, Storage, Value};
 
 /// An open backend of a plugin: every method of [`crate::Backend`], as the host and the conformance suite call it.
 ///
@@ -13,6 +14,8 @@ use crate::{BackendStats, Error, ErrorKind, Guarded, Key, Lease, Mutex, Result, 
 pub struct BackendInstance {
     raw: RawBackend,
     properties: Properties,
+    key_mangler: Option<String>,
+    failed_drop: FailedDrop,
 }
 
 /// What a backend said of itself when it was opened.
@@ -47,11 +50,29 @@ impl BackendInstance {
                 exclusive: false,
                 shared: true,
             },
+            key_mangler: None,
+            failed_drop: FailedDrop::default(),
         };
+        match instance.ask() {
+            Ok(()) => Ok(instance),
+            Err(error) => {
+                if let Err(second) = instance.close() {
+                    let code = second.kind().code();
+                    tracing::warn!(target: "dogpile", code, "a backend that cannot be used failed to close");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What it says of itself, once.
+    fn ask(&mut self) -> Result<()> {
         let mut bits = 0;
         // SAFETY: the state is the plugin's own and not yet destroyed; so in all methods.
-        unsafe { (raw.table.properties())(raw.state, &mut bits).take()? };
-        instance.properties = Properties {
+        unsafe {
+            (self.raw.table.properties())(self.raw.state, &mut bits).take_nothing("properties")?;
+        }
+        self.properties = Properties {
             storage: if bits & property::OBJECTS == 0 {
                 Storage::Bytes
             } else {
@@ -61,7 +82,21 @@ impl BackendInstance {
             exclusive: bits & property::EXCLUSIVE != 0,
             shared: bits & property::SHARED != 0,
         };
-        Ok(instance)
+        // SAFETY: as above.
+        let name = unsafe { (self.raw.table.key_mangler())(self.raw.state) };
+        // SAFETY: the plugin gave it to this call alone.
+        self.key_mangler = unsafe { name.take_text("key_mangler")? };
+        Ok(())
+    }
+
+    /// Tells of an error, such as a panic, with which it or a mutex of it is dropped. Without it, the log is told.
+    pub fn on_failed_drop(&mut self, tell: impl Fn(Error) + Send + Sync + 'static) {
+        self.failed_drop = FailedDrop::new(tell);
+    }
+
+    /// See [`crate::Backend::key_mangler`]. What it said when it was opened.
+    pub fn key_mangler(&self) -> Option<&str> {
+        self.key_mangler.as_deref()
     }
 
     /// What it said of itself when it was opened.
@@ -86,14 +121,15 @@ impl BackendInstance {
     /// See [`crate::Backend::set`].
     pub fn set(&self, key: &Key<'_>, value: &Value) -> Result<()> {
         // SAFETY: as in `new`; the value is lent for the call.
-        unsafe { (self.raw.table.set())(self.raw.state, key, &RawValue::lend(value)).take() }
-            .map(drop)
+        unsafe {
+            (self.raw.table.set())(self.raw.state, key, &RawValue::lend(value)).take_nothing("set")
+        }
     }
 
     /// See [`crate::Backend::delete`].
     pub fn delete(&self, key: &Key<'_>) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.delete())(self.raw.state, key).take() }.map(drop)
+        unsafe { (self.raw.table.delete())(self.raw.state, key).take_nothing("delete") }
     }
 
     /// See [`crate::Backend::get_multi`].
@@ -101,9 +137,13 @@ impl BackendInstance {
         let mut values: Vec<RawValue> = keys.iter().map(|_| RawValue::NULL).collect();
         let keys = RSlice::from_slice(keys);
         // SAFETY: as in `new`; there is room for as many values as keys.
-        unsafe { (self.raw.table.get_multi())(self.raw.state, keys, values.as_mut_ptr()).take()? };
+        let answer = unsafe {
+            (self.raw.table.get_multi())(self.raw.state, keys, values.as_mut_ptr())
+                .take_nothing("get_multi")
+        };
         // SAFETY: each was given by the plugin, or is null.
-        unsafe { taken(values) }
+        let values = unsafe { taken(values) };
+        answer.and(values)
     }
 
     /// See [`crate::Backend::get_multi_fresh`].
@@ -111,11 +151,13 @@ impl BackendInstance {
         let mut values: Vec<RawValue> = keys.iter().map(|_| RawValue::NULL).collect();
         let keys = RSlice::from_slice(keys);
         // SAFETY: as in `new`; there is room for as many values as keys.
-        unsafe {
-            (self.raw.table.get_multi_fresh())(self.raw.state, keys, values.as_mut_ptr()).take()?
+        let answer = unsafe {
+            (self.raw.table.get_multi_fresh())(self.raw.state, keys, values.as_mut_ptr())
+                .take_nothing("get_multi_fresh")
         };
         // SAFETY: each was given by the plugin, or is null.
-        unsafe { taken(values) }
+        let values = unsafe { taken(values) };
+        answer.and(values)
     }
 
     /// See [`crate::Backend::set_multi`].
@@ -127,63 +169,63 @@ impl BackendInstance {
             .collect();
         let (keys, values) = (RSlice::from_slice(&keys), RSlice::from_slice(&values));
         // SAFETY: as in `new`; the values are lent for the call.
-        unsafe { (self.raw.table.set_multi())(self.raw.state, keys, values).take() }.map(drop)
+        unsafe {
+            (self.raw.table.set_multi())(self.raw.state, keys, values).take_nothing("set_multi")
+        }
     }
 
     /// See [`crate::Backend::delete_multi`].
     pub fn delete_multi(&self, keys: &[Key<'_>]) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.delete_multi())(self.raw.state, RSlice::from_slice(keys)).take() }
-            .map(drop)
+        unsafe {
+            (self.raw.table.delete_multi())(self.raw.state, RSlice::from_slice(keys))
+                .take_nothing("delete_multi")
+        }
     }
 
     /// See [`crate::Backend::clear`].
     pub fn clear(&self) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.clear())(self.raw.state).take() }.map(drop)
+        unsafe { (self.raw.table.clear())(self.raw.state).take_nothing("clear") }
     }
 
     /// See [`crate::Backend::ping`].
     pub fn ping(&self) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.ping())(self.raw.state).take() }.map(drop)
+        unsafe { (self.raw.table.ping())(self.raw.state).take_nothing("ping") }
     }
 
     /// See [`crate::Backend::stats`].
     pub fn stats(&self) -> Result<BackendStats> {
         // SAFETY: as in `new`.
-        let json = value(unsafe { (self.raw.table.stats())(self.raw.state).take() })?;
-        let bytes = json.as_ref().and_then(Value::as_bytes).unwrap_or(b"{}");
-        serde_json::from_slice(bytes)
-            .map_err(|error| Error::new(ErrorKind::Contract, format!("stats: {error}")))
+        let json = unsafe { (self.raw.table.stats())(self.raw.state).take_text("stats")? };
+        serde_json::from_str(json.as_deref().unwrap_or("{}"))
+            .map_err(|error| breach("stats", &format!("with what is no statistics: {error}")))
     }
 
     /// See [`crate::Backend::close`]. The caller calls it once, after the last other call.
     pub fn close(&self) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.close())(self.raw.state).take() }.map(drop)
-    }
-
-    /// See [`crate::Backend::key_mangler`].
-    pub fn key_mangler(&self) -> Result<Option<String>> {
-        // SAFETY: as in `new`.
-        let name = value(unsafe { (self.raw.table.key_mangler())(self.raw.state).take() })?;
-        let Some(name) = name else { return Ok(None) };
-        String::from_utf8(name.as_bytes().unwrap_or_default().to_vec())
-            .map(Some)
-            .map_err(|error| Error::new(ErrorKind::Contract, format!("key_mangler: {error}")))
+        unsafe { (self.raw.table.close())(self.raw.state).take_nothing("close") }
     }
 
     /// See [`crate::Backend::mutex`].
     pub fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
         let mut given = ROption::RNone;
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.mutex())(self.raw.state, key, &mut given).take()? };
-        Ok(match given {
-            // SAFETY: the plugin gave it to this call alone.
-            ROption::RSome(raw) => Some(Box::new(unsafe { MutexClient::new(raw) })),
+        let answer = unsafe {
+            (self.raw.table.mutex())(self.raw.state, key, &mut given).take_nothing("mutex")
+        };
+        let mutex: Option<Box<dyn Mutex>> = match given {
+            ROption::RSome(raw) => {
+                // SAFETY: the plugin gave it to this call alone.
+                Some(Box::new(unsafe {
+                    MutexClient::new(raw, self.failed_drop.clone())
+                }))
+            }
             ROption::RNone => None,
-        })
+        };
+        answer.map(|()| mutex)
     }
 
     /// See [`crate::Backend::set_guarded`].
@@ -193,8 +235,8 @@ impl BackendInstance {
         // SAFETY: as in `new`; the value is lent for the call.
         unsafe {
             (self.raw.table.set_guarded())(self.raw.state, key, &lent, lease, &mut outcome)
-                .take()?
-        };
+                .take_nothing("set_guarded")?;
+        }
         Guarded::from_number(outcome)
     }
 
@@ -214,8 +256,8 @@ impl BackendInstance {
                 RSlice::from_slice(&leases),
                 outcomes.as_mut_ptr(),
             )
-            .take()?
-        };
+            .take_nothing("set_guarded_multi")?;
+        }
         outcomes.into_iter().map(Guarded::from_number).collect()
     }
 
@@ -224,8 +266,9 @@ impl BackendInstance {
         let mut done = false;
         // SAFETY: as in `new`.
         unsafe {
-            (self.raw.table.reconfigure())(self.raw.state, arguments.into(), &mut done).take()?
-        };
+            (self.raw.table.reconfigure())(self.raw.state, arguments.into(), &mut done)
+                .take_nothing("reconfigure")?;
+        }
         Ok(done)
     }
 }
@@ -233,10 +276,8 @@ impl BackendInstance {
 impl Drop for BackendInstance {
     fn drop(&mut self) {
         // SAFETY: as in `new`; nothing is called afterwards.
-        if let Err(error) = unsafe { (self.raw.table.destroy())(self.raw.state).take() } {
-            // The panic hook has told the message, where it is cleared of secrets.
-            tracing::error!(target: "dogpile", kind = ?error.kind(), "a plugin's backend failed as it was dropped");
-        }
+        let dropped = unsafe { (self.raw.table.destroy())(self.raw.state).take_nothing("destroy") };
+        self.failed_drop.look("backend", dropped);
     }
 }
 

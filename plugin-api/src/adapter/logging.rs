@@ -91,13 +91,13 @@ struct LogToHost(RawHost);
 
 impl log::Log for LogToHost {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        (self.0.functions.log_enabled)(log_number(metadata.level()), self.0.plugin)
+        (self.0.table.log_enabled())(log_number(metadata.level()), self.0.plugin)
     }
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
             let message = record.args().to_string();
-            (self.0.functions.log)(
+            (self.0.table.log())(
                 log_number(record.level()),
                 self.0.plugin,
                 record.target().into(),

@@ -7,8 +7,9 @@ use abi_stable::staticref;
 use abi_stable::std_types::RStr;
 
 use super::barrier::{answer, done};
-use crate::abi::{ManglerTable, ManglerTableRef, Raw, RawMangler, RawValue};
-use crate::{Error, ErrorKind, HostContext, KeyMangler, Result, Value, arguments};
+use super::failed_drop::FailedDrop;
+use crate::abi::{ManglerTable, ManglerTableRef, RawMangler, RawValue, breach};
+use crate::{Error, HostContext, KeyMangler, Result, Value, arguments};
 
 /// The plugin's side; `state` is a `Box<M>`.
 struct Provider<M>(PhantomData<M>);
@@ -48,6 +49,7 @@ impl<M: KeyMangler> Provider<M> {
 /// An open key mangler of a plugin.
 pub struct ManglerInstance {
     raw: RawMangler,
+    failed_drop: FailedDrop,
 }
 
 // SAFETY: what stands behind it is a `KeyMangler`, which is `Send` and `Sync`.
@@ -60,36 +62,30 @@ impl ManglerInstance {
     ///
     /// `raw` was given by a plugin and is used nowhere else.
     pub(super) unsafe fn new(raw: RawMangler) -> Self {
-        Self { raw }
+        Self {
+            raw,
+            failed_drop: FailedDrop::default(),
+        }
+    }
+
+    /// Tells of an error, such as a panic, with which it is dropped. Without it, the log is told.
+    pub fn on_failed_drop(&mut self, tell: impl Fn(Error) + Send + Sync + 'static) {
+        self.failed_drop = FailedDrop::new(tell);
     }
 
     /// The mangled key.
     pub fn mangle(&self, key: &str) -> Result<String> {
         // SAFETY: the state is the plugin's own and not yet destroyed.
-        let answer = unsafe { (self.raw.table.mangle())(self.raw.state, key.into()).take()? };
-        let Raw::Value(value) = answer else {
-            return Err(Error::new(
-                ErrorKind::Contract,
-                "mangle answered with nothing",
-            ));
-        };
-        let bytes = value.as_bytes().unwrap_or_default();
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            Error::new(
-                ErrorKind::Contract,
-                format!("mangle answered with bytes that are not UTF-8: {error}"),
-            )
-        })?;
-        Ok(text.to_owned())
+        let answer = unsafe { (self.raw.table.mangle())(self.raw.state, key.into()) };
+        // SAFETY: the plugin gave it to this call alone.
+        unsafe { answer.take_text("mangle") }?.ok_or_else(|| breach("mangle", "with nothing"))
     }
 }
 
 impl Drop for ManglerInstance {
     fn drop(&mut self) {
         // SAFETY: as in `mangle`; nothing is called afterwards.
-        if let Err(error) = unsafe { (self.raw.table.destroy())(self.raw.state).take() } {
-            // The panic hook has told the message, where it is cleared of secrets.
-            tracing::error!(target: "dogpile", kind = ?error.kind(), "a plugin's key mangler failed as it was dropped");
-        }
+        let dropped = unsafe { (self.raw.table.destroy())(self.raw.state).take_nothing("destroy") };
+        self.failed_drop.look("key mangler", dropped);
     }
 }

@@ -2,6 +2,7 @@
 
 mod any;
 mod barrier;
+mod failed_drop;
 mod instance;
 mod logging;
 mod mangler;

@@ -7,6 +7,7 @@ use abi_stable::staticref;
 use abi_stable::std_types::ROption;
 
 use super::barrier::done;
+use super::failed_drop::FailedDrop;
 use crate::abi::{MutexTable, MutexTableRef, RawMutex, RawValue};
 use crate::{Lease, Mutex, Result};
 
@@ -93,6 +94,7 @@ impl MutexProvider {
 /// The host's side: a plugin's mutex behind the trait again.
 pub(super) struct MutexClient {
     raw: RawMutex,
+    failed_drop: FailedDrop,
 }
 
 // SAFETY: what stands behind it is a `Box<dyn Mutex>`, which is `Send` and `Sync`.
@@ -104,8 +106,8 @@ impl MutexClient {
     /// # Safety
     ///
     /// `raw` was given by a backend and is used nowhere else.
-    pub(super) unsafe fn new(raw: RawMutex) -> Self {
-        Self { raw }
+    pub(super) unsafe fn new(raw: RawMutex, failed_drop: FailedDrop) -> Self {
+        Self { raw, failed_drop }
     }
 }
 
@@ -114,32 +116,39 @@ impl Mutex for MutexClient {
         let mut out = ROption::RNone;
         // SAFETY: the state is the plugin's own and not yet destroyed; so in all methods.
         unsafe {
-            (self.raw.table.try_acquire())(self.raw.state, nanoseconds(lease), &mut out).take()?
-        };
+            (self.raw.table.try_acquire())(self.raw.state, nanoseconds(lease), &mut out)
+                .take_nothing("try_acquire")?;
+        }
         Ok(out.into())
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
         // SAFETY: as in `try_acquire`.
-        unsafe { (self.raw.table.wait())(self.raw.state, nanoseconds(timeout)).take() }.map(drop)
+        unsafe {
+            (self.raw.table.wait())(self.raw.state, nanoseconds(timeout)).take_nothing("wait")
+        }
     }
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
         let mut held = false;
         // SAFETY: as in `try_acquire`.
-        unsafe { (self.raw.table.renew())(self.raw.state, lease, &mut held).take()? };
+        unsafe {
+            (self.raw.table.renew())(self.raw.state, lease, &mut held).take_nothing("renew")?;
+        }
         Ok(held)
     }
 
     fn release(&self, lease: Lease) -> Result<()> {
         // SAFETY: as in `try_acquire`.
-        unsafe { (self.raw.table.release())(self.raw.state, &lease).take() }.map(drop)
+        unsafe { (self.raw.table.release())(self.raw.state, &lease).take_nothing("release") }
     }
 
     fn is_locked(&self) -> Result<bool> {
         let mut locked = false;
         // SAFETY: as in `try_acquire`.
-        unsafe { (self.raw.table.is_locked())(self.raw.state, &mut locked).take()? };
+        unsafe {
+            (self.raw.table.is_locked())(self.raw.state, &mut locked).take_nothing("is_locked")?;
+        }
         Ok(locked)
     }
 }
@@ -147,10 +156,8 @@ impl Mutex for MutexClient {
 impl Drop for MutexClient {
     fn drop(&mut self) {
         // SAFETY: as in `try_acquire`; nothing is called afterwards.
-        if let Err(error) = unsafe { (self.raw.table.destroy())(self.raw.state).take() } {
-            // The panic hook has told the message, where it is cleared of secrets.
-            tracing::error!(target: "dogpile", kind = ?error.kind(), "a plugin's mutex failed as it was dropped");
-        }
+        let dropped = unsafe { (self.raw.table.destroy())(self.raw.state).take_nothing("destroy") };
+        self.failed_drop.look("mutex", dropped);
     }
 }
 

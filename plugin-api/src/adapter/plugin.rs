@@ -9,8 +9,8 @@ use super::provide::{
 };
 use super::table::give;
 use super::{BackendInstance, ManglerInstance, TemplateCacheInstance};
-use crate::abi::{PluginTableRef, Raw, RawHost};
-use crate::{Backend, Error, ErrorKind, Proxy, Result, TemplateCache};
+use crate::abi::{PluginTableRef, RawHost, breach};
+use crate::{Backend, Proxy, Result, TemplateCache};
 
 /// A plugin's table, ready to be called: linked into the program, or loaded from a file by the host.
 #[derive(Clone, Copy)]
@@ -132,25 +132,17 @@ impl Plugin {
             Code::Registered(registered) => describe(registered[0].name(), "", "", registered),
         };
         // SAFETY: by the contract of `from_table`, as in all methods.
-        let Raw::Value(json) = (unsafe { answer.take()? }) else {
-            return Err(Error::new(
-                ErrorKind::Contract,
-                "the plugin does not say what it is",
-            ));
-        };
-        serde_json::from_slice(json.as_bytes().unwrap_or_default()).map_err(|error| {
-            Error::new(
-                ErrorKind::Contract,
-                format!("what the plugin says of itself is damaged: {error}"),
-            )
-        })
+        let json = unsafe { answer.take_text("describe")? };
+        let json = json.ok_or_else(|| breach("describe", "with nothing"))?;
+        serde_json::from_str(&json)
+            .map_err(|error| breach("describe", &format!("with what is no description: {error}")))
     }
 
     /// Leads its logs and panics to the host. Called once, before anything is opened.
     pub fn start(&self, host: &RawHost) -> Result<()> {
         match self.0 {
             // SAFETY: as in `describe`.
-            Code::Table(table) => unsafe { (table.start())(host).take() }.map(drop),
+            Code::Table(table) => unsafe { (table.start())(host).take_nothing("start") },
             // It is part of the program, whose dispatcher it shares.
             Code::Registered(_) => Ok(()),
         }
@@ -172,14 +164,11 @@ impl Plugin {
             }
         };
         // SAFETY: as in `describe`.
-        unsafe { answer.take()? };
+        unsafe { answer.take_nothing("open")? };
         match given {
             // SAFETY: the plugin gave it to this call alone.
             ROption::RSome(raw) => unsafe { BackendInstance::new(raw) },
-            ROption::RNone => Err(Error::new(
-                ErrorKind::Contract,
-                "open answered with no backend",
-            )),
+            ROption::RNone => Err(breach("open", "with no backend")),
         }
     }
 
@@ -199,14 +188,11 @@ impl Plugin {
             }
         };
         // SAFETY: as in `describe`.
-        unsafe { answer.take()? };
+        unsafe { answer.take_nothing("open")? };
         match given {
             // SAFETY: the plugin gave it to this call alone.
             ROption::RSome(raw) => Ok(unsafe { ManglerInstance::new(raw) }),
-            ROption::RNone => Err(Error::new(
-                ErrorKind::Contract,
-                "open answered with no key mangler",
-            )),
+            ROption::RNone => Err(breach("open", "with no key mangler")),
         }
     }
 
@@ -226,14 +212,11 @@ impl Plugin {
             }
         };
         // SAFETY: as in `describe`.
-        unsafe { answer.take()? };
+        unsafe { answer.take_nothing("open")? };
         match given {
             // SAFETY: the plugin gave it to this call alone.
             ROption::RSome(raw) => unsafe { TemplateCacheInstance::new(raw) },
-            ROption::RNone => Err(Error::new(
-                ErrorKind::Contract,
-                "open answered with no template cache",
-            )),
+            ROption::RNone => Err(breach("open", "with no template cache")),
         }
     }
 
@@ -255,14 +238,11 @@ impl Plugin {
             }
         };
         // SAFETY: as in `describe`.
-        unsafe { answer.take()? };
+        unsafe { answer.take_nothing("open")? };
         match given {
             // SAFETY: the plugin gave it to this call alone.
             ROption::RSome(raw) => unsafe { BackendInstance::new(raw) },
-            ROption::RNone => Err(Error::new(
-                ErrorKind::Contract,
-                "open answered with no proxy",
-            )),
+            ROption::RNone => Err(breach("open", "with no proxy")),
         }
     }
 }

@@ -226,7 +226,7 @@ pub fn open_proxy(
     done("open", || {
         // Taken over before anything can fail, so that it is destroyed if something does.
         // SAFETY: the host gave it to this call alone.
-        let proxied = Proxied::new(unsafe { BackendInstance::new(inner) }?)?;
+        let proxied = Proxied::new(unsafe { BackendInstance::new(inner) }?);
         for registration in registered {
             if let Registration::Proxy {
                 name: own, open, ..

@@ -8,12 +8,13 @@ use abi_stable::staticref;
 use abi_stable::std_types::{RCowStr, ROption};
 
 use super::barrier::done;
+use super::failed_drop::FailedDrop;
 use crate::abi::{
-    RawTemplateCache, RawTemplateEntry, RawValue, TemplateCacheTable, TemplateCacheTableRef,
+    RawTemplateCache, RawTemplateEntry, RawValue, TemplateCacheTable, TemplateCacheTableRef, breach,
 };
 use crate::{
-    Decision, Error, ErrorKind, Expiration, HostContext, Result, TemplateCache, TemplateChange,
-    TemplateEntry, TemplateEvent, TemplateRequest, arguments,
+    Decision, Error, Expiration, HostContext, Result, TemplateCache, TemplateChange, TemplateEntry,
+    TemplateEvent, TemplateRequest, arguments,
 };
 
 const BYPASS: u8 = 0;
@@ -130,20 +131,31 @@ fn raw(entry: TemplateEntry<'_>) -> RawTemplateEntry<'_> {
     }
 }
 
-fn entry(raw: RawTemplateEntry<'_>) -> TemplateEntry<'_> {
+/// What the plugin's `method` gave, whose texts are looked at: they go to storages, logs and other plugins.
+fn entry<'a>(method: &str, raw: RawTemplateEntry<'a>) -> Result<TemplateEntry<'a>> {
+    let texts = [&raw.region, &raw.key].into_iter().chain(&raw.tags);
+    for text in texts {
+        if let Err(error) = std::str::from_utf8(text.as_bytes()) {
+            return Err(breach(
+                method,
+                &format!("with a text that is not UTF-8: {error}"),
+            ));
+        }
+    }
     let expiration_time = raw.expiration_time.into_option();
-    TemplateEntry {
+    Ok(TemplateEntry {
         region: raw.region.into(),
         key: raw.key.into(),
         expiration_time: expiration_time.map(Expiration::from_nanoseconds),
         tags: raw.tags.into_iter().map(Cow::from).collect(),
-    }
+    })
 }
 
 /// An open template cache of a plugin.
 pub struct TemplateCacheInstance {
     raw: RawTemplateCache,
     observes: bool,
+    failed_drop: FailedDrop,
 }
 
 // SAFETY: what stands behind it is a `TemplateCache`, which is `Send` and `Sync`.
@@ -159,10 +171,18 @@ impl TemplateCacheInstance {
         let mut instance = Self {
             raw,
             observes: false,
+            failed_drop: FailedDrop::default(),
         };
         // SAFETY: the state is the plugin's own and not yet destroyed, as in all methods.
-        unsafe { (raw.table.observes())(raw.state, &mut instance.observes).take()? };
+        unsafe {
+            (raw.table.observes())(raw.state, &mut instance.observes).take_nothing("observes")?;
+        }
         Ok(instance)
+    }
+
+    /// Tells of an error, such as a panic, with which it is dropped. Without it, the log is told.
+    pub fn on_failed_drop(&mut self, tell: impl Fn(Error) + Send + Sync + 'static) {
+        self.failed_drop = FailedDrop::new(tell);
     }
 
     /// See [`TemplateCache::decide`].
@@ -170,14 +190,16 @@ impl TemplateCacheInstance {
         let (mut action, mut given) = (BYPASS, ROption::RNone);
         let decide = self.raw.table.decide();
         // SAFETY: as in `new`.
-        unsafe { decide(self.raw.state, request, &mut action, &mut given).take()? };
+        unsafe {
+            decide(self.raw.state, request, &mut action, &mut given).take_nothing("decide")?;
+        }
         match (action, given) {
             (BYPASS, _) => Ok(Decision::Bypass),
-            (CACHE, ROption::RSome(raw)) => Ok(Decision::Cache(entry(raw))),
-            (REFRESH, ROption::RSome(raw)) => Ok(Decision::Refresh(entry(raw))),
-            (other, _) => Err(Error::new(
-                ErrorKind::Contract,
-                format!("decide answered with {other} and not with what belongs to it"),
+            (CACHE, ROption::RSome(raw)) => entry("decide", raw).map(Decision::Cache),
+            (REFRESH, ROption::RSome(raw)) => entry("decide", raw).map(Decision::Refresh),
+            (other, _) => Err(breach(
+                "decide",
+                &format!("with {other} and not with what belongs to it"),
             )),
         }
     }
@@ -186,20 +208,23 @@ impl TemplateCacheInstance {
     pub fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         let mut given = ROption::RNone;
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.key_for())(self.raw.state, request, &mut given).take()? };
+        unsafe {
+            (self.raw.table.key_for())(self.raw.state, request, &mut given)
+                .take_nothing("key_for")?;
+        }
         match given {
-            ROption::RSome(raw) => Ok(entry(raw)),
-            ROption::RNone => Err(Error::new(
-                ErrorKind::Contract,
-                "key_for answered with nothing",
-            )),
+            ROption::RSome(raw) => entry("key_for", raw),
+            ROption::RNone => Err(breach("key_for", "with nothing")),
         }
     }
 
     /// See [`TemplateCache::template_changed`].
     pub fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.template_changed())(self.raw.state, change).take() }.map(drop)
+        unsafe {
+            (self.raw.table.template_changed())(self.raw.state, change)
+                .take_nothing("template_changed")
+        }
     }
 
     /// See [`TemplateCache::observes`].
@@ -210,16 +235,16 @@ impl TemplateCacheInstance {
     /// See [`TemplateCache::observe`].
     pub fn observe(&self, request: &TemplateRequest<'_>, event: &TemplateEvent<'_>) -> Result<()> {
         // SAFETY: as in `new`.
-        unsafe { (self.raw.table.observe())(self.raw.state, request, event).take() }.map(drop)
+        unsafe {
+            (self.raw.table.observe())(self.raw.state, request, event).take_nothing("observe")
+        }
     }
 }
 
 impl Drop for TemplateCacheInstance {
     fn drop(&mut self) {
         // SAFETY: as in `new`; nothing is called afterwards.
-        if let Err(error) = unsafe { (self.raw.table.destroy())(self.raw.state).take() } {
-            // The panic hook has told the message, where it is cleared of secrets.
-            tracing::error!(target: "dogpile", kind = ?error.kind(), "a plugin's template cache failed as it was dropped");
-        }
+        let dropped = unsafe { (self.raw.table.destroy())(self.raw.state).take_nothing("destroy") };
+        self.failed_drop.look("template cache", dropped);
     }
 }

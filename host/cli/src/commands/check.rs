@@ -102,15 +102,18 @@ impl<'m> Plugins<'m> {
             match probe::plugin(plugin) {
                 Probed::Loaded(described) => plugins.loaded.push((name, described)),
                 Probed::Refused {
+                    code,
                     message,
                     remedy,
                     killed,
                 } => {
                     let message = format!("{}: {message}", plugin.path.display());
                     let path = ["plugins", name, "file"];
-                    plugins
-                        .refused
-                        .push(manifest.error_at(&path, message, remedy));
+                    let error = manifest.error_at(&path, message, remedy);
+                    plugins.refused.push(match code {
+                        Some(code) => error.with_code(code),
+                        None => error,
+                    });
                     plugins.killed |= killed;
                 }
             }
@@ -147,7 +150,8 @@ fn regions(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
         if let Err(died) = probe::region(path, manifest, name) {
             let message = format!("opening `{}` {died}", region.backend);
             let remedy = "replace the plugin's file, or leave the region out";
-            errors.push(manifest.error_at(&["regions", name, "backend"], message, remedy));
+            let error = manifest.error_at(&["regions", name, "backend"], message, remedy);
+            errors.push(error.with_code("plugin-kills-the-process"));
         }
     }
     if errors.is_empty() {

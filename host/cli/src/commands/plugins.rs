@@ -39,6 +39,8 @@ struct Found {
     #[serde(flatten)]
     described: Option<Described>,
     error: Option<String>,
+    /// What an operator can search for.
+    code: Option<String>,
 }
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
@@ -55,14 +57,19 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
                 file: listed.path.clone(),
                 described: Some(described),
                 error: None,
+                code: None,
             },
             Probed::Refused {
-                message, remedy, ..
+                code,
+                message,
+                remedy,
+                ..
             } => Found {
                 name: Some(listed.name.clone()),
                 file: listed.path.clone(),
                 described: None,
                 error: Some(format!("{message}; {remedy}")),
+                code,
             },
         })
         .collect();
@@ -106,12 +113,14 @@ fn others(manifest: &Manifest) -> Result<Vec<Found>> {
             file,
             described: Some(Described::of_file(inspected)),
             error: None,
+            code: None,
         },
         Err(error) => Found {
             name: None,
             file,
             described: None,
             error: Some(format!("{}; {}", error.message(), error.remedy())),
+            code: Some(error.kind().code().to_owned()),
         },
     });
     Ok(found.collect())
@@ -124,6 +133,7 @@ fn text(found: &[Found]) -> Result<String, std::fmt::Error> {
         file,
         described,
         error,
+        code,
     } in found
     {
         if !text.is_empty() {
@@ -134,7 +144,8 @@ fn text(found: &[Found]) -> Result<String, std::fmt::Error> {
             None => writeln!(text, "not listed: {}", file.display())?,
         }
         if let Some(error) = error {
-            writeln!(text, "  error: {error}")?;
+            let code = code.as_deref().map(|code| format!("[{code}]"));
+            writeln!(text, "  error{}: {error}", code.unwrap_or_default())?;
         }
         if let Some(described) = described {
             describe(&mut text, described)?;

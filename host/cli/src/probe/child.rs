@@ -38,20 +38,14 @@ fn plugin(file: &Path, name: &str, sha256: Option<&str>) -> Probed {
         Ok(loaded) => loaded,
         Err(error) => {
             return Probed::Refused {
+                code: Some(error.kind().code().into()),
                 message: error.message().to_owned(),
                 remedy: error.remedy().to_owned(),
                 killed: false,
             };
         }
     };
-    match loaded.plugin.describe() {
-        Ok(info) => Probed::Loaded(Described::of_loaded(loaded, info)),
-        Err(error) => Probed::Refused {
-            message: format!("it does not say what it is: {error}"),
-            remedy: "replace the file, or leave the plugin out".to_owned(),
-            killed: false,
-        },
-    }
+    Probed::Loaded(Described::of_loaded(loaded))
 }
 
 fn regions(path: &Path) -> Result<Regions> {

@@ -1,7 +1,7 @@
 //! What is known of a plugin.
 
 use dogpile::loader::{Inspected, Loaded};
-use dogpile_plugin_api::{BackendInfo, ManglerInfo, PluginInfo, ProxyInfo, TemplateCacheInfo};
+use dogpile_plugin_api::{BackendInfo, ManglerInfo, ProxyInfo, TemplateCacheInfo};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,8 @@ impl Described {
         }
     }
 
-    pub(crate) fn of_loaded(loaded: Loaded, info: PluginInfo) -> Self {
+    pub(crate) fn of_loaded(loaded: Loaded) -> Self {
+        let info = loaded.info;
         Self {
             package: info.package,
             version: Some(info.version),

@@ -63,6 +63,8 @@ pub(crate) enum What {
 pub(crate) enum Probed {
     Loaded(Described),
     Refused {
+        /// What an operator can search for.
+        code: Option<String>,
         message: String,
         remedy: String,
         /// Whether loading it kills the process.
@@ -100,6 +102,7 @@ pub(crate) fn plugin(config: &PluginConfig) -> Probed {
     ];
     arguments.extend(config.sha256.as_ref().map(OsStr::new));
     run(&arguments, LOADING).unwrap_or_else(|died| Probed::Refused {
+        code: Some("plugin-kills-the-process".to_owned()),
         message: format!("loading it {died}"),
         remedy: "replace the file, or leave the plugin out".to_owned(),
         killed: true,

@@ -80,10 +80,14 @@ fn what_is_wrong_with_manifest_plugins_and_regions_is_told_at_once() {
         + "arguments = { max_entries = 0, max_byte = 1 }\n[regions.more]\nbackend = \"memory\"\n";
     let folder = Folder::new(&(wrong.clone() + "expiration_time = 60\nkey_mangler = \"sha\"\n"));
     let run = folder.dogpile(&["check"]);
-    let places = ["6:1", "12:29", "12:32"];
+    let places = [
+        "6:1: error[file-not-found]: ",
+        "12:29: error: ",
+        "12:32: error: ",
+    ];
     assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
     for place in places {
-        let place = format!("dogpile.toml:{place}: error: ");
+        let place = format!("dogpile.toml:{place}");
         assert!(run.stderr.contains(&place), "no {place} in {run:?}");
     }
     // The mangler may be that of the absent plugin.
@@ -94,7 +98,10 @@ fn what_is_wrong_with_manifest_plugins_and_regions_is_told_at_once() {
     // Nothing is opened for a manifest that is wrong by itself.
     folder.write("dogpile.toml", &(wrong + "expiration_time = \"soon\"\n"));
     let run = folder.dogpile(&["check"]);
-    for place in ["dogpile.toml:6:1: error: ", "dogpile.toml:15:19: error: "] {
+    for place in [
+        "dogpile.toml:6:1: error[file-not-found]: ",
+        "dogpile.toml:15:19: error: ",
+    ] {
         assert!(run.stderr.contains(place), "no {place} in {run:?}");
     }
     assert!(run.stderr.ends_with("2 errors\n"), "{run:?}");
@@ -127,7 +134,7 @@ fn a_plugin_that_kills_the_process_is_reported_with_its_signal() {
     folder.dogpile(&["check"]).is(
         1,
         "",
-        "dogpile.toml:7:1: error: plugins/libdogpile_plugin_fatal.so: loading it kills the process by signal 11 \
+        "dogpile.toml:7:1: error[plugin-kills-the-process]: plugins/libdogpile_plugin_fatal.so: loading it kills the process by signal 11 \
          (SIGSEGV)\n  |\n7 | [plugins.fatal]\n  | ^^^^^^^^^^^^^^^\n  = help: replace the file, or leave the plugin \
          out\n\n1 error\n",
     );

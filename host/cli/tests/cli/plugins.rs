@@ -45,11 +45,11 @@ fn a_listed_plugin_that_is_missing_is_an_error_and_a_broken_other_file_is_not() 
     fs::remove_file(folder.path("plugins/libdogpile_plugin_memory.so")).unwrap();
     let run = folder.dogpile(&["plugins"]);
     assert_eq!(run.status, Some(1));
-    let start = "memory: plugins/libdogpile_plugin_memory.so\n  error: ";
+    let start = "memory: plugins/libdogpile_plugin_memory.so\n  error[file-not-found]: ";
     assert!(run.stdout.starts_with(start), "{run:?}");
     assert!(
         run.stdout
-            .contains("not listed: plugins/libdogpile_plugin_null.so\n  error: "),
+            .contains("not listed: plugins/libdogpile_plugin_null.so\n  error[elf-not-one]: "),
         "{run:?}"
     );
 }

@@ -1,0 +1,27 @@
+//! What is told of a plugin that failed: the code to search for, and what an operator can do.
+
+use dogpile_plugin_api::{Error, ErrorKind};
+use serde_json::{Map, Value};
+
+use crate::secrets::without_secrets;
+
+/// The error with its code. Where nothing but another plugin helps, it says so, and what else could be done:
+/// `give the region another backend`.
+pub(crate) fn told(error: &Error, otherwise: &str) -> String {
+    let code = error.kind().code();
+    match error.kind() {
+        ErrorKind::Panic | ErrorKind::Contract => {
+            format!("{error} [{code}]; the fault is the plugin's: replace it, or {otherwise}")
+        }
+        _ => format!("{error} [{code}]"),
+    }
+}
+
+/// Logs that what has that title and those arguments failed as it was dropped: nobody else can be told.
+pub(crate) fn failed_drop(title: &str, arguments: &Map<String, Value>, error: Error) {
+    let error = error.map_messages(|text| without_secrets(text, arguments));
+    tracing::error!(
+        target: "dogpile.cache", code = error.kind().code(), %error,
+        "{title} failed as it was dropped; the fault is the plugin's: replace it"
+    );
+}
