@@ -103,13 +103,19 @@ impl Follower {
             .map_err(|lacks| Error::new(ErrorKind::NoSuchRegion, lacks))
     }
 
-    /// Applies the manifest if anything that it is made of is other than at the last attempt.
-    fn refresh(&self) {
+    /// Applies the manifest if anything that it is made of is other than at the last attempt. `is_whole` is asked, of the
+    /// files that were read, whether they are as they were before; if not, nothing is applied, and the caller looks again.
+    fn refresh(&self, is_whole: impl FnOnce(&[PathBuf]) -> bool) {
         let _change = self.engine.change.lock();
         let attempt = Attempt::read(&self.path, self.engine.trust);
-        if self.state.lock().fingerprint.as_ref() != Some(&attempt.fingerprint) {
+        if self.state.lock().fingerprint.as_ref() == Some(&attempt.fingerprint) {
+            return;
+        }
+        if is_whole(&attempt.inputs) {
             // Logged, and kept for the status.
             let _outcome = self.apply(attempt);
+        } else {
+            self.state.lock().inputs = attempt.inputs;
         }
     }
 

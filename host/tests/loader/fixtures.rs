@@ -12,6 +12,14 @@ use dogpile_plugin_api::{BackendInstance, Key};
 /// Longer than anything here takes, for what is not meant to time out.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
+/// So often, if `DOGPILE_TEST_FULL` is set; a tenth of that otherwise.
+pub(crate) fn full(full: u64) -> u64 {
+    match std::env::var_os("DOGPILE_TEST_FULL") {
+        Some(_) => full,
+        None => full / 10,
+    }
+}
+
 /// The bytes of a plugin from `tests/badplugins`, as cargo builds it.
 pub(crate) fn rust(name: &str) -> Vec<u8> {
     built(name, &["build", "-p", name])

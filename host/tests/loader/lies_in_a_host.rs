@@ -381,7 +381,11 @@ fn bad_files(folder: &Path) -> Vec<(String, &'static str)> {
     add("cut", "elf-truncated", good[..good.len() / 2].to_vec());
     add("no_header", "plugin-none", c("no_header"));
     add("wrong_epoch", "plugin-wrong-epoch", c("wrong_epoch"));
-    add("changed_layout", "plugin-wrong-layout", rust("changed_layout"));
+    add(
+        "changed_layout",
+        "plugin-wrong-layout",
+        rust("changed_layout"),
+    );
     add("two_headers", "plugin-several", rust("two_headers"));
     add(
         "aborts",

@@ -16,6 +16,7 @@ mod logging;
 mod opening;
 mod own_process;
 mod site;
+mod swaps;
 mod talking;
 mod trust;
 mod uncatchable;

@@ -3,14 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use dogpile::Trust;
 use dogpile::loader::{LoadError, LoadErrorKind, Loader};
 use tempfile::TempDir;
 
-use crate::fixtures::{distinct, rust};
+use crate::fixtures::{distinct, full, rust};
 
 /// `root/plugins/plugin.so`, which everybody should trust.
 struct Tree(TempDir);
@@ -206,14 +206,6 @@ fn a_pin_decides_alone() {
     }
 }
 
-/// How often it is loaded while files are swapped. A tenth, unless `DOGPILE_TEST_FULL` is set.
-fn loads() -> usize {
-    match std::env::var_os("DOGPILE_TEST_FULL") {
-        Some(_) => 1000,
-        None => 100,
-    }
-}
-
 struct Done<'a>(&'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -238,7 +230,7 @@ fn what_was_looked_at_is_what_is_loaded_however_the_way_to_it_is_changed() {
     .unwrap();
     tree.mode("evil/plugin.so", 0o666);
     symlink("plugins", tree.path("way")).unwrap();
-    let done = AtomicBool::new(false);
+    let (done, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
             // The name `way` leads to either in turn, and `plugins` itself changes places with the other.
@@ -254,13 +246,16 @@ fn what_was_looked_at_is_what_is_loaded_however_the_way_to_it_is_changed() {
                     let here = rustix::fs::CWD;
                     rustix::fs::renameat_with(here, &one, here, &other, exchange).unwrap();
                 }
+                swaps.fetch_add(4, Ordering::Relaxed);
             }
         });
         // Also when an assertion fails, so that the thread ends.
         let _done = Done(&done);
         let loader = Loader::new().trust(Trust::Strict);
-        let mut outcomes = [0, 0];
-        while outcomes.iter().sum::<usize>() < loads() || outcomes.contains(&0) {
+        // Loads, and swaps, at least.
+        let (mut outcomes, most) = ([0, 0], full(1000));
+        let swapped = || swaps.load(Ordering::Relaxed);
+        while outcomes.iter().sum::<u64>().min(swapped()) < most || outcomes.contains(&0) {
             match loader.load(&tree.path("way/plugin.so")) {
                 Ok(plugin) => {
                     outcomes[0] += 1;
@@ -273,5 +268,12 @@ fn what_was_looked_at_is_what_is_loaded_however_the_way_to_it_is_changed() {
                 }
             }
         }
+        println!(
+            "{} swaps raced against {} loads: {} of what was checked, {} refused, 0 unchecked",
+            swapped(),
+            outcomes.iter().sum::<u64>(),
+            outcomes[0],
+            outcomes[1]
+        );
     });
 }

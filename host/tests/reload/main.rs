@@ -2,7 +2,9 @@
 
 mod change;
 mod close;
+mod counted;
 mod create;
+mod crowd;
 mod invalidation;
 mod judge;
 mod only;
@@ -18,3 +20,4 @@ mod support;
 mod templates;
 mod trust;
 mod warn;
+mod ways;

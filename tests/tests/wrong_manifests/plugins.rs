@@ -17,7 +17,9 @@ fn what_plugins_refuse_is_told_with_place_cause_and_remedy() {
     for fixture in fixtures {
         let folder = folder();
         let path = folder.path().join("dogpile.toml");
-        fs::copy(&fixture, &path).unwrap();
+        let text = fs::read_to_string(&fixture).unwrap();
+        let text = text.replace("DIR", folder.path().to_str().unwrap());
+        fs::write(&path, text).unwrap();
         let built = Host::builder()
             .manifest(&path)
             .watch(false)

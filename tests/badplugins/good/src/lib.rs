@@ -1,13 +1,17 @@
 //! A plugin with nothing wrong: each `get` of any key counts.
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dogpile_plugin_api::{
-    Backend, HostContext, Key, NoArguments, Result, Value, export_plugin, tracing,
+    Backend, BackendStats, HostContext, Key, NoArguments, Result, Value, export_plugin, tracing,
 };
 
 /// How far each `get` counts.
 const STEP: u64 = if cfg!(feature = "changed") { 100 } else { 1 };
+
+/// Whose number is how many entries it says it holds. Other digits here, in a copy of the file, are other code.
+static MARK: [u8; 20] = *b"dogpile mark 0000000";
 
 struct Counter {
     count: AtomicU64,
@@ -43,6 +47,14 @@ impl Backend for Counter {
     fn delete(&self, _: &Key) -> Result<()> {
         self.count.store(0, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn stats(&self) -> Result<BackendStats> {
+        let digits = black_box(&MARK).iter().filter(|byte| byte.is_ascii_digit());
+        let number = digits.fold(0, |number, digit| 10 * number + u64::from(digit - b'0'));
+        let mut stats = BackendStats::default();
+        stats.entries = Some(number);
+        Ok(stats)
     }
 }
 
