@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         ["--dbm-of", name, ref arguments @ ..] => return dbm::child(name, arguments),
         ["--redis-of", ref arguments @ ..] => return redis::child(arguments),
         ["--hits-of", peer, calls] => return callgrind::child(peer, calls),
+        ["--page-hits-of", engine, calls] => return templates::child(engine, calls),
         _ => {}
     }
     match run(&arguments) {

@@ -1,8 +1,10 @@
 //! What all regions are at a moment: one immutable snapshot, replaced as a whole.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::Guard;
@@ -249,7 +251,30 @@ impl Snapshot {
 /// The current snapshot, and a slot for every region name ever used.
 pub(crate) struct Registry {
     current: Published<Snapshot>,
+    templates: OfTemplates,
     slots: Mutex<Slots>,
+}
+
+/// What each call of a template asks of the current template cache, to be had without the snapshot.
+#[derive(Default)]
+struct OfTemplates {
+    /// Its number, if it ignores keys; else 0.
+    decider: AtomicU64,
+    observes: AtomicBool,
+}
+
+impl OfTemplates {
+    fn set(&self, snapshot: &Snapshot) {
+        let cache = snapshot
+            .templates
+            .as_ref()
+            .map(|templates| &templates.cache);
+        let decider = cache.filter(|cache| cache.ignores_keys());
+        let number = decider.map_or(0, |cache| cache.number);
+        self.decider.store(number, Ordering::Release);
+        let observes = cache.is_some_and(|cache| cache.observes());
+        self.observes.store(observes, Ordering::Relaxed);
+    }
 }
 
 /// A slot's number never changes, so a handle finds its region by number in whatever snapshot is current.
@@ -287,8 +312,11 @@ impl Slots {
 
 impl Registry {
     pub(crate) fn new(first: Snapshot) -> Self {
+        let templates = OfTemplates::default();
+        templates.set(&first);
         Self {
             current: Published::new(first),
+            templates,
             slots: Mutex::default(),
         }
     }
@@ -322,7 +350,20 @@ impl Registry {
         for region in next.regions() {
             slots.add(&region.slot);
         }
-        self.current.replace(next)
+        let old = self.current.replace(next);
+        // After it: whoever has read this number asks that template cache, or a later one.
+        self.templates.set(&self.current.load());
+        old
+    }
+
+    /// See [`Templates::decider`](crate::Templates::decider).
+    pub(crate) fn decider(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.templates.decider.load(Ordering::Acquire))
+    }
+
+    /// Whether the current template cache is to be told of outcomes.
+    pub(crate) fn observes(&self) -> bool {
+        self.templates.observes.load(Ordering::Relaxed)
     }
 }
 

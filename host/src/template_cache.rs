@@ -1,5 +1,6 @@
 //! An open template cache: its calls, each of which looks at its health and reports to it, and whose it is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ use crate::watched::Mender;
 /// stores nothing, so that errors of it open no breaker.
 pub(crate) struct TemplateCache {
     instance: TemplateCacheInstance,
+    /// None of this process has the same; they begin with 1.
+    pub(crate) number: u64,
     health: Health,
     owner: Weak<Self>,
     mender: Arc<dyn Mender>,
@@ -28,6 +31,8 @@ pub(crate) struct TemplateCache {
     /// Of this instance and all that it succeeds.
     backoff: Arc<Mutex<Backoff>>,
 }
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl TemplateCache {
     /// Opens it, within `timeout`.
@@ -52,6 +57,7 @@ impl TemplateCache {
         instance.on_failed_drop(move |error| blame::failed_drop(&title, &arguments, error));
         Ok(Arc::new_cyclic(|owner| Self {
             instance,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             health: Health::default(),
             owner: owner.clone(),
             mender: Arc::clone(mender),
@@ -123,6 +129,11 @@ impl TemplateCache {
             }
         }
         error
+    }
+
+    /// Whether its decisions hold for all keys.
+    pub(crate) fn ignores_keys(&self) -> bool {
+        self.instance.ignores_keys()
     }
 
     /// Whether it wants to be told of outcomes.

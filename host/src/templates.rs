@@ -1,5 +1,6 @@
 //! What a host is to the adapters of template engines.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use dogpile_plugin_api::{
@@ -41,6 +42,14 @@ impl Templates {
         self.call(|cache| cache.decide(request).map(read))
     }
 
+    /// The number of the template cache that is in force, which no other of this process has, if it [ignores keys]: for as
+    /// long as it is in force, what it decided after this was asked holds for other keys too. Neither blocks nor locks.
+    ///
+    /// [ignores keys]: dogpile_plugin_api::TemplateCache::ignores_keys
+    pub fn decider(&self) -> Option<NonZeroU64> {
+        self.host.engine.registry.decider()
+    }
+
     /// What `read` makes of where the text of a request is, or would be; `None` if the host has no template cache.
     ///
     /// # Errors
@@ -65,9 +74,7 @@ impl Templates {
 
     /// Whether [`Templates::observe`] tells anybody.
     pub fn observes(&self) -> bool {
-        let snapshot = self.host.engine.registry.load();
-        let templates = snapshot.templates.as_ref();
-        templates.is_some_and(|templates| templates.cache.observes())
+        self.host.engine.registry.observes()
     }
 
     /// Tells what came of a request, if the template cache wants to know.

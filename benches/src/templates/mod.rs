@@ -7,6 +7,9 @@ mod race;
 mod stores;
 mod tera;
 
+use std::hint::black_box;
+use std::process::ExitCode;
+
 use self::race::{Contender, race};
 use self::stores::Stores;
 use crate::report::{Spread, Table};
@@ -33,6 +36,30 @@ fn engines(stores: &Stores) -> Vec<Box<dyn Engine + '_>> {
         Box::new(minijinja::MiniJinja::new(stores)),
         Box::new(askama::Askama::new(stores)),
     ]
+}
+
+/// Page hits of `memory` by one engine, for who counts their instructions.
+pub(crate) fn child(name: &str, calls: &str) -> ExitCode {
+    let calls = calls.parse().expect("a number of calls");
+    let stores = Stores::in_memory();
+    let engines = engines(&stores);
+    let mut engines = engines.iter();
+    let engine = engines.find(|engine| engine.name() == name);
+    let engine = engine.expect("the name of an engine");
+    // Once to render it, once more to have done what is done at the second call of a thread.
+    for _ in 0..2 {
+        black_box(engine.cached("memory"));
+    }
+    counted_hits(&**engine, calls);
+    ExitCode::SUCCESS
+}
+
+/// Collection is switched on where this is entered, and off where it is left.
+#[inline(never)]
+fn counted_hits(engine: &dyn Engine, calls: usize) {
+    for _ in 0..calls {
+        black_box(engine.cached("memory"));
+    }
 }
 
 pub(crate) fn run(rounds: usize) {

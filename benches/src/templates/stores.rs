@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dogpile::{Host, RegionConfig, SerializerKind, TemplatesConfig};
+use dogpile::{Host, HostBuilder, RegionConfig, SerializerKind, TemplatesConfig};
 use dogpile_templates::ViewCache;
 use tempfile::TempDir;
 
@@ -20,10 +20,20 @@ pub(super) struct Stores {
     _folder: TempDir,
 }
 
+fn region(backend: &str) -> RegionConfig {
+    RegionConfig::on(backend, backend).expiration_time(HOUR)
+}
+
 impl Stores {
+    /// Of `memory` alone.
+    pub(super) fn in_memory() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let builder = Host::builder().plugin(dogpile_plugin_memory::plugin());
+        Self::of(builder, vec!["memory"], None, folder)
+    }
+
     pub(super) fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let region = |backend| RegionConfig::on(backend, backend).expiration_time(HOUR);
         // Of texts, the serializer that leaves them as they are.
         let dbm = region("dbm")
             .argument(
@@ -35,9 +45,6 @@ impl Stores {
             .plugin(dogpile_plugin_memory::plugin())
             .plugin(dogpile_plugin_dbm::plugin())
             .plugin(dogpile_plugin_redis::plugin())
-            .plugin(dogpile_plugin_template_cache::plugin())
-            .templates(TemplatesConfig::new("template-cache"))
-            .region(region("memory"))
             .region(dbm);
         let mut regions = vec!["memory", "dbm"];
         let server = match redis::start() {
@@ -55,7 +62,21 @@ impl Stores {
                 None
             }
         };
-        let host = builder.build().expect("a host");
+        Self::of(builder, regions, server, folder)
+    }
+
+    fn of(
+        builder: HostBuilder,
+        regions: Vec<&'static str>,
+        server: Option<Server>,
+        folder: TempDir,
+    ) -> Self {
+        let host = builder
+            .plugin(dogpile_plugin_template_cache::plugin())
+            .templates(TemplatesConfig::new("template-cache"))
+            .region(region("memory"))
+            .build()
+            .expect("a host");
         Self {
             cache: ViewCache::new(&host),
             regions,

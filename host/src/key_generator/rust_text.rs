@@ -83,7 +83,13 @@ pub(super) fn write_name(text: &mut String, name: &str) {
 /// Only what would end the quotes and control characters are escaped, so that it does not depend on a table of
 /// characters that grows with each version of Unicode.
 fn write_quoted(text: &mut String, content: &str, quote: char) {
+    let is_plain = |c: char| c != '\\' && c != quote && !c.is_ascii_control();
     text.push(quote);
+    if content.chars().all(is_plain) {
+        text.push_str(content);
+        text.push(quote);
+        return;
+    }
     for c in content.chars() {
         match c {
             '\\' => text.push_str("\\\\"),

@@ -54,6 +54,8 @@ pub struct TemplateCacheTable {
     /// Null, or an error.
     pub template_changed:
         unsafe extern "C" fn(state: *const (), change: &TemplateChange<'_>) -> RawValue,
+    /// Whether what `decide` says holds for all keys.
+    pub ignores_keys: unsafe extern "C" fn(state: *const (), ignores: &mut bool) -> RawValue,
     /// Whether `observe` is to be called.
     pub observes: unsafe extern "C" fn(state: *const (), observes: &mut bool) -> RawValue,
     /// Null, or an error.

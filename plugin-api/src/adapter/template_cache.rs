@@ -38,6 +38,7 @@ impl<T: TemplateCache> Provider<T> {
         decide: Self::decide,
         key_for: Self::key_for,
         template_changed: Self::template_changed,
+        ignores_keys: Self::ignores_keys,
         observes: Self::observes,
         observe: Self::observe,
         destroy: Self::destroy,
@@ -90,6 +91,14 @@ impl<T: TemplateCache> Provider<T> {
         done("template_changed", || {
             // SAFETY: as in `decide`.
             unsafe { Self::of(state) }.template_changed(change)
+        })
+    }
+
+    unsafe extern "C" fn ignores_keys(state: *const (), ignores: &mut bool) -> RawValue {
+        done("ignores_keys", || {
+            // SAFETY: as in `decide`.
+            *ignores = unsafe { Self::of(state) }.ignores_keys();
+            Ok(())
         })
     }
 
@@ -154,6 +163,7 @@ fn entry<'a>(method: &str, raw: RawTemplateEntry<'a>) -> Result<TemplateEntry<'a
 /// An open template cache of a plugin.
 pub struct TemplateCacheInstance {
     raw: RawTemplateCache,
+    ignores_keys: bool,
     observes: bool,
     failed_drop: FailedDrop,
 }
@@ -170,10 +180,16 @@ impl TemplateCacheInstance {
     pub(super) unsafe fn new(raw: RawTemplateCache) -> Result<Self> {
         let mut instance = Self {
             raw,
+            ignores_keys: false,
             observes: false,
             failed_drop: FailedDrop::default(),
         };
         // SAFETY: the state is the plugin's own and not yet destroyed, as in all methods.
+        unsafe {
+            (raw.table.ignores_keys())(raw.state, &mut instance.ignores_keys)
+                .take_nothing("ignores_keys")?;
+        }
+        // SAFETY: as above.
         unsafe {
             (raw.table.observes())(raw.state, &mut instance.observes).take_nothing("observes")?;
         }
@@ -225,6 +241,11 @@ impl TemplateCacheInstance {
             (self.raw.table.template_changed())(self.raw.state, change)
                 .take_nothing("template_changed")
         }
+    }
+
+    /// See [`TemplateCache::ignores_keys`].
+    pub fn ignores_keys(&self) -> bool {
+        self.ignores_keys
     }
 
     /// See [`TemplateCache::observes`].

@@ -65,6 +65,18 @@ pub trait TemplateCache: Send + Sync + Sized + 'static {
         self.key_for(request).map(Decision::Cache)
     }
 
+    /// Whether what [`decide`](Self::decide) says of a request is the same whatever the key, which holds the digest, the
+    /// escaping and the parts of the key: so that it follows, as long as the instance lives, from the engine, the template,
+    /// the part, the name, and the region and the expiration time that are asked for. The entry's key is then the one of
+    /// the request, behind a text that is always the same, or nothing. Of the request's tags `decide` is not told: the text
+    /// has them beside those of the entry.
+    ///
+    /// Asked once, after `open`. Who says yes is asked once for many requests, which spares a hit the call; not always, so
+    /// that nothing may depend on that. Default: no.
+    fn ignores_keys(&self) -> bool {
+        false
+    }
+
     /// A template was edited, or something that it is made of was. Keys hold its digest, so that nothing old is served
     /// whatever this does. Default: nothing.
     fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {

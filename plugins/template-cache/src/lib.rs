@@ -100,6 +100,10 @@ impl TemplateCache for Rules {
         )
     }
 
+    fn ignores_keys(&self) -> bool {
+        true
+    }
+
     fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
         let (engine, template) = (change.engine(), change.template());
         tracing::debug!(engine, template, "a template has changed");

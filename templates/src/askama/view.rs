@@ -17,7 +17,7 @@ use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError, page_cal
 pub struct View<'a, T> {
     cache: &'a ViewCache,
     identity: &'static Identity,
-    call: PageCall,
+    call: PageCall<'a>,
     values: &'a dyn Values,
     of: PhantomData<fn() -> T>,
 }
@@ -59,7 +59,7 @@ impl<'a, T: CachedTemplate> View<'a, T> {
                 handle: Handle {
                     cache: self.cache.clone(),
                     root: Some(self.identity),
-                    options: self.call.options.clone(),
+                    options: self.call.options(),
                 },
                 values: self.values,
             })

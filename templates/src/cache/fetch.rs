@@ -110,7 +110,9 @@ impl Part<'_> {
             let (region, key) = place.map_or(("", ""), |place| (place.region.name(), &*place.key));
             let event = TemplateEvent::new(rendered.outcome(), region, key, began.elapsed());
             let own = self.own_key();
-            if let Err(error) = self.with_request(&own, |request| host.observe(request, &event)) {
+            if let Err(error) =
+                self.with_request(&own, &self.tags, |request| host.observe(request, &event))
+            {
                 self.cache.warn(&format_args!("{self}: {error}"));
             }
         }

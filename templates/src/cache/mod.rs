@@ -7,8 +7,10 @@ mod error;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod expiration;
 mod fetch;
+mod few;
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 mod key_faults;
+mod known;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
 mod page_call;
 #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]

@@ -1,11 +1,13 @@
-use dogpile::{Argument, KeyArgument};
+use std::borrow::Cow;
+
+use dogpile::{Argument, Expiration, KeyArgument};
 use dogpile_plugin_api::KeyParts;
 
 use super::{PageOptions, Part, Template, ViewCache};
 
 /// What a call says of a page, whatever its engine.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PageCall {
+pub(crate) struct PageCall<'a> {
     /// Whether its whole text is kept.
     pub(crate) cached: bool,
     /// Not this time.
@@ -14,10 +16,16 @@ pub(crate) struct PageCall {
     /// Why a part of the key is none: that is told when it is used.
     fault: Option<String>,
     tags: Vec<String>,
-    pub(crate) options: PageOptions,
+    pub(crate) region: Option<Cow<'a, str>>,
+    pub(crate) expiration_time: Option<Expiration>,
+    /// Mako's `cache_enabled = False`.
+    pub(crate) off: bool,
+    /// Whether fragments may be rendered on other threads.
+    #[cfg(feature = "tera")]
+    pub(crate) background: bool,
 }
 
-impl PageCall {
+impl PageCall<'_> {
     /// One more part of the key.
     pub(crate) fn key<T: KeyArgument>(&mut self, part: &T) {
         self.cached = true;
@@ -33,17 +41,28 @@ impl PageCall {
         self.tags.extend(tags.into_iter().map(Into::into));
     }
 
+    /// What it says of the page's fragments.
+    pub(crate) fn options(&self) -> PageOptions {
+        PageOptions {
+            region: self.region.as_deref().map(str::to_owned),
+            expiration_time: self.expiration_time,
+            off: self.off,
+            #[cfg(feature = "tera")]
+            background: self.background,
+        }
+    }
+
     /// The page in the cache.
     pub(crate) fn part<'s>(&'s self, cache: &'s ViewCache, template: &'s Template) -> Part<'s> {
         let mut part = cache.page(template).key_parts(&self.key);
-        part = part.when(self.cached && !self.unless && !self.options.off);
+        part = part.when(self.cached && !self.unless && !self.off);
         if let Some(why) = &self.fault {
             part = part.without_cache(why.clone());
         }
-        if let Some(region) = &self.options.region {
+        if let Some(region) = &self.region {
             part = part.region(region);
         }
-        if let Some(time) = self.options.expiration_time {
+        if let Some(time) = self.expiration_time {
             part = part.expiration_time(time);
         }
         part.tags(self.tags.iter().cloned())
@@ -68,14 +87,14 @@ macro_rules! page_call_methods {
         }
 
         /// The region of the page, and of its fragments that name none.
-        pub fn region(mut self, region: impl Into<String>) -> Self {
-            self.call.options.region = Some(region.into());
+        pub fn region(mut self, region: impl Into<std::borrow::Cow<'a, str>>) -> Self {
+            self.call.region = Some(region.into());
             self
         }
 
         /// The expiration time of the page, and of its fragments that name none.
         pub fn expiration_time(mut self, time: impl Into<dogpile::Expiration>) -> Self {
-            self.call.options.expiration_time = Some(time.into());
+            self.call.expiration_time = Some(time.into());
             self
         }
 
@@ -93,7 +112,7 @@ macro_rules! page_call_methods {
 
         /// Whether the cache is used for the page and its fragments: Mako's `cache_enabled`. Default: yes.
         pub fn cache_enabled(mut self, enabled: bool) -> Self {
-            self.call.options.off = !enabled;
+            self.call.off = !enabled;
             self
         }
 

@@ -6,6 +6,7 @@ use dogpile::{Argument, Expiration, Invalidation, KeyArgument};
 use dogpile_plugin_api::TemplateEntry;
 use dogpile_plugin_api::{KeyParts, TemplatePart, TemplateRequest, Text};
 
+use super::known::KnownPart;
 use super::place::Place;
 use super::{Rendered, Template, ViewCache, ViewCacheError, trace};
 
@@ -20,17 +21,18 @@ use super::{Rendered, Template, ViewCache, ViewCacheError, trace};
 pub struct Part<'a> {
     pub(super) cache: &'a ViewCache,
     pub(super) template: &'a Template,
-    kind: TemplatePart,
-    name: &'a str,
-    digest: &'a str,
-    escaping: &'a str,
+    pub(super) kind: TemplatePart,
+    pub(super) name: &'a str,
+    /// None: the template's.
+    pub(super) own_digest: Option<&'a str>,
+    pub(super) escaping: &'a str,
     line: Option<usize>,
     key_parts: Cow<'a, KeyParts>,
-    region: Option<&'a str>,
+    pub(super) region: Option<&'a str>,
     /// Where it is kept while nothing decides.
     pub(super) default_region: Option<&'a str>,
-    expiration_time: Option<Expiration>,
-    tags: Vec<String>,
+    pub(super) expiration_time: Option<Expiration>,
+    pub(super) tags: Vec<String>,
     /// Whether it is cached, as far as the template says.
     pub(super) cached: bool,
     /// Why it cannot be.
@@ -48,7 +50,7 @@ impl<'a> Part<'a> {
             template,
             kind,
             name,
-            digest: template.digest(),
+            own_digest: None,
             escaping: "html",
             line: None,
             key_parts: Cow::Owned(KeyParts::default()),
@@ -94,7 +96,7 @@ impl<'a> Part<'a> {
     /// A digest of its own: of a fragment, of what it alone is made of, so that an edit elsewhere in the template does
     /// not concern it.
     pub fn digest(mut self, digest: &'a str) -> Self {
-        self.digest = digest;
+        self.own_digest = Some(digest);
         self
     }
 
@@ -200,8 +202,8 @@ impl<'a> Part<'a> {
 
     /// A tag that all texts of the template have, and one that all of this part have.
     pub(super) fn own_tags(&self) -> [String; 2] {
-        let part = self.row(&[self.kind.name(), self.name], &KeyParts::default());
-        [self.template.head.as_str().to_owned(), part]
+        let part = self.row(&[self.kind.name(), self.name]);
+        [self.template.head.as_str().to_owned(), part.into()]
     }
 
     /// What is wrong with the region that it would be in, if the host knows: nothing is held of it, or stored.
@@ -210,7 +212,7 @@ impl<'a> Part<'a> {
         let host = self.cache.host()?;
         let fault = |entry: TemplateEntry<'_>| host.region(&entry.region).err();
         let own = self.own_key();
-        self.with_request(&own, |request| host.key_for(request, fault))
+        self.with_request(&own, &self.tags, |request| host.key_for(request, fault))
             .ok()??
     }
 
@@ -234,35 +236,56 @@ impl<'a> Part<'a> {
 
     /// The text of its key.
     pub(super) fn own_key(&self) -> String {
-        let own = [self.kind.name(), self.name, self.digest, self.escaping];
-        self.row(&own, &self.key_parts)
+        let mut key = String::new();
+        self.write_key("", self.known(), &mut key);
+        key
     }
 
-    /// Behind the template's own parts these and `more`, with room made once.
-    fn row(&self, parts: &[&str], more: &KeyParts) -> String {
-        let head = &self.template.head;
-        // Few are of more than 999 bytes.
-        let bytes = parts.iter().map(|part| part.len() + "999:".len());
-        let bytes = head.as_str().len() + bytes.sum::<usize>() + more.as_str().len();
-        let mut row = KeyParts::with_capacity(bytes);
-        row.append(head);
+    /// The text of its key behind a prefix, with room made once.
+    pub(super) fn write_key(&self, prefix: &str, known: Option<&KnownPart>, key: &mut String) {
+        let made;
+        let head = match known {
+            Some(known) => &known.key,
+            None => {
+                made = self.key_head();
+                &made
+            }
+        };
+        let row = [prefix, head.as_str(), self.key_parts.as_str()];
+        key.reserve(row.iter().map(|text| text.len()).sum());
+        for text in row {
+            key.push_str(text);
+        }
+    }
+
+    /// All of its key but what it varies by.
+    pub(super) fn key_head(&self) -> KeyParts {
+        let digest = self.own_digest.unwrap_or(self.template.digest());
+        self.row(&[self.kind.name(), self.name, digest, self.escaping])
+    }
+
+    /// Behind the template's own parts these.
+    fn row(&self, parts: &[&str]) -> KeyParts {
+        let mut row = KeyParts::default();
+        row.append(&self.template.head);
         for part in parts {
             row.push(part);
         }
-        row.append(more);
-        row.into()
+        row
     }
 
-    /// What the template cache is asked; `key` is its own.
+    /// What the template cache is asked, or told; `key` is its own, and of the tags those that it is to know.
     pub(super) fn with_request<T>(
         &self,
         key: &str,
+        tags: &[String],
         ask: impl FnOnce(&TemplateRequest<'_>) -> T,
     ) -> T {
-        let tags: Vec<Text<'_>> = self.tags.iter().map(|tag| tag.as_str().into()).collect();
+        let tags: Vec<Text<'_>> = tags.iter().map(|tag| tag.as_str().into()).collect();
         let what = (self.kind, self.name);
+        let digest = self.own_digest.unwrap_or(self.template.digest());
         let request = TemplateRequest::new(self.template.engine, self.template.name(), what, key)
-            .made_of(self.digest, self.escaping)
+            .made_of(digest, self.escaping)
             .varies_by(&self.key_parts)
             .asks(self.region, self.expiration_time, &tags);
         ask(&request)

@@ -5,6 +5,7 @@ use dogpile::{Entry, Expiration, Region, Templates};
 use dogpile_plugin_api::{Decision, TemplateEntry, TemplateRequest};
 
 use super::Part;
+use super::known::Standing;
 
 /// Where a part is stored. What the template cache said of it is copied as little as possible: this is done on every
 /// hit, and the template cache is let go before anything is rendered.
@@ -38,6 +39,22 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// Where a ruling has it; `key` is the whole one.
+    fn ruled(
+        part: &'a Part<'_>,
+        host: &Templates,
+        key: &'a str,
+        standing: &Standing,
+    ) -> dogpile::Result<Self> {
+        Ok(Self {
+            region: part.cache.region(host, &standing.region)?,
+            key: key.into(),
+            expiration_time: standing.expiration_time,
+            tags: part.tags.iter().chain(&standing.tags).cloned().collect(),
+            anew: standing.anew,
+        })
+    }
+
     /// The call for what is there.
     pub(super) fn entry(&self) -> Entry<'_> {
         let entry = self.region.entry(&*self.key);
@@ -63,22 +80,45 @@ pub(super) enum Decided<'a> {
 
 impl Part<'_> {
     /// What is done with it. `key` takes the text of its key.
+    ///
+    /// Of a template cache that ignores keys it is asked once: what it says is remembered with the part.
     pub(super) fn decided<'p>(
         &'p self,
         host: &Templates,
         key: &'p mut String,
     ) -> dogpile::Result<Decided<'p>> {
-        *key = self.own_key();
+        let known = self.known();
+        let asks = known.zip(host.decider());
+        let ruling = asks.and_then(|(known, decider)| known.ruling(decider, self));
+        if let Some(ruling) = ruling {
+            let Some(standing) = &ruling.standing else {
+                return Ok(Decided::Bypassed);
+            };
+            self.write_key(&standing.prefix, known, key);
+            return Place::ruled(self, host, key, standing).map(Decided::At);
+        }
+        self.write_key("", known, key);
         let key = &**key;
+        // What is remembered must not depend on the tags of this call: whoever ignores keys is not told of them.
+        let (told, untold) = match asks {
+            Some(_) => (&[][..], &*self.tags),
+            None => (&*self.tags, &[][..]),
+        };
         let at = |entry: TemplateEntry<'_>, anew| {
-            let place = Place::new(self, host, key, entry)?;
+            let mut place = Place::new(self, host, key, entry)?;
+            place.tags.extend_from_slice(untold);
             Ok(Decided::At(Place { anew, ..place }))
         };
-        self.with_request(key, |request| {
-            let decided = host.decide(request, |decision| match decision {
-                Decision::Cache(entry) => at(entry, false),
-                Decision::Refresh(entry) => at(entry, true),
-                _ => Ok(Decided::Bypassed),
+        self.with_request(key, told, |request| {
+            let decided = host.decide(request, |decision| {
+                if let Some((known, decider)) = asks {
+                    known.rule(decider, self, key, &decision);
+                }
+                match decision {
+                    Decision::Cache(entry) => at(entry, false),
+                    Decision::Refresh(entry) => at(entry, true),
+                    _ => Ok(Decided::Bypassed),
+                }
             });
             match decided? {
                 Some(decided) => decided,
@@ -98,7 +138,7 @@ impl Part<'_> {
     ) -> dogpile::Result<Option<Place<'p>>> {
         *key = self.own_key();
         let key = &**key;
-        self.with_request(key, |request| {
+        self.with_request(key, &self.tags, |request| {
             let at = |entry: TemplateEntry<'_>| Place::new(self, host, key, entry);
             let found = host.key_for(request, at)?;
             found

@@ -3,6 +3,9 @@ use std::sync::Arc;
 use dogpile::Expiration;
 use dogpile_plugin_api::KeyParts;
 
+use super::few::Few;
+use super::known::KnownPart;
+
 /// A template as the cache tells it from others: its engine, its name, and the digest of all that its text is made of.
 ///
 /// Two templates with one region never share a text, and neither do two states of one: whoever edits a template, a
@@ -15,6 +18,7 @@ pub struct Template {
     pub(super) digest: Arc<str>,
     /// The engine and the name, with which all its keys begin.
     pub(super) head: Arc<KeyParts>,
+    pub(super) known: Arc<Few<KnownPart>>,
     pub(super) enabled: bool,
     pub(super) region: Option<Arc<str>>,
     pub(super) expiration_time: Option<Expiration>,
@@ -35,6 +39,7 @@ impl Template {
             engine,
             name,
             head: Arc::new(head),
+            known: Arc::default(),
             digest: digest.into(),
             enabled: true,
             region: None,

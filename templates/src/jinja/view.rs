@@ -19,7 +19,7 @@ pub struct JinjaView<'a> {
     env: &'a Environment<'a>,
     /// An error in a value: it is told by all calls.
     plan: Result<(Arc<Plan>, minijinja::Template<'a, 'a>), Value>,
-    call: PageCall,
+    call: PageCall<'a>,
 }
 
 impl<'a> JinjaView<'a> {
@@ -49,7 +49,7 @@ impl<'a> JinjaView<'a> {
             .as_ref()
             .map_err(|error| error_in(error.clone()))?;
         let rendered = self.part(plan).get_or_create(|| {
-            let _scope = Scope::enter(self.call.options.clone());
+            let _scope = Scope::enter(self.call.options());
             let text = template.render(context())?;
             if !self.call.cached || plan.is_current(self.env) {
                 Ok(text)

@@ -6,6 +6,7 @@ use dogpile::Invalidation;
 use super::data;
 use super::error::ViewError;
 use super::layout::Layout;
+use super::looks::tick;
 use super::plan::{Plan, Settings};
 use super::snapshot::Snapshot;
 use crate::cache::Part;
@@ -48,14 +49,17 @@ impl Followed {
         self.renewed()
     }
 
-    /// The page of a template, if there is one, as its files are now.
+    /// The page of a template, if there is one, as its files are now, or were earlier in this [tick](tick) if there are many
+    /// who ask.
     pub(crate) fn page(&self, template: &str) -> Result<Option<Arc<Plan>>, ViewError> {
+        // Before the look: what was edited before this tick is seen by every look in it.
+        let tick = tick();
         let page = |snapshot: &Snapshot| snapshot.pages.get(template).map(Arc::clone);
         {
             // A current snapshot is looked at in its place: each reference counted is one that all threads share.
             let snapshot = self.snapshot.read();
             let snapshot = snapshot.unwrap_or_else(PoisonError::into_inner);
-            if snapshot.is_current(&self.absolute) {
+            if snapshot.is_current_in(tick, &self.absolute) {
                 return Ok(page(&snapshot));
             }
         }
@@ -189,5 +193,22 @@ mod tests {
         assert!(looks());
         fs::remove_file(folder.path().join("b.html")).unwrap();
         assert!(!looks());
+    }
+
+    #[test]
+    fn of_very_many_who_ask_within_a_tick_the_last_are_served_by_the_looks_of_the_others() {
+        for (asked, is_seen) in [(99, true), (100, false), (1000, false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("a.html");
+            fs::write(&file, "a").unwrap();
+            let followed = Followed::open(folder.path(), Layout::Templates, settings()).unwrap();
+            let snapshot = followed.latest();
+            let is_current = |tick| snapshot.is_current_in(tick, &followed.absolute);
+            assert!((0..1000).all(|_| is_current(1)));
+            assert!((0..asked).all(|_| is_current(2)));
+            fs::write(&file, "b").unwrap();
+            assert_eq!(!is_current(2), is_seen, "after {asked} looks");
+            assert!(!is_current(3));
+        }
     }
 }

@@ -17,6 +17,7 @@ mod layout;
 mod lexer;
 mod lint;
 mod listing;
+mod looks;
 mod paths;
 mod plan;
 mod probe;

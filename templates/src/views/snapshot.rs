@@ -10,6 +10,7 @@ use super::error::{ViewError, ViewErrorKind};
 use super::files::{Role, Tracked};
 use super::layout::Layout;
 use super::listing::{Folder, Listing};
+use super::looks::Looks;
 use super::plan::{Files, Plan, Settings};
 use super::watch::Watch;
 
@@ -19,6 +20,7 @@ pub(crate) struct Snapshot {
     root: PathBuf,
     /// From before anything was looked at.
     watch: Watch,
+    looks: Looks,
     folders: Vec<Folder>,
     templates: Templates,
     pub(crate) data: DataFiles,
@@ -74,11 +76,24 @@ impl Snapshot {
         Ok(Self {
             root,
             watch,
+            looks: Looks::default(),
             folders: listing.folders,
             templates,
             data,
             pages,
         })
+    }
+
+    /// Whether it is current, or was when enough others had looked in this [tick](super::looks::tick).
+    pub(crate) fn is_current_in(&self, tick: u64, dir: &Path) -> bool {
+        if self.looks.are_enough(tick) {
+            return true;
+        }
+        let current = self.is_current(dir);
+        if current {
+            self.looks.add(tick);
+        }
+        current
     }
 
     /// Whether a snapshot taken now would certainly be the same. Where the kernel does not tell, by a look at each file.

@@ -16,7 +16,7 @@ use crate::cache::{PageCall, Part, Rendered, ViewCache, ViewCacheError, page_cal
 pub struct View<'a> {
     cache: &'a ViewCache,
     plan: Result<Arc<Plan>, ViewError>,
-    call: PageCall,
+    call: PageCall<'a>,
 }
 
 impl<'a> View<'a> {
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     /// The template's own, with file and line; it is not cached. Nothing that fails in the cache is one.
     pub fn render(self, context: impl FnOnce() -> Context) -> Result<Rendered, ViewError> {
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
-        let render = || plan.render(context(), self.call.options.clone());
+        let render = || plan.render(context(), self.call.options());
         self.part(plan).get_or_create(render)
     }
 
@@ -55,9 +55,9 @@ impl<'a> View<'a> {
         mut self,
         context: impl FnOnce() -> Context + Send + 'static,
     ) -> Result<Rendered, ViewError> {
-        self.call.options.background = true;
+        self.call.background = true;
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
-        let (own, options) = (Arc::clone(plan), self.call.options.clone());
+        let (own, options) = (Arc::clone(plan), self.call.options());
         let render = move || own.render(context(), options);
         self.part(plan).get_or_create_background(render)
     }
@@ -87,8 +87,7 @@ impl<'a> View<'a> {
     ) -> Result<Rendered, ViewError> {
         let plan = self.plan.as_ref().map_err(ViewError::clone)?;
         let render = || async {
-            let (own, options, context) =
-                (Arc::clone(plan), self.call.options.clone(), context().await);
+            let (own, options, context) = (Arc::clone(plan), self.call.options(), context().await);
             let render = move || own.render(context, options);
             apart(plan.template.name(), render).await
         };

@@ -64,8 +64,10 @@ use crate::cache::{ViewCache, ViewFragment};
 ///
 /// # Edits
 ///
-/// Each call looks whether anything changed: an edit is seen by every call that begins after it. The kernel tells, by
-/// one short system call however many files there are. Where it cannot (a filesystem that others write too, such as NFS
+/// Each call looks whether anything changed: an edit is seen by every call that begins after it. Of more than a hundred
+/// calls for pages within one tick of the kernel's clock, which is 1 to 10 ms, the later ones rely on the looks of the
+/// others: so with tens of thousands of calls a second, an edit is seen by every call that begins in a later tick. The
+/// kernel tells, by one short system call however many files there are. Where it cannot (a filesystem that others write too, such as NFS
 /// or a folder shared with a virtual machine; no watches left, see `inotify(7)`; a symbolic link that leads nowhere or
 /// out of the folder) a call makes a `stat` for each file and folder. Not seen: a filesystem that is mounted on a folder
 /// within this one. A relative path is one from the folder that is current when it is opened. A

@@ -1,6 +1,7 @@
 //! The cache of templates, whatever engine they are for.
 
 mod crowds;
+mod decisions;
 mod faults;
 mod invalidation;
 mod keys;
