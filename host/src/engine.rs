@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use dogpile_lock::{Clock, WaitGraph};
 use parking_lot::Mutex;
 
-use crate::plugins::PluginSet;
+use crate::draining::Draining;
+use crate::plugins::{Images, PluginSet};
 use crate::pool::Pool;
 use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
@@ -47,6 +48,9 @@ pub(crate) struct Engine {
     /// Held while regions are opened and replaced: one change at a time.
     pub(crate) change: Mutex<()>,
     pub(crate) mender: Arc<dyn Mender>,
+    pub(crate) draining: Arc<Draining>,
+    /// The images of plugins that this host has loaded.
+    pub(crate) images: Images,
 }
 
 impl Engine {
@@ -69,6 +73,8 @@ impl Engine {
             poller: Poller::default(),
             change: Mutex::new(()),
             mender,
+            draining: Arc::default(),
+            images: Images::default(),
         }
     }
 }

@@ -26,6 +26,7 @@ const UNANSWERED: Duration = Duration::from_millis(400);
 
 const RETIRED: u8 = 1;
 const TRIPPED: u8 = 2;
+const CLOSED: u8 = 4;
 
 /// What an instance may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) enum State {
     BreakerOpen,
     /// It panicked: it is not called again.
     Retired,
+    /// It makes way for a successor that cannot open beside it: it is not called meanwhile.
+    Closed,
 }
 
 impl State {
@@ -44,12 +47,14 @@ impl State {
             Self::Open => "open",
             Self::BreakerOpen => "breaker open",
             Self::Retired => "retired",
+            Self::Closed => "closed",
         }
     }
 
     fn of(bits: u8) -> Self {
         match bits {
             0 => Self::Open,
+            bits if bits & CLOSED != 0 => Self::Closed,
             bits if bits & RETIRED != 0 => Self::Retired,
             _ => Self::BreakerOpen,
         }
@@ -96,7 +101,23 @@ impl Health {
     /// Whether it is not to be called at all.
     #[inline]
     pub(crate) fn is_retired(&self) -> bool {
-        self.out.load(Ordering::Relaxed) & RETIRED != 0
+        self.out.load(Ordering::Relaxed) & (RETIRED | CLOSED) != 0
+    }
+
+    /// Whether it makes way for a successor.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.out.load(Ordering::SeqCst) & CLOSED != 0
+    }
+
+    /// No call begins any more, so that it can be closed.
+    pub(crate) fn close(&self) {
+        "makes way for its successor".clone_into(&mut self.row.lock().cause);
+        self.out.fetch_or(CLOSED, Ordering::SeqCst);
+    }
+
+    /// It was not closed after all.
+    pub(crate) fn stay_open(&self) {
+        self.out.fetch_and(!CLOSED, Ordering::SeqCst);
     }
 
     pub(crate) fn state(&self) -> State {
@@ -174,7 +195,7 @@ impl Health {
         match old {
             _ if old == new => Turn::None,
             State::Open => Turn::Out(new),
-            State::BreakerOpen | State::Retired => Turn::To(new),
+            State::BreakerOpen | State::Retired | State::Closed => Turn::To(new),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::manifest::{RegionConfig, TemplatesConfig};
 use crate::mend;
 use crate::plugins::{PluginEntry, PluginSet};
 use crate::region::Region;
-use crate::reload::{Follower, OnlyRegion, Reload};
+use crate::reload::{Follower, Listener, OnlyRegion, Reload, ReloadEvent, Trigger};
 use crate::status::{HostStatus, PluginDescription};
 use crate::templates::Templates;
 use crate::trust::Trust;
@@ -48,6 +48,7 @@ pub struct HostBuilder {
     clock: Clock,
     spawner: Option<Spawner>,
     trust: Option<Trust>,
+    on_reload: Option<Listener>,
 }
 
 impl Host {
@@ -64,6 +65,7 @@ impl Host {
             clock: Clock::system(),
             spawner: None,
             trust: None,
+            on_reload: None,
         }
     }
 
@@ -108,15 +110,27 @@ impl Host {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`], whose text is every error of the manifest with its place: then nothing has
-    /// changed. Also if the host follows no manifest.
+    /// changed, or has been put back. What could not be put back is told after the errors: a backend that neither took
+    /// on its new arguments nor its old ones again, or did not open again. Also if the host follows no manifest.
     pub fn reload(&self) -> Result<Reload> {
-        self.inner.follower()?.reload()
+        self.reload_on(Trigger::Program)
+    }
+
+    /// As [`Host::reload`], for a reason of which status, log and [`HostBuilder::on_reload`] tell: a program that
+    /// reloads at SIGHUP says [`Trigger::Signal`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::reload`].
+    pub fn reload_on(&self, trigger: Trigger) -> Result<Reload> {
+        self.inner.follower()?.reload(trigger)
     }
 
     /// What [`Host::reload`] would change, without changing anything: new plugins are loaded, and new backends are
     /// opened aside as for a reload, and closed again. So what a backend refuses when it is opened is told, and what
     /// opening does outside (a connection, a file) is done; a plugin's file that was loaded stays mapped, and is not
-    /// loaded again by the reload. Not tried is what comes at or after the swap: that the old instances close, and that
+    /// loaded again by the reload. An open backend is not asked whether it takes on other arguments, but a copy of it, opened
+    /// with those that it has; one of which only one can be open is told as swapped. Not tried is what comes at or after the swap: that the old instances close, and that
     /// calls succeed on the new ones. Blocks for as long as opening takes, and waits for a reload that is under way.
     ///
     /// # Errors
@@ -254,6 +268,22 @@ impl HostBuilder {
         self
     }
 
+    /// Has the program told when a reload begins and when it has ended, whatever made the host reload: to tell a service
+    /// manager, say. Called on the thread that reloads, which waits for it, and with no lock held; two reloads may
+    /// overlap. Reloading from it would go round for ever. The host's start is no reload. A panic of it is logged.
+    ///
+    /// The same is in the log, as one event of target `dogpile.reload` for each reload, with the fields `outcome`
+    /// (`applied`, `unchanged` or `refused`), `trigger`, `generation` and `seconds`, and unless it was refused how many
+    /// regions were `added`, `removed`, `swapped`, `reconfigured`, `changed` and `kept`, and `entries_lost`; and in
+    /// [`HostStatus::last_reload`].
+    pub fn on_reload(
+        mut self,
+        listener: impl Fn(&ReloadEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_reload = Some(Box::new(listener));
+        self
+    }
+
     /// Opens everything.
     ///
     /// # Errors
@@ -276,9 +306,9 @@ impl HostBuilder {
                 error,
             )
         })?;
-        let only = self.only;
+        let (only, listener) = (self.only, self.on_reload);
         let follower =
-            manifest.map(|path| Arc::new(Follower::new(Arc::clone(&engine), path, only)));
+            manifest.map(|path| Arc::new(Follower::new(Arc::clone(&engine), path, only, listener)));
         let inner = Arc::new(Inner::new(engine, follower.clone()));
         for config in self.regions {
             inner.configure(config)?;
@@ -287,7 +317,7 @@ impl HostBuilder {
             inner.configure_templates(config)?;
         }
         if let Some(follower) = follower {
-            follower.reload()?;
+            follower.start()?;
             if self.watch {
                 follower.watch()?;
             }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::assemble::{Assembly, Refusals};
+use crate::assemble::{Assembly, Outgoing, Refusals, Succession};
 use crate::engine::Engine;
 use crate::manifest::{RegionConfig, TemplatesConfig};
 use crate::records::{Poller, first_read};
@@ -107,6 +107,8 @@ impl Inner {
             origin: Origin::Code,
             is_reload: false,
             shared: RefCell::new(current.shared_instances()),
+            succession: Succession::Beside,
+            outgoing: Outgoing::default(),
         }
     }
 

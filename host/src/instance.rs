@@ -79,7 +79,7 @@ pub(crate) struct Instance {
     pub(crate) spare: Arc<Spare>,
     pub(crate) plugin: Arc<PluginEntry>,
     pub(crate) name: String,
-    pub(crate) arguments: Map<String, serde_json::Value>,
+    terms: Lock<Terms>,
     /// Of this instance and all that it succeeds.
     backoff: Arc<Lock<Backoff>>,
     /// What a proxy was opened around.
@@ -90,7 +90,16 @@ pub(crate) struct Instance {
 pub(crate) struct Recipe<'a> {
     pub(crate) plugin: &'a Arc<PluginEntry>,
     pub(crate) name: &'a str,
-    pub(crate) arguments: &'a Map<String, serde_json::Value>,
+    pub(crate) arguments: Arc<Arguments>,
+}
+
+pub(crate) type Arguments = Map<String, serde_json::Value>;
+
+/// The arguments of an instance: those that it was opened with, or took on since.
+struct Terms {
+    now: Arc<Arguments>,
+    /// Those before: a call that began under them may still tell of them, and their secrets are hidden too.
+    before: Option<Arc<Arguments>>,
 }
 
 /// What an instance hands to its successor.
@@ -149,7 +158,7 @@ impl Recipe<'_> {
         timeout: Duration,
         inner: Option<&Arc<Instance>>,
     ) -> Result<BackendInstance, OpenError> {
-        let json = serde_json::Value::Object(self.arguments.clone()).to_string();
+        let json = as_json(&self.arguments);
         let (plugin, host) = (&self.plugin.plugin, self.plugin.host);
         match inner {
             None => loader::open_backend(plugin, self.name, &json, host, timeout),
@@ -168,7 +177,8 @@ impl Recipe<'_> {
         mender: &Arc<dyn Mender>,
     ) -> Arc<Instance> {
         Arc::new_cyclic(|owner| {
-            let tell = failed_drop(owner.clone(), self.title(inner), self.arguments.clone());
+            let arguments = Arc::clone(&self.arguments);
+            let tell = failed_drop(owner.clone(), self.title(inner), arguments);
             raw.on_failed_drop(tell);
             Instance {
                 properties: raw.properties(),
@@ -179,7 +189,10 @@ impl Recipe<'_> {
                 spare: kept.spare,
                 plugin: Arc::clone(self.plugin),
                 name: self.name.to_owned(),
-                arguments: self.arguments.clone(),
+                terms: Lock::new(Terms {
+                    now: Arc::clone(&self.arguments),
+                    before: None,
+                }),
                 backoff: kept.backoff,
                 inner: inner.cloned(),
             }
@@ -200,7 +213,7 @@ impl Recipe<'_> {
 fn failed_drop(
     owner: Weak<Instance>,
     title: String,
-    arguments: Map<String, serde_json::Value>,
+    arguments: Arc<Arguments>,
 ) -> impl Fn(PluginError) {
     move |error| match owner.upgrade() {
         Some(owner) => owner.backend.failed_drop(error),
@@ -211,9 +224,52 @@ fn failed_drop(
 impl Instance {
     /// Whether an instance of that recipe would be the same, but for what it is opened around.
     pub(crate) fn serves(&self, recipe: &Recipe<'_>) -> bool {
-        self.plugin.same_code(recipe.plugin)
-            && self.name == recipe.name
-            && self.arguments == *recipe.arguments
+        self.is_of(recipe) && self.terms.lock().now == recipe.arguments
+    }
+
+    /// Whether an instance of that recipe would be the same, but for its arguments and what it is opened around.
+    pub(crate) fn is_of(&self, recipe: &Recipe<'_>) -> bool {
+        self.plugin.same_code(recipe.plugin) && self.name == recipe.name
+    }
+
+    /// Asks the open backend to take on other arguments in place, and waits for it up to `timeout`. False: it wants to
+    /// be opened anew. One that panics or does not answer may be in any state: it is retired, and reopened with the
+    /// arguments that it had.
+    pub(crate) fn reconfigure(
+        self: &Arc<Self>,
+        arguments: &Arc<Arguments>,
+        timeout: Duration,
+    ) -> Result<bool, OpenError> {
+        let (asked, json) = (Arc::clone(self), as_json(arguments));
+        let ask = move || asked.backend.inside(|raw| raw.reconfigure(&json));
+        let answer = loader::within(timeout, &self.name, ask, drop);
+        match &answer {
+            Ok(true) => {
+                let mut terms = self.terms.lock();
+                let before = std::mem::replace(&mut terms.now, Arc::clone(arguments));
+                terms.before = Some(before);
+            }
+            Err(OpenError::TimedOut { timeout, .. }) => {
+                let cause = format!("has not taken on other arguments within {timeout:?}");
+                self.retire(&cause);
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    /// Whatever it has now, it is to be reopened with these arguments.
+    pub(crate) fn reopen_with(&self, for_these: &Arc<Arguments>) {
+        let mut terms = self.terms.lock();
+        if terms.now != *for_these {
+            let before = std::mem::replace(&mut terms.now, Arc::clone(for_these));
+            terms.before = Some(before);
+        }
+    }
+
+    /// It is not called any more until it was reopened, off everybody's way.
+    pub(crate) fn retire(self: &Arc<Self>, cause: &str) {
+        self.backend.retire(cause);
     }
 
     /// What it was opened from.
@@ -221,7 +277,7 @@ impl Instance {
         Recipe {
             plugin: &self.plugin,
             name: &self.name,
-            arguments: &self.arguments,
+            arguments: Arc::clone(&self.terms.lock().now),
         }
     }
 
@@ -279,13 +335,11 @@ impl Instance {
         self.backoff.lock().mended(Instant::now());
     }
 
-    /// Its own state, or that it stands on something that is retired.
+    /// Its own state, or that of what it stands on and that is not called any more.
     pub(crate) fn state(self: &Arc<Self>) -> State {
-        if self.links().any(|link| link.backend.health().is_retired()) {
-            State::Retired
-        } else {
-            self.backend.health().state()
-        }
+        let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
+        let shown = self.links().find(is_retired).unwrap_or(self);
+        shown.backend.health().state()
     }
 
     /// Whether something that it was opened around is retired.
@@ -308,7 +362,9 @@ impl Instance {
                  storage answers a ping",
                 health.cause()
             ),
-            State::Open | State::Retired => String::from("it is called again from now on"),
+            State::Open | State::Retired | State::Closed => {
+                String::from("it is called again from now on")
+            }
         }
     }
 
@@ -319,12 +375,26 @@ impl Instance {
 
     /// An error of it, or of what it was opened around, as it may be shown.
     pub(crate) fn without_secrets(&self, error: PluginError) -> PluginError {
-        let error = error.map_messages(|text| without_secrets(text, &self.arguments));
+        let (now, before) = {
+            let terms = self.terms.lock();
+            (Arc::clone(&terms.now), terms.before.clone())
+        };
+        let error = error.map_messages(|text| {
+            let text = without_secrets(text, &now);
+            match &before {
+                Some(before) => without_secrets(&text, before),
+                None => text,
+            }
+        });
         match &self.inner {
             Some(inner) => inner.without_secrets(error),
             None => error,
         }
     }
+}
+
+fn as_json(arguments: &Arguments) -> String {
+    serde_json::Value::Object(arguments.clone()).to_string()
 }
 
 /// The mutex of one key in a backend.

@@ -54,7 +54,7 @@
 //! # Logging
 //!
 //! Through `tracing`: targets `dogpile.cache` (misses, backends that fail), `dogpile.lock` (who creates, who waits),
-//! `dogpile.reload` (outcomes), `dogpile.admin`, and `dogpile::plugin` (what plugins log). At debug level a miss tells
+//! `dogpile.reload` (outcomes: [`HostBuilder::on_reload`]), `dogpile.admin`, and `dogpile::plugin` (what plugins log). At debug level a miss tells
 //! region, key and reason, a creation is a span around its creator, and its end or failure tells how long it took, in
 //! seconds. Keys are cut after 300 characters. A fresh hit logs nothing.
 
@@ -65,6 +65,7 @@ mod arguments;
 mod assemble;
 mod blame;
 mod decorator;
+mod draining;
 mod engine;
 mod error;
 mod health;
@@ -115,13 +116,16 @@ pub use self::region::{
     Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Objects, Payload,
     Region, ValueMetadata,
 };
-pub use self::reload::{Change, ChangeKind, Reload, TemplateCacheChange};
+pub use self::reload::{
+    Change, ChangeKind, EntriesFate, Reload, ReloadEvent, ReloadOutcome, ReloadRecord, Reloads,
+    TemplateCacheChange, Trigger,
+};
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};
 pub use self::slot::{
     Creation, Invalidation, InvalidationStrategy, MissReason, RegionStats, Verdict,
 };
 pub use self::status::{
-    HostStatus, PluginDescription, PluginStatus, RegionStatus, TemplatesStatus,
+    DrainingStatus, HostStatus, PluginDescription, PluginStatus, RegionStatus, TemplatesStatus,
 };
 pub use self::templates::Templates;
 pub use self::trust::Trust;

@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use dogpile_plugin_api::{Error, ManglerInstance, Result};
-use serde_json::{Map, Value};
 
 use crate::blame;
-use crate::instance::Recipe;
+use crate::instance::{Arguments, Recipe};
 use crate::plugins::PluginEntry;
 use crate::secrets::without_secrets;
 
@@ -16,19 +15,20 @@ pub(crate) struct Mangler {
     instance: ManglerInstance,
     plugin: Arc<PluginEntry>,
     name: String,
-    arguments: Map<String, Value>,
+    arguments: Arc<Arguments>,
 }
 
 impl Mangler {
     /// What was opened from that recipe.
     pub(crate) fn new(mut instance: ManglerInstance, recipe: &Recipe<'_>) -> Self {
-        let (title, arguments) = (title(recipe.name, recipe.plugin), recipe.arguments.clone());
+        let title = title(recipe.name, recipe.plugin);
+        let arguments = Arc::clone(&recipe.arguments);
         instance.on_failed_drop(move |error| blame::failed_drop(&title, &arguments, error));
         Self {
             instance,
             plugin: Arc::clone(recipe.plugin),
             name: recipe.name.to_owned(),
-            arguments: recipe.arguments.clone(),
+            arguments: Arc::clone(&recipe.arguments),
         }
     }
 

@@ -1,11 +1,13 @@
 //! The plugins of a host, and which of them offers what.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use dogpile_plugin_api::abi::RawHost;
 use dogpile_plugin_api::{Plugin, PluginInfo};
+use parking_lot::Mutex;
 
 use crate::manifest::{BackendRef, Unresolved, resolve};
 
@@ -56,6 +58,49 @@ impl fmt::Display for PluginEntry {
             Some(file) => write!(f, " ({})", file.path.display()),
             None => Ok(()),
         }
+    }
+}
+
+/// The images of plugins that a host has loaded, by number. They stay mapped, whatever becomes of the plugins.
+#[derive(Default)]
+pub(crate) struct Images(Mutex<BTreeMap<u64, KnownImage>>);
+
+struct KnownImage {
+    plugin: String,
+    bytes: u64,
+}
+
+/// Images that stay mapped, and that no plugin of a host is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leaked {
+    pub(crate) images: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Images {
+    pub(crate) fn note(&self, plugin: &str, image: u64, bytes: u64) {
+        let known = || KnownImage {
+            plugin: plugin.to_owned(),
+            bytes,
+        };
+        self.0.lock().entry(image).or_insert_with(known);
+    }
+
+    /// Those that no plugin in use is: of one name, or of all.
+    pub(crate) fn leaked(&self, now: &PluginSet, plugin: Option<&str>) -> Leaked {
+        let in_use = |image: u64| {
+            let files = now.iter().filter_map(|entry| entry.file.as_ref());
+            let mut files = files;
+            files.any(|file| file.image == image)
+        };
+        let known = self.0.lock();
+        let of_it = known.iter().filter(|(image, known)| {
+            plugin.is_none_or(|plugin| known.plugin == plugin) && !in_use(**image)
+        });
+        of_it.fold(Leaked::default(), |leaked, (_, known)| Leaked {
+            images: leaked.images + 1,
+            bytes: leaked.bytes + known.bytes,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::Guard;
@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::instance::Instance;
 use crate::jitter::shortened;
+use crate::loader::OpenError;
 use crate::mangler::Mangler;
 use crate::manifest::{InvalidationScope, MaxStale, RegionConfig, TemplatesConfig};
 use crate::plugins::PluginSet;
@@ -211,6 +212,18 @@ impl Snapshot {
         pairs
     }
 
+    /// The backends under the proxies, each once.
+    pub(crate) fn bases(&self) -> Vec<Arc<Instance>> {
+        let mut bases: Vec<Arc<Instance>> = Vec::new();
+        for region in self.regions() {
+            let base = region.instance.base();
+            if !bases.iter().any(|known| Arc::ptr_eq(known, base)) {
+                bases.push(Arc::clone(base));
+            }
+        }
+        bases
+    }
+
     /// Whether any region is served by `instance`, through proxies or not.
     pub(crate) fn uses(&self, instance: &Arc<Instance>) -> bool {
         self.instances().any(|own| Arc::ptr_eq(own, instance))
@@ -226,17 +239,30 @@ impl Snapshot {
     /// twice.
     pub(crate) fn holders(&self, instance: &Arc<Instance>) -> usize {
         let is_it = |link: &Arc<Instance>| Arc::ptr_eq(link, instance);
-        let called = self.regions().filter(|region| is_it(&region.instance));
         let around = |link: &&Arc<Instance>| link.inner.as_ref().is_some_and(is_it);
         let mut proxies: Vec<_> = self.instances().filter(around).map(Arc::as_ptr).collect();
         proxies.sort_unstable();
         proxies.dedup();
-        called.count() + 2 * proxies.len()
+        self.callers(instance) + 2 * proxies.len()
     }
 
-    /// All regions, to be given other instances.
-    pub(crate) fn regions_mut(&mut self) -> impl Iterator<Item = &mut Configured> {
-        self.regions.iter_mut().flatten()
+    /// How many regions call an instance without a proxy between; a copy of this snapshot holds it as often.
+    pub(crate) fn callers(&self, instance: &Arc<Instance>) -> usize {
+        let called = self.regions().map(|region| &region.instance);
+        called.filter(|own| Arc::ptr_eq(own, instance)).count()
+    }
+
+    /// Puts a successor in the place of an instance, with new proxies around it where there were some, each opened
+    /// within `timeout`. `known` is the instance with its successor; the proxies and theirs are added to it.
+    pub(crate) fn succeed(
+        &mut self,
+        known: &mut Vec<(Arc<Instance>, Arc<Instance>)>,
+        timeout: Duration,
+    ) -> Result<(), OpenError> {
+        for region in self.regions.iter_mut().flatten() {
+            region.instance = renewed(&region.instance, known, timeout)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn put(&mut self, region: Configured) {
@@ -248,10 +274,32 @@ impl Snapshot {
     }
 }
 
+/// The successor of a link, if it or what it was opened around has one; otherwise itself. New proxies become known.
+fn renewed(
+    link: &Arc<Instance>,
+    known: &mut Vec<(Arc<Instance>, Arc<Instance>)>,
+    timeout: Duration,
+) -> Result<Arc<Instance>, OpenError> {
+    if let Some((_, successor)) = known.iter().find(|(old, _)| Arc::ptr_eq(old, link)) {
+        return Ok(Arc::clone(successor));
+    }
+    let Some(inner) = &link.inner else {
+        return Ok(Arc::clone(link));
+    };
+    let successor = renewed(inner, known, timeout)?;
+    if Arc::ptr_eq(&successor, inner) {
+        return Ok(Arc::clone(link));
+    }
+    let renewed = link.reopen(Some(&successor), timeout)?;
+    known.push((Arc::clone(link), Arc::clone(&renewed)));
+    Ok(renewed)
+}
+
 /// The current snapshot, and a slot for every region name ever used.
 pub(crate) struct Registry {
     current: Published<Snapshot>,
     templates: OfTemplates,
+    past: Arc<Past>,
     slots: Mutex<Slots>,
 }
 
@@ -317,6 +365,7 @@ impl Registry {
         Self {
             current: Published::new(first),
             templates,
+            past: Arc::default(),
             slots: Mutex::default(),
         }
     }
@@ -350,9 +399,20 @@ impl Registry {
         for region in next.regions() {
             slots.add(&region.slot);
         }
+        self.put_in_force(next)
+    }
+
+    /// Puts a snapshot of the same regions in the place of the current one: the generation stays. Gives the old one.
+    /// Changes are kept apart by the host.
+    pub(crate) fn amend(&self, next: Snapshot) -> Arc<Snapshot> {
+        self.put_in_force(next)
+    }
+
+    fn put_in_force(&self, next: Snapshot) -> Arc<Snapshot> {
         let old = self.current.replace(next);
         // After it: whoever has read this number asks that template cache, or a later one.
         self.templates.set(&self.current.load());
+        self.past.add(&old);
         old
     }
 
@@ -364,6 +424,31 @@ impl Registry {
     /// Whether the current template cache is to be told of outcomes.
     pub(crate) fn observes(&self) -> bool {
         self.templates.observes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn past(&self) -> &Arc<Past> {
+        &self.past
+    }
+}
+
+/// The snapshots that were replaced and that a call may hold yet.
+#[derive(Default)]
+pub(crate) struct Past(Mutex<Vec<Weak<Snapshot>>>);
+
+impl Past {
+    fn add(&self, snapshot: &Arc<Snapshot>) {
+        let mut past = self.0.lock();
+        past.retain(|snapshot| snapshot.strong_count() > 0);
+        past.push(Arc::downgrade(snapshot));
+    }
+
+    /// How many calls are under way that began with one that is `so`. Not counted is who holds a mutex of a backend.
+    pub(crate) fn calls_with(&self, so: impl Fn(&Snapshot) -> bool) -> usize {
+        let past = self.0.lock().clone();
+        let held = past.iter().filter_map(Weak::upgrade);
+        held.filter(|past| so(past))
+            .map(|past| Arc::strong_count(&past) - 1)
+            .sum()
     }
 }
 

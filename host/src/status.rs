@@ -9,10 +9,12 @@ use dogpile_plugin_api::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::draining::Leaving;
 use crate::inner::Inner;
 use crate::loader;
-use crate::plugins::PluginEntry;
+use crate::plugins::{Leaked, PluginEntry};
 use crate::registry::{Configured, Templates};
+use crate::reload::{ReloadRecord, Reloads};
 use crate::slot::MissReason;
 
 /// The state of a host at a moment. Field names are stable: `dogpile status --json` prints them.
@@ -29,8 +31,24 @@ pub struct HostStatus {
     pub loaded_at: Option<String>,
     /// Why the newest manifest was refused, if it was; the last good one is in force.
     pub last_error: Option<String>,
+    /// The newest reload, or the start: why and when it began, how long it took, what came of it, and what became of
+    /// each region.
+    #[serde(default)]
+    pub last_reload: Option<ReloadRecord>,
+    /// How many reloads there were.
+    #[serde(default)]
+    pub reloads: Reloads,
+    /// What was replaced and is not closed yet, since calls of it have not ended; the oldest first.
+    #[serde(default)]
+    pub draining: Vec<DrainingStatus>,
     /// How many images of plugins this process has mapped. They stay: each changed file adds one.
     pub loaded_images: usize,
+    /// How many of those that this host loaded belong to none of its plugins any more.
+    #[serde(default)]
+    pub leaked_images: usize,
+    /// About how much memory these take: the size of their files.
+    #[serde(default)]
+    pub leaked_bytes: u64,
     /// The plugins, those that were linked in first.
     pub plugins: Vec<PluginStatus>,
     /// The regions, by name.
@@ -53,6 +71,26 @@ pub struct PluginStatus {
     /// The number of its image in this process, from 1: a changed file is another. 0 if it was linked in.
     pub generation: u64,
     /// `loaded`, or `linked`.
+    pub state: String,
+    /// How many older images of it are mapped yet.
+    #[serde(default)]
+    pub leaked_images: usize,
+    /// About how much memory these take: the size of their files.
+    #[serde(default)]
+    pub leaked_bytes: u64,
+}
+
+/// An instance that was replaced, and is not closed yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DrainingStatus {
+    /// What it is: its name, its plugin, and what it is a proxy of.
+    pub instance: String,
+    /// How many calls of it have not ended. 0 while a creation holds its lock, or while it is being closed.
+    pub calls: usize,
+    /// When it was replaced, by RFC 3339.
+    pub since: String,
+    /// `draining`; `stuck` after `[host] drain_timeout`; `closing` once its calls have ended.
     pub state: String,
 }
 
@@ -81,7 +119,8 @@ pub struct RegionStatus {
     /// The proxies around the backend, the outermost first.
     #[serde(default)]
     pub proxies: Vec<String>,
-    /// `open`; `breaker open` while calls of its backend would fail; `retired` while it is reopened after a panic.
+    /// `open`; `breaker open` while calls of its backend would fail; `retired` while it is reopened after a panic; `closed`
+    /// while its successor opens.
     pub state: String,
     /// Calls that found a fresh value.
     pub hits: u64,
@@ -147,6 +186,8 @@ impl Inner {
         let snapshot = self.engine.registry.load_full();
         let mut regions: Vec<_> = snapshot.regions().map(region_status).collect();
         regions.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let leaked = self.engine.images.leaked(&snapshot.plugins, None);
+        let last_error = state.last.as_ref().and_then(|last| last.error.clone());
         HostStatus {
             generation: snapshot.generation,
             manifest: follower.map(|follower| follower.path().to_owned()),
@@ -154,12 +195,26 @@ impl Inner {
             loaded_at: state
                 .applied
                 .map(|time| humantime::format_rfc3339_seconds(time).to_string()),
-            last_error: state.error,
+            last_error,
+            last_reload: state.last,
+            reloads: state.reloads,
+            draining: self
+                .engine
+                .draining
+                .all()
+                .iter()
+                .map(|one| draining(one))
+                .collect(),
             loaded_images: loader::loaded_images(),
+            leaked_images: leaked.images,
+            leaked_bytes: leaked.bytes,
             plugins: snapshot
                 .plugins
                 .iter()
-                .map(|entry| plugin_status(entry))
+                .map(|entry| {
+                    let images = &self.engine.images;
+                    plugin_status(entry, images.leaked(&snapshot.plugins, Some(&entry.name)))
+                })
                 .collect(),
             regions,
             templates: snapshot.templates.as_ref().map(templates_status),
@@ -177,7 +232,16 @@ impl Inner {
     }
 }
 
-fn plugin_status(entry: &PluginEntry) -> PluginStatus {
+fn draining(leaving: &Leaving) -> DrainingStatus {
+    DrainingStatus {
+        instance: leaving.title.clone(),
+        calls: leaving.calls(),
+        since: humantime::format_rfc3339_millis(leaving.since).to_string(),
+        state: leaving.state().to_owned(),
+    }
+}
+
+fn plugin_status(entry: &PluginEntry, leaked: Leaked) -> PluginStatus {
     let file = entry.file.as_ref();
     PluginStatus {
         name: entry.name.clone(),
@@ -185,6 +249,8 @@ fn plugin_status(entry: &PluginEntry) -> PluginStatus {
         version: entry.info.version.clone(),
         generation: file.map_or(0, |file| file.image),
         state: if file.is_some() { "loaded" } else { "linked" }.to_owned(),
+        leaked_images: leaked.images,
+        leaked_bytes: leaked.bytes,
     }
 }
 

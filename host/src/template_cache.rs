@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{Error, ErrorKind, TemplateCacheInstance};
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::blame;
 use crate::health::{Backoff, Health, State, Turn};
-use crate::instance::Recipe;
+use crate::instance::{Arguments, Recipe};
 use crate::loader::{self, OpenError};
 use crate::plugins::PluginEntry;
 use crate::secrets::without_secrets;
@@ -27,7 +27,7 @@ pub(crate) struct TemplateCache {
     mender: Arc<dyn Mender>,
     pub(crate) plugin: Arc<PluginEntry>,
     pub(crate) name: String,
-    arguments: Map<String, Value>,
+    arguments: Arc<Arguments>,
     /// Of this instance and all that it succeeds.
     backoff: Arc<Mutex<Backoff>>,
 }
@@ -50,7 +50,7 @@ impl TemplateCache {
         mender: &Arc<dyn Mender>,
         backoff: Arc<Mutex<Backoff>>,
     ) -> Result<Arc<Self>, OpenError> {
-        let json = Value::Object(recipe.arguments.clone()).to_string();
+        let json = Value::Object((*recipe.arguments).clone()).to_string();
         let (plugin, host) = (&recipe.plugin.plugin, recipe.plugin.host);
         let mut instance = loader::open_template_cache(plugin, recipe.name, &json, host, timeout)?;
         let (title, arguments) = (title(recipe), recipe.arguments.clone());
@@ -63,7 +63,7 @@ impl TemplateCache {
             mender: Arc::clone(mender),
             plugin: Arc::clone(recipe.plugin),
             name: recipe.name.to_owned(),
-            arguments: recipe.arguments.clone(),
+            arguments: Arc::clone(&recipe.arguments),
             backoff,
         }))
     }
@@ -86,7 +86,7 @@ impl TemplateCache {
         Recipe {
             plugin: &self.plugin,
             name: &self.name,
-            arguments: &self.arguments,
+            arguments: Arc::clone(&self.arguments),
         }
     }
 
@@ -94,7 +94,7 @@ impl TemplateCache {
     pub(crate) fn serves(&self, recipe: &Recipe<'_>) -> bool {
         self.plugin.same_code(recipe.plugin)
             && self.name == recipe.name
-            && self.arguments == *recipe.arguments
+            && self.arguments == recipe.arguments
     }
 
     /// One call. Whatever fails is an error without secrets, and a panic has it reopened.

@@ -167,6 +167,15 @@ impl Watched {
         call(&self.raw).map_err(|error| self.failed_inside(error))
     }
 
+    /// It is in a state that nobody knows: it is not called any more, and reopened.
+    pub(crate) fn retire(&self, cause: &str) {
+        let error = Error::new(ErrorKind::Unavailable, cause);
+        let turn = self.health.retire(&error.message());
+        if turn != Turn::None {
+            self.turned(turn, &error);
+        }
+    }
+
     /// The mutex of a key for a proxy, which makes calls as it does.
     pub(crate) fn mutex_inside(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
         let mutex = self.inside(|raw| raw.mutex(key))?;
@@ -217,7 +226,9 @@ impl Watched {
 
     #[cold]
     fn suspended(&self) -> Error {
-        Error::suspended(if self.health.is_retired() {
+        Error::suspended(if self.health.is_closed() {
+            "it is closed, so that its successor can open"
+        } else if self.health.is_retired() {
             "it panicked, and is not called until it was reopened"
         } else {
             "its breaker is open: it is not called until it answers a ping"

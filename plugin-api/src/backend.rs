@@ -96,7 +96,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
         true
     }
 
-    /// Whether only one instance may be open at a time, so that an old one is closed before its successor opens.
+    /// Whether only one instance may be open at a time, so that an old one is closed before its successor opens. Between the
+    /// two, calls are errors of kind [`ErrorKind::Suspended`]; if the successor does not open, the old one is opened again.
     /// Asked once, after `open`. Default: no.
     fn exclusive(&self) -> bool {
         false
@@ -151,8 +152,15 @@ pub trait Backend: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Takes on new arguments in place, keeping what is stored. `false`: it cannot, make a new instance of me. What is
-    /// asked once, after `open`, must be the same afterwards. Default: `false`.
+    /// Takes on new arguments in place, keeping what is stored. `false`: it cannot, and nothing has changed; make a new
+    /// instance of me. An error refuses the reload that asked, and nothing may have changed either. Default: `false`.
+    ///
+    /// Called at a reload for an instance whose arguments changed, of all regions that it serves, while these call it;
+    /// on a thread of the host's that may block for as long as `[host] open_timeout`. If a later step of the reload
+    /// fails, it is called again with the arguments of before. What the instance said of itself when it was opened must
+    /// stay true: answer `false` to arguments that change [`storage`](Self::storage), [`blocking`](Self::blocking),
+    /// [`exclusive`](Self::exclusive), [`shared`](Self::shared) or [`key_mangler`](Self::key_mangler). `dogpile reload
+    /// --dry-run` asks an instance that was opened for this with the old arguments, unless it is exclusive.
     fn reconfigure(&self, arguments: &Self::Arguments) -> Result<bool> {
         let _ = arguments;
         Ok(false)

@@ -217,7 +217,7 @@ fn values_misses_and_errors_come_back_as_they_are() {
     );
     assert_eq!(echo.clear().unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(echo.stats().unwrap().entries, Some(3));
-    assert_eq!(echo.key_mangler().unwrap().as_deref(), Some("twice"));
+    assert_eq!(echo.key_mangler(), Some("twice"));
     assert!(!echo.properties().blocking);
     assert_eq!(echo.properties().storage, Storage::Objects);
     assert!(echo.reconfigure("{}").unwrap());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::protocol::{Answer, Failure, Request};
 use crate::Result;
 use crate::inner::Inner;
+use crate::reload::Trigger;
 
 /// The answer with its body. Blocks for as long as the host needs.
 pub(super) fn answer(host: &Arc<Inner>, request: Request, body: &[u8]) -> (Answer, Vec<u8>) {
@@ -18,7 +19,7 @@ fn attempt(host: &Arc<Inner>, request: Request, body: &[u8]) -> Result<(Answer, 
     let answer = match request {
         Request::Status => Answer::Status(Box::new(host.status())),
         Request::Plugins => Answer::Plugins(host.plugins()),
-        Request::Reload => Answer::Reload(host.follower()?.reload()?),
+        Request::Reload => Answer::Reload(host.follower()?.reload(Trigger::Command)?),
         Request::Plan => Answer::Reload(host.follower()?.plan()?),
         Request::Get { region, key } => match host.region(&region)?.get_payload(key)? {
             Some(payload) => {

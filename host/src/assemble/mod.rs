@@ -2,6 +2,7 @@
 
 mod place;
 mod refused;
+mod succession;
 mod templates;
 
 use std::cell::RefCell;
@@ -24,6 +25,12 @@ use crate::slot::Slot;
 
 use self::place::Place;
 pub(crate) use self::refused::{Refusals, Refused};
+pub(crate) use self::succession::{Change, Outgoing, Succession};
+
+const BACKEND: Place<'_> = Place {
+    named: &["backend"],
+    given: &["arguments"],
+};
 
 /// Opens what regions need, for one generation.
 pub(crate) struct Assembly<'a> {
@@ -37,6 +44,9 @@ pub(crate) struct Assembly<'a> {
     pub(crate) is_reload: bool,
     /// Instances of regions that share their keys, at first the current ones.
     pub(crate) shared: RefCell<Vec<Arc<Instance>>>,
+    /// What is done with the instances in use that nobody asks for as they are.
+    pub(crate) succession: Succession<'a>,
+    pub(crate) outgoing: Outgoing,
 }
 
 impl Snapshot {
@@ -218,30 +228,36 @@ impl Assembly<'_> {
     fn instance(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
         let base = self.base(config, slot)?;
         let instance = self.wrapped(config, &base)?;
-        self.healthy(config, &instance)?;
+        let is_new = self.outgoing.is_reconfigured(&base) || !self.current.uses(&instance);
+        if is_new {
+            self.healthy(config, &instance)?;
+        }
         Ok(instance)
     }
 
-    /// The region's current backend if it is still the one asked for, or a new one. Regions that share their keys
-    /// share one, so that they share their locks.
-    fn base(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
+    /// What the region's backend is opened from.
+    fn recipe(&self, config: &RegionConfig) -> Result<Recipe<'_>, Refusals> {
         let found = self.plugins.backend(&config.backend);
         let plugin = found.map_err(|error| Refused::unresolved(&["backend"], error))?;
-        let name = &config.backend.name;
-        let info = plugin.info.backends.iter().find(|info| info.name == *name);
-        let place = Place {
-            named: &["backend"],
-            given: &["arguments"],
-        };
-        let recipe = Recipe {
+        let offered = &plugin.info.backends;
+        let info = offered.iter().find(|info| info.name == config.backend.name);
+        let arguments = BACKEND.typed(
+            |path| config.is_interpolated(path),
+            &config.arguments,
+            info.map(|info| &info.arguments),
+        );
+        Ok(Recipe {
             plugin,
-            name,
-            arguments: &place.typed(
-                |path| config.is_interpolated(path),
-                &config.arguments,
-                info.map(|info| &info.arguments),
-            ),
-        };
+            // The plugin offers it, or it would not have been found.
+            name: info.map_or("", |info| &info.name),
+            arguments: Arc::new(arguments),
+        })
+    }
+
+    /// The region's current backend if it is still the one asked for or can become it, or a new one. Regions that share
+    /// their keys share one, so that they share their locks.
+    fn base(&self, config: &RegionConfig, slot: &Slot) -> Result<Arc<Instance>, Refusals> {
+        let recipe = self.recipe(config)?;
         let mut shared = self.shared.borrow_mut();
         if config.shares_keys
             && let Some(instance) = shared.iter().find(|shared| shared.serves(&recipe))
@@ -259,14 +275,76 @@ impl Assembly<'_> {
         let instance = if let Some(current) = candidates.find(is_kept) {
             Arc::clone(current.instance.base())
         } else {
-            let Engine { graph, mender, .. } = self.engine;
-            let opened = recipe.open(self.open_timeout, graph, mender);
-            opened.map_err(|error| place.not_opened(&recipe, error))?
+            let own = own.map(|current| current.instance.base());
+            let adapted = self.adapted(own, config.shares_keys, &recipe)?;
+            adapted.map_or_else(|| self.opened(&recipe), Ok)?
         };
         if config.shares_keys {
             shared.push(Arc::clone(&instance));
         }
         Ok(instance)
+    }
+
+    /// An instance in use that has taken on what a region asks for, or its copy.
+    fn adapted(
+        &self,
+        own: Option<&Arc<Instance>>,
+        shares_keys: bool,
+        recipe: &Recipe<'_>,
+    ) -> Result<Option<Arc<Instance>>, Refusals> {
+        let Some(instance) = self.outgoing.adaptable(own, shares_keys, recipe) else {
+            return Ok(None);
+        };
+        let (asked, adapted) = match &self.succession {
+            Succession::Beside => return Ok(None),
+            Succession::Tried => {
+                // What it has now was right once: if it cannot be opened with that, the region may need a new one.
+                let Ok(copy) = self.open(&instance.recipe()) else {
+                    return Ok(None);
+                };
+                self.outgoing.copies.borrow_mut().push(Arc::clone(&copy));
+                let adapted = copy.reconfigure(&recipe.arguments, self.open_timeout);
+                (copy, adapted)
+            }
+            Succession::Done(change) => {
+                (Arc::clone(&instance), change.reconfigure(&instance, recipe))
+            }
+        };
+        let adapted = adapted.map_err(|error| BACKEND.not_taken_on(recipe, error))?;
+        if adapted {
+            self.outgoing.note_reconfigured(&instance, &asked);
+        }
+        Ok(adapted.then_some(asked))
+    }
+
+    /// A new backend, opened after those were closed that cannot be open beside it.
+    fn opened(&self, recipe: &Recipe<'_>) -> Result<Arc<Instance>, Refusals> {
+        let in_the_way = match self.succession {
+            Succession::Done(_) => self.outgoing.in_the_way(recipe),
+            Succession::Beside | Succession::Tried => Vec::new(),
+        };
+        if let Succession::Done(change) = self.succession {
+            for instance in &in_the_way {
+                change.close(instance)?;
+            }
+        }
+        let opened = self.open(recipe);
+        let opened = opened.map_err(|error| BACKEND.not_opened(recipe, error))?;
+        if let (Succession::Done(change), false) = (&self.succession, in_the_way.is_empty()) {
+            change.opened(&opened);
+        }
+        Ok(opened)
+    }
+
+    /// Whether an instance in use may have to be closed before the region's opens.
+    pub(crate) fn must_close_first(&self, config: &RegionConfig) -> bool {
+        let recipe = self.recipe(config);
+        recipe.is_ok_and(|recipe| !self.outgoing.in_the_way(&recipe).is_empty())
+    }
+
+    fn open(&self, recipe: &Recipe<'_>) -> Result<Arc<Instance>, OpenError> {
+        let Engine { graph, mender, .. } = self.engine;
+        recipe.open(self.open_timeout, graph, mender)
     }
 
     /// The region's proxies around its backend, the first outermost. Those that are open around the same are kept.
@@ -288,11 +366,11 @@ impl Assembly<'_> {
             let recipe = Recipe {
                 plugin,
                 name,
-                arguments: &place.typed(
+                arguments: Arc::new(place.typed(
                     |path| config.is_interpolated(path),
                     &proxy.arguments,
                     info.map(|info| &info.arguments),
-                ),
+                )),
             };
             let is_around = |link: &Instance| {
                 let inner = link.inner.as_ref();
@@ -309,9 +387,9 @@ impl Assembly<'_> {
         Ok(instance)
     }
 
-    /// Whether a new instance answers, if the region wants to know.
+    /// Whether an instance that is new, or has taken on other arguments, answers, if the region wants to know.
     fn healthy(&self, config: &RegionConfig, instance: &Arc<Instance>) -> Result<(), Refusals> {
-        if !config.require_healthy.unwrap_or(self.is_reload) || self.current.uses(instance) {
+        if !config.require_healthy.unwrap_or(self.is_reload) {
             return Ok(());
         }
         let pinged = Arc::clone(instance);
@@ -385,7 +463,7 @@ impl Assembly<'_> {
         let recipe = Recipe {
             plugin,
             name,
-            arguments: &arguments,
+            arguments: Arc::new(arguments.clone()),
         };
         let instance = opened.map_err(|error| place.not_opened(&recipe, error))?;
         Ok(Mangler::new(instance, &recipe))

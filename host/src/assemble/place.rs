@@ -35,6 +35,15 @@ impl Place<'_> {
     }
 
     pub(super) fn not_opened(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
+        self.failed(recipe, error, "did not open")
+    }
+
+    /// An open backend was asked to take on other arguments.
+    pub(super) fn not_taken_on(&self, recipe: &Recipe<'_>, error: OpenError) -> Refusals {
+        self.failed(recipe, error, "did not take on its new arguments")
+    }
+
+    fn failed(&self, recipe: &Recipe<'_>, error: OpenError, what: &str) -> Refusals {
         let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
         let code = error.code();
         let refused = |place, message, remedy: &str| {
@@ -44,11 +53,11 @@ impl Place<'_> {
         let error = match error {
             OpenError::Failed(error) => error,
             other => {
-                let message = format!("{whose} did not open");
+                let message = format!("{whose} {what}");
                 return refused(self.given, message, &other.to_string());
             }
         };
-        let error = error.map_messages(|text| without_secrets(text, recipe.arguments));
+        let error = error.map_messages(|text| without_secrets(text, &recipe.arguments));
         match error.kind() {
             PluginErrorKind::Arguments => {
                 let each = error
@@ -58,14 +67,14 @@ impl Place<'_> {
             }
             PluginErrorKind::Panic => refused(
                 self.named,
-                format!("{whose} did not open: it {}", error.message()),
+                format!("{whose} {what}: it {}", error.message()),
                 "the fault is the plugin's: replace its file, or use another",
             ),
             _ => {
                 let mut refused = Refused::new(
                     ErrorKind::Plugin,
                     self.given,
-                    format!("{whose} did not open: {error}"),
+                    format!("{whose} {what}: {error}"),
                     "mend what it says, or use another".to_owned(),
                 );
                 refused.source = Some(error);

@@ -54,7 +54,7 @@ impl From<Refused> for Refusals {
 }
 
 impl Refused {
-    pub(super) fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
+    pub(crate) fn new(kind: ErrorKind, place: &[&str], message: String, remedy: String) -> Self {
         Self {
             kind,
             code: None,

@@ -21,11 +21,11 @@ impl Assembly<'_> {
         let recipe = Recipe {
             plugin,
             name,
-            arguments: &PLACE.typed(
+            arguments: Arc::new(PLACE.typed(
                 |path| config.is_interpolated(path),
                 &config.arguments,
                 info.map(|info| &info.arguments),
-            ),
+            )),
         };
         let current = self.current.templates.as_ref();
         let kept = current.filter(|current| current.cache.serves(&recipe));

@@ -103,6 +103,8 @@ pub struct Loaded {
     pub path: PathBuf,
     /// The number of the image in this process, counted from 1. Two loads of identical bytes have the same.
     pub image: u64,
+    /// The size of the file. An image takes about as much.
+    pub bytes: u64,
 }
 
 /// What a plugin's file says of itself without being run.
@@ -179,9 +181,9 @@ impl Loader {
             let timeout = self.timeout.unwrap_or(STARTING);
             let image =
                 IMAGES.get_or_load(digest, |number| start(&bytes, name, timeout, number))?;
-            Ok((image, digest))
+            Ok((image, digest, bytes.len() as u64))
         };
-        let (image, digest) = loaded().map_err(|fault| LoadError::new(path, fault))?;
+        let (image, digest, bytes) = loaded().map_err(|fault| LoadError::new(path, fault))?;
         Ok(Loaded {
             plugin: image.plugin,
             info: image.info.clone(),
@@ -190,6 +192,7 @@ impl Loader {
             rustc: image.rustc.clone(),
             path: path.to_owned(),
             image: image.number,
+            bytes,
         })
     }
 

@@ -48,7 +48,7 @@ impl fmt::Display for OpenError {
             Self::Failed(error) => error.fmt(f),
             Self::TimedOut { name, timeout } => write!(
                 f,
-                "opening `{name}` took longer than {timeout:?} and was given up, a thread is left behind; \
+                "`{name}` took longer than {timeout:?} and was given up, a thread is left behind; \
                  see whether what it connects to answers, or raise open_timeout"
             ),
             Self::NoThread(error) => write!(f, "there is no thread to open it on: {error}"),

@@ -17,13 +17,10 @@ use crate::instance::Instance;
 use crate::loader::OpenError;
 use crate::plugins::PluginSet;
 use crate::registry::Snapshot;
-use crate::reload::retire;
+use crate::reload::{LastCall, retire};
 use crate::template_cache::TemplateCache;
 use crate::trust::Trust;
 use crate::watched::Mender;
-
-/// Between two looks whether the last call of an instance that must be closed has ended.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// An engine whose instances are mended, each on a thread of its own, until the engine is dropped.
 pub(crate) fn engine(
@@ -182,7 +179,7 @@ impl Patient for Instance {
         match self.backend.health().state() {
             State::Open => true,
             State::BreakerOpen => answers(self),
-            State::Retired => job.reopened(self),
+            State::Retired | State::Closed => job.reopened(self),
         }
     }
 }
@@ -206,7 +203,7 @@ impl Job<Instance> {
             Ok(()) => true,
             Err(error) => {
                 let (title, code) = (instance.title(), error.code());
-                tracing::warn!(target: "dogpile.cache", code, %error, "{title} panicked, and does not open again yet");
+                tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
                 false
             }
         }
@@ -232,74 +229,38 @@ impl Job<Instance> {
         let mut next = Snapshot::clone(&current);
         drop(current);
         let timeout = next.timeouts.open;
-        for region in next.regions_mut() {
-            region.instance = renewed(&region.instance, &mut known, timeout)?;
-        }
+        next.succeed(&mut known, timeout)?;
         let mut slots = engine.registry.slots();
         let old = engine.registry.replace(&mut slots, next);
         drop(slots);
-        let new = engine.registry.load_full();
-        retire(old, &new, new.timeouts.drain);
+        retire(&engine, old);
         tracing::info!(target: "dogpile.cache", "{} was reopened", successor.title());
         Ok(())
     }
 
-    /// Closes an instance that must be closed before its successor opens. No call begins any more. Those under way hold
-    /// it, or the snapshot that they began with; so that is replaced by its like, and who still holds the instance is
-    /// waited for.
+    /// Closes an instance that must be closed before its successor opens.
     fn closed(&self, instance: &Arc<Instance>, patience: Option<Duration>) -> bool {
         let Some(engine) = self.engine.upgrade() else {
             return false;
         };
         let change = engine.change.lock();
-        let next = Snapshot::clone(&engine.registry.load());
-        // And this job.
-        let holders = next.holders(instance) + 1;
-        drop(engine.registry.replace(&mut engine.registry.slots(), next));
+        let last_call = LastCall::begin(&engine, instance, 1);
         drop(change);
         drop(engine);
-        let began = Instant::now();
-        while Arc::strong_count(instance) > holders {
-            if patience.is_some_and(|patience| began.elapsed() > patience) {
-                tracing::error!(
-                    target: "dogpile.cache",
-                    "{} panicked, and is held by a call that began before: it cannot be closed and reopened yet",
-                    instance.title()
-                );
-                return false;
-            }
-            if self.closing.within(LOOK) {
-                return false;
-            }
+        let mut gone = false;
+        let closed = last_call.finish(patience, |pause| {
+            gone = self.closing.within(pause);
+            gone
+        });
+        if !closed && !gone {
+            tracing::error!(
+                target: "dogpile.cache",
+                "{} is held by a call that began before: it cannot be closed and reopened yet",
+                instance.title()
+            );
         }
-        if let Err(error) = instance.backend.close() {
-            let error = instance.without_secrets(error);
-            let code = error.kind().code();
-            tracing::warn!(target: "dogpile.cache", code, %error, "{} failed to close", instance.title());
-        }
-        true
+        closed
     }
-}
-
-/// The successor of a link, if it or what it was opened around has one; otherwise itself. New proxies become known.
-fn renewed(
-    link: &Arc<Instance>,
-    known: &mut Vec<(Arc<Instance>, Arc<Instance>)>,
-    timeout: Duration,
-) -> Result<Arc<Instance>, OpenError> {
-    if let Some((_, successor)) = known.iter().find(|(old, _)| Arc::ptr_eq(old, link)) {
-        return Ok(Arc::clone(successor));
-    }
-    let Some(inner) = &link.inner else {
-        return Ok(Arc::clone(link));
-    };
-    let successor = renewed(inner, known, timeout)?;
-    if Arc::ptr_eq(&successor, inner) {
-        return Ok(Arc::clone(link));
-    }
-    let renewed = link.reopen(Some(&successor), timeout)?;
-    known.push((Arc::clone(link), Arc::clone(&renewed)));
-    Ok(renewed)
 }
 
 /// Pings, and closes the breaker if there is an answer.

@@ -40,9 +40,8 @@ impl Patient for TemplateCache {
             && let Some(templates) = &mut next.templates
         {
             templates.cache = successor;
-            let drain = next.timeouts.drain;
             let old = engine.registry.replace(&mut engine.registry.slots(), next);
-            retire(old, &engine.registry.load_full(), drain);
+            retire(&engine, old);
             tracing::info!(target: "dogpile.cache", "{} was reopened", self.title());
         }
         true

@@ -6,178 +6,369 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
+use super::entries::Fates;
+use super::late::{Late, Undone};
+use super::load::load;
 use super::outcome::Reload;
-use super::plan::{Change, Sketch, plan};
+use super::plan::{Sketch, plan};
 use super::reaper::{discard, retire};
-use super::templates::{TemplateCacheChange, template_change};
+use super::templates::template_change;
 use crate::ErrorKind;
-use crate::assemble::{Assembly, Refusals, Refused, unresolved, unresolved_templates};
+use crate::assemble::{Assembly, Outgoing, Refusals, Refused, Succession};
 use crate::engine::Engine;
 use crate::instance::Instance;
-use crate::loader::{self, LoadError, Loader};
-use crate::manifest::{Manifest, ManifestError, ManifestErrors, PluginConfig};
-use crate::plugins::{PluginEntry, PluginFile, PluginSet};
+use crate::manifest::{Manifest, ManifestError, ManifestErrors, RegionConfig};
+use crate::plugins::PluginSet;
 use crate::records::{FirstRead, first_read};
 use crate::registry::{Configured, Origin, Slots, Snapshot, Templates, Timeouts};
 use crate::slot::Slot;
-use crate::trust::Trust;
 
 /// As long as a duration may be in a manifest.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
 
-/// Everything loaded, opened and checked aside.
-struct Prepared<'e> {
-    next: Snapshot,
-    first: FirstRead,
-    changes: Vec<Change>,
-    template_change: Option<TemplateCacheChange>,
-    /// Held until it is in force, so that no region is held meanwhile which it leaves out.
-    slots: MutexGuard<'e, Slots>,
+/// Why a manifest was refused.
+pub(super) struct Refusal {
+    pub(super) errors: ManifestErrors,
+    /// What had been changed in place already, and was put back.
+    pub(super) undone: Vec<Undone>,
 }
 
-/// Loads, opens and checks everything aside, and replaces the snapshot once; or changes nothing. All errors are
-/// found, not the first. The caller holds the host's change lock.
+impl From<ManifestErrors> for Refusal {
+    fn from(errors: ManifestErrors) -> Self {
+        Self {
+            errors,
+            undone: Vec::new(),
+        }
+    }
+}
+
+/// Loads, opens and checks everything aside, changes in place what must be last, and replaces the snapshot once; or
+/// changes nothing. All errors are found, not the first. The caller holds the host's change lock.
 pub(super) fn apply(
     engine: &Engine,
     manifest: &Manifest,
     is_reload: bool,
-) -> Result<Reload, ManifestErrors> {
-    let current = engine.registry.load_full();
-    let prepared = prepare(engine, manifest, &current, is_reload)?;
-    let mut reload = Reload::unchanged(current.generation, prepared.changes);
-    reload.templates = prepared.template_change;
-    if current.generation > 0 && is_same(&current, &prepared.next) {
+) -> Result<Reload, Refusal> {
+    // A copy of one's own: who holds what is in force has a call under way.
+    let current = Snapshot::clone(&engine.registry.load());
+    let mut errors = Vec::new();
+    let plugins = load(engine, manifest, &current, &mut errors);
+    let late = Late::new(engine, &current, timeouts(manifest));
+    let mut opening = Opening::new(engine, manifest, &plugins, &current, is_reload, errors);
+    let opened = opening.aside()?;
+    let mut fates = Fates::default();
+    for instance in opening.assembly.outgoing.exclusive() {
+        fates.ask(&instance);
+    }
+    opening.assembly.succession = Succession::Done(&late);
+    let finished = opening.finish(opened).map(|(next, first, slots)| {
+        let reload = opening.told(&next, &mut fates);
+        (next, first, slots, reload)
+    });
+    drop(opening);
+    let (next, first, mut slots, mut reload) = match finished {
+        Ok(finished) => finished,
+        Err(errors) => {
+            let undone = late.undo();
+            return Err(Refusal { errors, undone });
+        }
+    };
+    late.stays();
+    if current.generation > 0 && is_same(&current, &next) {
         return Ok(reload);
     }
-    let mut slots = prepared.slots;
-    prepared.first.take_in(engine.clock);
-    let old = engine.registry.replace(&mut slots, prepared.next);
+    first.take_in(engine.clock);
+    let old = engine.registry.replace(&mut slots, next);
     drop(slots);
-    let new = engine.registry.load_full();
-    drop(current);
-    retire(old, &new, new.timeouts.drain);
-    reload.generation = new.generation;
+    reload.generation = old.generation + 1;
     reload.changed = true;
+    retire(engine, old);
     Ok(reload)
 }
 
-/// What [`apply`] would change: everything up to the swap is done, and undone. The caller holds the host's change
-/// lock.
+/// What [`apply`] would change: everything up to the swap is done, and undone. What is in use is not touched: copies of
+/// instances are asked whether they would take on other arguments, and those of which one alone can be open are left
+/// out. The caller holds the host's change lock.
 pub(super) fn planned(engine: &Engine, manifest: &Manifest) -> Result<Reload, ManifestErrors> {
-    let current = engine.registry.load_full();
-    let prepared = prepare(engine, manifest, &current, true)?;
-    drop(prepared.slots);
-    let mut reload = Reload::unchanged(current.generation, prepared.changes);
-    reload.templates = prepared.template_change;
+    let current = Snapshot::clone(&engine.registry.load());
+    let mut errors = Vec::new();
+    let plugins = load(engine, manifest, &current, &mut errors);
+    let mut opening = Opening::new(engine, manifest, &plugins, &current, true, errors);
+    let mut opened = opening.aside()?;
+    let late = opening.late();
+    let tried = opening.rehearse(&late);
+    let is_all = tried.len() == late.len();
+    opened.regions.extend(tried);
+    let (next, _first, slots) = opening.checked(opened)?;
+    drop(slots);
+    let mut reload = opening.told(&next, &mut Fates::default());
     reload.planned = true;
-    reload.changed = !is_same(&current, &prepared.next);
-    discard(prepared.next);
+    reload.changed = !is_all || !is_same(&current, &next);
+    discard(next);
     Ok(reload)
 }
 
-fn prepare<'e>(
+/// How one manifest is opened.
+struct Opening<'a, 'e> {
     engine: &'e Engine,
-    manifest: &Manifest,
-    current: &Snapshot,
-    is_reload: bool,
-) -> Result<Prepared<'e>, ManifestErrors> {
-    manifest.withhold_secrets();
-    let mut errors = Vec::new();
-    let plugins = load(engine, manifest, current, &mut errors);
-    // Without its plugin a region's error would be a consequence, not a cause.
-    let all_loaded = errors.is_empty();
-    errors.extend(code_twice(manifest, current));
-    let assembly = Assembly {
-        plugins: &plugins,
-        current,
-        engine,
-        open_timeout: timeouts(manifest).open,
-        origin: Origin::Manifest,
-        is_reload,
-        shared: RefCell::new(current.shared_instances()),
-    };
-    let regions = open(&assembly, manifest, all_loaded, &mut errors);
-    let templates = templates(&assembly, manifest, all_loaded, &mut errors);
-    let new: Vec<_> = regions.iter().map(sketch).collect();
-    let changes = plan(&listed(current), &new);
-    let template_change = template_change(current.templates.as_ref(), templates.as_ref());
-    let mut next = Snapshot::new(plugins);
-    next.timeouts = timeouts(manifest);
-    next.templates = templates;
-    for region in current
-        .regions()
-        .filter(|region| region.origin == Origin::Code)
-    {
-        next.put(region.clone());
-    }
-    for region in regions {
-        next.put(region);
-    }
-    errors.extend(on_the_same_keys(manifest, &next));
-    if let Err(refused) = refuse(manifest, &mut errors) {
-        discard(next);
-        return Err(refused);
-    }
-    let first = first_read(current, &next, next.timeouts.open);
-    let slots = engine.registry.slots();
-    errors.extend(held(manifest, current, &next, &slots));
-    errors.extend(keeps_objects(manifest, current, &next));
-    if let Err(refused) = refuse(manifest, &mut errors) {
-        discard(next);
-        return Err(refused);
-    }
-    Ok(Prepared {
-        next,
-        first,
-        changes,
-        template_change,
-        slots,
-    })
+    manifest: &'a Manifest,
+    assembly: Assembly<'a>,
+    /// The regions of the manifest that are not configured in code.
+    listed: Vec<Listed<'a>>,
+    /// Without its plugin a region's error would be a consequence, not a cause.
+    all_loaded: bool,
+    errors: Vec<ManifestError>,
 }
 
-fn timeouts(manifest: &Manifest) -> Timeouts {
+/// What is open for a manifest that is not in force.
+struct Opened {
+    regions: Vec<Configured>,
+    templates: Option<Templates>,
+}
+
+/// Everything opened and checked. The slots are held until it is in force, so that no region is held meanwhile which it
+/// leaves out.
+type Checked<'a> = (Snapshot, FirstRead, MutexGuard<'a, Slots>);
+
+/// A region of the manifest.
+type Listed<'a> = (&'a RegionConfig, Arc<Slot>);
+
+impl<'a, 'e: 'a> Opening<'a, 'e> {
+    fn new(
+        engine: &'e Engine,
+        manifest: &'a Manifest,
+        plugins: &'a PluginSet,
+        current: &'a Snapshot,
+        is_reload: bool,
+        errors: Vec<ManifestError>,
+    ) -> Self {
+        let assembly = Assembly {
+            plugins,
+            current,
+            engine,
+            open_timeout: timeouts(manifest).open,
+            origin: Origin::Manifest,
+            is_reload,
+            shared: RefCell::default(),
+            succession: Succession::Beside,
+            outgoing: Outgoing::default(),
+        };
+        let mut slots = engine.registry.slots();
+        let regions = manifest.regions().iter();
+        let mut listed: Vec<Listed<'_>> = regions
+            .map(|(name, config)| (config, slots.get_or_reserve(name)))
+            .collect();
+        drop(slots);
+        listed.retain(|(_, slot)| !is_in_code(current, slot));
+        let wanted = listed.iter().map(|(config, slot)| (*config, slot));
+        let outgoing = Outgoing::of(&assembly, wanted);
+        let mut shared = current.shared_instances();
+        shared.retain(|instance| !outgoing.has(instance));
+        let mut opening = Self {
+            engine,
+            manifest,
+            assembly: Assembly {
+                shared: RefCell::new(shared),
+                outgoing,
+                ..assembly
+            },
+            listed,
+            all_loaded: errors.is_empty(),
+            errors,
+        };
+        opening.errors.extend(code_twice(manifest, current));
+        opening
+    }
+
+    /// Those that change what is in use.
+    fn late(&self) -> Vec<Listed<'a>> {
+        let late = &self.assembly.outgoing.late;
+        let listed = self.listed.iter();
+        listed
+            .filter(|(_, slot)| late.contains(&slot.number))
+            .cloned()
+            .collect()
+    }
+
+    /// Opens all that can be opened beside what is in use.
+    fn aside(&mut self) -> Result<Opened, ManifestErrors> {
+        let late = self.late();
+        let mut beside = self.listed.clone();
+        beside.retain(|(_, slot)| !late.iter().any(|(_, other)| other.number == slot.number));
+        let mut regions: Vec<_> = beside.iter().filter_map(|one| self.open(one)).collect();
+        let templates = self.templates();
+        let (current, slots) = (self.assembly.current, self.engine.registry.slots());
+        self.errors.extend(held(self.manifest, current, &slots));
+        drop(slots);
+        if !self.errors.is_empty() {
+            // What is wrong with the others is told too.
+            regions.extend(self.rehearse(&late));
+        }
+        let opened = Opened { regions, templates };
+        let next = self.next(&opened);
+        self.errors.extend(on_the_same_keys(self.manifest, &next));
+        drop(next);
+        self.refuse(opened)
+    }
+
+    fn open(&mut self, (config, slot): &Listed<'_>) -> Option<Configured> {
+        let region = self.assembly.region(&Arc::new((*config).clone()), slot);
+        region
+            .map_err(|refusals| {
+                let place = ["regions", &config.name];
+                let refused = refused(self.manifest, &place, refusals, self.all_loaded);
+                self.errors.extend(refused);
+            })
+            .ok()
+    }
+
+    /// Opens regions as far as that changes nothing that is in use.
+    fn rehearse(&mut self, late: &[Listed<'_>]) -> Vec<Configured> {
+        let succession = std::mem::replace(&mut self.assembly.succession, Succession::Tried);
+        let mut regions = Vec::new();
+        for one in late {
+            if !self.assembly.must_close_first(one.0) {
+                regions.extend(self.open(one));
+            }
+        }
+        self.assembly.succession = succession;
+        regions
+    }
+
+    /// Opens the rest, changing what is in use, until something is wrong.
+    fn finish(&mut self, mut opened: Opened) -> Result<Checked<'e>, ManifestErrors> {
+        let late = self.late();
+        for (at, one) in late.iter().enumerate() {
+            opened.regions.extend(self.open(one));
+            if !self.errors.is_empty() {
+                // What is wrong with the others is told too.
+                let others = self.rehearse(&late[at + 1..]);
+                opened.regions.extend(others);
+                break;
+            }
+        }
+        self.checked(opened)
+    }
+
+    /// The next snapshot, if nothing is wrong with it.
+    fn checked(&mut self, opened: Opened) -> Result<Checked<'e>, ManifestErrors> {
+        let next = self.next(&opened);
+        if self.errors.is_empty() {
+            self.errors.extend(on_the_same_keys(self.manifest, &next));
+        }
+        let (opened, next) = self.refuse((opened, next))?;
+        let current = self.assembly.current;
+        let first = first_read(current, &next, next.timeouts.open);
+        let slots = self.engine.registry.slots();
+        self.errors.extend(held(self.manifest, current, &slots));
+        self.errors
+            .extend(keeps_objects(self.manifest, current, &next));
+        let (_held_by_next, next) = self.refuse((opened, next))?;
+        Ok((next, first, slots))
+    }
+
+    fn next(&self, opened: &Opened) -> Snapshot {
+        let mut next = Snapshot::new(self.assembly.plugins.clone());
+        next.timeouts = timeouts(self.manifest);
+        next.templates.clone_from(&opened.templates);
+        let current = self.assembly.current;
+        next.generation = current.generation;
+        let in_code = current
+            .regions()
+            .filter(|region| region.origin == Origin::Code);
+        for region in in_code.chain(&opened.regions) {
+            next.put(region.clone());
+        }
+        next
+    }
+
+    /// Gives back what is open, unless something is wrong.
+    fn refuse<T: Send + 'static>(&mut self, opened: T) -> Result<T, ManifestErrors> {
+        match self.manifest.refuse(std::mem::take(&mut self.errors)) {
+            Some(errors) => {
+                discard(opened);
+                Err(errors)
+            }
+            None => Ok(opened),
+        }
+    }
+
+    /// What becomes of everything.
+    fn told(&self, next: &Snapshot, fates: &mut Fates) -> Reload {
+        let current = self.assembly.current;
+        let new: Vec<_> = self
+            .listed
+            .iter()
+            .map(|one| self.sketch(one, next))
+            .collect();
+        let mut changes = plan(&in_force(current), &new);
+        let outgoing = &self.assembly.outgoing;
+        let stays = |instance: &_| next.uses(instance) || outgoing.adapts(instance);
+        let lost = fates.tell(&mut changes, current, stays);
+        let mut reload = Reload::unchanged(current.generation, changes);
+        reload.entries_lost = lost;
+        reload.templates = template_change(current.templates.as_ref(), next.templates.as_ref());
+        reload
+    }
+
+    fn sketch<'s>(&'s self, (config, slot): &Listed<'s>, next: &Snapshot) -> Sketch<'s> {
+        let plugins = self.assembly.plugins;
+        let proxies = config.proxies.iter();
+        let region = next.region(slot.number);
+        let outgoing = &self.assembly.outgoing;
+        Sketch {
+            config,
+            code: plugins
+                .backend(&config.backend)
+                .map_or("", |one| one.code()),
+            proxies: proxies
+                .map(|proxy| plugins.proxy(&proxy.name).map_or("", |(one, _)| one.code()))
+                .collect(),
+            reconfigured: region
+                .is_some_and(|region| outgoing.is_reconfigured(region.instance.base())),
+        }
+    }
+
+    /// The templates' cache: that of the program, or what the manifest says.
+    fn templates(&mut self) -> Option<Templates> {
+        let in_code = self.assembly.current.templates.as_ref();
+        let in_code = in_code.filter(|templates| templates.origin == Origin::Code);
+        let (Some(config), None) = (self.manifest.templates(), in_code) else {
+            if self.manifest.templates().is_some() {
+                self.errors.push(self.manifest.error_at_key(
+                    &["templates"],
+                    "the templates are configured in the program's code",
+                    "configure them once: here, or in code",
+                ));
+            }
+            return in_code.cloned();
+        };
+        let opened = self.assembly.templates(&Arc::new(config.clone()));
+        opened
+            .map_err(|refusals| {
+                let place = ["templates"];
+                let refused = refused(self.manifest, &place, refusals, self.all_loaded);
+                self.errors.extend(refused);
+            })
+            .ok()
+    }
+}
+
+/// What was opened to be asked is closed off everybody's way.
+impl Drop for Opening<'_, '_> {
+    fn drop(&mut self) {
+        let copies = self.assembly.outgoing.copies.take();
+        if !copies.is_empty() {
+            discard(copies);
+        }
+    }
+}
+
+pub(super) fn timeouts(manifest: &Manifest) -> Timeouts {
     Timeouts {
         open: manifest.host().open_timeout.unwrap_or(FOR_EVER),
         drain: manifest.host().drain_timeout,
     }
-}
-
-/// What else is wrong with a manifest that is refused already, as far as it shows without running any code of a
-/// plugin that is not loaded.
-pub(super) fn more_errors(engine: &Engine, manifest: &Manifest) -> Vec<ManifestError> {
-    let current = engine.registry.load_full();
-    let mut errors = Vec::new();
-    let mut known = engine.linked.clone();
-    let mut all_known = manifest.lists_all_plugins();
-    for plugin in manifest.plugins().values() {
-        match loader(plugin, engine.trust).inspect(&plugin.path) {
-            Ok(found) => {
-                let is_it = |entry: &&Arc<PluginEntry>| {
-                    let digest = entry.file.as_ref().map(|file| &file.digest);
-                    entry.name == plugin.name && digest == Some(&found.digest)
-                };
-                match current.plugins.iter().find(is_it) {
-                    Some(entry) => known.add(Arc::clone(entry)),
-                    None => all_known = false,
-                }
-            }
-            Err(error) => {
-                all_known = false;
-                errors.push(not_loaded(manifest, plugin, &error));
-            }
-        }
-    }
-    if all_known {
-        for (name, region) in manifest.regions() {
-            let unresolved = unresolved(region, &known).into_iter();
-            let place = ["regions", name];
-            errors.extend(unresolved.map(|refused| refused_at(manifest, &place, refused)));
-        }
-        let templates = manifest.templates();
-        let unresolved = templates.and_then(|config| unresolved_templates(config, &known));
-        errors.extend(unresolved.map(|refused| refused_at(manifest, &["templates"], refused)));
-    }
-    errors
 }
 
 /// Whether nothing would be gained by the new one: the same plugins, and the same regions on the same instances.
@@ -197,142 +388,6 @@ fn is_same(current: &Snapshot, next: &Snapshot) -> bool {
         && current.regions().all(same)
 }
 
-fn refuse(manifest: &Manifest, errors: &mut Vec<ManifestError>) -> Result<(), ManifestErrors> {
-    match manifest.refuse(std::mem::take(errors)) {
-        Some(errors) => Err(errors),
-        None => Ok(()),
-    }
-}
-
-/// All listed plugins, beside those that are linked in. What is loaded already is not loaded again.
-fn load(
-    engine: &Engine,
-    manifest: &Manifest,
-    current: &Snapshot,
-    errors: &mut Vec<ManifestError>,
-) -> PluginSet {
-    let mut plugins = engine.linked.clone();
-    for config in manifest.plugins().values() {
-        if plugins.iter().any(|linked| linked.name == config.name) {
-            errors.push(manifest.error_at_key(
-                &["plugins", &config.name],
-                format!(
-                    "a plugin named `{}` is linked into the program",
-                    config.name
-                ),
-                "leave it out here, or list the file under another name with `file`",
-            ));
-            continue;
-        }
-        match load_one(engine, config, current, timeouts(manifest).open) {
-            Ok(entry) => plugins.add(entry),
-            Err(error) => errors.push(not_loaded(manifest, config, &error)),
-        }
-    }
-    plugins
-}
-
-fn load_one(
-    engine: &Engine,
-    config: &PluginConfig,
-    current: &Snapshot,
-    timeout: Duration,
-) -> Result<Arc<PluginEntry>, LoadError> {
-    let loaded = loader(config, engine.trust)
-        .timeout(timeout)
-        .load_as(&config.path, &config.name)?;
-    let same = |entry: &&Arc<PluginEntry>| {
-        entry.name == config.name
-            && entry
-                .file
-                .as_ref()
-                .is_some_and(|file| file.image == loaded.image && file.path == loaded.path)
-    };
-    if let Some(entry) = current.plugins.iter().find(same) {
-        return Ok(Arc::clone(entry));
-    }
-    Ok(Arc::new(PluginEntry {
-        name: config.name.clone(),
-        plugin: loaded.plugin,
-        info: loaded.info,
-        host: loader::host_functions(&config.name, engine.clock),
-        file: Some(PluginFile {
-            path: loaded.path,
-            digest: loaded.digest,
-            image: loaded.image,
-            api_version: loaded.api_version,
-            rustc: loaded.rustc,
-        }),
-    }))
-}
-
-/// What loads a plugin as its configuration and the program say.
-pub(super) fn loader(config: &PluginConfig, trust: Option<Trust>) -> Loader {
-    let loader = Loader::new().pin(config.sha256.clone());
-    match trust {
-        Some(trust) => loader.trust(trust),
-        None => loader,
-    }
-}
-
-fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> ManifestError {
-    let message = format!("{}: {}", error.path().display(), error.message());
-    let place = ["plugins", &plugin.name, "file"];
-    let told = manifest.error_at(&place, message, error.remedy());
-    told.with_code(error.kind().code())
-}
-
-/// All regions of the manifest, opened beside the current ones.
-fn open(
-    assembly: &Assembly<'_>,
-    manifest: &Manifest,
-    all_loaded: bool,
-    errors: &mut Vec<ManifestError>,
-) -> Vec<Configured> {
-    let mut regions = Vec::new();
-    for (name, config) in manifest.regions() {
-        let slot = assembly.engine.registry.slots().get_or_reserve(name);
-        if is_in_code(assembly.current, &slot) {
-            continue;
-        }
-        match assembly.region(&Arc::new(config.clone()), &slot) {
-            Ok(region) => regions.push(region),
-            Err(refusals) => {
-                errors.extend(refused(manifest, &["regions", name], refusals, all_loaded));
-            }
-        }
-    }
-    regions
-}
-
-/// The templates' cache: that of the program, or what the manifest says.
-fn templates(
-    assembly: &Assembly<'_>,
-    manifest: &Manifest,
-    all_loaded: bool,
-    errors: &mut Vec<ManifestError>,
-) -> Option<Templates> {
-    let in_code = assembly.current.templates.as_ref();
-    let in_code = in_code.filter(|templates| templates.origin == Origin::Code);
-    let (Some(config), None) = (manifest.templates(), in_code) else {
-        if manifest.templates().is_some() {
-            errors.push(manifest.error_at_key(
-                &["templates"],
-                "the templates are configured in the program's code",
-                "configure them once: here, or in code",
-            ));
-        }
-        return in_code.cloned();
-    };
-    match assembly.templates(&Arc::new(config.clone())) {
-        Ok(templates) => Some(templates),
-        Err(refusals) => {
-            errors.extend(refused(manifest, &["templates"], refusals, all_loaded));
-            None
-        }
-    }
-}
-
 /// Refusals of what stands at a place of the manifest. Where a plugin did not load, that something is not offered is a
 /// consequence.
 fn refused<'a>(
@@ -347,7 +402,7 @@ fn refused<'a>(
         .map(move |one| refused_at(manifest, place, one))
 }
 
-fn refused_at(manifest: &Manifest, place: &[&str], refused: Refused) -> ManifestError {
+pub(super) fn refused_at(manifest: &Manifest, place: &[&str], refused: Refused) -> ManifestError {
     let mut path = place.to_vec();
     path.extend(refused.place.iter().map(String::as_str));
     let error = if refused.about_key {
@@ -402,13 +457,12 @@ fn on_the_same_keys<'a>(
 fn held<'a>(
     manifest: &'a Manifest,
     current: &'a Snapshot,
-    next: &'a Snapshot,
     slots: &'a Slots,
 ) -> impl Iterator<Item = ManifestError> + 'a {
-    let gone = current
-        .regions()
-        .filter(|region| next.region(region.slot.number).is_none());
-    gone.filter_map(|region| {
+    let is_gone = |region: &&Configured| {
+        region.origin == Origin::Manifest && !manifest.regions().contains_key(&region.config.name)
+    };
+    current.regions().filter(is_gone).filter_map(|region| {
         let name = &region.config.name;
         slots.get(name)?.is_held().then(|| {
             manifest.error_at(
@@ -436,7 +490,7 @@ fn keeps_objects<'a>(
 }
 
 /// The regions of the manifest that is in force.
-fn listed(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
+fn in_force(snapshot: &Snapshot) -> Vec<Sketch<'_>> {
     let listed = snapshot
         .regions()
         .filter(|region| region.origin == Origin::Manifest);
@@ -453,5 +507,6 @@ fn sketch(region: &Configured) -> Sketch<'_> {
         config: &region.config,
         code: region.instance.base().plugin.code(),
         proxies: proxies(region).map(|link| link.plugin.code()).collect(),
+        reconfigured: false,
     }
 }

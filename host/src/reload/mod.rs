@@ -1,9 +1,14 @@
 //! Following the manifest: read, check, plan, open aside, swap once, close the old.
 
 mod apply;
+mod entries;
+mod last_call;
+mod late;
+mod load;
 mod outcome;
 mod plan;
 mod reaper;
+mod report;
 mod templates;
 mod watch;
 
@@ -19,9 +24,13 @@ use crate::records::Poller;
 use crate::trust::Trust;
 use crate::{Error, ErrorKind, Result};
 
+pub(crate) use self::last_call::LastCall;
 pub use self::outcome::Reload;
-pub use self::plan::{Change, ChangeKind};
+pub use self::plan::{Change, ChangeKind, EntriesFate};
 pub(crate) use self::reaper::retire;
+pub(crate) use self::report::Listener;
+pub use self::report::{ReloadEvent, ReloadOutcome, ReloadRecord, Reloads, Trigger};
+use self::report::{Timing, tell};
 pub use self::templates::TemplateCacheChange;
 
 /// Follows a manifest: applies it when told to, and by itself when it changes.
@@ -29,6 +38,7 @@ pub(crate) struct Follower {
     engine: Arc<Engine>,
     path: PathBuf,
     only: Option<OnlyRegion>,
+    listener: Option<Listener>,
     state: Mutex<State>,
     /// Ends the thread that watches.
     watch: OnceLock<watch::Stop>,
@@ -48,19 +58,26 @@ pub(crate) struct State {
     /// The content hash of the applied manifest.
     pub(crate) hash: Option<String>,
     pub(crate) applied: Option<SystemTime>,
-    /// Why the newest one was refused.
-    pub(crate) error: Option<String>,
+    /// The newest reading of it that was applied or refused.
+    pub(crate) last: Option<ReloadRecord>,
+    pub(crate) reloads: Reloads,
     /// Files and folders whose change may matter.
     inputs: Vec<PathBuf>,
     fingerprint: Option<String>,
 }
 
 impl Follower {
-    pub(crate) fn new(engine: Arc<Engine>, path: PathBuf, only: Option<OnlyRegion>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        path: PathBuf,
+        only: Option<OnlyRegion>,
+        listener: Option<Listener>,
+    ) -> Self {
         Self {
             engine,
             path,
             only,
+            listener,
             state: Mutex::default(),
             watch: OnceLock::new(),
             admin_socket: OnceLock::new(),
@@ -87,10 +104,28 @@ impl Follower {
         Ok(())
     }
 
-    /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
-    pub(crate) fn reload(&self) -> Result<Reload> {
+    /// Applies the manifest for the first time.
+    pub(crate) fn start(&self) -> Result<()> {
         let _change = self.engine.change.lock();
-        self.apply(Attempt::read(&self.path, self.engine.trust))
+        let attempt = Attempt::read(&self.path, self.engine.trust);
+        self.apply(attempt, Trigger::Start).map(drop)
+    }
+
+    /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
+    pub(crate) fn reload(&self, trigger: Trigger) -> Result<Reload> {
+        tell(self.listener.as_ref(), &ReloadEvent::Began(trigger));
+        let change = self.engine.change.lock();
+        let attempt = Attempt::read(&self.path, self.engine.trust);
+        let outcome = self.apply(attempt, trigger);
+        drop(change);
+        self.tell_end();
+        outcome
+    }
+
+    fn tell_end(&self) {
+        if let Some(record) = self.state().last {
+            tell(self.listener.as_ref(), &ReloadEvent::Ended(&record));
+        }
     }
 
     /// Leaves the region that is to be opened, if it is for one alone.
@@ -105,58 +140,75 @@ impl Follower {
 
     /// Applies the manifest if anything that it is made of is other than at the last attempt. `is_whole` is asked, of the
     /// files that were read, whether they are as they were before; if not, nothing is applied, and the caller looks again.
-    fn refresh(&self, is_whole: impl FnOnce(&[PathBuf]) -> bool) {
-        let _change = self.engine.change.lock();
-        let attempt = Attempt::read(&self.path, self.engine.trust);
-        if self.state.lock().fingerprint.as_ref() == Some(&attempt.fingerprint) {
+    fn refresh(&self, is_whole: impl Fn(&[PathBuf]) -> bool) {
+        let read = || Attempt::read(&self.path, self.engine.trust);
+        let (seen, mut attempt) = (self.state().fingerprint, read());
+        if seen.as_ref() == Some(&attempt.fingerprint) {
             return;
         }
-        if is_whole(&attempt.inputs) {
-            // Logged, and kept for the status.
-            let _outcome = self.apply(attempt);
-        } else {
+        if !is_whole(&attempt.inputs) {
             self.state.lock().inputs = attempt.inputs;
+            return;
         }
+        tell(self.listener.as_ref(), &ReloadEvent::Began(Trigger::File));
+        let change = self.engine.change.lock();
+        let last = self.state().fingerprint;
+        if last != seen {
+            // Another reload came first.
+            attempt = read();
+        }
+        if !is_whole(&attempt.inputs) {
+            self.state.lock().inputs = attempt.inputs;
+        } else if last.as_ref() != Some(&attempt.fingerprint) {
+            // Logged, and kept for the status.
+            let _outcome = self.apply(attempt, Trigger::File);
+        }
+        drop(change);
+        self.tell_end();
     }
 
     /// The caller holds the change lock.
-    fn apply(&self, attempt: Attempt) -> Result<Reload> {
-        let began = Instant::now();
+    fn apply(&self, attempt: Attempt, trigger: Trigger) -> Result<Reload> {
         let is_reload = self.state.lock().applied.is_some();
         let outcome = match attempt.manifest {
             Ok(mut manifest) => self.narrow(&mut manifest).and_then(|()| {
                 let applied = apply::apply(&self.engine, &manifest, is_reload);
-                Ok((applied.map_err(refused)?, manifest))
+                let mut reload = applied.map_err(put_back)?;
+                reload.warnings = self.warnings(&manifest);
+                Ok((reload, manifest))
             }),
             Err(errors) => Err(refused(self.with_more(errors))),
         };
+        let (outcome, hash) = match outcome {
+            Ok((reload, manifest)) => (Ok(reload), Some(manifest.content_hash().to_owned())),
+            Err(error) => (Err(error), None),
+        };
+        let timing = Timing {
+            at: attempt.at,
+            took: attempt.began.elapsed(),
+        };
+        let generation = self.engine.registry.load().generation;
+        let record = ReloadRecord::new(timing, trigger, generation, &outcome);
         let mut state = self.state.lock();
         state.inputs = attempt.inputs;
         state.fingerprint = Some(attempt.fingerprint);
-        match outcome {
-            Ok((mut reload, manifest)) => {
-                reload.warnings = self.warnings(&manifest);
-                let hash = Some(manifest.content_hash().to_owned());
-                if reload.changed || state.hash != hash {
-                    state.applied = Some(SystemTime::now());
-                }
-                state.hash = hash;
-                state.error = None;
-                drop(state);
-                Poller::follow(&self.engine);
-                for warning in &reload.warnings {
-                    tracing::warn!(target: "dogpile.reload", "{warning}");
-                }
-                tracing::info!(target: "dogpile.reload", elapsed = ?began.elapsed(), "{reload}");
-                Ok(reload)
+        if let Some(hash) = hash {
+            if record.outcome == ReloadOutcome::Applied || state.hash.as_ref() != Some(&hash) {
+                state.applied = Some(SystemTime::now());
             }
-            Err(error) => {
-                state.error = Some(error.to_string());
-                drop(state);
-                tracing::error!(target: "dogpile.reload", "the manifest was refused, nothing has changed:\n{error}");
-                Err(error)
+            state.hash = Some(hash);
+        }
+        state.reloads.count(&record);
+        state.last = Some(record.clone());
+        drop(state);
+        if let Ok(reload) = &outcome {
+            Poller::follow(&self.engine);
+            for warning in &reload.warnings {
+                tracing::warn!(target: "dogpile.reload", "{warning}");
             }
         }
+        record.log();
+        outcome
     }
 
     /// With what else is wrong, as far as it can be seen without running code that is not loaded.
@@ -164,7 +216,7 @@ impl Follower {
         let Some(readable) = errors.readable() else {
             return errors;
         };
-        let more = apply::more_errors(&self.engine, readable);
+        let more = load::more_errors(&self.engine, readable);
         let readable = readable.clone();
         errors.and(&readable, more)
     }
@@ -200,12 +252,30 @@ impl Follower {
     }
 }
 
+/// What was changed in place and put back is told beside the errors.
+fn put_back(refusal: apply::Refusal) -> Error {
+    let apply::Refusal { errors, undone } = refusal;
+    if undone.is_empty() {
+        return refused(errors);
+    }
+    let lines: Vec<_> = undone.iter().map(|one| format!("\n- {one}")).collect();
+    let what = if undone.iter().all(|one| one.is_as_before) {
+        "what had been changed already was put back:"
+    } else {
+        "what had been changed already could not all be put back:"
+    };
+    let text = format!("{errors}\n\n{what}{}", lines.concat());
+    Error::with_source(ErrorKind::Configuration, text, errors)
+}
+
 fn refused(errors: ManifestErrors) -> Error {
     Error::with_source(ErrorKind::Configuration, errors.to_string(), errors)
 }
 
 /// One reading of the manifest and of all that it names.
 struct Attempt {
+    at: SystemTime,
+    began: Instant,
     manifest: Result<Manifest, ManifestErrors>,
     inputs: Vec<PathBuf>,
     /// Equal if and only if the contents are: of the manifest, and of the plugins' files.
@@ -214,6 +284,7 @@ struct Attempt {
 
 impl Attempt {
     fn read(path: &Path, trust: Option<Trust>) -> Self {
+        let (at, began) = (SystemTime::now(), Instant::now());
         let manifest = Manifest::load_trusting(path, trust);
         let (mut inputs, mut fingerprint) = match &manifest {
             Ok(manifest) => (
@@ -228,12 +299,14 @@ impl Attempt {
         {
             inputs.push(plugin.path.clone());
             fingerprint.push('\n');
-            match apply::loader(plugin, trust).inspect(&plugin.path) {
+            match load::loader(plugin, trust).inspect(&plugin.path) {
                 Ok(inspected) => fingerprint.push_str(&inspected.digest),
                 Err(error) => fingerprint.push_str(&error.to_string()),
             }
         }
         Self {
+            at,
+            began,
             manifest,
             inputs,
             fingerprint,

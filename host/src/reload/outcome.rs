@@ -20,6 +20,10 @@ pub struct Reload {
     pub planned: bool,
     /// What becomes of each region of the manifest.
     pub changes: Vec<Change>,
+    /// How many entries are, or would be, lost with the instances of backends that go, as far as these say; what other
+    /// processes see too is not lost.
+    #[serde(default)]
+    pub entries_lost: u64,
     /// What becomes of the template cache, if there is or was one.
     #[serde(default)]
     pub templates: Option<TemplateCacheChange>,
@@ -35,6 +39,7 @@ impl Reload {
             changed: false,
             planned: false,
             changes,
+            entries_lost: 0,
             templates: None,
             warnings: Vec::new(),
         }

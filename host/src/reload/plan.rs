@@ -15,6 +15,25 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Which keys of its configuration differ, and `plugin` if its plugin's code does.
     pub because: Vec<String>,
+    /// What becomes of its entries.
+    #[serde(default)]
+    pub entries: EntriesFate,
+}
+
+/// What becomes of the entries that a region had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EntriesFate {
+    /// Its instance stays, with all that is in it; or the region is new.
+    #[default]
+    Kept,
+    /// So many are lost with its instance, as that counted them shortly before.
+    Lost(u64),
+    /// Those in its instance are lost, which does not say how many they are.
+    LostUncounted,
+    /// None is lost: they are in a storage that other processes see too. Whether the region sees them is another matter.
+    Stay,
 }
 
 /// What becomes of a region, and of what it holds.
@@ -28,6 +47,8 @@ pub enum ChangeKind {
     Removed,
     /// It gets a new instance of a backend: what the old one holds in this process is lost.
     Swapped,
+    /// It keeps its instance and what is in it, which has taken on other arguments.
+    Reconfigured,
     /// It keeps its instance and what is in it, under new terms.
     Changed,
     /// It stays as it is.
@@ -41,6 +62,7 @@ impl ChangeKind {
             Self::Added => ("would add", "added"),
             Self::Removed => ("would remove", "removed"),
             Self::Swapped => ("would swap", "swapped"),
+            Self::Reconfigured => ("would reconfigure", "reconfigured"),
             Self::Changed => ("would change", "changed"),
             Self::Kept => ("would keep", "kept"),
         };
@@ -72,17 +94,35 @@ impl Change {
         if !self.because.is_empty() {
             write!(f, " ({})", self.because.join(", "))?;
         }
-        let lost = if planned { "would be lost" } else { "is lost" };
         match self.kind {
-            ChangeKind::Removed => {
-                write!(f, ", what its backend holds in this process {lost}")
+            ChangeKind::Removed | ChangeKind::Swapped => self.write_entries(f, planned),
+            ChangeKind::Reconfigured | ChangeKind::Changed if planned => {
+                f.write_str(", keeping its instance and entries")
             }
-            ChangeKind::Swapped => {
-                write!(f, ", what its old instance holds in this process {lost}")
+            ChangeKind::Reconfigured | ChangeKind::Changed => {
+                f.write_str(", keeps its instance and entries")
             }
-            ChangeKind::Changed if planned => f.write_str(", keeping its instance and entries"),
-            ChangeKind::Changed => f.write_str(", keeps its instance and entries"),
             ChangeKind::Added | ChangeKind::Kept => Ok(()),
+        }
+    }
+
+    fn write_entries(&self, f: &mut fmt::Formatter<'_>, planned: bool) -> fmt::Result {
+        let (is, are) = if planned {
+            ("would be", "would be")
+        } else {
+            ("is", "are")
+        };
+        match self.entries {
+            EntriesFate::Lost(1) => write!(f, ", 1 entry {is} lost"),
+            EntriesFate::Lost(number) => write!(f, ", {number} entries {are} lost"),
+            EntriesFate::LostUncounted => {
+                write!(f, ", what its old instance holds in this process {is} lost")
+            }
+            EntriesFate::Stay if planned => {
+                f.write_str(", 0 entries would be lost: they stay in its storage")
+            }
+            EntriesFate::Stay => f.write_str(", 0 entries are lost: they stay in its storage"),
+            EntriesFate::Kept => f.write_str(", its instance stays with other regions"),
         }
     }
 }
@@ -95,6 +135,8 @@ pub(crate) struct Sketch<'a> {
     pub(crate) code: &'a str,
     /// That of its proxies' plugins, the outermost first.
     pub(crate) proxies: Vec<&'a str>,
+    /// Whether its backend has taken on other arguments, or would.
+    pub(crate) reconfigured: bool,
 }
 
 /// Compares two generations, both in the order of their names.
@@ -122,6 +164,7 @@ fn change(region: &Sketch<'_>, kind: ChangeKind, because: Vec<String>) -> Change
         region: region.config.name.clone(),
         kind,
         because,
+        entries: EntriesFate::Kept,
     }
 }
 
@@ -140,7 +183,7 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
     if old.config.shares_keys != new.config.shares_keys {
         because.push("shares_keys".to_owned());
     }
-    if !because.is_empty() {
+    if !because.is_empty() && !new.reconfigured {
         return change(new, ChangeKind::Swapped, because);
     }
     let (a, b) = (old.config, new.config);
@@ -182,7 +225,9 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
             because.push(key.to_owned());
         }
     }
-    let kind = if because.is_empty() {
+    let kind = if new.reconfigured {
+        ChangeKind::Reconfigured
+    } else if because.is_empty() {
         ChangeKind::Kept
     } else {
         ChangeKind::Changed
@@ -206,6 +251,7 @@ mod tests {
                 config,
                 code: "1",
                 proxies: Vec::new(),
+                reconfigured: false,
             })
             .collect();
         let new: Vec<_> = new
@@ -214,6 +260,7 @@ mod tests {
                 config,
                 code,
                 proxies: Vec::new(),
+                reconfigured: false,
             })
             .collect();
         plan(&old, &new)
@@ -279,11 +326,13 @@ mod tests {
                 config: &old,
                 code: "1",
                 proxies: Vec::new(),
+                reconfigured: false,
             }],
             &[Sketch {
                 config: &new,
                 code: "1",
                 proxies: Vec::new(),
+                reconfigured: false,
             }],
         );
         assert!(!format!("{} {changes:?}", changes[0]).contains("canary"));

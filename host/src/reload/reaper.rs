@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::draining::{Draining, Leaving};
+use crate::engine::Engine;
 use crate::instance::Instance;
-use crate::registry::Snapshot;
+use crate::registry::{Past, Snapshot};
 use crate::template_cache::TemplateCache;
 
 /// How often it looks whether the last call has ended: twice as long each time, up to this.
@@ -17,6 +19,9 @@ trait Retired: Send {
 
     /// What it is, for people.
     fn title(&self) -> String;
+
+    /// How many calls of it have not ended.
+    fn calls(&self, past: &Past) -> usize;
 }
 
 impl Retired for Arc<Instance> {
@@ -26,6 +31,10 @@ impl Retired for Arc<Instance> {
 
     fn title(&self) -> String {
         Instance::title(self)
+    }
+
+    fn calls(&self, past: &Past) -> usize {
+        past.calls_with(|snapshot| snapshot.uses(self))
     }
 }
 
@@ -37,11 +46,16 @@ impl Retired for Arc<TemplateCache> {
     fn title(&self) -> String {
         TemplateCache::title(self)
     }
+
+    fn calls(&self, past: &Past) -> usize {
+        past.calls_with(|snapshot| snapshot.asks(self))
+    }
 }
 
-/// Closes what `old` used and `new` does not, on a thread of its own. One that is still in use after `drain_timeout`
-/// is reported, and closed whenever its last call ends.
-pub(crate) fn retire(old: Arc<Snapshot>, new: &Snapshot, drain_timeout: Option<Duration>) {
+/// Closes what `old` used and what is in force now does not, on a thread of its own. One that is still in use after
+/// `[host] drain_timeout` is reported, and closed whenever its last call ends.
+pub(crate) fn retire(engine: &Engine, old: Arc<Snapshot>) {
+    let new = engine.registry.load_full();
     let mut instances: Vec<&Arc<Instance>> = Vec::new();
     for instance in old.instances().filter(|old| !new.uses(old)) {
         // Regions that share their keys share one.
@@ -61,10 +75,23 @@ pub(crate) fn retire(old: Arc<Snapshot>, new: &Snapshot, drain_timeout: Option<D
     if retired.is_empty() {
         return;
     }
+    let leaving = retired.into_iter().map(|one| {
+        let told = engine.draining.add(one.title());
+        (one, told)
+    });
+    let leaving: Vec<_> = leaving.collect();
+    // The host is not held, so that it can go.
+    let job = Drain {
+        draining: Arc::clone(&engine.draining),
+        past: Arc::clone(engine.registry.past()),
+        timeout: new.timeouts.drain,
+        began: Instant::now(),
+    };
+    drop(new);
     reap(move || {
         // Readers that took the old snapshot keep it; ours goes first.
         drop(old);
-        drain(retired, drain_timeout);
+        job.run(leaving);
     });
 }
 
@@ -82,25 +109,54 @@ fn reap(run: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Drops each as soon as nobody else holds it. A call holds its whole snapshot, and so all that is replaced with it.
-fn drain(mut retired: Vec<Box<dyn Retired>>, drain_timeout: Option<Duration>) {
-    let (began, mut look, mut reported) = (Instant::now(), Duration::from_millis(1), false);
-    loop {
-        retired.retain(|one| one.holders() > 1);
-        if retired.is_empty() {
-            return;
-        }
-        if !reported && drain_timeout.is_some_and(|timeout| began.elapsed() > timeout) {
-            reported = true;
-            for one in &retired {
-                tracing::error!(
-                    target: "dogpile.reload", ?drain_timeout,
-                    "{} was replaced, and is held by a call that began before; it is closed when that call ends",
-                    one.title()
-                );
+struct Drain {
+    draining: Arc<Draining>,
+    past: Arc<Past>,
+    timeout: Option<Duration>,
+    began: Instant,
+}
+
+impl Drain {
+    /// Drops each as soon as nobody else holds it. A call holds its whole snapshot, and so all that is replaced with it.
+    fn run(&self, mut leaving: Vec<(Box<dyn Retired>, Arc<Leaving>)>) {
+        let (mut look, mut reported) = (Duration::from_millis(1), false);
+        loop {
+            let mut left = Vec::new();
+            for (retired, told) in leaving {
+                if retired.holders() > 1 {
+                    left.push((retired, told));
+                } else {
+                    told.closing();
+                    drop(retired);
+                    self.draining.remove(&told);
+                }
             }
+            leaving = left;
+            if leaving.is_empty() {
+                return;
+            }
+            let is_late = self
+                .timeout
+                .is_some_and(|timeout| self.began.elapsed() > timeout);
+            for (retired, told) in &leaving {
+                let calls = retired.calls(&self.past);
+                told.called(calls, is_late);
+                if is_late && !reported {
+                    self.report(told, calls);
+                }
+            }
+            reported |= is_late;
+            thread::sleep(look);
+            look = (look * 2).min(SLOWEST_LOOK);
         }
-        thread::sleep(look);
-        look = (look * 2).min(SLOWEST_LOOK);
+    }
+
+    fn report(&self, told: &Leaving, calls: usize) {
+        let since = humantime::format_rfc3339_millis(told.since);
+        tracing::error!(
+            target: "dogpile.reload", drain_timeout = ?self.timeout, calls, %since,
+            "{} was replaced, and is held by a call that began before; it is closed when that call ends",
+            told.title
+        );
     }
 }

@@ -114,22 +114,19 @@ fn another_value_version_keeps_the_instance_and_misses_what_has_the_old_one() {
 }
 
 #[test]
-fn other_arguments_are_another_instance_and_the_contents_go() {
+fn other_arguments_that_the_backend_does_not_take_on_are_another_instance_and_the_contents_go() {
     let site = Site::new(USERS);
     let host = site.open_unwatched();
     let users = host.region("users").unwrap();
     users.set("a", 1).unwrap();
-    site.save(&format!("{USERS}arguments.max_entries = 5\n"));
+    site.save(&format!("{USERS}arguments.storage = \"bytes\"\n"));
     let reload = host.reload().unwrap();
     assert!(reload.changed);
-    let swapped = (
-        ChangeKind::Swapped,
-        vec!["arguments.max_entries".to_owned()],
-    );
+    let swapped = (ChangeKind::Swapped, vec!["arguments.storage".to_owned()]);
     assert_eq!(change(&reload, "users"), swapped);
     contains(
         &reload.to_string(),
-        &["swapped region `users` (arguments.max_entries)", "lost"],
+        &["swapped region `users` (arguments.storage), 1 entry is lost"],
     );
     assert!(users.get::<i32>("a").unwrap().is_none());
     users.set("a", 2).unwrap();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread;
 
 use dogpile_plugin_api::{
-    Backend, Deserialize, Error, HostContext, JsonSchema, Key, NoArguments, Proxied, Proxy, Result,
-    Storage, Value, export_plugin,
+    Backend, BackendStats, Deserialize, Error, HostContext, JsonSchema, Key, NoArguments, Proxied,
+    Proxy, Result, Storage, Value, export_plugin,
 };
 
 use crate::judge::Judge;
@@ -19,6 +19,10 @@ static LOGS: LazyLock<Mutex<HashMap<String, Arc<Log>>>> = LazyLock::new(Mutex::d
 pub(crate) struct Log {
     opened: Mutex<Vec<Arc<Watched>>>,
     gate: Gate,
+    /// The tags that nothing opens with.
+    refused: Mutex<HashSet<String>>,
+    /// How many are open of which one alone can be.
+    exclusive: Mutex<usize>,
 }
 
 /// One instance.
@@ -34,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) closes: usize,
     pub(crate) gets: Vec<String>,
     pub(crate) sets: Vec<String>,
+    /// The tags that it has taken on since it was opened.
+    pub(crate) taken_on: Vec<String>,
     /// What the host must not do.
     pub(crate) faults: Vec<String>,
     /// Where it was closed.
@@ -72,6 +78,23 @@ impl Log {
             .collect()
     }
 
+    /// Nothing opens with that tag any more.
+    pub(crate) fn refuse(&self, tag: &str) {
+        self.refused.lock().unwrap().insert(tag.to_owned());
+    }
+
+    /// Everything opens again.
+    pub(crate) fn accept(&self) {
+        self.refused.lock().unwrap().clear();
+    }
+
+    /// What instances have taken on, in the order in which they were opened.
+    pub(crate) fn taken_on(&self) -> Vec<Vec<String>> {
+        (0..self.opened())
+            .map(|instance| self.seen(instance).taken_on)
+            .collect()
+    }
+
     /// Holds all calls of `method` on instances with that `tag` until it is opened again.
     pub(crate) fn hold(&self, method: &str, tag: &str) {
         self.gate.hold(method, tag);
@@ -83,6 +106,10 @@ impl Log {
 
     pub(crate) fn let_go(&self) {
         self.gate.let_go();
+    }
+
+    pub(crate) fn let_go_of(&self, method: &str) {
+        self.gate.let_go_of(method);
     }
 }
 
@@ -123,6 +150,13 @@ impl Gate {
         assert!(!wait.unwrap().1.timed_out(), "nobody calls");
     }
 
+    fn let_go_of(&self, method: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.0.retain(|(held, _)| held != method);
+        drop(state);
+        self.changed.notify_all();
+    }
+
     fn let_go(&self) {
         self.state.lock().unwrap().0.clear();
         self.changed.notify_all();
@@ -143,6 +177,14 @@ struct Arguments {
     /// What it does instead of answering a ping: `fail`, `panic` or `hang`.
     #[serde(default)]
     ping: String,
+    /// What it does when it is to take on these arguments: `take`, `fail` or `panic`; else it wants a new instance.
+    #[serde(default)]
+    reconfigure: String,
+    #[serde(default)]
+    exclusive: bool,
+    /// Whether it says how many entries it has.
+    #[serde(default)]
+    counts: bool,
     #[serde(default)]
     #[expect(dead_code, reason = "only its place in the manifest matters")]
     tls: Option<Tls>,
@@ -189,6 +231,16 @@ impl Backend for Probe {
     fn open(arguments: Arguments, _: &HostContext) -> Result<Self> {
         let log = Log::named(&arguments.log);
         log.gate.pass("open", &arguments.tag);
+        if log.refused.lock().unwrap().contains(&arguments.tag) {
+            return Err(Error::unavailable("there is no such line"));
+        }
+        if arguments.exclusive {
+            let mut open = log.exclusive.lock().unwrap();
+            if *open > 0 {
+                return Err(Error::unavailable("somebody has the line"));
+            }
+            *open += 1;
+        }
         let watched = Arc::new(Watched {
             tag: arguments.tag.clone(),
             ..Watched::default()
@@ -226,6 +278,33 @@ impl Backend for Probe {
         })
     }
 
+    fn reconfigure(&self, arguments: &Arguments) -> Result<bool> {
+        self.call("reconfigure", &arguments.tag, || {
+            match &*arguments.reconfigure {
+                "take" => {
+                    let tag = arguments.tag.clone();
+                    self.see(|seen| seen.taken_on.push(tag));
+                    Ok(true)
+                }
+                "fail" => Err(Error::unavailable("the line is busy")),
+                "panic" => panic!("the line is on fire"),
+                _ => Ok(false),
+            }
+        })
+    }
+
+    fn stats(&self) -> Result<BackendStats> {
+        let mut stats = BackendStats::default();
+        if self.arguments.counts {
+            stats.entries = Some(self.stored.lock().unwrap().len() as u64);
+        }
+        Ok(stats)
+    }
+
+    fn exclusive(&self) -> bool {
+        self.arguments.exclusive
+    }
+
     fn ping(&self) -> Result<()> {
         match &*self.arguments.ping {
             "fail" => Err(Error::unavailable("the line is dead")),
@@ -237,6 +316,9 @@ impl Backend for Probe {
 
     fn close(&self) -> Result<()> {
         self.log.gate.pass("close", &self.watched.tag);
+        if self.arguments.exclusive {
+            *self.log.exclusive.lock().unwrap() -= 1;
+        }
         self.see(|seen| {
             seen.closes += 1;
             if seen.running > 0 {

@@ -15,6 +15,10 @@
 //! removed by and by as others are stored: a store looks at a few entries of its own part of the table, and one in
 //! eight at some of another part, each time the next. It goes before what is still wanted where a short look finds it.
 //! While nothing is stored, nothing is removed, but for idle entries that are asked for.
+//!
+//! All arguments but `storage` can be changed while it is in use: what is in it stays, but for what is too much then. Its
+//! table stays divided as it was opened, for up to a few hundred threads where it was large, and for few where it had
+//! room for less than a thousand entries: for much larger limits a new instance serves many threads better.
 
 #![forbid(unsafe_code)]
 

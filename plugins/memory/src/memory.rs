@@ -45,6 +45,16 @@ impl Backend for Memory {
         Ok(self.store.stats())
     }
 
+    /// All but `storage` changes in place. Who asks meanwhile waits, for as long as it takes to evict what is too much, and
+    /// to look at each entry where `time_to_idle` is new.
+    fn reconfigure(&self, arguments: &MemoryArguments) -> Result<bool> {
+        if arguments.storage != self.kept {
+            return Ok(false);
+        }
+        self.store.limit_to(arguments);
+        Ok(true)
+    }
+
     fn storage(&self) -> Storage {
         self.kept.into()
     }

@@ -116,6 +116,13 @@ impl Shard {
         None
     }
 
+    /// Has every entry asked for at that time, in seconds, as far as anybody knows.
+    pub(crate) fn begin_anew(&self, seconds: u32) {
+        for value in &self.table {
+            mark::begin(value.mark(), seconds, mark::hits(value.mark()));
+        }
+    }
+
     pub(crate) fn remove(&mut self, key: &Key<'_>, removed: &mut Removed) {
         let hash = fragment::in_table(key.hash());
         if let Ok(entry) = self.table.find_entry(hash, |value| is(value, key)) {

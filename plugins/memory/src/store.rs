@@ -1,9 +1,9 @@
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use dogpile_plugin_api::{BackendStats, HostContext, Key, Value};
 use parking_lot::RwLock;
 
-use crate::arguments::{MaxEntries, MemoryArguments};
+use crate::arguments::{MaxEntries, MemoryArguments, TimeToIdle};
 use crate::budget::Budget;
 use crate::fragment;
 use crate::idle::{self, Idle};
@@ -16,7 +16,8 @@ use crate::sweep::When;
 pub(crate) struct Store {
     shards: Box<[Locked]>,
     count: u32,
-    idle: Option<Idle>,
+    /// In seconds; 0 for no limit.
+    time_to_idle: AtomicU32,
     host: HostContext,
     /// Whether any entry ever had a `keep_until`, so that the clock matters.
     ends: AtomicBool,
@@ -33,16 +34,12 @@ struct Locked(RwLock<Shard>);
 
 impl Store {
     pub(crate) fn new(arguments: &MemoryArguments, host: &HostContext) -> Self {
-        let max_entries = match arguments.max_entries {
-            MaxEntries::Number(number) => Some(number.get()),
-            MaxEntries::Unbounded => None,
-        };
-        let max_bytes = arguments.max_bytes.map(|size| size.0.get());
+        let (max_entries, max_bytes) = limits(arguments);
         let count = shards(max_entries, max_bytes);
         Self {
             shards: (0..count).map(|_| Locked::default()).collect(),
             count,
-            idle: arguments.time_to_idle.map(|time| Idle::new(time.seconds())),
+            time_to_idle: AtomicU32::new(time_to_idle(arguments)),
             host: *host,
             ends: AtomicBool::new(false),
             next: AtomicUsize::new(0),
@@ -51,9 +48,54 @@ impl Store {
         }
     }
 
+    /// Takes on other limits, with every shard locked: what is too much is evicted, and nothing else. The number of shards
+    /// stays.
+    pub(crate) fn limit_to(&self, arguments: &MemoryArguments) {
+        let mut removed = Removed::default();
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.0.write()).collect();
+        let now = self.host.now();
+        let before = self.idle();
+        let idle = time_to_idle(arguments);
+        self.time_to_idle.store(idle, Ordering::Relaxed);
+        if before.is_none() && idle != 0 {
+            // Nobody noted until now when an entry was asked for.
+            for shard in &shards {
+                shard.begin_anew(idle::seconds(now));
+            }
+        }
+        let (max_entries, max_bytes) = limits(arguments);
+        let entries = shards.iter().map(|shard| shard.len() as u64).sum();
+        let bytes = shards.iter().map(|shard| shard.bytes).sum();
+        self.entries.limit_to(max_entries, entries);
+        self.bytes.limit_to(max_bytes, bytes);
+        let when = When {
+            now,
+            idle: self.idle(),
+        };
+        let is_too_much = || self.entries.is_exceeded() || self.bytes.is_exceeded();
+        while is_too_much() {
+            for shard in &mut shards {
+                if is_too_much() {
+                    shard.make_room(when, &mut removed);
+                    self.settle(&mut removed);
+                }
+            }
+        }
+        // The values are dropped after the locks.
+        drop(shards);
+    }
+
+    #[inline]
+    fn idle(&self) -> Option<Idle> {
+        match self.time_to_idle.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(Idle::new(seconds)),
+        }
+    }
+
     #[inline]
     pub(crate) fn get(&self, key: &Key<'_>) -> Option<Value> {
-        if let Some(idle) = self.idle {
+        if let Some(idle) = self.idle() {
             return self.get_unless_idle(key, idle);
         }
         let shard = self.shards[self.index(key)].0.read();
@@ -82,20 +124,23 @@ impl Store {
 
     pub(crate) fn set(&self, key: &Key<'_>, value: Value) {
         let weight = u64::from(value.weight());
-        if self.bytes.limit().is_some_and(|limit| weight > limit) {
-            self.delete(key);
-            return;
-        }
-        let when = self.when(&value);
         let at = self.index(key);
         let mut removed = Removed::default();
         let mut shard = self.shards[at].0.write();
+        // Under the lock, as limits change under it.
+        let when = self.when(&value);
         shard.sweep(when, &mut removed);
         if let Some(turn) = shard.turn_to_sweep_another() {
             self.sweep_another(at, turn, when, &mut removed);
         }
         self.settle(&mut removed);
         loop {
+            if self.bytes.limit().is_some_and(|limit| weight > limit) {
+                shard.remove(key, &mut removed);
+                self.settle(&mut removed);
+                drop(shard);
+                return;
+            }
             // What is there may change each time around, as making room can hit this very key.
             let old = shard.find(key).map(|old| u64::from(old.weight()));
             if self.take(old, weight) {
@@ -118,11 +163,10 @@ impl Store {
 
     pub(crate) fn delete(&self, key: &Key<'_>) {
         let mut removed = Removed::default();
-        self.shards[self.index(key)]
-            .0
-            .write()
-            .remove(key, &mut removed);
+        let mut shard = self.shards[self.index(key)].0.write();
+        shard.remove(key, &mut removed);
         self.settle(&mut removed);
+        drop(shard);
     }
 
     /// Takes out an entry that a read found to be over, unless it was replaced meanwhile.
@@ -133,15 +177,18 @@ impl Store {
             shard.remove(key, &mut removed);
             shard.expirations += 1;
         }
-        drop(shard);
         self.settle(&mut removed);
+        drop(shard);
     }
 
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
-            let (table, bytes) = shard.0.write().take_all();
+            let mut shard = shard.0.write();
+            let (table, bytes) = shard.take_all();
             self.entries.give(table.len() as u64);
             self.bytes.give(bytes);
+            drop(shard);
+            drop(table);
         }
     }
 
@@ -188,7 +235,7 @@ impl Store {
         taken
     }
 
-    /// Gives the budgets what removed entries had.
+    /// Gives the budgets what removed entries had. The lock of some shard is held.
     fn settle(&self, removed: &mut Removed) {
         self.entries.give(std::mem::take(&mut removed.entries));
         self.bytes.give(std::mem::take(&mut removed.bytes));
@@ -201,8 +248,9 @@ impl Store {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let count = self.shards.len();
         for at in 0..count {
-            let shard = &self.shards[start.wrapping_add(at) % count];
-            if shard.0.write().make_room(when, removed) {
+            let mut shard = self.shards[start.wrapping_add(at) % count].0.write();
+            if shard.make_room(when, removed) {
+                self.settle(removed);
                 return;
             }
         }
@@ -212,10 +260,11 @@ impl Store {
         if value.keep_until() != 0 && !self.ends.load(Ordering::Relaxed) {
             self.ends.store(true, Ordering::Relaxed);
         }
-        let timed = self.idle.is_some() || self.ends.load(Ordering::Relaxed);
+        let idle = self.idle();
+        let timed = idle.is_some() || self.ends.load(Ordering::Relaxed);
         When {
             now: if timed { self.host.now() } else { 0 },
-            idle: self.idle,
+            idle,
         }
     }
 
@@ -231,6 +280,20 @@ const MOST_SHARDS: u64 = 128;
 const LEAST_ENTRIES: u64 = 512;
 /// The same where only the weight is limited.
 const LEAST_BYTES: u64 = 4 << 20;
+
+/// How many entries, and how many bytes, at most.
+fn limits(arguments: &MemoryArguments) -> (Option<u64>, Option<u64>) {
+    let max_entries = match arguments.max_entries {
+        MaxEntries::Number(number) => Some(number.get()),
+        MaxEntries::Unbounded => None,
+    };
+    (max_entries, arguments.max_bytes.map(|size| size.0.get()))
+}
+
+/// In seconds; 0 for no limit.
+fn time_to_idle(arguments: &MemoryArguments) -> u32 {
+    arguments.time_to_idle.map_or(0, TimeToIdle::seconds)
+}
 
 /// How many shards suit these limits.
 fn shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> u32 {

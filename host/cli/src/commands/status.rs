@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use dogpile::HostStatus;
+use dogpile::{ChangeKind, HostStatus, ReloadRecord, Trigger};
 
 use crate::outcome::Outcome;
 use crate::table::table;
@@ -37,6 +37,30 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
     match &status.loaded_at {
         Some(at) => writeln!(text, "generation: {generation}, loaded at {at}")?,
         None => writeln!(text, "generation: {generation}")?,
+    }
+    if let Some(last) = &status.last_reload {
+        writeln!(text, "{}", reloaded(last))?;
+    }
+    let reloads = &status.reloads;
+    let (applied, unchanged, refused) = (reloads.applied, reloads.unchanged, reloads.refused);
+    writeln!(
+        text,
+        "reloads: {applied} applied, {unchanged} unchanged, {refused} refused"
+    )?;
+    if status.leaked_images > 0 {
+        writeln!(
+            text,
+            "old images: {} stay mapped, about {} KiB",
+            status.leaked_images,
+            status.leaked_bytes / 1024
+        )?;
+    }
+    for left in &status.draining {
+        writeln!(
+            text,
+            "{}: {} since {}, {} calls have not ended",
+            left.state, left.instance, left.since, left.calls
+        )?;
     }
     if let Some(error) = &status.last_error {
         writeln!(text, "\nthe newest manifest was refused:\n{error}")?;
@@ -70,6 +94,24 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
         writeln!(text, "\ntemplates: {plugin}/{name}, {state}")?;
     }
     Ok(text)
+}
+
+/// When it was, and what came of it; after that, what became of the regions that did not stay as they were.
+fn reloaded(last: &ReloadRecord) -> String {
+    let ReloadRecord {
+        at,
+        seconds,
+        trigger,
+        outcome,
+        plan,
+        ..
+    } = last;
+    let head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
+    let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
+    let changes = plan.iter().flat_map(|plan| &plan.changes);
+    let changes = changes.filter(|change| change.kind != ChangeKind::Kept);
+    let lines = changes.map(|change| format!("\n  {change}"));
+    head + &lines.collect::<String>()
 }
 
 fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {

@@ -1,6 +1,7 @@
 //! `serve`.
 
 mod fragments;
+mod notify;
 mod page;
 mod reply;
 mod router;
@@ -35,7 +36,8 @@ const LAST_CALL: Duration = Duration::from_secs(3);
 /// Run the manifest's regions as a service, with a site whose pages are cached in one of them
 ///
 /// SIGTERM and SIGINT stop it: requests that are being answered have ten seconds, or until the second signal. SIGHUP reloads the manifest, which
-/// is also followed by itself. What is wrong with a page is logged, and said on it to readers on this machine.
+/// is also followed by itself. What is wrong with a page is logged, and said on it to readers on this machine. systemd is
+/// told of starts, reloads and stops: Type=notify-reload, and WatchdogSec=.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The address and port to listen on; with port 0, any that is free
@@ -83,6 +85,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let host = Host::builder()
         .manifest(manifest)
         .admin_socket(AdminSocket::Auto)
+        .on_reload(notify::reload)
         .build()?;
     let pages = match &options.site {
         Some(dir) => {
@@ -123,6 +126,8 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
         // Told, or nobody is left to tell.
         let _either = told.wait_for(|told| *told).await;
     };
+    notify::ready(&service.host);
+    notify::watchdog();
     let router = router::router(service).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, router).with_graceful_shutdown(told);
     let mut server = tokio::spawn(server.into_future());
@@ -131,6 +136,7 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
         signal = stop.recv() => signal,
     };
     tracing::info!(signal, "stopping");
+    notify::stopping();
     stopping.send_replace(true);
     tokio::select! {
         ended = &mut server => return done(ended),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use dogpile::Trigger;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Service;
@@ -40,15 +41,9 @@ pub(super) fn reload_on(mut hangup: Signal, service: Arc<Service>) {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let service = Arc::clone(&service);
-            let reloaded = tokio::task::spawn_blocking(move || service.host.reload());
-            match reloaded.await {
-                Ok(Ok(reload)) => {
-                    tracing::info!(generation = reload.generation, "reloaded on SIGHUP");
-                }
-                Ok(Err(_)) => {
-                    tracing::error!("SIGHUP: the manifest was refused, the last good one stays");
-                }
-                Err(error) => tracing::error!(%error, "SIGHUP: the reload panicked"),
+            let reload = move || service.host.reload_on(Trigger::Signal).is_ok();
+            if let Err(error) = tokio::task::spawn_blocking(reload).await {
+                tracing::error!(%error, "SIGHUP: the reload panicked");
             }
         }
     });

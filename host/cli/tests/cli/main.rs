@@ -8,6 +8,7 @@ mod delete;
 mod exec;
 mod fragments;
 mod get;
+mod notify;
 mod plugins;
 mod reload;
 mod serve;

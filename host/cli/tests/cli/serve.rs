@@ -216,7 +216,7 @@ fn sighup_reloads_and_logs_the_outcome() {
     let folder = site();
     let mut server = folder.serve();
     server.signal(Signal::HUP);
-    server.wait_for_log("reloaded on SIGHUP");
+    server.wait_for_log("trigger=signal");
     assert_eq!(server.get("/").status, 200);
 }
 

@@ -19,10 +19,12 @@ fn plugins_regions_and_counters_are_shown() {
     }
     let run = folder.dogpile(&["status"]);
     let (head, tables) = run.stdout.split_once("\n\n").unwrap();
-    assert!(
-        head.ends_with("\ngeneration: 1, loaded at [TIME]"),
-        "{run:?}"
-    );
+    let lines: Vec<_> = head.lines().collect();
+    assert_eq!(lines[1], "generation: 1, loaded at [TIME]");
+    let (started, how) = lines[2].split_once(" in ").unwrap();
+    assert_eq!(started, "last reload: applied at [TIME]");
+    assert!(how.ends_with(" s (cause: start)"), "{run:?}");
+    assert_eq!(lines[3..], ["reloads: 0 applied, 0 unchanged, 0 refused"]);
     assert_eq!(
         tables,
         "PLUGIN  VERSION  STATE   IMAGE  FILE\n\
@@ -96,4 +98,35 @@ fn a_backend_is_shown_behind_its_proxies() {
     let region = &status["regions"][0];
     assert_eq!(region["proxies"], serde_json::json!(["zstd", "log"]));
     assert_eq!(region["backend"], "memory");
+}
+
+#[test]
+fn the_newest_reload_is_shown_with_what_it_changed() {
+    let pages = PAGES.replace("[plugins.memory]", "[plugins.memory]\n[plugins.null]");
+    let folder = Folder::new(&pages);
+    folder.add_site();
+    let mut server = folder.serve();
+    for name in ["a", "b"] {
+        server.get(&format!("/?name={name}"));
+    }
+    let changed = pages + "arguments.max_entries = 1\n[regions.more]\nbackend = \"null\"\n";
+    folder.write("dogpile.toml", &changed);
+    server.wait_for_log("trigger=file");
+    let shown = folder.dogpile(&["status"]).stdout;
+    let expected = [
+        "last reload: ",
+        "\n  reconfigured region `pages` (arguments.max_entries), keeps its instance and entries\n  added region `more`\n",
+    ];
+    for part in expected {
+        assert!(shown.contains(part), "{shown}");
+    }
+    folder.write("dogpile.toml", "version = 2\n");
+    server.wait_for_log("trigger=file");
+    let json = folder.dogpile(&["status", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(status["last_reload"]["outcome"], "refused");
+    assert_eq!(status["last_reload"]["error"], status["last_error"]);
+    assert_eq!(status["last_reload"]["generation"], 2);
+    let counts = serde_json::json!({ "applied": 1, "unchanged": 0, "refused": 1 });
+    assert_eq!(status["reloads"], counts);
 }

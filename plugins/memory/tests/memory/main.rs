@@ -8,4 +8,5 @@ mod eviction;
 mod hits;
 mod limits;
 mod model;
+mod reconfigure;
 mod support;

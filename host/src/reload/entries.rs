@@ -1,0 +1,79 @@
+//! What becomes of the entries of regions whose instance goes.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::plan::{Change, ChangeKind, EntriesFate};
+use crate::instance::Instance;
+use crate::loader;
+use crate::registry::Snapshot;
+
+/// How long a backend may take to say how much it holds.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What becomes of the entries of instances that go, each asked once.
+#[derive(Default)]
+pub(super) struct Fates(Vec<(Weak<Instance>, EntriesFate)>);
+
+impl Fates {
+    /// Asks an instance while it can be asked.
+    pub(super) fn ask(&mut self, instance: &Arc<Instance>) -> EntriesFate {
+        let is_it = |known: &Weak<Instance>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(instance));
+        if let Some((_, fate)) = self.0.iter().find(|(known, _)| is_it(known)) {
+            return *fate;
+        }
+        let fate = fate(instance);
+        self.0.push((Arc::downgrade(instance), fate));
+        fate
+    }
+
+    /// Says of each change that takes an instance of `current` away what becomes of its entries, and gives how many are
+    /// lost in all. `stays` says whether an instance is in use afterwards.
+    pub(super) fn tell(
+        &mut self,
+        changes: &mut [Change],
+        current: &Snapshot,
+        stays: impl Fn(&Arc<Instance>) -> bool,
+    ) -> u64 {
+        // Regions that share their keys share an instance.
+        let mut lost: Vec<(*const Instance, u64)> = Vec::new();
+        for change in changes {
+            if !matches!(change.kind, ChangeKind::Removed | ChangeKind::Swapped) {
+                continue;
+            }
+            let mut regions = current.regions();
+            let Some(old) = regions.find(|region| region.config.name == change.region) else {
+                continue;
+            };
+            let base = old.instance.base();
+            if stays(base) {
+                continue;
+            }
+            change.entries = self.ask(base);
+            if let EntriesFate::Lost(entries) = change.entries {
+                lost.push((Arc::as_ptr(base), entries));
+            }
+        }
+        lost.sort_unstable();
+        lost.dedup();
+        lost.iter().map(|(_, entries)| entries).sum()
+    }
+}
+
+fn fate(instance: &Arc<Instance>) -> EntriesFate {
+    if instance.properties.shared {
+        return EntriesFate::Stay;
+    }
+    let asked = Arc::clone(instance);
+    // As a proxy calls it: what comes of it is none of the breaker's business.
+    let ask = move || {
+        asked
+            .backend
+            .inside(dogpile_plugin_api::BackendInstance::stats)
+    };
+    let told = loader::within(PATIENCE, &instance.name, ask, drop);
+    match told.ok().and_then(|stats| stats.entries) {
+        Some(entries) => EntriesFate::Lost(entries),
+        None => EntriesFate::LostUncounted,
+    }
+}
