@@ -12,6 +12,7 @@ use crate::pool::Pool;
 use crate::records::Poller;
 use crate::registry::{Registry, Snapshot};
 use crate::trust::Trust;
+use crate::watchdog::Watchdog;
 use crate::watched::Mender;
 
 /// Starts a task.
@@ -45,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) linked: PluginSet,
     /// Follows the records of invalidations.
     pub(crate) poller: Poller,
+    /// Notices calls that hang.
+    pub(crate) watchdog: Watchdog,
     /// Held while regions are opened and replaced: one change at a time.
     pub(crate) change: Mutex<()>,
     pub(crate) mender: Arc<dyn Mender>,
@@ -71,6 +74,7 @@ impl Engine {
             trust,
             linked,
             poller: Poller::default(),
+            watchdog: Watchdog::default(),
             change: Mutex::new(()),
             mender,
             draining: Arc::default(),

@@ -1,10 +1,10 @@
 //! Whether an instance may be called, and how long to wait before it is mended.
 //!
 //! After a panic an instance may be in any state: it is *retired*, and no call is made until it was reopened. After
-//! some failures in a row its *breaker* opens, and none is made until a ping is answered: callers of a storage that is
-//! down should not wait for its time-out, each for itself.
+//! some failures in a row, or when a call hangs, its *breaker* opens, and none is made until a ping is answered: callers
+//! of a storage that is down should not wait for its time-out, each for itself.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -27,14 +27,18 @@ const UNANSWERED: Duration = Duration::from_millis(400);
 const RETIRED: u8 = 1;
 const TRIPPED: u8 = 2;
 const CLOSED: u8 = 4;
+const OUT: u8 = RETIRED | TRIPPED | CLOSED;
+
+/// Calls are made by threads of the instance. It says nothing of its health, and is here so that a hit looks once.
+const TIMED: u8 = 8;
 
 /// What an instance may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Open,
-    /// Some calls in a row failed: it is pinged, and nothing else.
+    /// Some calls in a row failed, or one hangs: it is pinged, and nothing else.
     BreakerOpen,
-    /// It panicked: it is not called again.
+    /// It panicked, or a write took too long: it is not called again.
     Retired,
     /// It makes way for a successor that cannot open beside it: it is not called meanwhile.
     Closed,
@@ -52,7 +56,7 @@ impl State {
     }
 
     fn of(bits: u8) -> Self {
-        match bits {
+        match bits & OUT {
             0 => Self::Open,
             bits if bits & CLOSED != 0 => Self::Closed,
             bits if bits & RETIRED != 0 => Self::Retired,
@@ -64,7 +68,9 @@ impl State {
 /// The health of one instance.
 #[derive(Default)]
 pub(crate) struct Health {
-    out: AtomicU8,
+    bits: AtomicU8,
+    /// Calls that hang in it, as far as they were noticed.
+    stuck: AtomicUsize,
     /// Whether a row of failures has begun, so that an answered call knows without the lock.
     failing: AtomicBool,
     row: Mutex<Row>,
@@ -95,33 +101,57 @@ impl Health {
     /// Whether calls are not to be made.
     #[inline]
     pub(crate) fn is_out(&self) -> bool {
-        self.out.load(Ordering::Relaxed) != 0
+        self.bits.load(Ordering::Relaxed) & OUT != 0
+    }
+
+    /// Whether a caller may call it, and on its own thread.
+    #[inline]
+    pub(crate) fn is_simply_called(&self) -> bool {
+        self.bits.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether calls are made by threads of the instance.
+    pub(crate) fn set_timed(&self, timed: bool) {
+        if timed {
+            self.bits.fetch_or(TIMED, Ordering::SeqCst);
+        } else {
+            self.bits.fetch_and(!TIMED, Ordering::SeqCst);
+        }
+    }
+
+    /// How many calls hang in it.
+    pub(crate) fn stuck(&self) -> usize {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_stuck(&self, calls: usize) {
+        self.stuck.store(calls, Ordering::Relaxed);
     }
 
     /// Whether it is not to be called at all.
     #[inline]
     pub(crate) fn is_retired(&self) -> bool {
-        self.out.load(Ordering::Relaxed) & (RETIRED | CLOSED) != 0
+        self.bits.load(Ordering::Relaxed) & (RETIRED | CLOSED) != 0
     }
 
     /// Whether it makes way for a successor.
     pub(crate) fn is_closed(&self) -> bool {
-        self.out.load(Ordering::SeqCst) & CLOSED != 0
+        self.bits.load(Ordering::SeqCst) & CLOSED != 0
     }
 
     /// No call begins any more, so that it can be closed.
     pub(crate) fn close(&self) {
         "makes way for its successor".clone_into(&mut self.row.lock().cause);
-        self.out.fetch_or(CLOSED, Ordering::SeqCst);
+        self.bits.fetch_or(CLOSED, Ordering::SeqCst);
     }
 
     /// It was not closed after all.
     pub(crate) fn stay_open(&self) {
-        self.out.fetch_and(!CLOSED, Ordering::SeqCst);
+        self.bits.fetch_and(!CLOSED, Ordering::SeqCst);
     }
 
     pub(crate) fn state(&self) -> State {
-        State::of(self.out.load(Ordering::SeqCst))
+        State::of(self.bits.load(Ordering::SeqCst))
     }
 
     /// Why it is out.
@@ -144,7 +174,7 @@ impl Health {
         self.failing.store(false, Ordering::Relaxed);
     }
 
-    /// It panicked.
+    /// It may be in any state from now on.
     pub(crate) fn retire(&self, cause: &dyn ToString) -> Turn {
         let mut row = self.row.lock();
         if self.is_retired() {
@@ -173,6 +203,20 @@ impl Health {
             return Turn::None;
         }
         row.failures = 0;
+        row.cause = format!(
+            "several calls in a row failed, the last with: {}",
+            cause.to_string()
+        );
+        self.turn(TRIPPED)
+    }
+
+    /// A call hangs in it.
+    pub(crate) fn hangs(&self, cause: &dyn ToString) -> Turn {
+        let mut row = self.row.lock();
+        if self.is_out() {
+            return Turn::None;
+        }
+        row.failures = 0;
         row.cause = cause.to_string();
         self.turn(TRIPPED)
     }
@@ -180,17 +224,17 @@ impl Health {
     /// It answers again; false if it has panicked meanwhile.
     pub(crate) fn close_breaker(&self) -> bool {
         self.end_row();
-        self.out.fetch_and(!TRIPPED, Ordering::SeqCst) & RETIRED == 0
+        self.bits.fetch_and(!TRIPPED, Ordering::SeqCst) & RETIRED == 0
     }
 
     /// Nobody can mend it: it is called as if it were well, and what goes wrong next has its consequences again.
     pub(crate) fn give_up(&self) {
         self.end_row();
-        self.out.store(0, Ordering::SeqCst);
+        self.bits.fetch_and(!OUT, Ordering::SeqCst);
     }
 
     fn turn(&self, bit: u8) -> Turn {
-        let before = self.out.fetch_or(bit, Ordering::SeqCst);
+        let before = self.bits.fetch_or(bit, Ordering::SeqCst);
         let (old, new) = (State::of(before), State::of(before | bit));
         match old {
             _ if old == new => Turn::None,
@@ -259,7 +303,7 @@ mod tests {
         assert!(!health.is_out());
         assert_eq!(failed(&health, 4), Turn::Out(State::BreakerOpen));
         assert!(health.is_out() && !health.is_retired());
-        assert_eq!(health.cause(), "down");
+        assert!(health.cause().ends_with("the last with: down"));
         assert!(health.close_breaker());
         assert!(!health.is_out());
     }

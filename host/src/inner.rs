@@ -13,6 +13,7 @@ use crate::region::Region;
 use crate::registry::{Origin, Slots, Snapshot};
 use crate::reload::Follower;
 use crate::slot::Slot;
+use crate::watchdog::Watchdog;
 use crate::{Error, ErrorKind, Result};
 
 /// What handles keep alive.
@@ -81,6 +82,7 @@ impl Inner {
         registry.replace(&mut slots, next);
         drop(slots);
         Poller::follow(&self.engine);
+        Watchdog::follow(&self.engine);
         Ok(self.handle(slot))
     }
 
@@ -94,6 +96,7 @@ impl Inner {
         let mut next = (*current).clone();
         next.templates = Some(templates);
         registry.replace(&mut registry.slots(), next);
+        Watchdog::follow(&self.engine);
         Ok(())
     }
 
@@ -118,10 +121,11 @@ impl Inner {
     }
 }
 
-/// The thread that polls ends first: it may hold a backend, which who drops the host closes.
+/// The threads that poll and watch end first: they may hold a backend, which who drops the host closes.
 impl Drop for Inner {
     fn drop(&mut self) {
         self.engine.poller.stop();
+        self.engine.watchdog.stop();
     }
 }
 

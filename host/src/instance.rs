@@ -241,7 +241,11 @@ impl Instance {
         timeout: Duration,
     ) -> Result<bool, OpenError> {
         let (asked, json) = (Arc::clone(self), as_json(arguments));
-        let ask = move || asked.backend.inside(|raw| raw.reconfigure(&json));
+        let ask = move || {
+            asked
+                .backend
+                .inside("reconfigure", |raw| raw.reconfigure(&json))
+        };
         let answer = loader::within(timeout, &self.name, ask, drop);
         match &answer {
             Ok(true) => {
@@ -251,7 +255,7 @@ impl Instance {
             }
             Err(OpenError::TimedOut { timeout, .. }) => {
                 let cause = format!("has not taken on other arguments within {timeout:?}");
-                self.retire(&cause);
+                self.gave_up(&cause);
             }
             _ => {}
         }
@@ -267,9 +271,10 @@ impl Instance {
         }
     }
 
-    /// It is not called any more until it was reopened, off everybody's way.
-    pub(crate) fn retire(self: &Arc<Self>, cause: &str) {
-        self.backend.retire(cause);
+    /// Nobody waits any more for a change of it that is under way: it is not called until it was reopened.
+    pub(crate) fn gave_up(&self, cause: &str) {
+        let error = PluginError::new(dogpile_plugin_api::ErrorKind::Timeout, cause);
+        self.backend.gave_up(&error);
     }
 
     /// What it was opened from.
@@ -348,6 +353,23 @@ impl Instance {
         inner.any(|link| link.backend.health().is_retired())
     }
 
+    /// What put it, or what it stands on, into its state; none while it is well.
+    pub(crate) fn cause(self: &Arc<Self>) -> Option<String> {
+        let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
+        let out = self
+            .links()
+            .find(is_retired)
+            .unwrap_or(self)
+            .backend
+            .health();
+        out.is_out().then(|| out.cause())
+    }
+
+    /// Whether a caller's thread may have to wait in a call.
+    pub(crate) fn may_block(&self) -> bool {
+        self.properties.blocking || self.backend.call_timeout().is_some()
+    }
+
     /// Why no calls are made, for people.
     pub(crate) fn why_out(self: &Arc<Self>) -> String {
         let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
@@ -358,8 +380,7 @@ impl Instance {
         let health = self.backend.health();
         match health.state() {
             State::BreakerOpen => format!(
-                "its breaker is open since several calls in a row failed, the last with: {}; it closes when the \
-                 storage answers a ping",
+                "its breaker is open: {}; it closes when the storage answers a ping",
                 health.cause()
             ),
             State::Open | State::Retired | State::Closed => {

@@ -33,6 +33,11 @@
 //!   left alone until it answers a ping: after 100 ms, 200 ms, and then every 400 ms. Until then no call waits for it: see
 //!   [`OnBackendError`]. Pauses before a panicked one is reopened double up to 30 s, and so does the first one for a
 //!   backend that answers pings and soon fails again.
+//! - A backend, proxy or template cache in which a call hangs for longer than [`RegionConfig::hang_after`] is waited for by
+//!   nobody else, until it answers a ping (a template cache: until it was reopened, and after 2 s always). Callers that are
+//!   in it stay there, unless the region has a [`RegionConfig::call_timeout`].
+//! - A backend is closed once, after its last call. If a call hangs in it, that is reported after `drain_timeout`, and it
+//!   is closed when the call ends, if ever.
 //! - A reload changes all regions at once or none. Calls under way finish on what they began with.
 //!
 //! # What is not
@@ -64,6 +69,7 @@ pub mod admin;
 mod arguments;
 mod assemble;
 mod blame;
+mod calls;
 mod decorator;
 mod draining;
 mod engine;
@@ -95,7 +101,9 @@ mod status;
 mod stripes;
 mod template_cache;
 mod templates;
+mod timed;
 mod trust;
+mod watchdog;
 mod watched;
 mod wire_time;
 mod wrapped;

@@ -72,7 +72,7 @@ pub(crate) struct Configured {
     pub(crate) manglers: Arc<[Mangler]>,
     /// Neither manglers nor a prefix: keys go to the backend as they are.
     pub(crate) plain_keys: bool,
-    /// Plain keys, and a `value_version` of 0: of an object that is [plain](dogpile_plugin_api::Value::is_plain), times
+    /// Plain keys, a `value_version` of 0, and calls that are made by their callers: of an object that is [plain](dogpile_plugin_api::Value::is_plain), times
     /// alone say whether it is fresh.
     plain: bool,
     pub(crate) origin: Origin,
@@ -107,7 +107,7 @@ impl Configured {
                 stale_if_error: nanoseconds(config.stale_if_error),
             },
             plain_keys,
-            plain: plain_keys && config.value_version == 0,
+            plain: plain_keys && config.value_version == 0 && config.call_timeout.is_none(),
             instance,
             slot,
             config,
@@ -265,6 +265,16 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Gives each instance that regions call the shortest `call_timeout` of these.
+    fn limit_calls(&self) {
+        for region in self.regions() {
+            let is_same = |other: &&Configured| Arc::ptr_eq(&other.instance, &region.instance);
+            let callers = self.regions().filter(is_same);
+            let limits = callers.filter_map(|caller| caller.config.call_timeout);
+            region.instance.backend.set_call_timeout(limits.min());
+        }
+    }
+
     pub(crate) fn put(&mut self, region: Configured) {
         let slot = region.slot.number;
         if self.regions.len() <= slot {
@@ -409,6 +419,7 @@ impl Registry {
     }
 
     fn put_in_force(&self, next: Snapshot) -> Arc<Snapshot> {
+        next.limit_calls();
         let old = self.current.replace(next);
         // After it: whoever has read this number asks that template cache, or a later one.
         self.templates.set(&self.current.load());

@@ -102,7 +102,7 @@ pub struct TemplatesStatus {
     pub name: String,
     /// The plugin that offers it.
     pub plugin: String,
-    /// `open`, or `retired` while it is reopened after a panic.
+    /// `open`; `retired` while it is reopened, after a panic or because a call hangs in it.
     pub state: String,
 }
 
@@ -119,9 +119,15 @@ pub struct RegionStatus {
     /// The proxies around the backend, the outermost first.
     #[serde(default)]
     pub proxies: Vec<String>,
-    /// `open`; `breaker open` while calls of its backend would fail; `retired` while it is reopened after a panic; `closed`
-    /// while its successor opens.
+    /// `open`; `breaker open` while calls of its backend would fail; `retired` while it is reopened, after a panic or a write
+    /// that took longer than `call_timeout`; `closed` while its successor opens.
     pub state: String,
+    /// Why it is not `open`, such as `hang in get for 2.0 s`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Calls that are stuck in its backend, as far as `hang_after` has told.
+    #[serde(default)]
+    pub stuck_calls: usize,
     /// Calls that found a fresh value.
     pub hits: u64,
     /// Calls that did not, by reason.
@@ -279,6 +285,8 @@ fn region_status(region: &Configured) -> RegionStatus {
             .map(|proxy| proxy.name.clone())
             .collect(),
         state: region.instance.state().name().to_owned(),
+        reason: region.instance.cause(),
+        stuck_calls: region.instance.backend.health().stuck(),
         hits: stats.hits,
         misses: stats.misses.into_iter().map(reason).collect(),
         stale: stats.stale,

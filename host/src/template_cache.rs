@@ -1,5 +1,6 @@
 //! An open template cache: its calls, each of which looks at its health and reports to it, and whose it is.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::plugins::PluginEntry;
 use crate::secrets::without_secrets;
 use crate::watched::Mender;
 
-/// An open template cache. Once it has panicked, every call is an error of kind [`ErrorKind::Suspended`], at once. It
+/// An open template cache. Once it has panicked, or a call hangs in it, every call is an error of kind [`ErrorKind::Suspended`], at once. It
 /// stores nothing, so that errors of it open no breaker.
 pub(crate) struct TemplateCache {
     instance: TemplateCacheInstance,
@@ -100,14 +101,28 @@ impl TemplateCache {
     /// One call. Whatever fails is an error without secrets, and a panic has it reopened.
     pub(crate) fn call<T>(
         &self,
+        method: &'static str,
         call: impl FnOnce(&TemplateCacheInstance) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.health.is_out() {
             return Err(Error::suspended(
-                "it panicked, and is not called until it was reopened",
+                "it is retired, and is not called until it was reopened",
             ));
         }
-        call(&self.instance).map_err(|error| self.failed(error))
+        let calls = self.mender.calls();
+        let called = calls.during(self.address(), method, || call(&self.instance));
+        called.map_err(|error| self.failed(error))
+    }
+
+    /// By which calls of it are known.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// A call hangs in it: nobody else is to wait for it. It is reopened, as after a panic, since it stores nothing.
+    pub(crate) fn hangs(&self, hang: &str) {
+        let code = ErrorKind::Timeout.code();
+        self.out(self.health.retire(&hang), code, &hang);
     }
 
     #[cold]
@@ -116,9 +131,14 @@ impl TemplateCache {
         if error.kind() != ErrorKind::Panic {
             return error;
         }
-        if let (Turn::Out(_), Some(owner)) = (self.health.retire(&error), self.owner.upgrade()) {
+        let code = error.kind().code();
+        self.out(self.health.retire(&error), code, &error);
+        error
+    }
+
+    fn out(&self, turn: Turn, code: &str, error: &dyn Display) {
+        if let (Turn::Out(_), Some(owner)) = (turn, self.owner.upgrade()) {
             let title = self.title();
-            let code = error.kind().code();
             tracing::error!(target: "dogpile.cache", code, %error, "{title} is retired, and reopened");
             if let Err(error) = self.mender.mend_templates(&owner) {
                 tracing::error!(
@@ -128,7 +148,6 @@ impl TemplateCache {
                 self.health.give_up();
             }
         }
-        error
     }
 
     /// Whether its decisions hold for all keys.

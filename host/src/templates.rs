@@ -39,7 +39,7 @@ impl Templates {
         request: &TemplateRequest<'_>,
         read: impl FnOnce(Decision<'_>) -> T,
     ) -> Result<Option<T>> {
-        self.call(|cache| cache.decide(request).map(read))
+        self.call("decide", |cache| cache.decide(request).map(read))
     }
 
     /// The number of the template cache that is in force, which no other of this process has, if it [ignores keys]: for as
@@ -60,7 +60,7 @@ impl Templates {
         request: &TemplateRequest<'_>,
         read: impl FnOnce(TemplateEntry<'_>) -> T,
     ) -> Result<Option<T>> {
-        self.call(|cache| cache.key_for(request).map(read))
+        self.call("key_for", |cache| cache.key_for(request).map(read))
     }
 
     /// Tells of an edited template.
@@ -69,7 +69,8 @@ impl Templates {
     ///
     /// As [`Templates::decide`].
     pub fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
-        self.call(|cache| cache.template_changed(change)).map(drop)
+        self.call("template_changed", |cache| cache.template_changed(change))
+            .map(drop)
     }
 
     /// Whether [`Templates::observe`] tells anybody.
@@ -90,7 +91,7 @@ impl Templates {
                 Ok(())
             }
         };
-        self.call(observe).map(drop)
+        self.call("observe", observe).map(drop)
     }
 
     /// As [`Host::region`](crate::Host::region).
@@ -105,13 +106,14 @@ impl Templates {
     /// One call, on the template cache that is in force when it begins.
     fn call<T>(
         &self,
+        method: &'static str,
         call: impl FnOnce(&TemplateCacheInstance) -> Result<T, PluginError>,
     ) -> Result<Option<T>> {
         let snapshot = self.host.engine.registry.load();
         let Some(templates) = &snapshot.templates else {
             return Ok(None);
         };
-        let answer = templates.cache.call(call).map_err(|error| {
+        let answer = templates.cache.call(method, call).map_err(|error| {
             let title = templates.cache.title();
             let message = format!("{title}: {}", told(&error, "use another template cache"));
             Error::with_source(ErrorKind::Plugin, message, error)

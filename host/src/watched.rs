@@ -1,17 +1,20 @@
 //! The calls of an open backend, each of which looks at its health and reports to it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dogpile_plugin_api::{
-    BackendInstance, BackendStats, Error, ErrorKind, Guarded, Key, Lease, Mutex, Result, Value,
-    keep_unreferenced,
+    AnyBackend, BackendInstance, BackendStats, Error, ErrorKind, Guarded, Key, Lease, Mutex,
+    Result, Value, keep_unreferenced,
 };
 
+use crate::calls::Calls;
 use crate::health::{Health, State, Turn};
 use crate::instance::Instance;
 use crate::template_cache::TemplateCache;
+use crate::timed::{Made, Timed, TimedThreads};
 
 /// Brings instances that are out back, off their callers' threads.
 pub(crate) trait Mender: Send + Sync {
@@ -27,6 +30,9 @@ pub(crate) trait Mender: Send + Sync {
     /// How much time has passed since some moment, in nanoseconds, whatever the system's clock is set to.
     fn now(&self) -> u64;
 
+    /// The calls that are under way in the host's instances.
+    fn calls(&self) -> &Arc<Calls>;
+
     /// The host is going: no instance is mended any more.
     fn close(&self);
 }
@@ -38,6 +44,10 @@ pub(crate) struct Watched {
     health: Health,
     owner: Weak<Instance>,
     mender: Arc<dyn Mender>,
+    calls: Arc<Calls>,
+    /// In nanoseconds; 0: none.
+    call_timeout: AtomicU64,
+    timed_threads: TimedThreads,
     closed: AtomicBool,
 }
 
@@ -51,7 +61,10 @@ impl Watched {
             raw,
             health: Health::default(),
             owner: owner.clone(),
+            calls: Arc::clone(mender.calls()),
             mender,
+            call_timeout: AtomicU64::new(0),
+            timed_threads: TimedThreads::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -64,17 +77,53 @@ impl Watched {
         &self.mender
     }
 
-    pub(crate) fn get(&self, key: &Key<'_>) -> Result<Option<Value>> {
-        self.noted(self.get_unnoted(key))
+    /// By which calls of it are known: no other thing that is called has it at the same time.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
-    /// For a caller who has [`Watched::noted`] look at all but a hit, which is counted by its region.
+    /// How long callers wait for its calls.
+    pub(crate) fn call_timeout(&self) -> Option<Duration> {
+        let time = self.call_timeout.load(Ordering::Relaxed);
+        (time != 0).then(|| Duration::from_nanos(time))
+    }
+
+    /// For calls that begin after this.
+    pub(crate) fn set_call_timeout(&self, timeout: Option<Duration>) {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let time = timeout.map_or(0, nanoseconds);
+        self.call_timeout.store(time, Ordering::Relaxed);
+        self.health.set_timed(time != 0);
+    }
+
+    pub(crate) fn get(&self, key: &Key<'_>) -> Result<Option<Value>> {
+        if !self.health.is_simply_called() {
+            return self.noted(self.get_elsewhere(key));
+        }
+        self.noted(self.seen("get", || self.raw.get(key)))
+    }
+
+    /// For a caller who has marked the call where it is seen, and has [`Watched::noted`] look at all but a hit, which is
+    /// counted by its region.
     #[inline]
     pub(crate) fn get_unnoted(&self, key: &Key<'_>) -> Result<Option<Value>> {
+        if !self.health.is_simply_called() {
+            return self.get_elsewhere(key);
+        }
+        self.raw.get(key)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_elsewhere(&self, key: &Key<'_>) -> Result<Option<Value>> {
         if self.health.is_out() {
             return Err(self.suspended());
         }
-        self.raw.get(key)
+        match self.timed() {
+            Some(timed) => timed.get(key),
+            None => self.seen("get", || self.raw.get(key)),
+        }
     }
 
     /// What [`Watched::get_unnoted`] gave, once its health knows.
@@ -91,23 +140,23 @@ impl Watched {
     }
 
     pub(crate) fn get_fresh(&self, key: &Key<'_>) -> Result<Option<Value>> {
-        self.call(|raw| raw.get_fresh(key))
+        self.call("get_fresh", |backend| backend.get_fresh(key))
     }
 
     pub(crate) fn set(&self, key: &Key<'_>, value: &Value) -> Result<()> {
-        self.call(|raw| raw.set(key, value))
+        self.call("set", |backend| backend.set(key, value))
     }
 
     pub(crate) fn get_multi(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
-        self.call(|raw| raw.get_multi(keys))
+        self.call("get_multi", |backend| backend.get_multi(keys))
     }
 
     pub(crate) fn get_multi_fresh(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
-        self.call(|raw| raw.get_multi_fresh(keys))
+        self.call("get_multi_fresh", |backend| backend.get_multi_fresh(keys))
     }
 
     pub(crate) fn set_multi(&self, entries: &[(Key<'_>, Value)]) -> Result<()> {
-        self.call(|raw| raw.set_multi(entries))
+        self.call("set_multi", |backend| backend.set_multi(entries))
     }
 
     pub(crate) fn set_guarded(
@@ -116,39 +165,47 @@ impl Watched {
         value: &Value,
         lease: &Lease,
     ) -> Result<Guarded> {
-        self.call(|raw| raw.set_guarded(key, value, lease))
+        self.call("set_guarded", |backend| {
+            backend.set_guarded(key, value, lease)
+        })
     }
 
     pub(crate) fn set_guarded_multi(
         &self,
         entries: &[(Key<'_>, Value, Lease)],
     ) -> Result<Vec<Guarded>> {
-        self.call(|raw| raw.set_guarded_multi(entries))
+        self.call("set_guarded_multi", |backend| {
+            backend.set_guarded_multi(entries)
+        })
     }
 
     pub(crate) fn delete_multi(&self, keys: &[Key<'_>]) -> Result<()> {
-        self.call(|raw| raw.delete_multi(keys))
+        self.call("delete_multi", |backend| backend.delete_multi(keys))
     }
 
     pub(crate) fn delete(&self, key: &Key<'_>) -> Result<()> {
-        self.call(|raw| raw.delete(key))
+        self.call("delete", |backend| backend.delete(key))
     }
 
     pub(crate) fn clear(&self) -> Result<()> {
-        self.call(BackendInstance::clear)
+        self.call("clear", AnyBackend::clear)
     }
 
     pub(crate) fn stats(&self) -> Result<BackendStats> {
-        self.call(BackendInstance::stats)
+        self.call("stats", AnyBackend::stats)
     }
 
     pub(crate) fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
         if self.health.is_out() {
             return Err(self.suspended());
         }
+        let made = match self.timed() {
+            Some(timed) => timed.mutex(key),
+            None => self.seen("mutex", || self.raw.mutex(key)),
+        };
         // It may be made without a look at the storage: that it is there says nothing of its health.
-        let mutex = self.raw.mutex(key).map_err(|error| self.failed(error))?;
-        Ok(mutex.map(|mutex| self.watched(mutex, Self::failed)))
+        let mutex = made.map_err(|error| self.failed(error))?;
+        Ok(mutex.map(|mutex| self.watched(mutex, Caller::Region)))
     }
 
     /// Asks the storage, whatever the breaker says.
@@ -156,30 +213,26 @@ impl Watched {
         if self.health.is_retired() {
             return Err(self.suspended());
         }
-        self.note(self.raw.ping())
+        self.note(self.seen("ping", || self.raw.ping()))
     }
 
     /// A call by a proxy. The breaker is none of its business: that of the proxy, which regions call, sees its failures.
-    pub(crate) fn inside<T>(&self, call: impl FnOnce(&BackendInstance) -> Result<T>) -> Result<T> {
+    pub(crate) fn inside<T>(
+        &self,
+        method: &'static str,
+        call: impl FnOnce(&BackendInstance) -> Result<T>,
+    ) -> Result<T> {
         if self.health.is_retired() {
             return Err(self.suspended());
         }
-        call(&self.raw).map_err(|error| self.failed_inside(error))
-    }
-
-    /// It is in a state that nobody knows: it is not called any more, and reopened.
-    pub(crate) fn retire(&self, cause: &str) {
-        let error = Error::new(ErrorKind::Unavailable, cause);
-        let turn = self.health.retire(&error.message());
-        if turn != Turn::None {
-            self.turned(turn, &error);
-        }
+        self.seen(method, || call(&self.raw))
+            .map_err(|error| self.failed_inside(error))
     }
 
     /// The mutex of a key for a proxy, which makes calls as it does.
     pub(crate) fn mutex_inside(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
-        let mutex = self.inside(|raw| raw.mutex(key))?;
-        Ok(mutex.map(|mutex| self.watched(mutex, Self::failed_inside)))
+        let mutex = self.inside("mutex", |raw| raw.mutex(key))?;
+        Ok(mutex.map(|mutex| self.watched(mutex, Caller::Proxy)))
     }
 
     /// A mutex of it failed as it was dropped.
@@ -195,14 +248,65 @@ impl Watched {
         self.raw.close()
     }
 
-    #[inline]
-    fn call<T>(&self, call: impl FnOnce(&BackendInstance) -> Result<T>) -> Result<T> {
+    fn call<T>(
+        &self,
+        method: &'static str,
+        call: impl FnOnce(&dyn AnyBackend) -> Result<T>,
+    ) -> Result<T> {
         if self.health.is_out() {
             return Err(self.suspended());
         }
+        if let Some(timed) = self.timed() {
+            return self.note(call(&timed));
+        }
+        self.note(self.make(method, |raw| call(raw)))
+    }
+
+    /// A call that is seen as it is made, on this thread.
+    pub(crate) fn make<T>(
+        &self,
+        method: &'static str,
+        call: impl FnOnce(&BackendInstance) -> Result<T>,
+    ) -> Result<T> {
         // The plugin may drop objects, whose drop runs the program's own code, under its locks.
-        let (outcome, _unreferenced) = keep_unreferenced(|| call(&self.raw));
-        self.note(outcome)
+        let (outcome, _unreferenced) = keep_unreferenced(|| self.seen(method, || call(&self.raw)));
+        outcome
+    }
+
+    fn seen<T>(&self, method: &'static str, call: impl FnOnce() -> T) -> T {
+        self.calls.during(self.address(), method, call)
+    }
+
+    pub(crate) fn timed_threads(&self) -> &TimedThreads {
+        &self.timed_threads
+    }
+
+    /// Where calls are made instead, if callers do not wait for as long as they take.
+    fn timed(&self) -> Option<Timed> {
+        let timeout = self.call_timeout()?;
+        // Whoever closes an instance is the last to call it.
+        Some(Timed::new(self.owner.upgrade()?, timeout))
+    }
+
+    /// A call hangs in it. Nobody else is to wait for it.
+    pub(crate) fn hangs(&self, hang: &dyn Display) {
+        match self.health.hangs(&hang) {
+            Turn::None => {
+                if let Some(owner) = self.owner.upgrade() {
+                    tracing::error!(target: "dogpile.cache", state = self.health.state().name(), "{}: {hang}", owner.title());
+                }
+            }
+            turn => self.turned(turn, &Error::new(ErrorKind::Timeout, hang)),
+        }
+    }
+
+    /// Nobody waits any more for a call that changes it, and that is still in it: what it does must not land in what is
+    /// read afterwards.
+    pub(crate) fn gave_up(&self, change: &Error) {
+        let turn = self.health.retire(change);
+        if turn != Turn::None {
+            self.turned(turn, change);
+        }
     }
 
     #[inline]
@@ -216,10 +320,10 @@ impl Watched {
         }
     }
 
-    fn watched(&self, mutex: Box<dyn Mutex>, failed: Failed) -> Box<dyn Mutex> {
+    fn watched(&self, mutex: Box<dyn Mutex>, caller: Caller) -> Box<dyn Mutex> {
         Box::new(WatchedMutex {
-            mutex,
-            failed,
+            mutex: mutex.into(),
+            caller,
             owner: self.owner.clone(),
         })
     }
@@ -229,7 +333,7 @@ impl Watched {
         Error::suspended(if self.health.is_closed() {
             "it is closed, so that its successor can open"
         } else if self.health.is_retired() {
-            "it panicked, and is not called until it was reopened"
+            "it is retired, and is not called until it was reopened"
         } else {
             "its breaker is open: it is not called until it answers a ping"
         })
@@ -306,44 +410,85 @@ impl Watched {
     }
 }
 
-/// What is done with an error.
-type Failed = fn(&Watched, Error) -> Error;
+/// Who calls a mutex.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Region,
+    Proxy,
+}
 
 /// A backend's mutex, whose failures are the backend's.
 struct WatchedMutex {
-    mutex: Box<dyn Mutex>,
-    failed: Failed,
+    mutex: Arc<dyn Mutex>,
+    caller: Caller,
     owner: Weak<Instance>,
 }
 
 impl WatchedMutex {
-    fn note<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| match self.owner.upgrade() {
-            Some(owner) => (self.failed)(&owner.backend, error),
-            None => error,
-        })
+    fn call<T: Send + 'static>(
+        &self,
+        made: &Made<T>,
+        call: impl FnOnce(&dyn Mutex) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(owner) = self.owner.upgrade() else {
+            return call(&*self.mutex);
+        };
+        let watched = &owner.backend;
+        let timeout = watched.call_timeout();
+        let outcome = match timeout.filter(|_| self.caller == Caller::Region) {
+            Some(timeout) => {
+                Timed::new(Arc::clone(&owner), timeout).of_mutex(made, &self.mutex, call)
+            }
+            None => watched.seen(made.method, || call(&*self.mutex)),
+        };
+        outcome.map_err(|error| watched.failed_for(self.caller, error))
+    }
+}
+
+impl Watched {
+    fn failed_for(&self, caller: Caller, error: Error) -> Error {
+        match caller {
+            Caller::Region => self.failed(error),
+            Caller::Proxy => self.failed_inside(error),
+        }
     }
 }
 
 /// A mutex is used to its end, even if its backend is out: who holds it must be able to give it up.
 impl Mutex for WatchedMutex {
     fn try_acquire(&self, lease: Duration) -> Result<Option<Lease>> {
-        self.note(self.mutex.try_acquire(lease))
+        let release = |mutex: &dyn Mutex, taken: Option<Lease>| {
+            if let Some(lease) = taken {
+                // It passes by itself if this fails.
+                let _ = mutex.release(lease);
+            }
+        };
+        let made = Made::read("try_acquire").or_else(release);
+        self.call(&made, move |mutex| mutex.try_acquire(lease))
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
-        self.note(self.mutex.wait(timeout))
+        let waited = self.mutex.wait(timeout);
+        waited.map_err(|error| match self.owner.upgrade() {
+            Some(owner) => owner.backend.failed_for(self.caller, error),
+            None => error,
+        })
     }
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
-        self.note(self.mutex.renew(lease))
+        let mut own = *lease;
+        let renewed = self.call(&Made::read("renew"), move |mutex| {
+            mutex.renew(&mut own).map(|held| (held, own))
+        })?;
+        *lease = renewed.1;
+        Ok(renewed.0)
     }
 
     fn release(&self, lease: Lease) -> Result<()> {
-        self.note(self.mutex.release(lease))
+        self.call(&Made::write("release"), move |mutex| mutex.release(lease))
     }
 
     fn is_locked(&self) -> Result<bool> {
-        self.note(self.mutex.is_locked())
+        self.call(&Made::read("is_locked"), |mutex| mutex.is_locked())
     }
 }

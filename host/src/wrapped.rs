@@ -17,62 +17,68 @@ impl Wrapped {
         Self(instance)
     }
 
-    fn call<T>(&self, call: impl FnOnce(&BackendInstance) -> Result<T>) -> Result<T> {
-        self.0.backend.inside(call)
+    fn call<T>(
+        &self,
+        method: &'static str,
+        call: impl FnOnce(&BackendInstance) -> Result<T>,
+    ) -> Result<T> {
+        self.0.backend.inside(method, call)
     }
 }
 
 impl AnyBackend for Wrapped {
     fn get(&self, key: &Key<'_>) -> Result<Option<Value>> {
-        self.call(|inner| inner.get(key))
+        self.call("get", |inner| inner.get(key))
     }
 
     fn get_fresh(&self, key: &Key<'_>) -> Result<Option<Value>> {
-        self.call(|inner| inner.get_fresh(key))
+        self.call("get_fresh", |inner| inner.get_fresh(key))
     }
 
     fn get_multi(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
-        self.call(|inner| inner.get_multi(keys))
+        self.call("get_multi", |inner| inner.get_multi(keys))
     }
 
     fn get_multi_fresh(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>> {
-        self.call(|inner| inner.get_multi_fresh(keys))
+        self.call("get_multi_fresh", |inner| inner.get_multi_fresh(keys))
     }
 
     fn set(&self, key: &Key<'_>, value: &Value) -> Result<()> {
-        self.call(|inner| inner.set(key, value))
+        self.call("set", |inner| inner.set(key, value))
     }
 
     fn set_guarded(&self, key: &Key<'_>, value: &Value, lease: &Lease) -> Result<Guarded> {
-        self.call(|inner| inner.set_guarded(key, value, lease))
+        self.call("set_guarded", |inner| inner.set_guarded(key, value, lease))
     }
 
     fn set_guarded_multi(&self, entries: &[(Key<'_>, Value, Lease)]) -> Result<Vec<Guarded>> {
-        self.call(|inner| inner.set_guarded_multi(entries))
+        self.call("set_guarded_multi", |inner| {
+            inner.set_guarded_multi(entries)
+        })
     }
 
     fn set_multi(&self, entries: &[(Key<'_>, Value)]) -> Result<()> {
-        self.call(|inner| inner.set_multi(entries))
+        self.call("set_multi", |inner| inner.set_multi(entries))
     }
 
     fn delete(&self, key: &Key<'_>) -> Result<()> {
-        self.call(|inner| inner.delete(key))
+        self.call("delete", |inner| inner.delete(key))
     }
 
     fn delete_multi(&self, keys: &[Key<'_>]) -> Result<()> {
-        self.call(|inner| inner.delete_multi(keys))
+        self.call("delete_multi", |inner| inner.delete_multi(keys))
     }
 
     fn clear(&self) -> Result<()> {
-        self.call(BackendInstance::clear)
+        self.call("clear", BackendInstance::clear)
     }
 
     fn ping(&self) -> Result<()> {
-        self.call(BackendInstance::ping)
+        self.call("ping", BackendInstance::ping)
     }
 
     fn stats(&self) -> Result<BackendStats> {
-        self.call(BackendInstance::stats)
+        self.call("stats", BackendInstance::stats)
     }
 
     /// The host closes it, or keeps it.

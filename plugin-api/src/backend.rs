@@ -1,5 +1,7 @@
 //! The trait of a storage backend.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -108,6 +110,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// Default: yes.
     fn shared(&self) -> bool {
         true
+    }
+
+    /// How long one of its calls may take at most, by its own time-outs, if it has any: a host does not take a call for one
+    /// that hangs before that time and a second have passed, whatever `hang_after` says. Of calls that may take longer by
+    /// nature, such as `clear` or those with many keys, it says what holds for one key. Asked once, after `open`. Default:
+    /// it does not know.
+    fn longest_call(&self) -> Option<Duration> {
+        None
     }
 
     /// The creation mutex of `key`, which other processes respect too. `None`: the lock within the process is all

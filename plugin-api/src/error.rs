@@ -66,6 +66,9 @@ pub enum ErrorKind {
     /// The host makes no calls to the backend for now: it failed too often, or is being reopened after a panic. A proxy
     /// may get this from what it wraps, and passes it on; plugins never make it.
     Suspended = 7,
+    /// The call took longer than the region's `call_timeout`. Made by hosts. A proxy may get this from what it wraps, and
+    /// passes it on.
+    Timeout = 8,
 }
 
 impl ErrorKind {
@@ -84,6 +87,7 @@ impl ErrorKind {
             Self::Panic => "plugin-panicked",
             Self::Contract => "plugin-broke-contract",
             Self::Suspended => "plugin-suspended",
+            Self::Timeout => "call-timed-out",
         }
     }
 
@@ -96,6 +100,7 @@ impl ErrorKind {
             5 => Self::Panic,
             6 => Self::Contract,
             7 => Self::Suspended,
+            8 => Self::Timeout,
             _ => Self::Other,
         }
     }

@@ -85,6 +85,12 @@ impl OwnedKey {
     }
 }
 
+impl From<&Key<'_>> for OwnedKey {
+    fn from(key: &Key<'_>) -> Self {
+        Self::new(key.as_str().into(), key.hash())
+    }
+}
+
 impl<'a> From<&'a OwnedKey> for Key<'a> {
     fn from(key: &'a OwnedKey) -> Self {
         key.as_key()

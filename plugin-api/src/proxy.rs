@@ -1,5 +1,7 @@
 //! The trait of a proxy.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -136,6 +138,11 @@ pub trait Proxy: Send + Sync + Sized + 'static {
     /// See [`Backend::shared`](crate::Backend::shared).
     fn shared(&self) -> bool {
         self.proxied().shared()
+    }
+
+    /// See [`Backend::longest_call`](crate::Backend::longest_call): the time of what it wraps, and its own.
+    fn longest_call(&self) -> Option<Duration> {
+        self.proxied().longest_call()
     }
 
     /// See [`Backend::key_mangler`](crate::Backend::key_mangler).

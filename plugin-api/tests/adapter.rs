@@ -26,6 +26,9 @@ struct Echo {
     kept: std::sync::Mutex<Option<Value>>,
 }
 
+/// What `Echo` says of itself.
+const LONGEST_CALL: Duration = Duration::from_secs(7);
+
 static DROPPED: AtomicU32 = AtomicU32::new(0);
 
 impl Echo {
@@ -116,6 +119,10 @@ impl Backend for Echo {
 
     fn blocking(&self) -> bool {
         false
+    }
+
+    fn longest_call(&self) -> Option<Duration> {
+        Some(LONGEST_CALL)
     }
 
     fn mutex(&self, _: &Key) -> Result<Option<Box<dyn Mutex>>> {
@@ -219,6 +226,7 @@ fn values_misses_and_errors_come_back_as_they_are() {
     assert_eq!(echo.stats().unwrap().entries, Some(3));
     assert_eq!(echo.key_mangler(), Some("twice"));
     assert!(!echo.properties().blocking);
+    assert_eq!(echo.properties().longest_call, Some(LONGEST_CALL));
     assert_eq!(echo.properties().storage, Storage::Objects);
     assert!(echo.reconfigure("{}").unwrap());
     assert!(!echo.reconfigure(r#"{"panics": true}"#).unwrap());

@@ -13,6 +13,9 @@ use dogpile_plugin_api::{
     Value, export_plugin,
 };
 
+/// What `Other` says of itself.
+const LONGEST_CALL: Duration = Duration::from_secs(7);
+
 /// What was called, by the name of the log in the arguments.
 static CALLS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
@@ -275,6 +278,10 @@ impl Proxy for Other {
         true
     }
 
+    fn longest_call(&self) -> Option<Duration> {
+        Some(LONGEST_CALL)
+    }
+
     fn shared(&self) -> bool {
         true
     }
@@ -378,6 +385,11 @@ fn a_proxy_can_say_something_else_of_itself() {
     let properties = proxy.properties();
     assert_eq!(properties.storage, Storage::Bytes);
     assert!(properties.blocking && properties.shared && !properties.exclusive);
+    assert_eq!(properties.longest_call, Some(LONGEST_CALL));
+    // Without a word of its own it is that of what it wraps.
+    assert_eq!(open("silent", &["plain"]).properties().longest_call, None);
+    let around = open("around", &["plain", "other"]);
+    assert_eq!(around.properties().longest_call, Some(LONGEST_CALL));
     assert_eq!(proxy.key_mangler(), None);
     assert!(!proxy.reconfigure("{}").unwrap());
 }

@@ -205,6 +205,46 @@ impl RegionConfig {
         self
     }
 
+    /// How long a call of the backend may take before it counts as one that hangs; default: 2 s.
+    ///
+    /// Then the breaker opens: nobody else waits for the backend, until it answers a ping, and calls are what
+    /// [`on_backend_error`](Self::on_backend_error) says. The log and [`RegionStatus`](crate::RegionStatus) tell which
+    /// backend or proxy hangs, in which method, and how many calls are stuck in it. Who is inside stays inside: nothing can
+    /// call back a thread that is in a plugin; [`call_timeout`](Self::call_timeout) spares callers that. Opening
+    /// (`open_timeout`), closing and waiting for a mutex are not counted. Where the backend knows
+    /// [how long its calls may take](dogpile_plugin_api::Backend::longest_call), it is never less than that and a second.
+    ///
+    /// It is seen up to half a second late, and only if the process itself was running. A call that is merely slow, such as
+    /// a `clear` of many keys, is taken for one that hangs as well; then the breaker closes at the first ping, after a tenth
+    /// of a second. At least 10 ms. Of regions that [share](Self::shares_keys) a backend, the shortest counts.
+    #[must_use]
+    pub fn hang_after(mut self, time: Duration) -> Self {
+        self.hang_after = Some(time);
+        self
+    }
+
+    /// A call of the backend may take for ever, without consequences. See [`hang_after`](Self::hang_after).
+    #[must_use]
+    pub fn hang_never(mut self) -> Self {
+        self.hang_after = None;
+        self
+    }
+
+    /// How long a caller waits for a call of the backend, with all proxies around it; without it, for as long as that takes.
+    ///
+    /// Calls are made by threads of the instance then, at most 32 at a time, which own key and value, so that the caller
+    /// can leave: a read costs two switches of threads more. A call that takes longer, or that gets no thread in that
+    /// time, is an [error](dogpile_plugin_api::ErrorKind::Timeout) for its caller, as any other failure is, and counts
+    /// for the breaker. What was not begun is never made. A write that was begun may land later, at any time: after one
+    /// that took too long (`set`, `delete`, `clear`, their likes, and the release of a mutex) the instance is retired, as
+    /// after a panic, and what a backend like `memory` holds is lost with it. Pings, `open` and waits for a mutex have no
+    /// such limit. Of regions that [share](Self::shares_keys) a backend, the shortest counts.
+    #[must_use]
+    pub fn call_timeout(mut self, time: Duration) -> Self {
+        self.call_timeout = Some(time);
+        self
+    }
+
     /// How long a value that was created while the backend fails is held in the process.
     #[must_use]
     pub fn bypass_hold(mut self, time: Duration) -> Self {

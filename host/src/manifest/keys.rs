@@ -4,8 +4,6 @@ use super::suggest::{nearest, other_letter};
 /// The keys of one kind of table.
 pub(super) struct Keys {
     pub(super) known: &'static [&'static str],
-    /// Keys of the format that this version does not implement.
-    pub(super) not_yet: &'static [&'static str],
     /// Words that people try, with the remedy.
     pub(super) hints: &'static [(&'static str, &'static str)],
 }
@@ -19,7 +17,6 @@ pub(super) const TOP: Keys = Keys {
         "regions",
         "templates",
     ],
-    not_yet: &[],
     hints: &[
         ("plugin", "write [plugins.NAME]"),
         ("region", "write [regions.NAME]"),
@@ -33,7 +30,6 @@ pub(super) const HOST: Keys = Keys {
         "open_timeout",
         "drain_timeout",
     ],
-    not_yet: &[],
     hints: &[
         (
             "trust",
@@ -45,7 +41,6 @@ pub(super) const HOST: Keys = Keys {
 
 pub(super) const PLUGIN: Keys = Keys {
     known: &["file", "sha256"],
-    not_yet: &[],
     hints: &[
         ("sha", "did you mean `sha256`?"),
         ("digest", "did you mean `sha256`?"),
@@ -82,15 +77,19 @@ pub(super) const REGION: Keys = Keys {
         "lock_wait",
         "lock_timeout",
         "bypass_hold",
+        "hang_after",
+        "call_timeout",
         "shares_keys",
         "require_healthy",
         "invalidation",
         "invalidation_interval",
     ],
-    not_yet: &["hang_after", "call_timeout"],
     hints: &[
         ("ttl", "did you mean `expiration_time`?"),
-        ("timeout", "did you mean `expiration_time` or `lock_wait`?"),
+        (
+            "timeout",
+            "did you mean `expiration_time`, `lock_wait` or `call_timeout`?",
+        ),
         ("expires", "did you mean `expiration_time`?"),
         ("prefix", "did you mean `key_prefix`?"),
         ("mangler", "did you mean `key_mangler`?"),
@@ -107,7 +106,6 @@ pub(super) const REGION: Keys = Keys {
 
 pub(super) const TEMPLATES: Keys = Keys {
     known: &["plugin", "arguments"],
-    not_yet: &[],
     hints: &[
         ("backend", "did you mean `plugin`? regions have a backend"),
         ("template_cache", "did you mean `plugin`?"),
@@ -121,13 +119,11 @@ pub(super) const TEMPLATES: Keys = Keys {
 
 pub(super) const MANGLER: Keys = Keys {
     known: &["mangler", "arguments"],
-    not_yet: &[],
     hints: &[("name", "did you mean `mangler`?")],
 };
 
 pub(super) const PROXY: Keys = Keys {
     known: &["proxy", "arguments"],
-    not_yet: &[],
     hints: &[("name", "did you mean `proxy`?")],
 };
 
@@ -135,26 +131,13 @@ impl Reader<'_, '_> {
     /// Refuses what was not taken from a table.
     pub(super) fn refuse_rest(&mut self, table: &Table<'_>, keys: &Keys) {
         for item in table.rest() {
-            if keys.not_yet.contains(&item.key.as_str()) {
-                self.not_supported_yet(&item, &format!("`{}`", item.key));
-            } else {
-                self.unknown_key(table, &item, keys);
-            }
+            self.unknown_key(table, &item, keys);
         }
     }
 
-    pub(super) fn not_supported_yet(&mut self, item: &Item<'_>, what: &str) {
-        self.error(
-            item.key_span.clone(),
-            format!("{what} is not supported yet in this version"),
-            "remove it",
-        );
-    }
-
     fn unknown_key(&mut self, table: &Table<'_>, item: &Item<'_>, keys: &Keys) {
-        let words: Vec<&str> = keys.known.iter().chain(keys.not_yet).copied().collect();
         let hint = keys.hints.iter().find(|(word, _)| *word == item.key);
-        let near = nearest(&item.key, &words);
+        let near = nearest(&item.key, keys.known);
         // What any other key holds may be a secret.
         let is_meant = hint.is_some() || near.is_some();
         let remedy = if let Some((_, remedy)) = hint {

@@ -64,6 +64,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub use error::{ManifestError, ManifestErrors, Severity};
+pub(crate) use model::HANG_AFTER;
 pub use model::{
     BackendRef, HostConfig, InvalidationScope, KeyManglers, ManglerConfig, MaxStale,
     OnBackendError, PluginConfig, ProxyConfig, RegionConfig,

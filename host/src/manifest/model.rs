@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use super::shown::WithoutText;
 use crate::serializer::SerializerKind;
 
+/// How long a call may take by default before it counts as one that hangs.
+pub(crate) const HANG_AFTER: Duration = Duration::from_secs(2);
+
 /// `[host]`: what concerns the process, not one region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostConfig {
@@ -177,6 +180,10 @@ pub struct RegionConfig {
     pub lock_timeout: Duration,
     /// How long a value that was created while the backend fails is held in the process.
     pub bypass_hold: Duration,
+    /// How long a call of the backend may take before nobody else calls it, until it answers a ping; `None`: for ever.
+    pub hang_after: Option<Duration>,
+    /// How long a caller waits for a call of the backend; `None`: for as long as it takes.
+    pub call_timeout: Option<Duration>,
     /// Whether another region may use the same keys.
     pub shares_keys: bool,
     /// Who knows of its invalidations; `None`: every process, where others see what the backend stores, else this one.
@@ -213,6 +220,8 @@ impl RegionConfig {
             lock_wait: None,
             lock_timeout: Duration::from_secs(30),
             bypass_hold: Duration::from_secs(1),
+            hang_after: Some(HANG_AFTER),
+            call_timeout: None,
             shares_keys: false,
             invalidation: None,
             invalidation_interval: Duration::from_secs(1),
@@ -269,6 +278,8 @@ impl PartialEq for RegionConfig {
             lock_wait,
             lock_timeout,
             bypass_hold,
+            hang_after,
+            call_timeout,
             shares_keys,
             invalidation,
             invalidation_interval,
@@ -295,6 +306,8 @@ impl PartialEq for RegionConfig {
             && *lock_wait == other.lock_wait
             && *lock_timeout == other.lock_timeout
             && *bypass_hold == other.bypass_hold
+            && *hang_after == other.hang_after
+            && *call_timeout == other.call_timeout
             && *shares_keys == other.shares_keys
             && *invalidation == other.invalidation
             && *invalidation_interval == other.invalidation_interval

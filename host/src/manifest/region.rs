@@ -19,6 +19,10 @@ const MANGLERS: &str = "write [\"sha1\"], [{ mangler = \"length\", arguments = {
 /// A lease is renewed each third of it, over a network.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+
+/// A thread that has to wait for a processor is not one that hangs.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(10);
+
 const PROXIES: &str =
     "write [\"zstd\"], or [{ proxy = \"log\", arguments = { level = \"debug\" } }]";
 
@@ -123,6 +127,12 @@ impl Reader<'_, '_> {
             region.invalidation_interval = interval;
         }
         self.refreshes(&mut table, &mut region);
+        if let Some(item) = table.take("hang_after") {
+            region.hang_after = self.patience(&item);
+        }
+        if let Some(item) = table.take("call_timeout") {
+            region.call_timeout = self.patience(&item);
+        }
         let lock_wait = table.take("lock_wait");
         if let Some(item) = &lock_wait {
             region.lock_wait = self.limit(item);
@@ -249,6 +259,20 @@ impl Reader<'_, '_> {
             ),
         }
         DEFAULT_LEASE
+    }
+
+    /// How long calls of a backend may take: some time, or for ever.
+    fn patience(&mut self, item: &Item<'_>) -> Option<Duration> {
+        let limit = self.limit(item)?;
+        if limit < SHORTEST_PATIENCE {
+            self.error(
+                item.span(),
+                format!("`{}` must be at least {SHORTEST_PATIENCE:?}", item.key),
+                "write how long a call of a healthy backend may take, such as \"2s\", or \"never\" to switch it off",
+            );
+            return None;
+        }
+        Some(limit)
     }
 
     fn serializer(&mut self, item: &Item<'_>) -> Option<SerializerKind> {

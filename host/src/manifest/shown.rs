@@ -63,6 +63,8 @@ impl RegionConfig {
         put("lock_wait", timeout(self.lock_wait).into());
         put("lock_timeout", display(self.lock_timeout).into());
         put("bypass_hold", display(self.bypass_hold).into());
+        put("hang_after", timeout(self.hang_after).into());
+        put("call_timeout", timeout(self.call_timeout).into());
         put(
             "on_backend_error",
             match self.on_backend_error {
@@ -197,6 +199,8 @@ impl fmt::Debug for RegionConfig {
             .field("lock_wait", &self.lock_wait)
             .field("lock_timeout", &self.lock_timeout)
             .field("bypass_hold", &self.bypass_hold)
+            .field("hang_after", &self.hang_after)
+            .field("call_timeout", &self.call_timeout)
             .field("shares_keys", &self.shares_keys)
             .field("invalidation", &self.invalidation)
             .field("invalidation_interval", &self.invalidation_interval)

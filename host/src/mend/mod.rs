@@ -1,4 +1,4 @@
-//! Mends instances: reopens those that panicked, and pings those whose breaker is open. Of the templates' cache, the
+//! Mends instances: reopens those that are retired, and pings those whose breaker is open. Of the templates' cache, the
 //! former.
 
 mod templates;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use dogpile_lock::Clock;
 use parking_lot::{Condvar, Mutex};
 
+use crate::calls::Calls;
 use crate::engine::{Engine, Spawner};
 use crate::health::State;
 use crate::instance::Instance;
@@ -34,6 +35,7 @@ pub(crate) fn engine(
             engine: engine.clone(),
             clock,
             closing: Arc::default(),
+            calls: Arc::default(),
         };
         Engine::new(linked, clock, spawner, trust, Arc::new(workshop))
     })
@@ -44,6 +46,7 @@ struct Workshop {
     engine: Weak<Engine>,
     clock: &'static Clock,
     closing: Arc<Closing>,
+    calls: Arc<Calls>,
 }
 
 impl Workshop {
@@ -81,6 +84,10 @@ impl Mender for Workshop {
 
     fn now(&self) -> u64 {
         self.clock.steady()
+    }
+
+    fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     fn close(&self) {
@@ -263,7 +270,7 @@ impl Job<Instance> {
     }
 }
 
-/// Pings, and closes the breaker if there is an answer.
+/// Pings, and closes the breaker if there is an answer. A ping may hang as well; then this is the only thread that does.
 fn answers(instance: &Instance) -> bool {
     match instance.backend.ping() {
         Ok(()) => {

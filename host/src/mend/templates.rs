@@ -29,7 +29,7 @@ impl Patient for TemplateCache {
             Ok(successor) => successor,
             Err(error) => {
                 let (title, code) = (self.title(), error.code());
-                tracing::warn!(target: "dogpile.cache", code, %error, "{title} panicked, and does not open again yet");
+                tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
                 return false;
             }
         };

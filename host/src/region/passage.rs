@@ -85,20 +85,24 @@ impl Region {
         };
         let key = BackendKey::plain(key);
         let backend = &region.instance.backend;
+        let mark = self.slot().stats.mark(&pin);
+        mark.enter(backend.address());
         let got = match backend.get_unnoted(&key.key()) {
             Ok(Some(value)) => {
                 let terms = self.terms(region, call);
                 let judged = fresh::<T, OWN>(value, &terms);
                 match judged.or_else(|value| fresh_with_notes::<T, OWN>(value, &terms)) {
                     Ok(object) => {
-                        self.slot().stats.count_pinned_hit(&pin);
+                        mark.leave_with_hit();
                         return Ok(object);
                     }
                     Err(value) => Ok(Some(value)),
                 }
             }
-            other => backend.noted(other),
+            other => other,
         };
+        mark.leave();
+        let got = backend.noted(got);
         let snapshot = pin.release();
         let region = configured(&snapshot, self.slot());
         self.judge_first::<T, F>(region, key, call, got)
@@ -134,7 +138,7 @@ impl Region {
             Ok((region, key))
         });
         let (region, key) = match begun {
-            Ok((region, _)) if way == Way::Here || !region.instance.properties.blocking => {
+            Ok((region, _)) if way == Way::Here || !region.instance.may_block() => {
                 return self.begin::<T, F>(key, call);
             }
             Ok(begun) => begun,

@@ -77,5 +77,5 @@ impl Region {
 }
 
 fn stays_here(way: Way, instance: &Instance) -> bool {
-    way == Way::Here || !instance.properties.blocking
+    way == Way::Here || !instance.may_block()
 }

@@ -69,7 +69,7 @@ fn fate(instance: &Arc<Instance>) -> EntriesFate {
     let ask = move || {
         asked
             .backend
-            .inside(dogpile_plugin_api::BackendInstance::stats)
+            .inside("stats", dogpile_plugin_api::BackendInstance::stats)
     };
     let told = loader::within(PATIENCE, &instance.name, ask, drop);
     match told.ok().and_then(|stats| stats.entries) {

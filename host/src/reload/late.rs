@@ -104,7 +104,7 @@ impl<'e> Late<'e> {
             Err(error) => error.to_string(),
         };
         instance.reopen_with(before);
-        instance.retire("did not take its old arguments back");
+        instance.gave_up("did not take its old arguments back");
         otherwise(format!(
             "{whose} does not take its old arguments back: {why}; it is reopened with them, and what it held in this \
              process is lost"

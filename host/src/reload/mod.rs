@@ -22,6 +22,7 @@ use crate::engine::Engine;
 use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
 use crate::records::Poller;
 use crate::trust::Trust;
+use crate::watchdog::Watchdog;
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use self::last_call::LastCall;
@@ -203,6 +204,7 @@ impl Follower {
         drop(state);
         if let Ok(reload) = &outcome {
             Poller::follow(&self.engine);
+            Watchdog::follow(&self.engine);
             for warning in &reload.warnings {
                 tracing::warn!(target: "dogpile.reload", "{warning}");
             }

@@ -219,6 +219,8 @@ fn compared(old: &Sketch<'_>, new: &Sketch<'_>) -> Change {
         ),
         ("lock_timeout", a.lock_timeout != b.lock_timeout),
         ("bypass_hold", a.bypass_hold != b.bypass_hold),
+        ("hang_after", a.hang_after != b.hang_after),
+        ("call_timeout", a.call_timeout != b.call_timeout),
         ("require_healthy", a.require_healthy != b.require_healthy),
     ] {
         if differs {

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod invalidation;
+mod mark;
 mod runner;
 mod stats;
 mod tags;
@@ -26,6 +27,11 @@ pub(crate) use self::runner::{Runner, Work};
 pub(crate) use self::stats::{Count, Stats};
 pub use self::stats::{MissReason, RegionStats};
 pub(crate) use self::tags::Tags;
+
+/// What [`mark`] is made of: a model checker has others.
+mod atomics {
+    pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+}
 
 /// How often failures of a backend are logged, in nanoseconds.
 const LOG_PERIOD: u64 = 1_000_000_000;

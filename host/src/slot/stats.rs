@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use super::mark::Mark;
 use crate::published::Pin;
 use crate::stripes;
 
@@ -27,11 +28,9 @@ pub(crate) enum Count {
     Bypass,
     RefusedRefresh,
     StoreError,
-    /// A hit of a call that had its stripe pinned: never counted otherwise.
-    PinnedHit,
 }
 
-const COUNTS: usize = 24;
+const COUNTS: usize = Count::StoreError as usize + 1;
 
 /// Counters, one stripe for a thread or a few, so that threads do not share a cache line on every hit. Each number is
 /// exact; numbers read while calls are under way may not add up.
@@ -41,7 +40,19 @@ pub(crate) struct Stats {
 
 #[repr(align(128))]
 #[derive(Default)]
-struct Stripe([AtomicU64; COUNTS]);
+struct Stripe {
+    counts: [AtomicU64; COUNTS],
+    /// Of the thread that has the stripe pinned.
+    mark: Mark,
+}
+
+/// A call that is under way in a pinned stripe.
+pub(crate) struct Marked {
+    pub(crate) stripe: usize,
+    /// See [`Mark::look`].
+    pub(crate) callee: usize,
+    pub(crate) number: u64,
+}
 
 impl Stats {
     pub(crate) fn new() -> Self {
@@ -53,25 +64,37 @@ impl Stats {
     #[inline]
     pub(crate) fn count(&self, what: Count) {
         let at = stripes::own(self.stripes.len());
-        self.stripes[at].0[what as usize].fetch_add(1, Ordering::Relaxed);
+        self.stripes[at].counts[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a hit in the stripe that the pin makes this thread's alone, so that nothing can come between reading and
-    /// writing the number.
+    /// Where a call is marked, and counted if it is a hit, in the stripe that the pin makes this thread's alone.
     #[inline]
-    pub(crate) fn count_pinned_hit<T>(&self, pin: &Pin<'_, T>) {
-        let hits = &self.stripes[pin.stripe()].0[Count::PinnedHit as usize];
-        hits.store(hits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    pub(crate) fn mark<T>(&self, pin: &Pin<'_, T>) -> &Mark {
+        &self.stripes[pin.stripe()].mark
+    }
+
+    /// The calls that are marked.
+    pub(crate) fn marked(&self) -> impl Iterator<Item = Marked> {
+        let stripes = self.stripes.iter().enumerate();
+        stripes.filter_map(|(stripe, of)| {
+            let (callee, number) = of.mark.look()?;
+            Some(Marked {
+                stripe,
+                callee,
+                number,
+            })
+        })
     }
 
     fn sum(&self, what: Count) -> u64 {
-        let of = |stripe: &Stripe| stripe.0[what as usize].load(Ordering::Relaxed);
+        let of = |stripe: &Stripe| stripe.counts[what as usize].load(Ordering::Relaxed);
         self.stripes.iter().map(of).sum()
     }
 
     /// Calls that found a fresh value.
     pub(crate) fn hits(&self) -> u64 {
-        self.sum(Count::Hit) + self.sum(Count::PinnedHit)
+        let marked = self.stripes.iter().map(|stripe| stripe.mark.hits());
+        self.sum(Count::Hit) + marked.sum::<u64>()
     }
 
     pub(crate) fn read(&self) -> RegionStats {
@@ -195,7 +218,7 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..1000 {
                         match published.pin() {
-                            Some(pin) => stats.count_pinned_hit(&pin),
+                            Some(pin) => stats.mark(&pin).leave_with_hit(),
                             None => stats.count(Count::Hit),
                         }
                     }

@@ -7,6 +7,7 @@ mod codes;
 mod damage;
 mod evolution;
 mod fixtures;
+mod hangs;
 mod leaks;
 mod lies;
 mod lies_at_load;

@@ -27,17 +27,34 @@ impl Line {
 /// The events of target `dogpile.cache` on this thread while `work` runs.
 pub(crate) fn of(work: impl FnOnce()) -> Vec<Line> {
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let listener = Listener(Arc::clone(&lines));
+    let listener = Listener {
+        target: "dogpile.cache",
+        lines: Arc::clone(&lines),
+    };
     tracing::subscriber::with_default(listener, work);
     let lines = lines.lock().unwrap();
     lines.clone()
 }
 
-struct Listener(Arc<Mutex<Vec<Line>>>);
+/// The events of a target on all threads from now on, in a process that has no other log.
+pub(crate) fn of_all_threads(target: &'static str) -> Arc<Mutex<Vec<Line>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let listener = Listener {
+        target,
+        lines: Arc::clone(&lines),
+    };
+    tracing::subscriber::set_global_default(listener).expect("nothing else is set");
+    lines
+}
+
+struct Listener {
+    target: &'static str,
+    lines: Arc<Mutex<Vec<Line>>>,
+}
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "dogpile.cache"
+        metadata.target() == self.target
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -56,7 +73,7 @@ impl Subscriber for Listener {
             fields: Vec::new(),
         };
         event.record(&mut line);
-        self.0.lock().unwrap().push(line);
+        self.lines.lock().unwrap().push(line);
     }
 
     fn enter(&self, _: &Id) {}

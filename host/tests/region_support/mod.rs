@@ -7,6 +7,7 @@
 )]
 
 mod board;
+mod gate;
 mod held;
 pub(crate) mod logs;
 mod noted;
@@ -21,7 +22,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use dogpile::{Clock, Host, HostBuilder, ManualClock, MissReason, Region, RegionConfig, Source};
 
 pub(crate) use self::board::{Board, Fault};
+pub(crate) use self::gate::Gate;
 pub(crate) use self::held::held;
+pub(crate) use self::spy::plugin;
 pub(crate) use self::waiters::{records, until_waiting};
 
 /// Where the clock of every test stands at first, in seconds since 1970: later than the system's clock, so that no

@@ -38,6 +38,9 @@ pub(crate) struct SpyArguments {
     /// Whether it drops values under its lock.
     #[serde(default)]
     careless: bool,
+    /// How long it says that its calls may take, in seconds.
+    #[serde(default)]
+    longest_call: Option<u64>,
     /// The mangler that it asks for.
     #[serde(default)]
     mangler: Option<String>,
@@ -161,6 +164,10 @@ impl Backend for Spy {
 
     fn exclusive(&self) -> bool {
         self.arguments.exclusive
+    }
+
+    fn longest_call(&self) -> Option<Duration> {
+        self.arguments.longest_call.map(Duration::from_secs)
     }
 
     fn key_mangler(&self) -> Option<&str> {

@@ -9,6 +9,8 @@ use dogpile_plugin_api::{
     TemplateRequest,
 };
 
+use crate::support::until;
+
 static CASES: LazyLock<Mutex<HashMap<String, Arc<Case>>>> = LazyLock::new(Mutex::default);
 
 /// What all instances that were opened with one `case` have in common.
@@ -18,6 +20,10 @@ pub(crate) struct Case {
     pub(crate) dropped: AtomicUsize,
     /// Whether none opens.
     pub(crate) shut: AtomicBool,
+    /// Whether what is asked about `hang.html` hangs.
+    pub(crate) hangs: AtomicBool,
+    /// How many calls hang.
+    pub(crate) hanging: AtomicUsize,
 }
 
 impl Case {
@@ -64,6 +70,11 @@ impl TemplateCache for Judge {
 
     fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
         assert_ne!(request.template(), "panic.html", "not that one");
+        if request.template() == "hang.html" {
+            self.case.hanging.fetch_add(1, Ordering::SeqCst);
+            until("it goes on", || !self.case.hangs.load(Ordering::SeqCst));
+            self.case.hanging.fetch_sub(1, Ordering::SeqCst);
+        }
         Ok(TemplateEntry::asked(request, &self.arguments.region))
     }
 

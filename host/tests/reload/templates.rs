@@ -1,6 +1,7 @@
 //! `[templates]`: a template cache is opened, replaced and reopened while templates ask it.
 
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use dogpile::{ChangeKind, ErrorKind, Host, Reload, TemplatesConfig};
 use dogpile_plugin_api::{Decision, TemplateEntry, TemplatePart, TemplateRequest};
@@ -172,6 +173,34 @@ fn a_panic_has_it_reopened_and_meanwhile_it_is_not_called() {
     case.shut.store(false, Ordering::SeqCst);
     until("it is reopened", || templates.decide(&page, |_| ()).is_ok());
     assert_eq!(region(&host, "a.html").as_deref(), Some("a"));
+    until("the old one is dropped", || case.counts() == (2, 1));
+}
+
+#[test]
+fn one_that_hangs_is_waited_for_by_nobody_else_and_is_reopened() {
+    let case = Case::named("hangs");
+    let site = Site::new(&judged("hangs", "region = \"a\""));
+    let host = site.open_unwatched();
+    case.hangs.store(true, Ordering::SeqCst);
+    case.shut.store(true, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let hung = scope.spawn(|| region(&host, "hang.html"));
+        until("it hangs", || case.hanging.load(Ordering::SeqCst) == 1);
+        until("it is noticed", || {
+            host.status().templates.unwrap().state == "retired"
+        });
+        let page = TemplateRequest::new("tera", "a.html", (TemplatePart::Page, ""), "key");
+        let error = host.templates().decide(&page, |_| ()).unwrap_err();
+        contains(&error.to_string(), &["is not called until it was reopened"]);
+        case.shut.store(false, Ordering::SeqCst);
+        until("it is reopened", || {
+            host.templates().decide(&page, |_| ()).is_ok()
+        });
+        // It is dropped after its last call.
+        assert_eq!(case.counts(), (2, 0));
+        case.hangs.store(false, Ordering::SeqCst);
+        assert_eq!(hung.join().unwrap().as_deref(), Some("a"));
+    });
     until("the old one is dropped", || case.counts() == (2, 1));
 }
 

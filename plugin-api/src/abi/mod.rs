@@ -227,9 +227,11 @@ pub struct BackendTable {
         outcomes: *mut u8,
     ) -> RawValue,
     /// `done` is false if a new instance is wanted.
-    #[sabi(last_prefix_field)]
     pub reconfigure:
         unsafe extern "C" fn(state: *const (), arguments: RStr<'_>, done: &mut bool) -> RawValue,
+    /// `nanoseconds` stays 0 if nobody knows.
+    #[sabi(last_prefix_field)]
+    pub longest_call: unsafe extern "C" fn(state: *const (), nanoseconds: &mut u64) -> RawValue,
 }
 
 /// The bits of [`BackendTable::properties`].

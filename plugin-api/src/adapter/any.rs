@@ -1,5 +1,7 @@
 //! Backends and proxies as one: what both sides of the boundary do with either.
 
+use std::time::Duration;
+
 use crate::{
     Backend, BackendInstance, BackendStats, Guarded, Key, Lease, Mutex, Properties, Proxy, Result,
     Storage, Value, arguments,
@@ -125,6 +127,27 @@ macro_rules! delegate {
     };
 }
 
+/// Its own methods, as those of any other.
+impl AnyBackend for BackendInstance {
+    delegate!(self => self);
+
+    fn mutex(&self, key: &Key<'_>) -> Result<Option<Box<dyn Mutex>>> {
+        self.mutex(key)
+    }
+
+    fn key_mangler(&self) -> Result<Option<String>> {
+        Ok(self.key_mangler().map(str::to_owned))
+    }
+
+    fn properties(&self) -> Properties {
+        self.properties()
+    }
+
+    fn reconfigure(&self, json: &str) -> Result<bool> {
+        self.reconfigure(json)
+    }
+}
+
 /// A plugin's backend.
 pub(super) struct OfBackend<B>(pub(super) B);
 
@@ -145,6 +168,7 @@ impl<B: Backend> AnyBackend for OfBackend<B> {
             blocking: self.0.blocking(),
             exclusive: self.0.exclusive(),
             shared: self.0.shared(),
+            longest_call: self.0.longest_call(),
         }
     }
 
@@ -174,6 +198,7 @@ impl<P: Proxy> AnyBackend for OfProxy<P> {
             blocking: self.0.blocking(),
             exclusive: false,
             shared: self.0.shared(),
+            longest_call: self.0.longest_call(),
         }
     }
 
@@ -279,6 +304,11 @@ impl Proxied {
     /// See [`Backend::shared`].
     pub fn shared(&self) -> bool {
         self.instance.properties().shared
+    }
+
+    /// See [`Backend::longest_call`].
+    pub fn longest_call(&self) -> Option<Duration> {
+        self.instance.properties().longest_call
     }
 
     /// See [`Backend::key_mangler`].

@@ -1,5 +1,7 @@
 //! The host's side of an open backend: safe calls over its table.
 
+use std::time::Duration;
+
 use abi_stable::std_types::{ROption, RSlice};
 
 use super::failed_drop::FailedDrop;
@@ -30,6 +32,8 @@ pub struct Properties {
     pub exclusive: bool,
     /// See [`crate::Backend::shared`].
     pub shared: bool,
+    /// See [`crate::Backend::longest_call`].
+    pub longest_call: Option<Duration>,
 }
 
 // SAFETY: what stands behind it is a `Backend`, which is `Send` and `Sync`.
@@ -49,6 +53,7 @@ impl BackendInstance {
                 blocking: true,
                 exclusive: false,
                 shared: true,
+                longest_call: None,
             },
             key_mangler: None,
             failed_drop: FailedDrop::default(),
@@ -67,10 +72,15 @@ impl BackendInstance {
 
     /// What it says of itself, once.
     fn ask(&mut self) -> Result<()> {
-        let mut bits = 0;
+        let (mut bits, mut longest) = (0, 0);
         // SAFETY: the state is the plugin's own and not yet destroyed; so in all methods.
         unsafe {
             (self.raw.table.properties())(self.raw.state, &mut bits).take_nothing("properties")?;
+        }
+        // SAFETY: as above.
+        unsafe {
+            (self.raw.table.longest_call())(self.raw.state, &mut longest)
+                .take_nothing("longest_call")?;
         }
         self.properties = Properties {
             storage: if bits & property::OBJECTS == 0 {
@@ -81,6 +91,7 @@ impl BackendInstance {
             blocking: bits & property::BLOCKING != 0,
             exclusive: bits & property::EXCLUSIVE != 0,
             shared: bits & property::SHARED != 0,
+            longest_call: (longest != 0).then(|| Duration::from_nanos(longest)),
         };
         // SAFETY: as above.
         let name = unsafe { (self.raw.table.key_mangler())(self.raw.state) };

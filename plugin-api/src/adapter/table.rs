@@ -45,6 +45,7 @@ impl<S: AnyBackend> Provider<S> {
         set_guarded: Self::set_guarded,
         set_guarded_multi: Self::set_guarded_multi,
         reconfigure: Self::reconfigure,
+        longest_call: Self::longest_call,
     }));
 
     /// # Safety
@@ -183,6 +184,17 @@ impl<S: AnyBackend> Provider<S> {
             ] {
                 *bits |= if is { bit } else { 0 };
             }
+            Ok(())
+        })
+    }
+
+    unsafe extern "C" fn longest_call(state: *const (), nanoseconds: &mut u64) -> RawValue {
+        // SAFETY: the host calls with the state of an open backend.
+        let backend = unsafe { Self::backend(state) };
+        done("longest_call", || {
+            let longest = backend.properties().longest_call;
+            *nanoseconds =
+                longest.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
             Ok(())
         })
     }

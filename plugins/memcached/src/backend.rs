@@ -45,6 +45,8 @@ pub struct Backed<K> {
     /// How long the servers keep what is stored, whatever it is.
     expire_time: Option<Duration>,
     form: Form,
+    /// `socket_timeout`.
+    longest_call: Duration,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -75,6 +77,7 @@ impl<K: Kind> Backend for Backed<K> {
             distributed_lock: arguments.distributed_lock,
             expire_time: arguments.memcached_expire_time.map(Seconds::duration),
             form,
+            longest_call: arguments.socket_timeout.duration(),
             kind: PhantomData,
         })
     }
@@ -133,6 +136,10 @@ impl<K: Kind> Backend for Backed<K> {
             "memcached cannot tell what a region stored, and can forget everything only, with all locks: invalidate \
              the region",
         ))
+    }
+
+    fn longest_call(&self) -> Option<Duration> {
+        Some(self.longest_call)
     }
 
     fn ping(&self) -> Result<()> {

@@ -38,6 +38,8 @@ pub struct Backed<K> {
     distributed_lock: bool,
     expiry: Expiry,
     clear_empties_db: bool,
+    /// `socket_timeout`.
+    longest_call: Duration,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -78,6 +80,7 @@ impl<K: Kind> Backend for Backed<K> {
             distributed_lock: arguments.distributed_lock,
             expiry,
             clear_empties_db: arguments.clear_empties_db,
+            longest_call: arguments.socket_timeout.duration(),
             kind: PhantomData,
         })
     }
@@ -155,6 +158,10 @@ impl<K: Kind> Backend for Backed<K> {
     }
 
     /// Of several servers one is enough: the others fail for themselves.
+    fn longest_call(&self) -> Option<Duration> {
+        Some(self.longest_call)
+    }
+
     fn ping(&self) -> Result<()> {
         self.servers.ping()
     }

@@ -1,5 +1,7 @@
 //! Arguments that are wrong, and what is said of them.
 
+use std::time::Duration;
+
 use dogpile_plugin_api::ErrorKind;
 use serde_json::{Value as Json, json};
 
@@ -135,5 +137,17 @@ fn arguments_by_dogpiles_names_are_taken() {
         ),
     ] {
         try_open(backend, &arguments).unwrap();
+    }
+}
+
+#[test]
+fn calls_take_no_longer_than_socket_timeout_and_it_says_so() {
+    let arguments = json!({ "url": "127.0.0.1", "socket_timeout": 7 });
+    for backend in ["memcached", "memcached_ketama", "memcached_binary"] {
+        let longest = try_open(backend, &arguments)
+            .unwrap()
+            .properties()
+            .longest_call;
+        assert_eq!(longest, Some(Duration::from_secs(7)), "{backend}");
     }
 }

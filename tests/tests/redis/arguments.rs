@@ -1,5 +1,7 @@
 //! Arguments that cannot be are refused, by name.
 
+use std::time::Duration;
+
 use dogpile_plugin_api::testing::host;
 use serde_json::{Value as Json, json};
 
@@ -239,4 +241,12 @@ fn what_cannot_be_is_refused() {
         "/no/such/file",
     );
     refused(&json!({ "hots": "cache" }), "hots", "hots");
+}
+
+#[test]
+fn calls_take_no_longer_than_socket_timeout_and_it_says_so() {
+    let arguments = json!({ "socket_timeout": 7 });
+    let redis = try_open_named(&host(), "redis", &arguments).unwrap();
+    let longest = redis.properties().longest_call;
+    assert_eq!(longest, Some(Duration::from_secs(7)));
 }

@@ -89,6 +89,15 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
         ];
         writeln!(text, "\n{}", table(head, &regions).trim_end())?;
     }
+    for region in &status.regions {
+        if let Some(reason) = &region.reason {
+            let stuck = match region.stuck_calls {
+                0 => String::new(),
+                calls => format!(" ({calls} stuck)"),
+            };
+            writeln!(text, "{}: {reason}{stuck}", region.name)?;
+        }
+    }
     if let Some(templates) = &status.templates {
         let (plugin, name, state) = (&templates.plugin, &templates.name, &templates.state);
         writeln!(text, "\ntemplates: {plugin}/{name}, {state}")?;
