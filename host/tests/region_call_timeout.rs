@@ -119,11 +119,11 @@ fn a_write_that_takes_longer_retires_the_backend_and_lands_in_what_is_gone() {
         ("set", |users| drop(users.set("1", 1))),
         ("set", |users| drop(users.get_or_create("1", || 1))),
         ("set_multi", |users| {
-            drop(users.set_multi([("1", 1), ("2", 2)]))
+            drop(users.set_multi([("1", 1), ("2", 2)]));
         }),
         ("delete", |users| drop(users.delete("1"))),
         ("delete_multi", |users| {
-            drop(users.delete_multi(&["1", "2"]))
+            drop(users.delete_multi(&["1", "2"]));
         }),
         ("clear", |users| drop(users.clear())),
         ("release", |users| drop(users.get_or_create("1", || 1))),

@@ -102,7 +102,7 @@ fn hangs_in_each(kind: &str, config: impl Fn(&Board) -> RegionConfig) {
 
 #[test]
 fn a_backend_that_hangs_in_any_method_is_called_by_nobody_else() {
-    hangs_in_each("objects", |board| board.objects());
+    hangs_in_each("objects", Board::objects);
 }
 
 /// Its keys are not plain, so that no call is marked in its thread's stripe.

@@ -163,7 +163,7 @@ fn of_type(layout: &'static TypeLayout, seen: &mut BTreeSet<UTypeId>, text: &mut
         .chain(layout.phantom_fields().iter().collect::<Vec<_>>().iter())
     {
         of_type(field.layout(), seen, text);
-        for function in field.function_range().iter() {
+        for function in field.function_range() {
             for parameter in function.param_type_layouts.iter() {
                 of_type(parameter(), seen, text);
             }

@@ -7,6 +7,13 @@ use super::{PageOptions, Part, Template, ViewCache};
 
 /// What a call says of a page, whatever its engine.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    feature = "tera",
+    expect(
+        clippy::struct_excessive_bools,
+        reason = "each is a word of the call's own"
+    )
+)]
 pub(crate) struct PageCall<'a> {
     /// Whether its whole text is kept.
     pub(crate) cached: bool,

@@ -243,13 +243,9 @@ impl<'a> Part<'a> {
 
     /// The text of its key behind a prefix, with room made once.
     pub(super) fn write_key(&self, prefix: &str, known: Option<&KnownPart>, key: &mut String) {
-        let made;
         let head = match known {
-            Some(known) => &known.key,
-            None => {
-                made = self.key_head();
-                &made
-            }
+            Some(known) => Cow::Borrowed(&known.key),
+            None => Cow::Owned(self.key_head()),
         };
         let row = [prefix, head.as_str(), self.key_parts.as_str()];
         key.reserve(row.iter().map(|text| text.len()).sum());

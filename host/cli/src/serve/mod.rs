@@ -37,7 +37,7 @@ const LAST_CALL: Duration = Duration::from_secs(3);
 ///
 /// SIGTERM and SIGINT stop it: requests that are being answered have ten seconds, or until the second signal. SIGHUP reloads the manifest, which
 /// is also followed by itself. What is wrong with a page is logged, and said on it to readers on this machine. systemd is
-/// told of starts, reloads and stops: Type=notify-reload, and WatchdogSec=.
+/// told of starts, reloads and stops, for `Type=notify-reload` and `WatchdogSec=`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The address and port to listen on; with port 0, any that is free

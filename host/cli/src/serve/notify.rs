@@ -29,23 +29,25 @@ pub(super) fn ready(host: &Host) {
 pub(super) fn reload(event: &ReloadEvent<'_>) {
     match event {
         ReloadEvent::Began(trigger) => {
-            let status = format!("reloading (cause: {trigger})");
+            let text = format!("reloading (cause: {trigger})");
             let mut states = vec![NotifyState::Reloading];
             match NotifyState::monotonic_usec_now() {
                 Ok(now) => states.push(now),
                 Err(error) => tracing::warn!(%error, "no time to tell the service manager"),
             }
-            states.push(NotifyState::Status(&status));
+            states.push(NotifyState::Status(&text));
             tell(&states);
         }
         ReloadEvent::Ended(record) => {
-            let mut status = format!("generation {}", record.generation);
-            if record.outcome == ReloadOutcome::Refused {
+            let generation = record.generation;
+            let text = if record.outcome == ReloadOutcome::Refused {
                 let error = record.error.as_deref().unwrap_or_default();
                 let first = error.lines().next().unwrap_or_default();
-                status += &format!("; the newest manifest was refused: {first}");
-            }
-            tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+                format!("generation {generation}; the newest manifest was refused: {first}")
+            } else {
+                format!("generation {generation}")
+            };
+            tell(&[NotifyState::Ready, NotifyState::Status(&text)]);
         }
         _ => {}
     }
