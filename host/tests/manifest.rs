@@ -298,7 +298,11 @@ fn other_checks_can_point_into_the_manifest() {
     assert_eq!((key.line(), key.column()), (4, 15));
     assert!(manifest.refuse(Vec::new()).is_none());
     let refused = manifest.refuse(vec![key]).unwrap();
-    assert!(refused.to_string().contains("4 | arguments = { a = 1 }"));
+    assert!(refused.to_string().contains("4 | arguments = { a = "));
+    assert!(
+        !refused.to_string().contains("a = 1"),
+        "nobody knows what it holds"
+    );
     assert!(refused.to_string().ends_with("\n\n1 error"));
 }
 

@@ -178,14 +178,14 @@ fn a_creation_that_falls_over_is_logged_and_its_panic_goes_to_who_runs_it() {
 fn a_creation_that_begins_after_the_region_was_given_another_instance_is_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("dogpile.toml");
-    let save = |entries: u32| {
+    let save = |storage: &str| {
         let text = format!(
             "version = 1\n[regions.users]\nbackend = \"memory\"\nexpiration_time = 60\n\
-             arguments = {{ max_entries = {entries} }}\n"
+             arguments = {{ storage = \"{storage}\" }}\n"
         );
         std::fs::write(&manifest, text).unwrap();
     };
-    save(10);
+    save("objects");
     let host = dogpile::Host::builder()
         .plugin(dogpile_plugin_memory::plugin())
         .manifest(&manifest)
@@ -200,7 +200,7 @@ fn a_creation_that_begins_after_the_region_was_given_another_instance_is_not_run
     users.invalidate(dogpile::Invalidation::Soft).unwrap();
     assert_eq!(call(&users, "1", 2, &threads), (1, Source::Stale));
     let creation = creations.recv().unwrap();
-    save(11);
+    save("bytes");
     host.reload().unwrap();
     creation.run();
     assert!(threads.lock().unwrap().is_empty());

@@ -69,9 +69,8 @@
 //! # Which plugins work in which hosts
 //!
 //! Plugin and host need the same major version of this crate and nothing else in common: not its minor version, not the
-//! compiler, not the program. While the major version is 0, they need the same minor version. What tells is not the
-//! version but [`abi::ABI_EPOCH`], which a release counts up only with the major version, and the layout of the tables, which
-//! the host compares in both directions before it calls anything.
+//! compiler, not the program. What tells is not the version but [`abi::ABI_EPOCH`], which a release counts up only with the
+//! major version, and the layout of the tables, which the host compares in both directions before it calls anything.
 //!
 //! - An older plugin in a newer host: where it lacks a function, the host does what the method's default says.
 //! - A newer plugin in an older host: functions that the host does not know are not called, flags that it does not know

@@ -180,7 +180,8 @@ pub struct RegionConfig {
     pub lock_timeout: Duration,
     /// How long a value that was created while the backend fails is held in the process.
     pub bypass_hold: Duration,
-    /// How long a call of the backend may take before nobody else calls it, until it answers a ping; `None`: for ever.
+    /// How long a call of the backend may take before nobody else calls it, until it answers a ping, but no
+    /// less than what the backend says its calls may take, and a second; `None`: for ever.
     pub hang_after: Option<Duration>,
     /// How long a caller waits for a call of the backend; `None`: for as long as it takes.
     pub call_timeout: Option<Duration>,

@@ -237,9 +237,7 @@ impl Job<Instance> {
         drop(current);
         let timeout = next.timeouts.open;
         next.succeed(&mut known, timeout)?;
-        let mut slots = engine.registry.slots();
-        let old = engine.registry.replace(&mut slots, next);
-        drop(slots);
+        let old = engine.registry.amend(next);
         retire(&engine, old);
         tracing::info!(target: "dogpile.cache", "{} was reopened", successor.title());
         Ok(())

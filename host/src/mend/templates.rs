@@ -40,7 +40,7 @@ impl Patient for TemplateCache {
             && let Some(templates) = &mut next.templates
         {
             templates.cache = successor;
-            let old = engine.registry.replace(&mut engine.registry.slots(), next);
+            let old = engine.registry.amend(next);
             retire(&engine, old);
             tracing::info!(target: "dogpile.cache", "{} was reopened", self.title());
         }

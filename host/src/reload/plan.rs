@@ -47,7 +47,7 @@ pub enum ChangeKind {
     Removed,
     /// It gets a new instance of a backend: what the old one holds in this process is lost.
     Swapped,
-    /// It keeps its instance and what is in it, which has taken on other arguments.
+    /// It keeps its instance, which has taken on other arguments, and of what is in it what these leave room for.
     Reconfigured,
     /// It keeps its instance and what is in it, under new terms.
     Changed,
@@ -96,12 +96,14 @@ impl Change {
         }
         match self.kind {
             ChangeKind::Removed | ChangeKind::Swapped => self.write_entries(f, planned),
-            ChangeKind::Reconfigured | ChangeKind::Changed if planned => {
-                f.write_str(", keeping its instance and entries")
+            ChangeKind::Reconfigured if planned => {
+                f.write_str(", keeping its instance and the entries that still have room")
             }
-            ChangeKind::Reconfigured | ChangeKind::Changed => {
-                f.write_str(", keeps its instance and entries")
+            ChangeKind::Reconfigured => {
+                f.write_str(", keeps its instance and the entries that still have room")
             }
+            ChangeKind::Changed if planned => f.write_str(", keeping its instance and entries"),
+            ChangeKind::Changed => f.write_str(", keeps its instance and entries"),
             ChangeKind::Added | ChangeKind::Kept => Ok(()),
         }
     }

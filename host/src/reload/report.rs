@@ -191,9 +191,15 @@ impl ReloadRecord {
             );
         } else {
             let error = self.error.as_deref().unwrap_or_default();
+            let then = match trigger {
+                Trigger::Start => "the manifest was refused",
+                _ => {
+                    "the manifest was refused, the last good one stays in force (it is tried again when one of its files \
+                     changes, and by `dogpile reload`)"
+                }
+            };
             tracing::error!(
-                target: "dogpile.reload", %outcome, %trigger, generation, seconds,
-                "the manifest was refused, the last good one stays in force:\n{error}"
+                target: "dogpile.reload", %outcome, %trigger, generation, seconds, "{then}:\n{error}"
             );
         }
     }

@@ -35,9 +35,9 @@ pub(crate) const EDITS: &[(&str, &str, &str)] = &[
     ),
     (
         "abi/mod.rs",
-        "        unsafe extern \"C\" fn(state: *const (), arguments: RStr<'_>, done: &mut bool) -> RawValue,
+        "    pub longest_call: unsafe extern \"C\" fn(state: *const (), nanoseconds: &mut u64) -> RawValue,
 }",
-        "        unsafe extern \"C\" fn(state: *const (), arguments: RStr<'_>, done: &mut bool) -> RawValue,
+        "    pub longest_call: unsafe extern \"C\" fn(state: *const (), nanoseconds: &mut u64) -> RawValue,
     pub appended: unsafe extern \"C\" fn(state: *const (), key: &Key<'_>) -> RawValue,
 }",
     ),

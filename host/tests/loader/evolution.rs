@@ -202,8 +202,8 @@ fn a_change_that_is_not_compatible_is_told_in_one_line() {
     ] {
         let told = changed(&library, change);
         let expected = format!(
-            ": its tables differ from this host's: open_mangler(mangler_given){place}: {difference}; build it with \
-             dogpile-plugin-api {own}"
+            ": its tables differ from this host's: open_mangler(mangler_given){place}: {difference} [plugin-wrong-layout]; build \
+             it with dogpile-plugin-api {own}"
         );
         assert_eq!(told, expected, "{change}");
     }

@@ -7,7 +7,7 @@ use dogpile_plugin_api::{BackendInstance, ErrorKind};
 
 use crate::fixtures::{file, key, open_with, rust};
 use crate::lies::arguments;
-use crate::own_process::is_outer;
+use crate::own_process::is_outer_of_figures;
 
 const TIMES: u64 = 1000;
 const MIB: u64 = 1 << 20;
@@ -33,7 +33,7 @@ fn growth(mut call: impl FnMut()) -> u64 {
 #[test]
 fn a_thousand_panics_errors_and_instances_leave_nothing_and_a_leak_is_seen() {
     let own = "leaks::a_thousand_panics_errors_and_instances_leave_nothing_and_a_leak_is_seen";
-    if is_outer(own) {
+    if is_outer_of_figures(own) {
         return;
     }
     let (_folder, path) = file(&rust("lies"));

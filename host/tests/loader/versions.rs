@@ -10,17 +10,24 @@ use crate::fixtures::sources;
 
 /// Writes the workspace to `folder`, where it changed, so that cargo builds what it must. Its lock file is the caller's.
 pub(crate) fn write(folder: &Path) {
-    write_manifest(folder, &version(), &["plugin-api", "plugin", "host"]);
+    write_manifest(folder, &["plugin-api", "plugin", "host"]);
     write_plugin(folder, "newer", &["newer"]);
     for file in ["Cargo.toml", "src/main.rs"] {
         let text = read(&sources().join("newer_host").join(file));
         put(&folder.join("host").join(file), &text);
     }
     let interface = sources().join("../../plugin-api");
-    for file in ["Cargo.toml", "build.rs"] {
-        let text = read(&interface.join(file));
-        put(&folder.join("plugin-api").join(file), &text);
-    }
+    let own = format!("version = \"{}\"", own_version());
+    let later = format!("version = \"{}\"", version());
+    let manifest = edited(
+        "plugin-api",
+        &read(&interface.join("Cargo.toml")),
+        &own,
+        &later,
+    );
+    put(&folder.join("plugin-api/Cargo.toml"), &manifest);
+    let build = read(&interface.join("build.rs"));
+    put(&folder.join("plugin-api/build.rs"), &build);
     let mut edits = 0;
     for path in files(&interface.join("src")) {
         let name = path.strip_prefix(interface.join("src"));
@@ -37,7 +44,7 @@ pub(crate) fn write(folder: &Path) {
 
 /// Writes a workspace with the interface in that archive of a released one, and a plugin `frozen`.
 pub(crate) fn write_released(folder: &Path, archive: &Path) {
-    write_manifest(folder, own_version(), &["plugin-api", "plugin"]);
+    write_manifest(folder, &["plugin-api", "plugin"]);
     write_plugin(folder, "frozen", &[]);
     let interface = folder.join("plugin-api");
     fs::create_dir_all(&interface).unwrap();
@@ -48,7 +55,7 @@ pub(crate) fn write_released(folder: &Path, archive: &Path) {
 }
 
 /// This workspace's manifest for some other members.
-fn write_manifest(folder: &Path, version: &str, members: &[&str]) {
+fn write_manifest(folder: &Path, members: &[&str]) {
     let manifest = read(&sources().join("../../Cargo.toml"));
     let own = manifest.split_once("members = [").expect("it has members");
     let own = own.1.split_once(']').expect("they end").0.to_owned();
@@ -57,10 +64,6 @@ fn write_manifest(folder: &Path, version: &str, members: &[&str]) {
         (
             own,
             format!("{members:?}").trim_matches(['[', ']']).to_owned(),
-        ),
-        (
-            format!("version = \"{}\"", own_version()),
-            format!("version = \"{version}\""),
         ),
         // As the other fixtures are, so that they share what they are made of.
         (

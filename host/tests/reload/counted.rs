@@ -1,10 +1,12 @@
 //! What is counted over a whole test.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 
 /// So often, if `DOGPILE_TEST_FULL` is set; a tenth of that otherwise.
 pub(crate) fn full(full: u64) -> u64 {
@@ -50,9 +52,11 @@ impl Subscriber for Listener {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        match *event.metadata().level() {
-            Level::INFO => self.0[0].fetch_add(1, Ordering::Relaxed),
-            Level::ERROR => self.0[1].fetch_add(1, Ordering::Relaxed),
+        let mut outcome = Outcome::default();
+        event.record(&mut outcome);
+        match outcome.0.as_str() {
+            "applied" => self.0[0].fetch_add(1, Ordering::Relaxed),
+            "refused" => self.0[1].fetch_add(1, Ordering::Relaxed),
             _ => 0,
         };
     }
@@ -60,4 +64,16 @@ impl Subscriber for Listener {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// What a record says came of a reload.
+#[derive(Default)]
+struct Outcome(String);
+
+impl Visit for Outcome {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "outcome" {
+            self.0 = format!("{value:?}");
+        }
+    }
 }

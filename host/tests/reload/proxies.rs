@@ -160,7 +160,7 @@ fn a_backend_can_be_made_to_answer_at_the_start_too() {
     contains(
         &error.to_string(),
         &[
-            "dogpile.toml:10:19: error: backend `probe`",
+            "dogpile.toml:10:19: error[storage-unavailable]: backend `probe`",
             "10 | require_healthy = true",
         ],
     );

@@ -37,7 +37,9 @@ fn an_instance_that_takes_on_other_arguments_stays_with_its_entries() {
         assert_eq!(change(&reload, "a"), (ChangeKind::Reconfigured, because));
         contains(
             &reload.to_string(),
-            &["reconfigured region `a` (arguments.tag), keeps its instance and entries"],
+            &[
+                "reconfigured region `a` (arguments.tag), keeps its instance and the entries that still have room",
+            ],
         );
         assert_eq!((get(&host, "a"), reload.entries_lost), (Some(1), 0));
         // It has them now: nothing is to be changed.

@@ -117,7 +117,7 @@ fn an_argument_that_the_backend_refuses_is_marked() {
             "[regions.users]\nbackend = \"memory\"\narguments = { max_entires = 5 }\n",
             &[
                 "dogpile.toml:8:15",
-                "max_entires = 5 }\n  |               ^^^^^^^^^^^\n",
+                "max_entires = * }\n  |               ^^^^^^^^^^^\n",
                 "`max_entries`",
             ],
         ),

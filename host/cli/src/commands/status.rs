@@ -90,12 +90,16 @@ fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
         writeln!(text, "\n{}", table(head, &regions).trim_end())?;
     }
     for region in &status.regions {
-        if let Some(reason) = &region.reason {
-            let stuck = match region.stuck_calls {
-                0 => String::new(),
-                calls => format!(" ({calls} stuck)"),
-            };
-            writeln!(text, "{}: {reason}{stuck}", region.name)?;
+        let stuck = match region.stuck_calls {
+            0 => String::new(),
+            1 => "1 call is stuck in its backend".to_owned(),
+            calls => format!("{calls} calls are stuck in its backend"),
+        };
+        match &region.reason {
+            Some(reason) if stuck.is_empty() => writeln!(text, "{}: {reason}", region.name)?,
+            Some(reason) => writeln!(text, "{}: {reason}; {stuck}", region.name)?,
+            None if stuck.is_empty() => {}
+            None => writeln!(text, "{}: {stuck}", region.name)?,
         }
     }
     if let Some(templates) = &status.templates {

@@ -174,7 +174,7 @@ fn an_edit_of_the_manifest_is_followed() {
         "dogpile.toml",
         &PAGES.replace("regions.pages", "regions.others"),
     );
-    server.wait_for_log("nothing has changed");
+    server.wait_for_log("the last good one stays in force");
     assert_eq!(server.get("/").status, 200);
 }
 

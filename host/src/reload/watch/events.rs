@@ -10,6 +10,7 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use parking_lot::Mutex;
+use tracing::Dispatch;
 
 use super::way::names;
 
@@ -88,7 +89,10 @@ impl Events {
         state.open.retain(|open| wanted.contains(open));
         drop(state);
         let heard = Arc::clone(&self.heard);
-        let made = notify::recommended_watcher(move |event| heard.hear(event));
+        let made = notify::recommended_watcher(move |event| {
+            be_silent();
+            heard.hear(event);
+        });
         let outcome = made.and_then(|mut new| {
             let all = watch_all(&mut new, &wanted);
             self.old = self.watcher.replace(new);
@@ -125,6 +129,15 @@ impl Events {
     pub(super) fn none_is_open(&self) {
         self.heard.state.lock().open.clear();
     }
+}
+
+/// What the watcher's thread itself says of each event is not told: if the log lies in a folder that is watched, each
+/// line of it is an event.
+fn be_silent() {
+    thread_local! {
+        static SILENT: tracing::dispatcher::DefaultGuard = tracing::dispatcher::set_default(&Dispatch::none());
+    }
+    SILENT.with(|_| ());
 }
 
 /// Watches what is there of it. The error is that there is no room for more.

@@ -63,8 +63,8 @@ impl Backend for Hangs {
         self.0.call("close")
     }
 
-    fn mutex(&self, _: &Key) -> Option<Box<dyn Mutex>> {
-        Some(Box::new(HangsInAcquire(Arc::clone(&self.0))))
+    fn mutex(&self, _: &Key) -> Result<Option<Box<dyn Mutex>>> {
+        Ok(Some(Box::new(HangsInAcquire(Arc::clone(&self.0)))))
     }
 }
 
@@ -73,11 +73,7 @@ struct HangsInAcquire(Arc<Arguments>);
 impl Mutex for HangsInAcquire {
     fn try_acquire(&self, _: Duration) -> Result<Option<Lease>> {
         self.0.call("acquire")?;
-        Ok(Some(Lease {
-            token: [0; 16],
-            expires: 0,
-            tag: 0,
-        }))
+        Ok(Some(Lease::new([0; 16], 0)))
     }
 
     fn wait(&self, _: Duration) -> Result<()> {

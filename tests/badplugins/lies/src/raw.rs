@@ -208,6 +208,7 @@ pub(crate) fn backend(honest: RawBackend, arguments: &str) -> Option<RawBackend>
         set_guarded: own.set_guarded(),
         set_guarded_multi: own.set_guarded_multi(),
         reconfigure: own.reconfigure(),
+        longest_call: own.longest_call(),
     };
     let is = |lie: &str| arguments.contains(&format!("\"{lie}\""));
     if is("open_gives_none") {
@@ -306,6 +307,7 @@ pub(crate) fn template_cache(honest: RawTemplateCache, arguments: &str) -> RawTe
         },
         key_for: own.key_for(),
         template_changed: own.template_changed(),
+        ignores_keys: own.ignores_keys(),
         observes: own.observes(),
         observe: own.observe(),
         destroy: own.destroy(),
