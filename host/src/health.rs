@@ -141,7 +141,6 @@ impl Health {
 
     /// No call begins any more, so that it can be closed.
     pub(crate) fn close(&self) {
-        "makes way for its successor".clone_into(&mut self.row.lock().cause);
         self.bits.fetch_or(CLOSED, Ordering::SeqCst);
     }
 
@@ -156,6 +155,9 @@ impl Health {
 
     /// Why it is out.
     pub(crate) fn cause(&self) -> String {
+        if self.is_closed() {
+            return "makes way for its successor".to_owned();
+        }
         self.row.lock().cause.clone()
     }
 

@@ -264,8 +264,10 @@ impl<'e> Load<'e> {
             error => {
                 let message = format!("the manifest {}", error.message());
                 self.hash.part(b"unreadable", message.as_bytes());
-                let remedy =
-                    error.remedy("name a readable file with --manifest or DOGPILE_MANIFEST");
+                let remedy = error.remedy(match error {
+                    ReadError::TooLarge => "make it smaller: an `include` can have the regions",
+                    _ => "put a readable file there, or name another with --manifest or DOGPILE_MANIFEST",
+                });
                 self.damaged
                     .push(ManifestError::about_file(path, message, remedy));
             }

@@ -126,8 +126,8 @@ pub fn appended() -> RawValue {
             return Ok(None);
         };
         match unsafe { appended().take()? } {
-            Raw::Value(value) => Ok(Some(value)),
-            Raw::Null => Ok(None),
+            crate::abi::Raw::Value(value) => Ok(Some(value)),
+            crate::abi::Raw::Null => Ok(None),
         }
     }
 
@@ -332,7 +332,7 @@ extern \"C\" fn log_enabled(",
         let Some(call) = self.raw.table.appended() else {
             return self.mangle(key);
         };
-        let Raw::Value(value) = (unsafe { call(self.raw.state, key.into()).take()? }) else {
+        let crate::abi::Raw::Value(value) = (unsafe { call(self.raw.state, key.into()).take()? }) else {
             return Ok(String::new());
         };
         Ok(String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned())
@@ -399,15 +399,21 @@ extern \"C\" fn log_enabled(",
     // A kind of error.
     (
         "error.rs",
-        "    Suspended = 7,",
-        "    Suspended = 7,
-    Appended = 8,",
+        "    Timeout = 8,",
+        "    Timeout = 8,
+    Appended = 9,",
     ),
     (
         "error.rs",
-        "            7 => Self::Suspended,",
-        "            7 => Self::Suspended,
-            8 => Self::Appended,",
+        "            Self::Timeout => \"call-timed-out\",",
+        "            Self::Timeout => \"call-timed-out\",
+            Self::Appended => \"appended\",",
+    ),
+    (
+        "error.rs",
+        "            8 => Self::Timeout,",
+        "            8 => Self::Timeout,
+            9 => Self::Appended,",
     ),
     // Fields of what crosses as JSON.
     (
