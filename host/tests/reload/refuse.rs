@@ -135,7 +135,7 @@ fn an_argument_that_the_backend_refuses_is_marked() {
             &[
                 "dogpile.toml:10:5",
                 "no such argument",
-                "tls.cert = \"a\"\n   |     ^^^^\n",
+                "tls.cert = \"*\"\n   |     ^^^^\n",
             ],
         ),
         (
