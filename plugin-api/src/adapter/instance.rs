@@ -11,7 +11,7 @@ use crate::{BackendStats, Error, Guarded, Key, Lease, Mutex, Result, Storage, Va
 
 /// An open backend of a plugin: every method of [`crate::Backend`], as the host and the conformance suite call it.
 ///
-/// A panic in the plugin is an error of kind [`ErrorKind::Panic`]. Dropping it frees the instance; call
+/// A panic in the plugin is an error of kind [`ErrorKind::Panic`](crate::ErrorKind::Panic). Dropping it frees the instance; call
 /// [`BackendInstance::close`] before, on a thread that may block.
 pub struct BackendInstance {
     raw: RawBackend,
