@@ -342,9 +342,13 @@ impl Instance {
 
     /// Its own state, or that of what it stands on and that is not called any more.
     pub(crate) fn state(self: &Arc<Self>) -> State {
+        self.shown().backend.health().state()
+    }
+
+    /// Itself, or what it stands on and that is not called any more.
+    fn shown(self: &Arc<Self>) -> &Arc<Self> {
         let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
-        let shown = self.links().find(is_retired).unwrap_or(self);
-        shown.backend.health().state()
+        self.links().find(is_retired).unwrap_or(self)
     }
 
     /// Whether something that it was opened around is retired.
@@ -355,13 +359,7 @@ impl Instance {
 
     /// What put it, or what it stands on, into its state; none while it is well.
     pub(crate) fn cause(self: &Arc<Self>) -> Option<String> {
-        let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
-        let out = self
-            .links()
-            .find(is_retired)
-            .unwrap_or(self)
-            .backend
-            .health();
+        let out = self.shown().backend.health();
         out.is_out().then(|| out.cause())
     }
 

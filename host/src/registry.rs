@@ -409,16 +409,12 @@ impl Registry {
         for region in next.regions() {
             slots.add(&region.slot);
         }
-        self.put_in_force(next)
+        self.amend(next)
     }
 
     /// Puts a snapshot of the same regions in the place of the current one: the generation stays. Gives the old one.
     /// Changes are kept apart by the host.
     pub(crate) fn amend(&self, next: Snapshot) -> Arc<Snapshot> {
-        self.put_in_force(next)
-    }
-
-    fn put_in_force(&self, next: Snapshot) -> Arc<Snapshot> {
         next.limit_calls();
         let old = self.current.replace(next);
         // After it: whoever has read this number asks that template cache, or a later one.
