@@ -84,6 +84,7 @@ pub(super) fn write_name(text: &mut String, name: &str) {
 /// characters that grows with each version of Unicode.
 fn write_quoted(text: &mut String, content: &str, quote: char) {
     let is_plain = |c: char| c != '\\' && c != quote && !c.is_ascii_control();
+    text.reserve(content.len() + 2);
     text.push(quote);
     if content.chars().all(is_plain) {
         text.push_str(content);

@@ -32,6 +32,11 @@ impl KeyParts {
             return Err(error);
         }
         let mut length = self.0.len() - start;
+        // Most are short: what was written is moved once then.
+        if let Some(front) = FRONTS.get(length) {
+            self.0.insert_str(start, front);
+            return Ok(());
+        }
         self.0.insert(start, ':');
         loop {
             self.0.insert(start, digit(length));
@@ -40,6 +45,11 @@ impl KeyParts {
                 return Ok(());
             }
         }
+    }
+
+    /// No parts, and room for as many as there were.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Those of another row, behind these.
@@ -112,6 +122,12 @@ fn push_number(text: &mut String, number: usize) {
     text.push(digit(number));
 }
 
+/// What stands before a part of that length.
+const FRONTS: [&str; 16] = [
+    "0:", "1:", "2:", "3:", "4:", "5:", "6:", "7:", "8:", "9:", "10:", "11:", "12:", "13:", "14:",
+    "15:",
+];
+
 /// The last of a number.
 fn digit(number: usize) -> char {
     char::from(b"0123456789"[number % 10])
@@ -162,7 +178,13 @@ mod tests {
     #[test]
     fn a_part_that_is_written_is_the_same_as_one_that_is_pushed() {
         let mut row = of(&["a"]);
-        for part in ["", "b", "twelve bytes"] {
+        for part in [
+            "",
+            "b",
+            "twelve bytes",
+            "with fifteen it",
+            "sixteen are it 6",
+        ] {
             let written: Result<(), fmt::Error> = row.push_by(|text| {
                 text.push_str(part);
                 Ok(())
@@ -174,10 +196,20 @@ mod tests {
             Err(())
         });
         assert_eq!(failed, Err(()));
-        assert_eq!(row, of(&["a", "", "b", "twelve bytes"]));
+        let all = [
+            "a",
+            "",
+            "b",
+            "twelve bytes",
+            "with fifteen it",
+            "sixteen are it 6",
+        ];
+        assert_eq!(row, of(&all));
         let mut both = of(&["x"]);
         both.append(&row);
-        assert_eq!(both, of(&["x", "a", "", "b", "twelve bytes"]));
+        assert_eq!(both.iter().collect::<Vec<_>>(), [&["x"][..], &all].concat());
+        both.clear();
+        assert_eq!(both, of(&[]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::reused::Reused;
 use super::{Part, Rendered};
 
 impl Part<'_> {
@@ -16,7 +17,7 @@ impl Part<'_> {
         render: impl FnOnce() -> Result<String, E> + Send + 'static,
     ) -> Result<Rendered, E> {
         let began = self.begin();
-        let mut key = String::new();
+        let mut key = Reused::default();
         let place = self.place(&mut key);
         let once = Once(Arc::new(Mutex::new(Some(render))));
         let made = place.as_ref().map_err(|why| *why).and_then(|place| {
@@ -45,7 +46,7 @@ impl Part<'_> {
         F: Future<Output = Result<String, E>>,
     {
         let began = self.begin();
-        let mut key = String::new();
+        let mut key = Reused::default();
         let place = self.place(&mut key);
         let mut render = Some(render);
         let mut create = || match render.take() {

@@ -5,6 +5,7 @@ use dogpile::{Cached, Templates};
 use dogpile_plugin_api::{TemplateEvent, TemplateOutcome};
 
 use super::place::{Decided, Place};
+use super::reused::Reused;
 use super::{Part, Rendered, ViewCacheError, trace};
 
 impl Part<'_> {
@@ -21,7 +22,7 @@ impl Part<'_> {
         render: impl FnOnce() -> Result<String, E>,
     ) -> Result<Rendered, E> {
         let began = self.begin();
-        let mut key = String::new();
+        let mut key = Reused::default();
         let place = self.place(&mut key);
         let mut render = Some(render);
         let mut create = || match render.take() {
@@ -42,7 +43,10 @@ impl Part<'_> {
     }
 
     /// Where it is stored, or what comes of it without the cache: then it was told why. `key` takes the text of its key.
-    pub(super) fn place<'p>(&'p self, key: &'p mut String) -> Result<Place<'p>, TemplateOutcome> {
+    pub(super) fn place<'p>(
+        &'p self,
+        key: &'p mut Reused<String>,
+    ) -> Result<Place<'p>, TemplateOutcome> {
         if !self.cached || !self.cache.is_enabled() {
             return Err(TemplateOutcome::Bypassed);
         }

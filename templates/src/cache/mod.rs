@@ -19,6 +19,7 @@ mod part;
 mod place;
 mod regions;
 mod rendered;
+mod reused;
 #[cfg(any(feature = "minijinja", feature = "tera"))]
 pub(crate) mod scope;
 mod template;

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use dogpile::{Argument, Expiration, KeyArgument};
 use dogpile_plugin_api::KeyParts;
 
+use super::reused::Reused;
 use super::{PageOptions, Part, Template, ViewCache};
 
 /// What a call says of a page, whatever its engine.
@@ -19,7 +20,7 @@ pub(crate) struct PageCall<'a> {
     pub(crate) cached: bool,
     /// Not this time.
     pub(crate) unless: bool,
-    key: KeyParts,
+    key: Reused<KeyParts>,
     /// Why a part of the key is none: that is told when it is used.
     fault: Option<String>,
     tags: Vec<String>,
@@ -36,9 +37,8 @@ impl PageCall<'_> {
     /// One more part of the key.
     pub(crate) fn key<T: KeyArgument>(&mut self, part: &T) {
         self.cached = true;
-        let written = self
-            .key
-            .push_by(|text| Argument::new("key", part).write(text));
+        let key = self.key.room();
+        let written = key.push_by(|text| Argument::new("key", part).write(text));
         if let Err(error) = written {
             self.fault.get_or_insert_with(|| error.to_string());
         }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use dogpile::{Argument, Expiration, Invalidation, KeyArgument};
 #[cfg(feature = "tera")]
@@ -8,6 +9,7 @@ use dogpile_plugin_api::{KeyParts, TemplatePart, TemplateRequest, Text};
 
 use super::known::KnownPart;
 use super::place::Place;
+use super::reused::Reused;
 use super::{Rendered, Template, ViewCache, ViewCacheError, trace};
 
 /// A page, block or fragment of a template, with what it varies by: one text in the cache.
@@ -27,7 +29,7 @@ pub struct Part<'a> {
     pub(super) own_digest: Option<&'a str>,
     pub(super) escaping: &'a str,
     line: Option<usize>,
-    key_parts: Cow<'a, KeyParts>,
+    key_parts: Parts<'a>,
     pub(super) region: Option<&'a str>,
     /// Where it is kept while nothing decides.
     pub(super) default_region: Option<&'a str>,
@@ -37,6 +39,33 @@ pub struct Part<'a> {
     pub(super) cached: bool,
     /// Why it cannot be.
     pub(super) fault: Option<String>,
+}
+
+/// What a part's text varies by.
+#[derive(Clone, Default)]
+struct Parts<'a> {
+    own: Reused<KeyParts>,
+    /// In their place, those of the call for its page.
+    of_page: Option<&'a KeyParts>,
+}
+
+impl Parts<'_> {
+    /// To write more into.
+    fn room(&mut self) -> &mut KeyParts {
+        let own = self.own.room();
+        if let Some(parts) = self.of_page.take() {
+            own.append(parts);
+        }
+        own
+    }
+}
+
+impl Deref for Parts<'_> {
+    type Target = KeyParts;
+
+    fn deref(&self) -> &KeyParts {
+        self.of_page.unwrap_or(&self.own)
+    }
 }
 
 impl<'a> Part<'a> {
@@ -53,7 +82,7 @@ impl<'a> Part<'a> {
             own_digest: None,
             escaping: "html",
             line: None,
-            key_parts: Cow::Owned(KeyParts::default()),
+            key_parts: Parts::default(),
             region: template.region.as_deref(),
             default_region: None,
             expiration_time: template.expiration_time,
@@ -65,7 +94,7 @@ impl<'a> Part<'a> {
 
     /// Something that the text varies by, as one more part of its key: any type with serde's `Serialize`.
     pub fn key<T: KeyArgument>(mut self, part: &T) -> Self {
-        let parts = self.key_parts.to_mut();
+        let parts = self.key_parts.room();
         let written = parts.push_by(|text| Argument::new("key", part).write(text));
         match written {
             Ok(()) => self,
@@ -76,14 +105,14 @@ impl<'a> Part<'a> {
     /// One more part of the key, as text.
     #[cfg(any(feature = "minijinja", feature = "tera"))]
     pub(crate) fn key_text(mut self, text: &str) -> Self {
-        self.key_parts.to_mut().push(text);
+        self.key_parts.room().push(text);
         self
     }
 
     /// All parts of the key.
     #[cfg(any(feature = "askama", feature = "minijinja", feature = "tera"))]
     pub(super) fn key_parts(mut self, parts: &'a KeyParts) -> Self {
-        self.key_parts = Cow::Borrowed(parts);
+        self.key_parts.of_page = Some(parts);
         self
     }
 
@@ -228,26 +257,32 @@ impl<'a> Part<'a> {
             return Err(ViewCacheError::Key(why.clone()));
         }
         let host = self.cache.host().ok_or(ViewCacheError::NoTemplateCache)?;
-        let mut key = String::new();
+        let mut key = Reused::default();
         let place = self.found(host, &mut key)?;
         let place = place.ok_or(ViewCacheError::NoTemplateCache)?;
         Ok(call(&self, &place)?)
     }
 
     /// The text of its key.
-    pub(super) fn own_key(&self) -> String {
-        let mut key = String::new();
+    pub(super) fn own_key(&self) -> Reused<String> {
+        let mut key = Reused::default();
         self.write_key("", self.known(), &mut key);
         key
     }
 
     /// The text of its key behind a prefix, with room made once.
-    pub(super) fn write_key(&self, prefix: &str, known: Option<&KnownPart>, key: &mut String) {
+    pub(super) fn write_key(
+        &self,
+        prefix: &str,
+        known: Option<&KnownPart>,
+        key: &mut Reused<String>,
+    ) {
         let head = match known {
             Some(known) => Cow::Borrowed(&known.key),
             None => Cow::Owned(self.key_head()),
         };
         let row = [prefix, head.as_str(), self.key_parts.as_str()];
+        let key = key.room();
         key.reserve(row.iter().map(|text| text.len()).sum());
         for text in row {
             key.push_str(text);

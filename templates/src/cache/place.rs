@@ -6,6 +6,7 @@ use dogpile_plugin_api::{Decision, TemplateEntry, TemplateRequest};
 
 use super::Part;
 use super::known::Standing;
+use super::reused::Reused;
 
 /// Where a part is stored. What the template cache said of it is copied as little as possible: this is done on every
 /// hit, and the template cache is let go before anything is rendered.
@@ -85,7 +86,7 @@ impl Part<'_> {
     pub(super) fn decided<'p>(
         &'p self,
         host: &Templates,
-        key: &'p mut String,
+        key: &'p mut Reused<String>,
     ) -> dogpile::Result<Decided<'p>> {
         let known = self.known();
         let asks = known.zip(host.decider());
@@ -98,7 +99,7 @@ impl Part<'_> {
             return Place::ruled(self, host, key, standing).map(Decided::At);
         }
         self.write_key("", known, key);
-        let key = &**key;
+        let key = &***key;
         // What is remembered must not depend on the tags of this call: whoever ignores keys is not told of them.
         let (told, untold) = match asks {
             Some(_) => (&[][..], &*self.tags),
@@ -134,10 +135,10 @@ impl Part<'_> {
     pub(super) fn found<'p>(
         &'p self,
         host: &Templates,
-        key: &'p mut String,
+        key: &'p mut Reused<String>,
     ) -> dogpile::Result<Option<Place<'p>>> {
         *key = self.own_key();
-        let key = &**key;
+        let key = &***key;
         self.with_request(key, &self.tags, |request| {
             let at = |entry: TemplateEntry<'_>| Place::new(self, host, key, entry);
             let found = host.key_for(request, at)?;

@@ -1,4 +1,5 @@
-//! A hit on the memory backend copies nothing and allocates nothing, whether it is linked in or loaded from its file.
+//! A hit on the memory backend copies nothing and allocates nothing, whether it is linked in or loaded from its file, and
+//! neither does one on a cached template there.
 
 use std::fs;
 use std::ptr;
@@ -6,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dogpile::loader::Loader;
-use dogpile::{Host, Region, RegionConfig, Source};
+use dogpile::{Host, Region, RegionConfig, Source, TemplatesConfig};
+use dogpile_templates::{Template, TemplateOutcome, ViewCache};
 use dogpile_tests::plugin_file;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +95,34 @@ fn a_look_and_a_clone_allocate_nothing() {
         });
         assert_eq!(calls, Calls::default());
     });
+}
+
+#[test]
+fn a_hit_on_a_part_of_a_template_allocates_nothing() {
+    let host = Host::builder()
+        .plugin(dogpile_plugin_memory::plugin())
+        .plugin(dogpile_plugin_template_cache::plugin())
+        .region(RegionConfig::on("pages", "memory"))
+        .templates(TemplatesConfig::new("template-cache"))
+        .build()
+        .unwrap();
+    let cache = ViewCache::new(&host);
+    let orders = Template::new("mine", "orders.html", "digest");
+    let row = |id: u32| {
+        let row = cache.fragment(&orders, "row").key(&id).key(&"ann");
+        row.get_or_create(|| Ok::<_, std::fmt::Error>(id.to_string()))
+            .unwrap()
+    };
+    // The first makes it, and the second leaves its key's room to those after it.
+    assert_eq!(row(42).outcome(), TemplateOutcome::Created);
+    assert_eq!(row(42).outcome(), TemplateOutcome::Fresh);
+    let ((), calls) = during(|| {
+        for _ in 0..HITS {
+            let hit = row(42);
+            assert_eq!((hit.outcome(), &*hit), (TemplateOutcome::Fresh, "42"));
+        }
+    });
+    assert_eq!(calls, Calls::default());
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn listed_plugins_are_described_and_others_are_named() {
         0,
         r#"mine: plugins/libdogpile_plugin_manglers.so
   package: dogpile-plugin-manglers 0.1.0
-  plugin API: 1.0.0
+  plugin API: 1.1.0
   compiler: [RUSTC]
   sha256: [SHA256]
   key mangler: sha1
@@ -22,14 +22,14 @@ fn listed_plugins_are_described_and_others_are_named() {
 
 null: plugins/libdogpile_plugin_null.so
   package: dogpile-plugin-null 0.1.0
-  plugin API: 1.0.0
+  plugin API: 1.1.0
   compiler: [RUSTC]
   sha256: [SHA256]
   backend: null
 
 not listed: plugins/libdogpile_plugin_memory.so
   package: dogpile-plugin-memory
-  plugin API: 1.0.0
+  plugin API: 1.1.0
   compiler: [RUSTC]
   sha256: [SHA256]
 "#,
@@ -77,7 +77,7 @@ fn proxies_are_described_with_their_arguments() {
         0,
         r#"proxies: plugins/libdogpile_plugin_proxies.so
   package: dogpile-plugin-proxies 0.1.0
-  plugin API: 1.0.0
+  plugin API: 1.1.0
   compiler: [RUSTC]
   sha256: [SHA256]
   proxy: log
