@@ -30,6 +30,10 @@ const STEPS: &[Step] = &[
         run: cargo_deny,
     },
     Step {
+        name: "packages",
+        run: packages,
+    },
+    Step {
         name: "test",
         run: test,
     },
@@ -87,6 +91,14 @@ fn cargo_deny(workspace: &Workspace) -> Result<Outcome> {
         return Ok(Outcome::Skipped(why.to_owned()));
     }
     run::run(run::cargo(&workspace.root).args(["deny", "check", "licenses", "bans", "sources"]))?;
+    Ok(Outcome::Done)
+}
+
+/// What `cargo publish` asks of each crate, but for building it once more.
+fn packages(workspace: &Workspace) -> Result<Outcome> {
+    let arguments = ["publish", "--workspace", "--dry-run", "--no-verify"];
+    // Whether all is committed is asked by those who publish.
+    run::run(run::cargo(&workspace.root).args(arguments).arg("--allow-dirty"))?;
     Ok(Outcome::Done)
 }
 

@@ -22,25 +22,29 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
             _ => bail!("`dist` takes `--debug`, `{RESET}` or nothing"),
         }
     }
-    let dist = make(workspace, profile, reset)?;
+    let dist = folder(workspace);
+    make(workspace, profile, &dist, reset)?;
     eprintln!("laid out in {}", dist.display());
     Ok(())
 }
 
-/// Builds in `release` or `debug`, lays out, and returns the folder. What was edited there stays, unless `reset`.
-pub(crate) fn make(workspace: &Workspace, profile: &str, reset: bool) -> Result<PathBuf> {
+/// Where it is laid out to be run and edited.
+pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("dist")
+}
+
+/// Builds in `release` or `debug`, and lays out in `dist`. What was edited there stays, unless `reset`.
+pub(crate) fn make(workspace: &Workspace, profile: &str, dist: &Path, reset: bool) -> Result<()> {
     let plugins = workspace.plugins();
     build(workspace, profile, &[HOST.to_owned()])?;
     build(workspace, profile, &plugins)?;
-    let dist = workspace.target.join("dist");
     lay_out(
         &workspace.target.join(profile),
         &workspace.root.join("templates"),
         &plugins,
-        &dist,
+        dist,
         reset,
-    )?;
-    Ok(dist)
+    )
 }
 
 /// One invocation of cargo for the host and one for the plugins: features which the host asks of a

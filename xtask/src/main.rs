@@ -9,11 +9,13 @@ mod edited;
 mod install;
 mod licence;
 mod miri;
+mod package;
 mod ratchet;
 mod run;
 mod serve;
 mod steps;
 mod test;
+mod third_party;
 mod tools;
 mod workspace;
 
@@ -33,6 +35,9 @@ usage: cargo xtask COMMAND
   test [STEP...]   every test: unit, integration, documentation, model checks, Miri, examples
   soak [STEP...]   the same tests with their full counts, such as 500 killed writers; takes a while
   ci               format, clippy, documentation, dependencies, then `cargo xtask test`
+  package [--debug]
+                   what dist lays out, with licences and digests, as one archive for this platform in
+                   target/archives
   bench [ARGS]     the benchmarks, in a workspace of their own; ARGS go to them
 ";
 
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         "soak" => test::soak,
         "ci" => ci::command,
         "bench" => bench::command,
+        "package" => package::command,
         other => {
             eprint!("xtask: there is no command `{other}`\n\n{USAGE}");
             return ExitCode::from(2);

@@ -15,7 +15,8 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
         .iter()
         .cloned()
         .partition(|word| word == dist::RESET);
-    let dist = dist::make(workspace, "release", !ours.is_empty())?;
+    let dist = dist::folder(workspace);
+    dist::make(workspace, "release", &dist, !ours.is_empty())?;
     let mut command = run::trusting(Command::new(dist.join("dogpile")));
     command.args(serve_arguments(&dist, &theirs));
     // The host takes this process's place, so that signals reach it.

@@ -52,6 +52,13 @@ impl Workspace {
             .collect()
     }
 
+    /// The version of a member.
+    pub(crate) fn version(&self, name: &str) -> Result<&str> {
+        let package = self.packages().find(|package| package["name"] == name);
+        let version = package.and_then(|package| package["version"].as_str());
+        version.with_context(|| format!("there is no package `{name}`"))
+    }
+
     /// The members' examples.
     pub(crate) fn examples(&self) -> Vec<Example> {
         let targets = self
