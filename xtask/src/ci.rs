@@ -98,7 +98,11 @@ fn cargo_deny(workspace: &Workspace) -> Result<Outcome> {
 fn packages(workspace: &Workspace) -> Result<Outcome> {
     let arguments = ["publish", "--workspace", "--dry-run", "--no-verify"];
     // Whether all is committed is asked by those who publish.
-    run::run(run::cargo(&workspace.root).args(arguments).arg("--allow-dirty"))?;
+    run::run(
+        run::cargo(&workspace.root)
+            .args(arguments)
+            .arg("--allow-dirty"),
+    )?;
     Ok(Outcome::Done)
 }
 
