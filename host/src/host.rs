@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use dogpile_lock::Clock;
+use dogpile_lock::{Clock, ManualClock};
 use dogpile_plugin_api::{Backend, Plugin, Proxy, TemplateCache};
 
 use crate::admin::{self, AdminSocket};
@@ -67,6 +67,37 @@ impl Host {
             trust: None,
             on_reload: None,
         }
+    }
+
+    /// A builder for a test, and the clock of its host, which begins at the time of this call and stands still until the
+    /// test moves it. All else is as with [`Host::builder`]; linked in, the backend `memory` needs neither file nor
+    /// manifest.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use dogpile::{Host, RegionConfig};
+    ///
+    /// let (builder, clock) = Host::for_tests();
+    /// let host = builder
+    ///     .plugin(dogpile_plugin_memory::plugin())
+    ///     .region(RegionConfig::on("users", "memory").expiration_time(Duration::from_secs(300)))
+    ///     .build()?;
+    /// let users = host.region("users")?;
+    /// users.set("user:42", "Ada".to_owned())?;
+    ///
+    /// clock.advance(Duration::from_secs(301));
+    /// assert_eq!(users.get::<String>("user:42")?, None);
+    /// # Ok::<(), dogpile::Error>(())
+    /// ```
+    ///
+    /// By this clock are decided expiry and staleness, early refreshes, what an invalidation outdates,
+    /// `retry_after` and `bypass_hold`, and a backend's own times in this process, such as `time_to_idle`. What somebody
+    /// waits for takes its real time: `lock_wait`, `lock_timeout`, `call_timeout`, `hang_after`, `invalidation_interval`,
+    /// and the pauses before a backend is pinged or reopened. [`Cached::age`](crate::Cached::age) is by the system's clock.
+    pub fn for_tests() -> (HostBuilder, ManualClock) {
+        let (clock, hand) = Clock::manual(Clock::system().exact());
+        (Self::builder().clock(clock), hand)
     }
 
     /// Loads the plugins and opens the regions of a manifest, and follows it: whenever it is saved, and is right, the
@@ -244,7 +275,7 @@ impl HostBuilder {
         self
     }
 
-    /// Another clock than the system's, for tests. It is kept for the life of the process.
+    /// Another clock than the system's, as [`Host::for_tests`] gives it. It is kept for the life of the process.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
-use dogpile::{ErrorKind, Host, Invalidation, RegionConfig};
+use dogpile::{ErrorKind, Host, Invalidation, RegionConfig, Source};
 use dogpile_plugin_api::{Backend, HostContext, Key, NoArguments, Result, Value};
 use parking_lot::Mutex;
 
@@ -124,4 +125,56 @@ fn what_an_interpolation_gave_is_in_no_error_whoever_wrote_it() {
     let status = host.status();
     assert!(status.last_error.as_ref().unwrap().contains("***"));
     assert!(!format!("{status:?}").contains("hunter2canary"));
+}
+
+#[test]
+fn a_test_has_a_clock_that_begins_now_and_moves_when_it_says_so() {
+    const MINUTE: Duration = Duration::from_mins(1);
+    let (builder, clock) = Host::for_tests();
+    let host = builder
+        .plugin(dogpile_plugin_memory::plugin())
+        .region(
+            RegionConfig::on("users", "memory")
+                .expiration_time(2 * MINUTE)
+                .stale_if_error(MINUTE, MINUTE),
+        )
+        .region(RegionConfig::on("idle", "memory").argument("time_to_idle", "1m"))
+        .build()
+        .unwrap();
+    let users = host.region("users").unwrap();
+    let made = users.get_or_create("a", || 1).unwrap();
+    let apart = made
+        .cached_time()
+        .elapsed()
+        .unwrap_or_else(|ahead| ahead.duration());
+    assert!(
+        apart < MINUTE,
+        "the clock began at {:?}",
+        made.cached_time()
+    );
+    assert!(made.cached_time() < SystemTime::now() + MINUTE);
+
+    // Fresh to the end, and stale after it.
+    clock.advance(2 * MINUTE);
+    assert_eq!(
+        users.get_or_create("a", || 2).unwrap().source(),
+        Source::Fresh
+    );
+    clock.advance(Duration::from_nanos(1));
+    let fails = || users.try_get_or_create("a", || Err::<i32, _>("down"));
+    assert_eq!(fails().unwrap().source(), Source::Stale);
+    // Not tried again before `retry_after`.
+    let untried = users.get_or_create("a", || -> i32 { unreachable!() });
+    assert_eq!(untried.unwrap().source(), Source::Stale);
+    clock.advance(MINUTE);
+    assert_eq!(
+        users.get_or_create("a", || 3).unwrap().source(),
+        Source::Created
+    );
+
+    // A backend's own times go by it.
+    let idle = host.region("idle").unwrap();
+    idle.set("a", 1).unwrap();
+    clock.advance(2 * MINUTE);
+    assert_eq!(idle.get::<i32>("a").unwrap(), None);
 }

@@ -34,11 +34,6 @@
 
 #![forbid(unsafe_code)]
 
-/// The code of the guide.
-#[cfg(all(doctest, feature = "tera"))]
-#[doc = include_str!("../../docs/templates.md")]
-struct Guide;
-
 #[cfg(feature = "askama")]
 pub mod askama;
 mod cache;

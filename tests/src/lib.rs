@@ -41,7 +41,18 @@ pub fn plugin_file(plugin: &str) -> PathBuf {
     file
 }
 
-/// The examples of the README.
+/// The code of the README and of the guides.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/for-application-developers.md")]
+    struct ForApplicationDevelopers;
+
+    #[doc = include_str!("../../docs/python.md")]
+    struct Python;
+
+    #[doc = include_str!("../../docs/templates.md")]
+    struct Templates;
+}
