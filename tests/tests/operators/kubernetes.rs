@@ -24,7 +24,9 @@ fn typed<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, String> {
     if said == known {
         Ok(object)
     } else {
-        Err(format!("not all of it is known: {said:#}\nis taken for {known:#}"))
+        Err(format!(
+            "not all of it is known: {said:#}\nis taken for {known:#}"
+        ))
     }
 }
 
@@ -35,7 +37,7 @@ fn object<T: Serialize + DeserializeOwned>(name: &str) -> T {
 
 fn pod() -> PodSpec {
     let deployment: Deployment = object("deployment");
-    let template = deployment.spec.expect("it has one").template;
+    let template = deployment.spec.template;
     template.spec.expect("it has one")
 }
 
@@ -50,7 +52,11 @@ fn mounted<'a>(pod: &'a PodSpec, name: &str) -> &'a str {
     let mounts = pod.containers[0].volume_mounts.iter().flatten();
     let mount = mounts.into_iter().find(|mount| mount.name == name);
     let mount = mount.unwrap_or_else(|| panic!("`{name}` is not mounted"));
-    assert_eq!((&mount.sub_path, &mount.sub_path_expr), (&None, &None), "{name}");
+    assert_eq!(
+        (&mount.sub_path, &mount.sub_path_expr),
+        (&None, &None),
+        "{name}"
+    );
     &mount.mount_path
 }
 
@@ -121,7 +127,8 @@ fn get(address: &str, path: &str) -> String {
 
 #[test]
 fn each_file_is_of_its_kind_and_they_name_each_other() {
-    let (pod, map, service): (_, ConfigMap, Service) = (pod(), object("configmap"), object("service"));
+    let (pod, map, service): (_, ConfigMap, Service) =
+        (pod(), object("configmap"), object("service"));
     let yaml = fs::read_dir(project().join(FOLDER)).expect("there is one");
     let yaml = yaml.filter(|file| {
         let name = file.as_ref().expect("it can be listed").file_name();
@@ -130,7 +137,10 @@ fn each_file_is_of_its_kind_and_they_name_each_other() {
     assert_eq!(yaml.count(), 3, "those above are all");
 
     let source = volume(&pod, "manifest").config_map.as_ref();
-    assert_eq!(source.map(|source| &source.name), map.metadata.name.as_ref());
+    assert_eq!(
+        source.map(|source| &source.name),
+        map.metadata.name.as_ref()
+    );
     let names = map.data.iter().flatten().map(|(name, _)| name);
     let mut files = names.map(|name| format!("{}/{name}", mounted(&pod, "manifest")));
     let manifest = variable(&pod, "DOGPILE_MANIFEST");
@@ -138,7 +148,7 @@ fn each_file_is_of_its_kind_and_they_name_each_other() {
     assert_eq!(mounted(&pod, "run"), variable(&pod, "XDG_RUNTIME_DIR"));
 
     let deployment: Deployment = object("deployment");
-    let template = deployment.spec.expect("it has one").template;
+    let template = deployment.spec.template;
     let labels = template.metadata.and_then(|metadata| metadata.labels);
     let service = service.spec.expect("it has one");
     assert_eq!(service.selector, labels);
@@ -146,9 +156,15 @@ fn each_file_is_of_its_kind_and_they_name_each_other() {
     let image = read(&format!("{FOLDER}/Dockerfile"));
     let args = container.args.as_ref().expect("it has some");
     assert!(image.contains(&format!("CMD {args:?}")), "{args:?}");
-    let user = pod.security_context.as_ref().and_then(|context| context.run_as_user);
+    let user = pod
+        .security_context
+        .as_ref()
+        .and_then(|context| context.run_as_user);
     assert!(image.contains(&format!("USER {}:", user.expect("it has one"))));
-    assert!(image.contains("COPY --from=build /opt/dogpile /opt/dogpile\n"), "{image}");
+    assert!(
+        image.contains("COPY --from=build /opt/dogpile /opt/dogpile\n"),
+        "{image}"
+    );
     let context = container.security_context.as_ref().expect("it has one");
     assert_eq!(context.read_only_root_filesystem, Some(true));
 }
@@ -180,21 +196,39 @@ fn the_manifest_is_right_and_the_probes_are_answered() {
 
     // Its Redis is nowhere, which keeps nothing from starting.
     let container = &pod.containers[0];
-    let args = container.args.iter().flatten().map(|one| one.replace("0.0.0.0:8000", "127.0.0.1:0"));
+    let args = container
+        .args
+        .iter()
+        .flatten()
+        .map(|one| one.replace("0.0.0.0:8000", "127.0.0.1:0"));
     let mut server = root.dogpile();
-    server.args(args).stdout(Stdio::piped()).stderr(Stdio::null());
+    server
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut server = Server(server.spawn().expect("it can be run"));
     let mut address = String::new();
     let output = server.0.stdout.take().expect("it is piped");
-    BufReader::new(output).read_line(&mut address).expect("it tells");
-    let address = address.trim().trim_start_matches("http://").trim_end_matches('/');
+    BufReader::new(output)
+        .read_line(&mut address)
+        .expect("it tells");
+    let address = address
+        .trim()
+        .trim_start_matches("http://")
+        .trim_end_matches('/');
 
-    let probes = [&container.startup_probe, &container.readiness_probe, &container.liveness_probe];
+    let probes = [
+        &container.startup_probe,
+        &container.readiness_probe,
+        &container.liveness_probe,
+    ];
     let mut paths: Vec<String> = probes
         .into_iter()
         .map(|probe| {
             let probe = probe.as_ref().and_then(|probe| probe.http_get.as_ref());
-            probe.and_then(|get| get.path.clone()).expect("it asks for a path")
+            probe
+                .and_then(|get| get.path.clone())
+                .expect("it asks for a path")
         })
         .collect();
     let deployment = read(&format!("{FOLDER}/deployment.yaml"));
