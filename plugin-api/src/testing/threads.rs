@@ -34,7 +34,7 @@ pub(super) fn all(threads: u32, turn: impl Fn(u32) -> Ended + Sync) -> Ended {
     })
 }
 
-fn own_keys(on: &Fixture<'_>) -> Ended {
+fn own_keys(on: &Fixture) -> Ended {
     all(THREADS, |thread| {
         let key = on.key(&format!("own{thread}"));
         for turn in 0..TURNS {
@@ -50,7 +50,7 @@ fn own_keys(on: &Fixture<'_>) -> Ended {
     })
 }
 
-fn one_key(on: &Fixture<'_>) -> Ended {
+fn one_key(on: &Fixture) -> Ended {
     let key = on.key("one");
     all(THREADS, |thread| {
         let letter = b'a' + u8::try_from(thread).unwrap_or_default();
@@ -76,7 +76,7 @@ fn one_key(on: &Fixture<'_>) -> Ended {
     })
 }
 
-fn multi(on: &Fixture<'_>) -> Ended {
+fn multi(on: &Fixture) -> Ended {
     all(THREADS, |thread| {
         let keys: Vec<_> = (0..10)
             .map(|number| on.key(&format!("multi{thread}:{number}")))
