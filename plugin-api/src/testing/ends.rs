@@ -34,6 +34,7 @@ fn ended_is_gone(on: &Fixture) -> Ended {
     if !on.keeps() {
         return on.absent(&ends);
     }
+    let others: Vec<_> = (0..50).map(|n| on.key(&format!("other{n}"))).collect();
     let counts = on.backend.stats()?.expirations.is_some();
     let limit = LENGTH + if counts { LATE } else { UNTOLD };
     loop {
@@ -57,6 +58,10 @@ fn ended_is_gone(on: &Fixture) -> Ended {
                 ),
             )?;
             return not_supported("what has ended stays until it is replaced or deleted");
+        }
+        // A storage may look for what has ended as others are stored.
+        for key in &others {
+            on.set(key, b"another")?;
         }
         thread::sleep(Duration::from_millis(20));
     }
