@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Status(commands::status::Options),
     Reload(commands::reload::Options),
     Exec(exec::Options),
+    Conformance(commands::conformance::Options),
     Serve(serve::Options),
 }
 

@@ -1,6 +1,7 @@
 //! One command a file.
 
 pub(crate) mod check;
+pub(crate) mod conformance;
 pub(crate) mod delete;
 pub(crate) mod get;
 mod pin;
