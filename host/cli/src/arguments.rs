@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Reload(commands::reload::Options),
     Exec(exec::Options),
     Conformance(commands::conformance::Options),
+    NewPlugin(commands::new_plugin::Options),
     Serve(serve::Options),
 }
 
