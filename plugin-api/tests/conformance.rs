@@ -184,7 +184,7 @@ fn bugs_with_keys_instances_and_threads_are_found() {
 fn bugs_in_values_are_found() {
     for (bug, case) in [
         (Bug::LosesEmpty, "no_bytes_survive"),
-        (Bug::DropsLastByte, "every_byte_survives"),
+        (Bug::DropsLastByte, "bytes_of_many_lengths_survive"),
         (Bug::EndsAtZero, "every_byte_survives"),
         (Bug::TrimsValues, "bytes_that_end_lines_and_strings_survive"),
         (Bug::AsciiValues, "text_in_many_scripts_survives"),

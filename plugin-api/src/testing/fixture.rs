@@ -197,6 +197,17 @@ impl Fixture {
         self.key(&format!("{}{}{end}", "-".repeat(rest), fill.repeat(times)))
     }
 
+    /// How a report calls a key: without what is before it in each, and not at its full length.
+    pub(super) fn named(&self, key: &OwnedKey) -> String {
+        const LONGEST: usize = 40;
+        let key = key.as_key();
+        let own = key.strip_prefix(&*self.prefix).unwrap_or(&key);
+        match own.char_indices().nth(LONGEST) {
+            None => format!("key {own:?}"),
+            Some((end, _)) => format!("key {:?}… of {} bytes", &own[..end], key.len()),
+        }
+    }
+
     pub(super) fn value(&self, key: &OwnedKey, bytes: &[u8]) -> Value {
         let now = self.host.context().now();
         let metadata = Metadata {
@@ -227,7 +238,7 @@ impl Fixture {
 
     /// `key` has these bytes, if the storage keeps anything.
     pub(super) fn expect(&self, key: &OwnedKey, bytes: &[u8]) -> Ended {
-        self.same(self.get(key)?.as_ref(), bytes, key.as_key())
+        self.same(self.get(key)?.as_ref(), bytes, self.named(key))
     }
 
     /// `found` is these bytes, or nothing if the storage keeps nothing.
@@ -273,7 +284,7 @@ impl Fixture {
     pub(super) fn absent(&self, key: &OwnedKey) -> Ended {
         check(
             self.get(key)?.is_none(),
-            format_args!("{}: found, where nothing should be", key.as_key()),
+            format_args!("{}: found, where nothing should be", self.named(key)),
         )
     }
 

@@ -180,10 +180,11 @@ fn one_waiter(on: &Fixture, key: OwnedKey) -> Ended {
             let _ = ready.send(());
             check(!early, "a held mutex was taken")?;
             let since = Instant::now();
-            let Some(lease) = take_within(&*mutex, LONG, SOON * 2)? else {
+            let limit = SOON + SOON / 4;
+            let Some(lease) = take_within(&*mutex, LONG, limit)? else {
                 return check(
                     false,
-                    format_args!("a waiter did not get in within {:?} of the release", SOON * 2),
+                    format_args!("a waiter did not get in within {limit:?} of the release"),
                 );
             };
             let after = since.elapsed();

@@ -28,7 +28,7 @@ fn survive<'b>(on: &Fixture, values: impl IntoIterator<Item = &'b [u8]>) -> Ende
         on.same(
             found.first().and_then(Option::as_ref),
             bytes,
-            multi.as_key(),
+            on.named(&multi),
         )?;
         for key in [&single, &multi] {
             on.backend.delete(&key.as_key())?;

@@ -65,7 +65,7 @@ fn one_key(on: &Fixture) -> Ended {
                     && bytes.len() == 1000 * (usize::from(first.wrapping_sub(b'a')) + 1);
                 check(
                     whole,
-                    format_args!("{} bytes that nobody stored so", bytes.len()),
+                    format_args!("found {} bytes that nobody stored so", bytes.len()),
                 )?;
             }
             if turn % 10 == 9 {
@@ -89,8 +89,8 @@ fn multi(on: &Fixture) -> Ended {
                 .collect();
             on.backend.set_multi(&entries)?;
             let found = on.backend.get_multi(&asked)?;
-            for (key, found) in asked.iter().zip(&found) {
-                on.same(found.as_ref(), key.as_bytes(), key)?;
+            for (key, found) in keys.iter().zip(&found) {
+                on.same(found.as_ref(), key.as_key().as_bytes(), on.named(key))?;
             }
         }
         Ok(())
