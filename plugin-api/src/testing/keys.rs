@@ -153,11 +153,11 @@ fn limits(on: &Fixture) -> Ended {
 }
 
 fn whole_or_refused(on: &Fixture, length: usize, fill: &str) -> std::result::Result<bool, Stop> {
-    let keys = ["1", "2"].map(|end| on.key_of_length(length, fill, end));
+    let keys = ["1", "2"].map(|end| (on.key_of_length(length, fill, end), end.as_bytes()));
     let mut taken = Vec::new();
-    for key in &keys {
-        if on.set_unless_refused(key, key.as_key().as_bytes())? {
-            taken.push(key);
+    for (key, end) in &keys {
+        if on.set_unless_refused(key, end)? {
+            taken.push((key, end));
         } else {
             // What cannot be stored may be looked for all the same.
             let found = unless_refused(on.get(key))?.flatten();
@@ -168,11 +168,11 @@ fn whole_or_refused(on: &Fixture, length: usize, fill: &str) -> std::result::Res
             unless_refused(on.backend.delete(&key.as_key()))?;
         }
     }
-    for key in &taken {
+    for (key, end) in &taken {
         let what = format_args!("a key of {length} bytes, of two that differ in the last one");
-        on.same(on.get(key)?.as_ref(), key.as_key().as_bytes(), what)?;
+        on.same(on.get(key)?.as_ref(), end, what)?;
     }
-    for key in &taken {
+    for (key, _) in &taken {
         on.backend.delete(&key.as_key())?;
     }
     Ok(!taken.is_empty())

@@ -45,10 +45,7 @@ pub(super) fn run(
         let begun: Vec<_> = group.iter().map(|case| run.begin(*case, traits)).collect();
         for (case, begun) in group.iter().zip(begun) {
             let (took, outcome) = match begun {
-                Some(begun) => {
-                    let outcome = run.outcome(&begun);
-                    (begun.since.elapsed(), outcome)
-                }
+                Some(begun) => run.outcome(&begun),
                 None => {
                     let why = format!("{HANGS} cases before it did not end");
                     (Duration::ZERO, Outcome::Skipped(why))
@@ -68,13 +65,13 @@ struct Run<'a> {
     report: Report,
 }
 
-/// What a case's thread says at its end.
-type Answer = Result<(), Stop>;
+/// What a case's thread says at its end, and how long it took.
+type Answer<T> = (Result<T, Stop>, Duration);
 
 /// A case on its thread.
 struct Begun<T> {
     since: Instant,
-    answer: Receiver<Result<T, Stop>>,
+    answer: Receiver<Answer<T>>,
 }
 
 impl Run<'_> {
@@ -82,12 +79,12 @@ impl Run<'_> {
         (self.told)(Progress::Begins(OPENS));
         let subject = Arc::clone(self.subject);
         let begun = begin(move || Ok(Fixture::open(&subject, true)?.probe()?));
-        let (outcome, traits) = match wait(&begun, self.limit) {
-            Ok(traits) => (Outcome::Passed, Some(traits)),
-            Err(Waited::Stopped(stop)) => (outcome(stop), None),
-            Err(Waited::Hangs) => (hangs(self.limit), None),
+        let (took, outcome, traits) = match wait(&begun, self.limit) {
+            Some((Ok(traits), took)) => (took, Outcome::Passed, Some(traits)),
+            Some((Err(stop), took)) => (took, outcome(stop), None),
+            None => (self.limit, hangs(self.limit), None),
         };
-        self.ended(Suite::Backend, OPENS, begun.since.elapsed(), outcome);
+        self.ended(Suite::Backend, OPENS, took, outcome);
         traits
     }
 
@@ -98,7 +95,7 @@ impl Run<'_> {
         }
         (self.told)(Progress::Begins(case.name));
         let subject = Arc::clone(self.subject);
-        Some(begin(move || -> Answer {
+        Some(begin(move || {
             let fixture = Fixture::open(&subject, traits.keeps)?;
             match case.look {
                 Look::At(look) => {
@@ -110,13 +107,13 @@ impl Run<'_> {
         }))
     }
 
-    fn outcome(&mut self, begun: &Begun<()>) -> Outcome {
+    fn outcome(&mut self, begun: &Begun<()>) -> (Duration, Outcome) {
         match wait(begun, self.limit) {
-            Ok(()) => Outcome::Passed,
-            Err(Waited::Stopped(stop)) => outcome(stop),
-            Err(Waited::Hangs) => {
+            Some((Ok(()), took)) => (took, Outcome::Passed),
+            Some((Err(stop), took)) => (took, outcome(stop)),
+            None => {
                 self.hangs += 1;
-                hangs(self.limit)
+                (self.limit, hangs(self.limit))
             }
         }
     }
@@ -146,29 +143,24 @@ fn begin<T: Send + 'static>(look: impl FnOnce() -> Result<T, Stop> + Send + 'sta
             Err(Stop::Failed(format!("the case panicked: {message}")))
         });
         // Nobody listens if it took too long.
-        let _late = send.send(ended);
+        let _late = send.send((ended, since.elapsed()));
     });
     if let Err(error) = spawned {
         let why = format!("there is no thread to run it on: {error}");
-        let _told = refused.send(Err(Stop::Skipped(why)));
+        let _told = refused.send((Err(Stop::Skipped(why)), since.elapsed()));
     }
     Begun { since, answer }
 }
 
-/// Why a case has no good end.
-enum Waited {
-    Stopped(Stop),
-    Hangs,
-}
-
-fn wait<T>(begun: &Begun<T>, limit: Duration) -> Result<T, Waited> {
+/// `None` if it does not end.
+fn wait<T>(begun: &Begun<T>, limit: Duration) -> Option<Answer<T>> {
     let left = limit.saturating_sub(begun.since.elapsed());
     match begun.answer.recv_timeout(left) {
-        Ok(ended) => ended.map_err(Waited::Stopped),
-        Err(RecvTimeoutError::Timeout) => Err(Waited::Hangs),
+        Ok(answer) => Some(answer),
+        Err(RecvTimeoutError::Timeout) => None,
         Err(RecvTimeoutError::Disconnected) => {
             let why = String::from("its thread ended without an answer");
-            Err(Waited::Stopped(Stop::Failed(why)))
+            Some((Err(Stop::Failed(why)), begun.since.elapsed()))
         }
     }
 }
