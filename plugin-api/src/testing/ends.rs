@@ -40,16 +40,14 @@ fn ended_is_gone(on: &Fixture) -> Ended {
     loop {
         let found = on.get(&ends)?;
         let after = before.elapsed();
-        match found {
-            Some(found) => on.same(Some(&found), b"ends", "what is to end")?,
-            None => {
-                check(
-                    after + SLACK >= LENGTH,
-                    format_args!("to be kept for {LENGTH:?}, and gone after {after:?}"),
-                )?;
-                return on.expect(&stays, b"stays");
-            }
-        }
+        let Some(found) = found else {
+            check(
+                after + SLACK >= LENGTH,
+                format_args!("to be kept for {LENGTH:?}, and gone after {after:?}"),
+            )?;
+            return on.expect(&stays, b"stays");
+        };
+        on.same(Some(&found), b"ends", "what is to end")?;
         if after > limit {
             check(
                 !counts,

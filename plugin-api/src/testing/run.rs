@@ -44,12 +44,11 @@ pub(super) fn run(
     for group in cases.chunk_by(|one, next| one.waits && next.waits && !traits.exclusive) {
         let begun: Vec<_> = group.iter().map(|case| run.begin(*case, traits)).collect();
         for (case, begun) in group.iter().zip(begun) {
-            let (took, outcome) = match begun {
-                Some(begun) => run.outcome(&begun),
-                None => {
-                    let why = format!("{HANGS} cases before it did not end");
-                    (Duration::ZERO, Outcome::Skipped(why))
-                }
+            let (took, outcome) = if let Some(begun) = begun {
+                run.outcome(&begun)
+            } else {
+                let why = format!("{HANGS} cases before it did not end");
+                (Duration::ZERO, Outcome::Skipped(why))
             };
             run.ended(case.suite, case.name, took, outcome);
         }

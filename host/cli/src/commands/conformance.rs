@@ -23,7 +23,7 @@ use crate::table::table;
 ///
 /// The backend's storage is written to, and cleared where the plugin can do that: give it one that nobody uses. Each case
 /// has an instance and keys of its own, so that one which fails, panics, hangs or ends the process is a row of the table,
-/// and the others go on. Whose file it is matters as everywhere: DOGPILE_TRUST.
+/// and the others go on. Whose file it is matters as everywhere: `DOGPILE_TRUST`.
 ///
 /// Exit status: 0 no case failed, 1 one did or the plugin cannot be loaded, 2 usage.
 ///
@@ -252,9 +252,10 @@ fn progress_ends() {
 
 fn case(text: &str) -> Result<String, String> {
     let mut names = Suite::ALL.into_iter().flat_map(Suite::case_names);
-    match names.any(|name| name == text) {
-        true => Ok(text.to_owned()),
-        false => Err("there is no such case; a run without --case shows all".to_owned()),
+    if names.any(|name| name == text) {
+        Ok(text.to_owned())
+    } else {
+        Err("there is no such case; a run without --case shows all".to_owned())
     }
 }
 
