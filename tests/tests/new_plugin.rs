@@ -76,9 +76,9 @@ fn it_compiles_with_the_released_interface_and_its_library_conforms() {
     tar.args(["--strip-components=1", "-xzf"]).arg(archive);
     assert!(tar.current_dir(&released).status().unwrap().success());
     let patch = format!("patch.crates-io.dogpile-plugin-api.path={released:?}");
-    let build = ["build", "--quiet", "--config", &patch];
-    builder.cargo(&folder, &[&build[..], &["--tests"]].concat());
-    let (built, _) = builder.cargo(&folder, &build);
+    let words = ["build", "--quiet", "--config", &patch];
+    builder.cargo(&folder, &[&words[..], &["--tests"]].concat());
+    let (built, _) = builder.cargo(&folder, &words);
     put_in_place(&folder, &built);
     drop(builder);
     let library = folder.join("target/release").join(LIBRARY);
