@@ -94,7 +94,7 @@ impl<'a> Conformance<'a> {
         self
     }
 
-    /// How many bytes a value has at most; 16 MiB by default, and what is less than 64 KiB counts as that. A storage that
+    /// How many bytes a value has at most; 16 MiB by default, and what is less than 16 KiB counts as that. A storage that
     /// refuses long values, by an error of that kind, needs no other limit: this is for one that would be filled by them.
     pub fn largest_value(mut self, bytes: usize) -> Self {
         self.largest_value = bytes;

@@ -19,7 +19,7 @@ macro_rules! bugs {
 }
 
 bugs! {
-    Aborts, AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
+    Aborts, AbortsInRenew, AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
     CutsAt64Ki, CutsAtBar, CutsKeys, CutsKeysAt250, DamagesLong, DeletesAll, DeletesOne, DiesWithValue, DropsLastByte,
     DropsWhatEnds, EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll,
     ForgetsDeletions, ForgetsWhenClosed, GuardsByFirst, HangsInPing, KeepsDeleted, KeepsFirst, KeepsHeld, KeepsWhatEnded,

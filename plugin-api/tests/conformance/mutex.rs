@@ -167,6 +167,9 @@ impl api::Mutex for KeyMutex {
     }
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
+        if self.has(Bug::AbortsInRenew) {
+            std::process::abort();
+        }
         let mut table = self.table();
         if !self.is_held_by(&table, lease) {
             return Ok(self.has(Bug::RenewsLost));

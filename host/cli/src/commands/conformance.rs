@@ -51,7 +51,7 @@ pub(crate) struct Options {
     /// Only this case, by its name; several times for several
     #[arg(long, value_name = "NAME", value_parser = case)]
     case: Vec<String>,
-    /// The longest value that is stored, from 64KiB up
+    /// The longest value that is stored, from 16KiB up
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
     largest_value: usize,
     /// How long a case may take before it has failed
