@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Status(commands::status::Options),
     Reload(commands::reload::Options),
     Exec(exec::Options),
+    Conformance(commands::conformance::Options),
+    NewPlugin(commands::new_plugin::Options),
     Serve(serve::Options),
 }
 

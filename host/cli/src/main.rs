@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Command::Delete(options) => commands::delete::run(&manifest, options),
         Command::Status(options) => commands::status::run(&manifest, options),
         Command::Reload(options) => commands::reload::run(&manifest, options),
+        Command::Conformance(options) => commands::conformance::run(options),
+        Command::NewPlugin(options) => commands::new_plugin::run(options),
         Command::Serve(options) => serve::run(&manifest, options),
     };
     ended(result)

@@ -8,7 +8,7 @@ use dogpile::manifest::Manifest;
 use dogpile::{Clock, Host};
 use serde::Serialize;
 
-use super::{Described, Probed, Regions, What};
+use super::{Described, Probed, Regions, What, conformance};
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -18,6 +18,7 @@ pub(crate) fn run(manifest: &Path, what: &What) -> Result<Outcome> {
         What::Plugin { file, name, sha256 } => answer(&plugin(file, name, sha256.as_deref()))?,
         What::Regions => answer(&regions(manifest)?)?,
         What::Region { name } => answer(&region(manifest, name)?)?,
+        What::Conformance => conformance::child()?,
     }
     Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! Plugins are tried in a child process: one that crashes takes only that down, and what it did is told.
 
 pub(crate) mod child;
+mod conformance;
 mod described;
 mod process;
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 use dogpile::manifest::{Manifest, PluginConfig};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::conformance::{Row, Task, conformance};
 pub(crate) use self::described::Described;
 use self::process::{Died, run};
 
@@ -56,6 +58,8 @@ pub(crate) enum What {
     Regions,
     /// Opens one region.
     Region { name: String },
+    /// Runs the suites that the standard input asks for.
+    Conformance,
 }
 
 /// Of a plugin.

@@ -4,10 +4,12 @@
 
 mod check;
 mod check_site;
+mod conformance;
 mod delete;
 mod exec;
 mod fragments;
 mod get;
+mod new_plugin;
 mod notify;
 mod plugins;
 mod reload;
