@@ -1,8 +1,11 @@
 //! One command a file.
 
 pub(crate) mod check;
+pub(crate) mod clear;
 pub(crate) mod delete;
+pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod invalidate;
 mod pin;
 pub(crate) mod plugins;
 pub(crate) mod reload;
