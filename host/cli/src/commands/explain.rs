@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use dogpile::{
-    ExplainedInvalidation, ExplainedLock, ExplainedOutcome, ExplainedValue, Explanation,
-};
+use dogpile::{ExplainedInvalidation, ExplainedLock, ExplainedReason, ExplainedValue, Explanation};
 
 use crate::outcome::Outcome;
 use crate::output;
@@ -24,7 +22,7 @@ Examples:
 Nothing is created or changed, and nothing counted. Without a running host the command opens the region itself; it knows \
 then what the storage tells, and of other processes that they create, not how many callers wait there.
 
-Exit status: 0 a value is stored, usable or not; 1 the region cannot be asked; 2 wrong usage; 3 no value is stored.";
+Exit status: 0 a value is stored, usable or not; 1 the region or its backend cannot be asked; 2 wrong usage; 3 no value is stored.";
 
 /// Tell what a caller of a key would get now, and why
 #[derive(Debug, Args)]
@@ -46,10 +44,10 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     } else {
         output::print(text(&explanation)?)?;
     }
-    Ok(match (&explanation.value, explanation.outcome) {
+    Ok(match (&explanation.value, explanation.reason) {
         (Some(_), _) => Outcome::Done,
-        (None, ExplainedOutcome::Failed) => Outcome::Failed,
-        (None, _) => Outcome::NoSuchValue,
+        (None, Some(ExplainedReason::Absent)) => Outcome::NoSuchValue,
+        (None, _) => Outcome::Failed,
     })
 }
 
