@@ -48,10 +48,12 @@ mod model;
 mod read;
 mod region;
 mod resolve;
+mod schema;
 mod shown;
 mod source;
 mod suggest;
 mod syntax;
+mod tables;
 mod templates;
 mod typed;
 
@@ -71,6 +73,7 @@ pub use model::{
 };
 
 pub use resolve::{Unresolved, resolve};
+pub use schema::{Offer, OfferKind, plain_schema, schema};
 pub use templates::TemplatesConfig;
 
 use read::Places;

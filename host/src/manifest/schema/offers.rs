@@ -1,0 +1,170 @@
+//! What plugins offer, in the schema.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::form::{Definitions, INTERPOLATION, described, property};
+use super::plain::{interpolated, manifest_schema};
+use crate::manifest::tables::LOCK_ARGUMENTS;
+
+/// Something that a plugin offers, with the JSON Schema of its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer<'a> {
+    /// The plugin's name in the manifest.
+    pub plugin: &'a str,
+    /// What it is.
+    pub kind: OfferKind,
+    /// Its name.
+    pub name: &'a str,
+    /// The schema of its arguments.
+    pub arguments: &'a Value,
+}
+
+/// What a plugin can offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferKind {
+    /// For `backend` of a region.
+    Backend,
+    /// For `key_mangler` of a region.
+    KeyMangler,
+    /// For `proxies` of a region.
+    Proxy,
+    /// For `plugin` of the templates.
+    TemplateCache,
+}
+
+/// As [`offer`](crate::manifest::region::offer) has it.
+const NAME: &str = r"^([a-z0-9][a-z0-9_-]{0,63}/)?[^/\s]+$";
+
+impl OfferKind {
+    /// The key that names it, and what it is called.
+    fn word(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Backend => ("backend", "backend"),
+            Self::KeyMangler => ("mangler", "key mangler"),
+            Self::Proxy => ("proxy", "proxy"),
+            Self::TemplateCache => ("plugin", "template cache"),
+        }
+    }
+
+    fn of<'o, 'a>(self, offers: &'o [Offer<'a>]) -> impl Iterator<Item = &'o Offer<'a>> {
+        offers.iter().filter(move |offer| offer.kind == self)
+    }
+
+    /// By what names each may be named: its own, if no other has it, and with its plugin's.
+    fn named<'o, 'a>(self, offers: &'o [Offer<'a>]) -> Vec<(Vec<String>, &'o Offer<'a>)> {
+        let with_names = |offer: &'o Offer<'a>| {
+            let is_namesake = |other: &&Offer<'_>| other.name == offer.name;
+            let mut names = vec![format!("{}/{}", offer.plugin, offer.name)];
+            if self.of(offers).filter(is_namesake).count() == 1 {
+                names.insert(0, offer.name.to_owned());
+            }
+            (names, offer)
+        };
+        self.of(offers).map(with_names).collect()
+    }
+
+    /// A name of one.
+    pub(super) fn name(self, offers: &[Offer<'_>]) -> Value {
+        let (_, what) = self.word();
+        let names: Vec<String> = self
+            .named(offers)
+            .into_iter()
+            .flat_map(|(names, _)| names)
+            .collect();
+        let mut schema = if names.is_empty() {
+            json!({ "type": "string", "pattern": format!("{NAME}|{INTERPOLATION}") })
+        } else {
+            interpolated(json!({ "enum": names }))
+        };
+        schema["title"] = format!("the name of a {what}").into();
+        schema
+    }
+
+    /// The table in which one is named, with the arguments of that one. Of each there is a definition; the table's own is
+    /// called `title`.
+    ///
+    /// Editors show what stands under `arguments` at once, whichever is named; who validates looks at the name.
+    pub(super) fn refine(
+        self,
+        title: &str,
+        mut table: Value,
+        offers: &[Offer<'_>],
+        definitions: &mut Definitions,
+    ) -> Value {
+        let (key, what) = self.word();
+        let mut cases = Vec::new();
+        let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for (names, offer) in self.named(offers) {
+            let arguments = self.arguments(offer, definitions);
+            for (name, property) in arguments["properties"].as_object().into_iter().flatten() {
+                let doc = property["description"].as_str().unwrap_or_default();
+                let doc = format!("{what} `{}`: {doc}", offer.name);
+                let property = described(property.clone(), &doc, None);
+                all.entry(name.clone()).or_default().push(property);
+            }
+            let needs_some = arguments["required"]
+                .as_array()
+                .is_some_and(|some| !some.is_empty());
+            let definition = format!("{}.{}.{}", what.replace(' ', "_"), offer.plugin, offer.name);
+            let mut then = json!({
+                "properties": { "arguments": { "$ref": format!("#/definitions/{definition}") } },
+            });
+            if needs_some {
+                then["required"] = json!(["arguments"]);
+            }
+            definitions.insert(definition, arguments);
+            cases.push(json!({
+                "if": { "properties": { key: { "enum": names } }, "required": [key] },
+                "then": then,
+            }));
+        }
+        if !all.is_empty() {
+            let properties = all.into_iter().map(|(name, mut several)| {
+                several.dedup_by(|one, other| without_words(one) == without_words(other));
+                let one = match several.len() {
+                    1 => several.remove(0),
+                    _ => json!({ "anyOf": several }),
+                };
+                (name, one)
+            });
+            table["properties"]["arguments"]["properties"] = Value::Object(properties.collect());
+        }
+        if cases.is_empty() {
+            definitions.insert(title.to_owned(), table);
+        } else {
+            let keys = format!("{title}_keys");
+            cases.insert(0, json!({ "$ref": format!("#/definitions/{keys}") }));
+            definitions.insert(keys, table);
+            definitions.insert(title.to_owned(), json!({ "allOf": cases }));
+        }
+        json!({ "$ref": format!("#/definitions/{title}") })
+    }
+
+    /// The schema of an offer's arguments, with those that the host takes itself.
+    fn arguments(self, offer: &Offer<'_>, definitions: &mut Definitions) -> Value {
+        let mut arguments = manifest_schema(offer.arguments);
+        if self == Self::Backend {
+            if !arguments["properties"].is_object() {
+                arguments["properties"] = json!({});
+            }
+            for key in LOCK_ARGUMENTS.known {
+                arguments["properties"][key.name] = property(key, &[], definitions);
+            }
+        }
+        arguments
+    }
+}
+
+/// For the comparison of two: what it takes, not what is said of it.
+fn without_words(schema: &Value) -> Map<String, Value> {
+    let mut bare = schema.as_object().cloned().unwrap_or_default();
+    bare.remove("description");
+    if let Some(alternatives) = bare.get_mut("anyOf").and_then(Value::as_array_mut) {
+        for alternative in alternatives {
+            *alternative = without_words(alternative).into();
+        }
+    }
+    bare
+}
