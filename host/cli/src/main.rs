@@ -9,6 +9,7 @@ mod logging;
 mod outcome;
 mod output;
 mod probe;
+mod progress;
 mod running;
 mod schema;
 mod serve;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         }
         Command::Check(options) => commands::check::run(&manifest, options),
         Command::Plugins(options) => commands::plugins::run(&manifest, options),
+        Command::Schema(options) => {
+            commands::schema::run(&manifest, arguments.names_a_manifest(), options)
+        }
         Command::Get(options) => commands::get::run(&manifest, options),
         Command::Set(options) => commands::set::run(&manifest, options),
         Command::Delete(options) => commands::delete::run(&manifest, options),
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         Command::Status(options) => commands::status::run(&manifest, options),
         Command::Reload(options) => commands::reload::run(&manifest, options),
         Command::Serve(options) => serve::run(&manifest, options),
+        Command::Completions(options) => commands::completions::run(options),
+        Command::Man(options) => commands::man::run(options),
     };
     ended(result)
 }

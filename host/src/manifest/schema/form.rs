@@ -59,7 +59,7 @@ pub(super) fn property(key: &Key, offers: &[Offer<'_>], definitions: &mut Defini
 
 /// With a description and a default. Of what has alternatives, each is given them, since editors show those.
 pub(super) fn described(mut schema: Value, doc: &str, default: Option<Value>) -> Value {
-    if let Some(alternatives) = schema["anyOf"].as_array_mut() {
+    if let Some(alternatives) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         for alternative in alternatives {
             if alternative.get("description").is_none() {
                 alternative["description"] = doc.into();

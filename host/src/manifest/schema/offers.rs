@@ -34,6 +34,14 @@ pub enum OfferKind {
     TemplateCache,
 }
 
+/// What a plugin offers under some names.
+struct Named<'o, 'a> {
+    first: &'o Offer<'a>,
+    /// Without the plugin's.
+    words: Vec<&'a str>,
+    names: Vec<String>,
+}
+
 /// As [`offer`](crate::manifest::region::offer) has it.
 const NAME: &str = r"^([a-z0-9][a-z0-9_-]{0,63}/)?[^/\s]+$";
 
@@ -52,27 +60,39 @@ impl OfferKind {
         offers.iter().filter(move |offer| offer.kind == self)
     }
 
-    /// By what names each may be named: its own, if no other has it, and with its plugin's.
-    fn named<'o, 'a>(self, offers: &'o [Offer<'a>]) -> Vec<(Vec<String>, &'o Offer<'a>)> {
-        let with_names = |offer: &'o Offer<'a>| {
+    /// Each with the names by which it may be named: its own, if no other has it, and with its plugin's. What a plugin offers
+    /// several times with the same arguments is one here.
+    fn named<'o, 'a>(self, offers: &'o [Offer<'a>]) -> Vec<Named<'o, 'a>> {
+        let mut named: Vec<Named<'_, '_>> = Vec::new();
+        for offer in self.of(offers) {
             let is_namesake = |other: &&Offer<'_>| other.name == offer.name;
             let mut names = vec![format!("{}/{}", offer.plugin, offer.name)];
             if self.of(offers).filter(is_namesake).count() == 1 {
                 names.insert(0, offer.name.to_owned());
             }
-            (names, offer)
-        };
-        self.of(offers).map(with_names).collect()
+            let is_same = |other: &&mut Named<'_, '_>| {
+                other.first.plugin == offer.plugin && other.first.arguments == offer.arguments
+            };
+            match named.iter_mut().find(is_same) {
+                Some(same) => {
+                    same.names.append(&mut names);
+                    same.words.push(offer.name);
+                }
+                None => named.push(Named {
+                    first: offer,
+                    words: vec![offer.name],
+                    names,
+                }),
+            }
+        }
+        named
     }
 
     /// A name of one.
     pub(super) fn name(self, offers: &[Offer<'_>]) -> Value {
         let (_, what) = self.word();
-        let names: Vec<String> = self
-            .named(offers)
-            .into_iter()
-            .flat_map(|(names, _)| names)
-            .collect();
+        let named = self.named(offers);
+        let names: Vec<String> = named.into_iter().flat_map(|named| named.names).collect();
         let mut schema = if names.is_empty() {
             json!({ "type": "string", "pattern": format!("{NAME}|{INTERPOLATION}") })
         } else {
@@ -96,11 +116,12 @@ impl OfferKind {
         let (key, what) = self.word();
         let mut cases = Vec::new();
         let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for (names, offer) in self.named(offers) {
+        for named in self.named(offers) {
+            let (names, offer) = (named.names, named.first);
             let arguments = self.arguments(offer, definitions);
             for (name, property) in arguments["properties"].as_object().into_iter().flatten() {
                 let doc = property["description"].as_str().unwrap_or_default();
-                let doc = format!("{what} `{}`: {doc}", offer.name);
+                let doc = format!("`{}`: {doc}", named.words.join("`, `"));
                 let property = described(property.clone(), &doc, None);
                 all.entry(name.clone()).or_default().push(property);
             }
@@ -122,7 +143,6 @@ impl OfferKind {
         }
         if !all.is_empty() {
             let properties = all.into_iter().map(|(name, mut several)| {
-                several.dedup_by(|one, other| without_words(one) == without_words(other));
                 let one = match several.len() {
                     1 => several.remove(0),
                     _ => json!({ "anyOf": several }),
@@ -155,16 +175,4 @@ impl OfferKind {
         }
         arguments
     }
-}
-
-/// For the comparison of two: what it takes, not what is said of it.
-fn without_words(schema: &Value) -> Map<String, Value> {
-    let mut bare = schema.as_object().cloned().unwrap_or_default();
-    bare.remove("description");
-    if let Some(alternatives) = bare.get_mut("anyOf").and_then(Value::as_array_mut) {
-        for alternative in alternatives {
-            *alternative = without_words(alternative).into();
-        }
-    }
-    bare
 }

@@ -56,7 +56,7 @@ pub(super) fn interpolated(schema: Value) -> Value {
     }
     let other = json!({ "type": "string", "pattern": INTERPOLATION });
     let mut schema = schema;
-    if let Some(alternatives) = schema["anyOf"].as_array_mut() {
+    if let Some(alternatives) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         if !alternatives
             .iter()
             .any(|one| one["pattern"] == INTERPOLATION)
