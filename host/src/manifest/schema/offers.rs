@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::form::{Definitions, INTERPOLATION, described, property};
 use super::plain::{interpolated, manifest_schema};
@@ -115,15 +115,13 @@ impl OfferKind {
     ) -> Value {
         let (key, what) = self.word();
         let mut cases = Vec::new();
-        let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut all: BTreeMap<String, Hint> = BTreeMap::new();
         for named in self.named(offers) {
             let (names, offer) = (named.names, named.first);
             let arguments = self.arguments(offer, definitions);
             for (name, property) in arguments["properties"].as_object().into_iter().flatten() {
-                let doc = property["description"].as_str().unwrap_or_default();
-                let doc = format!("`{}`: {doc}", named.words.join("`, `"));
-                let property = described(property.clone(), &doc, None);
-                all.entry(name.clone()).or_default().push(property);
+                let hint = all.entry(name.clone()).or_default();
+                hint.add(&named.words, property);
             }
             let needs_some = arguments["required"]
                 .as_array()
@@ -142,14 +140,8 @@ impl OfferKind {
             }));
         }
         if !all.is_empty() {
-            let properties = all.into_iter().map(|(name, mut several)| {
-                let one = match several.len() {
-                    1 => several.remove(0),
-                    _ => json!({ "anyOf": several }),
-                };
-                (name, one)
-            });
-            table["properties"]["arguments"]["properties"] = Value::Object(properties.collect());
+            let hints = all.into_iter().map(|(name, hint)| (name, hint.schema()));
+            table["properties"]["arguments"]["properties"] = Value::Object(hints.collect());
         }
         if cases.is_empty() {
             definitions.insert(title.to_owned(), table);
@@ -174,5 +166,40 @@ impl OfferKind {
             }
         }
         arguments
+    }
+}
+
+/// What editors show of an argument, whichever backend has it. It takes anything.
+#[derive(Default)]
+struct Hint {
+    docs: Vec<String>,
+    /// Those of which it may be one.
+    choices: Vec<Value>,
+}
+
+impl Hint {
+    /// It is also an argument of these.
+    fn add(&mut self, of: &[&str], property: &Value) {
+        let doc = property["description"].as_str().unwrap_or_default();
+        self.docs.push(format!("`{}`: {doc}", of.join("`, `")));
+        let alternatives = property["anyOf"].as_array().into_iter().flatten();
+        for one in alternatives.chain([property]) {
+            let choices = one["enum"].as_array().into_iter().flatten();
+            let new = choices
+                .filter(|choice| !self.choices.contains(choice))
+                .cloned();
+            let new: Vec<_> = new.collect();
+            self.choices.extend(new);
+        }
+    }
+
+    fn schema(self) -> Value {
+        let doc = self.docs.join("\n\n");
+        // Each alternative is shown as one more.
+        if self.choices.len() < 2 {
+            return json!({ "description": doc });
+        }
+        let either = json!({ "anyOf": [{ "enum": self.choices }, {}] });
+        described(either, &doc, None)
     }
 }
