@@ -30,7 +30,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Outcome> {
-    let command = Arguments::command();
+    let command = Arguments::command().disable_help_subcommand(true);
     if let Some(dir) = &options.dir {
         fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
         clap_mangen::generate_to(command, dir)

@@ -23,7 +23,7 @@ fn the_manual_has_a_page_and_one_for_each_command() {
     );
     let explain = page("dogpile-explain.1");
     for part in [
-        ".TH dogpile\\-explain 1",
+        ".TH dogpile-explain 1",
         "REGION",
         "Exit status: 0 a value is stored",
     ] {

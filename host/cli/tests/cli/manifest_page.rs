@@ -120,6 +120,9 @@ impl Page {
 
 /// What a value may be: as the schema calls it, or its types.
 fn value(property: &Value) -> String {
+    if property.get("$ref").is_some() {
+        return "table".to_owned();
+    }
     if let Some(title) = property["title"].as_str() {
         return title.to_owned();
     }

@@ -100,6 +100,7 @@ impl Validator {
 #[test]
 fn every_example_in_the_repository_is_right_by_it() {
     let whole = Validator::with_all_plugins();
+    let own = Validator::printed(&Folder::without_plugins(PAGES), &["schema", "--no-plugins"]);
     let demo = fs::read_to_string(repository("templates/dogpile.toml")).unwrap();
     let mut examples = vec![demo];
     for page in [
@@ -120,7 +121,13 @@ fn every_example_in_the_repository_is_right_by_it() {
             continue;
         };
         manifest["version"] = 1.into();
-        if let Err(error) = whole.check(&manifest) {
+        // Some are about a plugin of one's own.
+        let plugins = manifest["plugins"].as_object().into_iter().flatten();
+        let are_ours = plugins
+            .into_iter()
+            .all(|(name, _)| LISTED.contains(&format!("[plugins.{name}]")));
+        let schema = if are_ours { &whole } else { &own };
+        if let Err(error) = schema.check(&manifest) {
             panic!("{error}\n{example}");
         }
         manifests += 1;
@@ -141,8 +148,9 @@ fn right_manifests_are_right_by_it_whatever_plugins_they_name() {
     }
 }
 
-/// What no schema can see: other files, variables, what plugins and servers say to it, and two things that are right alone.
-const UNSEEN: [&str; 18] = [
+/// What no schema can see: other files, variables, what plugins and servers say to it, two things that
+/// are right alone, and which bytes it was.
+const UNSEEN: [&str; 19] = [
     "arguments_of_memcached",
     "backend_ambiguous",
     "include_circle",
@@ -154,6 +162,7 @@ const UNSEEN: [&str; 18] = [
     "include_of_no_manifest",
     "include_outside",
     "interpolated_wrong_types",
+    "latin1_in_a_comment",
     "login_of_memcached",
     "password_twice_for_redis",
     "plugin_not_listed",
