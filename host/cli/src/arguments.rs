@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{commands, exec, serve};
 
-/// Looks at the regions of a manifest, serves a cached site from them, and runs commands once for all who want their output.
+/// Looks at the regions of a manifest and changes what is in them, serves a cached site from them, and runs commands once
+/// for all who want their output.
 ///
 /// Exit status: 0 done, 1 failed, 2 usage, 3 no such value; `exec` has its own.
 #[derive(Debug, Parser)]
