@@ -5,6 +5,7 @@
 mod region_support;
 
 use std::thread;
+use std::time::Duration;
 
 use dogpile::{
     ExplainedOutcome, ExplainedReason, Explanation, Invalidation, MaxStale, OnBackendError, Region,
@@ -161,7 +162,7 @@ fn a_backend_that_fails_is_an_error_or_a_miss_as_the_region_says() {
 fn a_value_that_stands_in_for_a_failed_creation_is_told() {
     let board = Board::new("explain stale_if_error");
     let config = board.bytes().expiration_time(SECOND);
-    let config = config.max_stale(MaxStale::For(0 * SECOND));
+    let config = config.max_stale(MaxStale::For(Duration::ZERO));
     let (users, hand) = region(config.stale_if_error(60 * SECOND, SECOND));
     users.set("k", 1).unwrap();
     hand.advance(2 * SECOND);

@@ -84,8 +84,7 @@ impl<'t> Table<'t> {
     pub(super) fn took_exactly(&self, keys: impl Iterator<Item = &'static str>) -> bool {
         let keys: Vec<_> = keys.collect();
         let is_known = |key: &&str| keys.contains(key);
-        keys.iter().all(|key| self.taken.contains(key))
-            && self.taken.iter().all(|key| is_known(key))
+        keys.iter().all(|key| self.taken.contains(key)) && self.taken.iter().all(is_known)
     }
 
     /// Every key that was not taken.

@@ -76,11 +76,8 @@ impl Page {
         }
     }
 
-    fn section(&mut self, title: &str, doc: &str, table: &Value) {
+    fn section(&mut self, title: &str, table: &Value) {
         write!(self.text, "\n## {title}\n").unwrap();
-        if !doc.is_empty() {
-            write!(self.text, "\n{doc}\n").unwrap();
-        }
         self.table(table);
     }
 
@@ -107,8 +104,8 @@ impl Page {
         let mut cases = cases
             .flatten()
             .filter(|case| case["then"]["properties"]["arguments"]["$ref"] == reference);
-        let named = cases.next().expect("it is named");
-        let condition = named["if"]["properties"].as_object().unwrap();
+        let case = cases.next().expect("it is named");
+        let condition = case["if"]["properties"].as_object().unwrap();
         let names = condition.values().next().unwrap()["enum"]
             .as_array()
             .unwrap();
@@ -160,7 +157,7 @@ fn value(property: &Value) -> String {
     }
 }
 
-fn page(schema: Value) -> String {
+fn page(schema: &Value) -> String {
     let definition = |name: &str| schema["definitions"][name].clone();
     let tables = [
         ("`[host]`", schema["properties"]["host"].clone()),
@@ -177,9 +174,9 @@ fn page(schema: Value) -> String {
         schema: schema.clone(),
         text: HEAD.to_owned(),
     };
-    page.section("The whole", "", &schema);
+    page.section("The whole", schema);
     for (title, table) in tables {
-        page.section(title, "", &table);
+        page.section(title, &table);
     }
     page.offers("backend", "Arguments of backends");
     page.offers("key_mangler", "Arguments of key manglers");
@@ -192,7 +189,7 @@ fn page(schema: Value) -> String {
 fn the_page_of_the_manifest_is_what_the_schema_says() {
     let mut manifest = "version = 1\n[plugins.template-cache]\n".to_owned();
     for name in PLUGINS {
-        write!(manifest, "[plugins.{name}]\n").unwrap();
+        writeln!(manifest, "[plugins.{name}]").unwrap();
     }
     let folder = Folder::without_plugins(&manifest);
     for name in PLUGINS.iter().chain(["template_cache"].iter()) {
@@ -200,7 +197,7 @@ fn the_page_of_the_manifest_is_what_the_schema_says() {
     }
     let run = folder.dogpile(&["schema"]);
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
-    let page = page(serde_json::from_str(&run.stdout).unwrap());
+    let page = page(&serde_json::from_str(&run.stdout).unwrap());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/manifest.md");
     if env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(path, page).unwrap();

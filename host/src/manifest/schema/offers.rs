@@ -63,7 +63,7 @@ impl OfferKind {
     /// Each with the names by which it may be named: its own, if no other has it, and with its plugin's. What a plugin offers
     /// several times with the same arguments is one here.
     fn named<'o, 'a>(self, offers: &'o [Offer<'a>]) -> Vec<Named<'o, 'a>> {
-        let mut named: Vec<Named<'_, '_>> = Vec::new();
+        let mut found: Vec<Named<'_, '_>> = Vec::new();
         for offer in self.of(offers) {
             let is_namesake = |other: &&Offer<'_>| other.name == offer.name;
             let mut names = vec![format!("{}/{}", offer.plugin, offer.name)];
@@ -73,26 +73,26 @@ impl OfferKind {
             let is_same = |other: &&mut Named<'_, '_>| {
                 other.first.plugin == offer.plugin && other.first.arguments == offer.arguments
             };
-            match named.iter_mut().find(is_same) {
+            match found.iter_mut().find(is_same) {
                 Some(same) => {
                     same.names.append(&mut names);
                     same.words.push(offer.name);
                 }
-                None => named.push(Named {
+                None => found.push(Named {
                     first: offer,
                     words: vec![offer.name],
                     names,
                 }),
             }
         }
-        named
+        found
     }
 
     /// A name of one.
     pub(super) fn name(self, offers: &[Offer<'_>]) -> Value {
         let (_, what) = self.word();
-        let named = self.named(offers);
-        let names: Vec<String> = named.into_iter().flat_map(|named| named.names).collect();
+        let found = self.named(offers).into_iter();
+        let names: Vec<String> = found.flat_map(|one| one.names).collect();
         let mut schema = if names.is_empty() {
             json!({ "type": "string", "pattern": format!("{NAME}|{INTERPOLATION}") })
         } else {
@@ -116,12 +116,16 @@ impl OfferKind {
         let (key, what) = self.word();
         let mut cases = Vec::new();
         let mut all: BTreeMap<String, Hint> = BTreeMap::new();
-        for named in self.named(offers) {
-            let (names, offer) = (named.names, named.first);
+        for Named {
+            first: offer,
+            words,
+            names,
+        } in self.named(offers)
+        {
             let arguments = self.arguments(offer, definitions);
             for (name, property) in arguments["properties"].as_object().into_iter().flatten() {
                 let hint = all.entry(name.clone()).or_default();
-                hint.add(&named.words, property);
+                hint.add(&words, property);
             }
             let needs_some = arguments["required"]
                 .as_array()
