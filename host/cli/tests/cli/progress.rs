@@ -3,6 +3,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{Folder, PAGES};
 
@@ -22,7 +23,7 @@ fn a_terminal_shows_what_is_waited_for_and_the_line_goes_again() {
         let mut reader = BufReader::new(client.try_clone().unwrap());
         reader.read_line(&mut request).unwrap();
         // Or the test has failed.
-        let _told = may_go.recv();
+        let _told = may_go.recv_timeout(Duration::from_mins(1));
         client.write_all(ANSWER.as_bytes()).unwrap();
         request
     });
