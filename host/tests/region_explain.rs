@@ -203,6 +203,15 @@ fn who_creates_is_told_and_how_many_wait() {
     assert!(!users.explain("explained").unwrap().lock.held);
 }
 
+/// Another process has the mutex of the key `k`, until this goes.
+struct Elsewhere<'b>(&'b Board);
+
+impl Drop for Elsewhere<'_> {
+    fn drop(&mut self) {
+        self.0.unlock_key("k");
+    }
+}
+
 #[test]
 fn what_another_process_creates_is_not_this_hosts() {
     let board = Board::new("explain elsewhere");
@@ -213,11 +222,14 @@ fn what_another_process_creates_is_not_this_hosts() {
         (lock.held, lock.by_this_host, lock.waiting) == (true, false, waiting)
     };
     assert!(locked(0), "{:?}", users.explain("k"));
+    let elsewhere = Elsewhere(&board);
     thread::scope(|scope| {
+        // Within the scope, so that a test that fails lets the waiter go.
+        let elsewhere = elsewhere;
         let waiter = scope.spawn(|| users.get_or_create("k", || 1));
         // By now this host has a flight of it, which waits for the other process.
         until_it(|| locked(1), || format!("{:?}", users.explain("k")));
-        board.unlock_key("k");
+        drop(elsewhere);
         waiter.join().unwrap().unwrap();
     });
     assert!(!users.explain("k").unwrap().lock.held);
