@@ -77,6 +77,11 @@ fn what_outdated_a_value_is_named() {
         ("tag", Some("b"), "hard")
     );
     assert_eq!(by.at.unwrap(), "2096-10-02T07:06:41.000000Z");
+    // Of several, the latest.
+    hand.advance(SECOND);
+    users.invalidate_tags(["a"], Invalidation::Hard).unwrap();
+    let by = users.explain("tagged").unwrap().invalidated_by.unwrap();
+    assert_eq!(by.tag.as_deref(), Some("a"));
     users.invalidate(Invalidation::Soft).unwrap();
     let soft = expect(&users, "plain", Stale, Some(Reason::SoftInvalidated));
     let by = soft.invalidated_by.unwrap();
