@@ -121,8 +121,9 @@ pub use self::manifest::{
     InvalidationScope, MaxStale, OnBackendError, RegionConfig, TemplatesConfig,
 };
 pub use self::region::{
-    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Objects, Payload,
-    Region, ValueMetadata,
+    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry,
+    ExplainedInvalidation, ExplainedLock, ExplainedOutcome, ExplainedReason, ExplainedValue,
+    Explanation, Objects, Payload, Region, ValueMetadata,
 };
 pub use self::reload::{
     Change, ChangeKind, EntriesFate, Reload, ReloadEvent, ReloadOutcome, ReloadRecord, Reloads,

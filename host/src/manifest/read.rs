@@ -80,6 +80,13 @@ impl<'t> Table<'t> {
         Some(self.item(key, value))
     }
 
+    /// Whether these are the keys that were asked for, given or not.
+    pub(super) fn took_exactly(&self, keys: impl Iterator<Item = &'static str>) -> bool {
+        let keys: Vec<_> = keys.collect();
+        let is_known = |key: &&str| keys.contains(key);
+        keys.iter().all(|key| self.taken.contains(key)) && self.taken.iter().all(is_known)
+    }
+
     /// Every key that was not taken.
     pub(super) fn rest(&self) -> Vec<Item<'t>> {
         self.entries

@@ -9,6 +9,7 @@ mod creating;
 mod deferred;
 mod entry;
 mod envelope;
+mod explain;
 mod foreign;
 mod form;
 mod goal;
@@ -52,6 +53,10 @@ pub use dogpile_plugin_api::Expiration;
 pub use self::background::{Background, BackgroundAsync};
 pub use self::cached::Cached;
 pub use self::entry::Entry;
+pub use self::explain::{
+    ExplainedInvalidation, ExplainedLock, ExplainedOutcome, ExplainedReason, ExplainedValue,
+    Explanation,
+};
 pub use self::form::Cacheable;
 pub use self::key::CacheKey;
 pub(crate) use self::mangle::BackendKey;

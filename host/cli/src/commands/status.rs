@@ -11,8 +11,18 @@ use crate::outcome::Outcome;
 use crate::table::table;
 use crate::{output, running};
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile status
+      Tables of the plugins and regions, the newest reload, and what is wrong.
+  dogpile status --json
+      The same with all counters; docs/command.md has the fields.
+
+Exit status: 0 told; 1 no host of the manifest runs; 2 wrong usage.";
+
 /// Show what the running host has loaded, and what it has counted
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]

@@ -1,12 +1,14 @@
 //! What the child does.
 
+use std::error::Error;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use dogpile::loader::{self, Loader};
-use dogpile::manifest::Manifest;
+use dogpile::manifest::{Manifest, ManifestErrors};
 use dogpile::{Clock, Host};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Described, Probed, Regions, What, conformance};
 use crate::outcome::Outcome;
@@ -55,6 +57,7 @@ fn regions(path: &Path) -> Result<Regions> {
         Err(error) => {
             return Ok(Regions::Refused {
                 text: error.to_string(),
+                errors: one_by_one(&error)?,
             });
         }
     };
@@ -65,6 +68,14 @@ fn regions(path: &Path) -> Result<Regions> {
         }
     }
     Ok(Regions::Opened { silent })
+}
+
+/// What is wrong with the manifest.
+fn one_by_one(error: &dogpile::Error) -> Result<Vec<Value>> {
+    let errors = error.source();
+    let errors = errors.and_then(|source| source.downcast_ref::<ManifestErrors>());
+    let errors = errors.into_iter().flatten().map(serde_json::to_value);
+    Ok(errors.collect::<Result<_, _>>()?)
 }
 
 /// Opens the backend of one region by whatever plugin offers it. Refusals are not told: that the process lives is the

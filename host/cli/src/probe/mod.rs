@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use dogpile::manifest::{Manifest, PluginConfig};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub(crate) use self::conformance::{Row, Task, conformance};
 pub(crate) use self::described::Described;
@@ -81,17 +82,26 @@ pub(crate) enum Probed {
 pub(crate) enum Regions {
     /// All are open; some, by name, do not answer.
     Opened { silent: Vec<(String, String)> },
-    /// The whole of what the library says.
-    Refused { text: String },
+    /// The whole of what the library says, and one by one what is wrong with the manifest, as `--json` prints it.
+    Refused { text: String, errors: Vec<Value> },
 }
 
 /// Errors of a manifest as a child told them.
 #[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) String);
+pub(crate) struct Refusal {
+    text: String,
+    pub(crate) errors: Vec<Value>,
+}
+
+impl Refusal {
+    pub(crate) fn new(text: String, errors: Vec<Value>) -> Self {
+        Self { text, errors }
+    }
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -33,12 +33,22 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long threads may take to their end after that.
 const LAST_CALL: Duration = Duration::from_secs(3);
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile serve --site site
+      The site at http://127.0.0.1:8000/, its pages cached in the region `pages`.
+  dogpile serve --listen 127.0.0.1:0
+      Without a site: the regions, for the other commands, on any free port.
+
+Exit status: 0 stopped by a signal; 1 it could not start, or not end in time; 2 wrong usage.";
+
 /// Run the manifest's regions as a service, with a site whose pages are cached in one of them
 ///
 /// SIGTERM and SIGINT stop it: requests that are being answered have ten seconds, or until the second signal. SIGHUP reloads the manifest, which
 /// is also followed by itself. What is wrong with a page is logged, and said on it to readers on this machine. systemd is
 /// told of starts, reloads and stops, for `Type=notify-reload` and `WatchdogSec=`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The address and port to listen on; with port 0, any that is free
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = address)]
