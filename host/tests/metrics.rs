@@ -101,13 +101,7 @@ fn creations_are_counted_by_outcome_and_timed() {
     let bucket = |bound: &str| times(&format!("bucket{{region=\"users\",le=\"{bound}\"}}"));
     assert_eq!(scrape.count(&times("count{region=\"users\"}")), 4);
     assert_eq!(scrape.get(&times("sum{region=\"users\"}")), Some(21.5));
-    let bounds = [
-        ("1", 2),
-        ("2.5", 3),
-        ("10", 3),
-        ("30", 4),
-        ("+Inf", 4),
-    ];
+    let bounds = [("1", 2), ("2.5", 3), ("10", 3), ("30", 4), ("+Inf", 4)];
     for (bound, count) in bounds {
         assert_eq!(scrape.count(&bucket(bound)), count, "{bound}");
     }

@@ -8,6 +8,7 @@ pub mod memcached_server;
 pub mod owners;
 pub mod part;
 pub mod process;
+pub mod prometheus_server;
 pub mod python;
 pub mod python_page;
 pub mod python_process;
