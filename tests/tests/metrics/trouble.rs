@@ -67,6 +67,10 @@ impl Backend for Trouble {
         Ok(())
     }
 
+    fn shared(&self) -> bool {
+        false
+    }
+
     fn ping(&self) -> Result<()> {
         self.pings
             .then_some(())

@@ -111,6 +111,7 @@ impl Case {
         self.outputs
             .add("status", serde_json::to_string(&status).unwrap());
         self.outputs.debug("plugins", &host.plugins());
+        self.outputs.add("metrics", host.metrics_text());
         for region in &status.regions {
             self.calls(&host.region(&region.name).unwrap());
         }
