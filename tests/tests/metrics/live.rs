@@ -85,7 +85,7 @@ impl Live {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 // Whoever asked may be gone.
-                let _gone = answer(&host, stream.unwrap());
+                let _gone = answer(&host, &stream.unwrap());
             }
         });
         address
@@ -140,14 +140,14 @@ impl Live {
 
 /// Whence a caller has its value that asks while another creates it. It may come too late to wait.
 fn beside_a_creation(users: &Region, key: &str) -> Source {
-    let (began, begun) = mpsc::channel();
+    let (begin, begun) = mpsc::channel();
     let (go, gate) = mpsc::channel::<()>();
     let misses = || users.stats().misses.values().sum::<u64>();
     let before = misses();
     thread::scope(|scope| {
         scope.spawn(move || {
             users.get_or_create(key, || {
-                began.send(()).unwrap();
+                begin.send(()).unwrap();
                 gate.recv().unwrap();
                 2
             })
@@ -160,8 +160,8 @@ fn beside_a_creation(users: &Region, key: &str) -> Source {
     })
 }
 
-fn answer(host: &Host, stream: TcpStream) -> std::io::Result<()> {
-    let mut lines = BufReader::new(&stream).lines();
+fn answer(host: &Host, mut stream: &TcpStream) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
     while lines
         .next()
         .transpose()?
@@ -170,7 +170,7 @@ fn answer(host: &Host, stream: TcpStream) -> std::io::Result<()> {
     let (text, kind) = (host.metrics_text(), dogpile::METRICS_CONTENT_TYPE);
     let length = text.len();
     write!(
-        &stream,
+        stream,
         "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"
     )
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use dogpile::{Host, RegionConfig};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, Metric, MetricData, ResourceMetrics, ScopeMetrics,
+};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 
 use crate::exposition::samples;
@@ -60,8 +62,8 @@ fn add<T: Copy>(numbers: &mut Numbers, metric: &Metric, data: &MetricData<T>, re
 fn observed(exporter: &InMemoryMetricExporter) -> Numbers {
     let mut numbers = Numbers::new();
     let finished = exporter.get_finished_metrics().unwrap();
-    let scopes = finished.iter().flat_map(|one| one.scope_metrics());
-    for metric in scopes.flat_map(|scope| scope.metrics()) {
+    let scopes = finished.iter().flat_map(ResourceMetrics::scope_metrics);
+    for metric in scopes.flat_map(ScopeMetrics::metrics) {
         match metric.data() {
             #[expect(clippy::cast_precision_loss, reason = "they are small")]
             AggregatedMetrics::U64(data) => add(&mut numbers, metric, data, |number| number as f64),
