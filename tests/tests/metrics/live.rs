@@ -140,19 +140,19 @@ impl Live {
 
 /// Whence a caller has its value that asks while another creates it. It may come too late to wait.
 fn beside_a_creation(users: &Region, key: &str) -> Source {
-    let (begin, begun) = mpsc::channel();
+    let (enter, entered) = mpsc::channel();
     let (go, gate) = mpsc::channel::<()>();
     let misses = || users.stats().misses.values().sum::<u64>();
     let before = misses();
     thread::scope(|scope| {
         scope.spawn(move || {
             users.get_or_create(key, || {
-                begin.send(()).unwrap();
+                enter.send(()).unwrap();
                 gate.recv().unwrap();
                 2
             })
         });
-        begun.recv().unwrap();
+        entered.recv().unwrap();
         let other = scope.spawn(|| users.get_or_create(key, || 3).unwrap().source());
         until("the other has read", || misses() >= before + 2);
         go.send(()).unwrap();
