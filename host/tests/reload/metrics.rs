@@ -73,7 +73,8 @@ fn counters_never_go_backwards_whatever_becomes_of_a_region() {
     }
     assert!(last[evictions] >= 300.0, "{}", last[evictions]);
     let created = "dogpile_creations_total{region=\"users\",outcome=\"created\"}";
-    assert_eq!(last[created].to_string(), "700");
+    // In two of seven rounds on `null`, where each value is created twice.
+    assert_eq!(last[created].to_string(), "900");
 }
 
 #[test]
