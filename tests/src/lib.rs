@@ -10,6 +10,7 @@ pub mod outside;
 pub mod owners;
 pub mod part;
 pub mod process;
+pub mod prometheus_server;
 pub mod python;
 pub mod python_page;
 pub mod python_process;

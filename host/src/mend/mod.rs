@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::calls::Calls;
 use crate::engine::{Engine, Spawner};
+use crate::events::Events;
 use crate::health::State;
 use crate::instance::Instance;
 use crate::loader::OpenError;
@@ -29,6 +30,7 @@ pub(crate) fn engine(
     clock: &'static Clock,
     spawner: Option<Spawner>,
     trust: Option<Trust>,
+    events: Arc<dyn Events>,
 ) -> Arc<Engine> {
     Arc::new_cyclic(|engine| {
         let workshop = Workshop {
@@ -37,7 +39,8 @@ pub(crate) fn engine(
             closing: Arc::default(),
             calls: Arc::default(),
         };
-        Engine::new(linked, clock, spawner, trust, Arc::new(workshop))
+        let mender = Arc::new(workshop);
+        Engine::new(linked, clock, spawner, trust, mender, events)
     })
 }
 

@@ -19,6 +19,7 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
+use crate::listener::Listeners;
 use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
 use crate::records::Poller;
 use crate::trust::Trust;
@@ -29,9 +30,8 @@ pub(crate) use self::last_call::LastCall;
 pub use self::outcome::Reload;
 pub use self::plan::{Change, ChangeKind, EntriesFate};
 pub(crate) use self::reaper::retire;
-pub(crate) use self::report::Listener;
-pub use self::report::{ReloadEvent, ReloadOutcome, ReloadRecord, Reloads, Trigger};
-use self::report::{Timing, tell};
+use self::report::Timing;
+pub use self::report::{ReloadOutcome, ReloadRecord, Reloads, Trigger};
 pub use self::templates::TemplateCacheChange;
 
 /// Follows a manifest: applies it when told to, and by itself when it changes.
@@ -39,7 +39,7 @@ pub(crate) struct Follower {
     engine: Arc<Engine>,
     path: PathBuf,
     only: Option<OnlyRegion>,
-    listener: Option<Listener>,
+    listeners: Arc<Listeners>,
     state: Mutex<State>,
     /// Ends the thread that watches.
     watch: OnceLock<watch::Stop>,
@@ -62,6 +62,8 @@ pub(crate) struct State {
     /// The newest reading of it that was applied or refused.
     pub(crate) last: Option<ReloadRecord>,
     pub(crate) reloads: Reloads,
+    /// When a reading of it was last right, whether or not it changed anything.
+    pub(crate) succeeded: Option<SystemTime>,
     /// Files and folders whose change may matter.
     inputs: Vec<PathBuf>,
     fingerprint: Option<String>,
@@ -72,13 +74,13 @@ impl Follower {
         engine: Arc<Engine>,
         path: PathBuf,
         only: Option<OnlyRegion>,
-        listener: Option<Listener>,
+        listeners: Arc<Listeners>,
     ) -> Self {
         Self {
             engine,
             path,
             only,
-            listener,
+            listeners,
             state: Mutex::default(),
             watch: OnceLock::new(),
             admin_socket: OnceLock::new(),
@@ -114,7 +116,7 @@ impl Follower {
 
     /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
     pub(crate) fn reload(&self, trigger: Trigger) -> Result<Reload> {
-        tell(self.listener.as_ref(), &ReloadEvent::Began(trigger));
+        self.listeners.reload_began(trigger);
         let change = self.engine.change.lock();
         let attempt = Attempt::read(&self.path, self.engine.trust);
         let outcome = self.apply(attempt, trigger);
@@ -125,7 +127,7 @@ impl Follower {
 
     fn tell_end(&self) {
         if let Some(record) = self.state().last {
-            tell(self.listener.as_ref(), &ReloadEvent::Ended(&record));
+            self.listeners.reloaded(&record);
         }
     }
 
@@ -151,7 +153,7 @@ impl Follower {
             self.state.lock().inputs = attempt.inputs;
             return;
         }
-        tell(self.listener.as_ref(), &ReloadEvent::Began(Trigger::File));
+        self.listeners.reload_began(Trigger::File);
         let change = self.engine.change.lock();
         let last = self.state().fingerprint;
         if last != seen {
@@ -198,6 +200,9 @@ impl Follower {
                 state.applied = Some(SystemTime::now());
             }
             state.hash = Some(hash);
+        }
+        if record.outcome != ReloadOutcome::Refused {
+            state.succeeded = Some(SystemTime::now());
         }
         state.reloads.count(&record);
         state.last = Some(record.clone());

@@ -1,7 +1,6 @@
 //! What a host tells of its reloads: to its status, its log and the program.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -113,28 +112,6 @@ impl Reloads {
             ReloadOutcome::Refused => &mut self.refused,
         };
         *counter += 1;
-    }
-}
-
-/// What a program is told of reloads: see [`HostBuilder::on_reload`](crate::HostBuilder::on_reload).
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ReloadEvent<'a> {
-    /// One begins.
-    Began(Trigger),
-    /// It has ended. Where several came at once, this may be the record of a later one.
-    Ended(&'a ReloadRecord),
-}
-
-/// The program's own code.
-pub(crate) type Listener = Box<dyn Fn(&ReloadEvent<'_>) + Send + Sync>;
-
-/// Tells it. A panic of it must not end the thread that watches.
-pub(super) fn tell(listener: Option<&Listener>, event: &ReloadEvent<'_>) {
-    if let Some(listener) = listener
-        && catch_unwind(AssertUnwindSafe(|| listener(event))).is_err()
-    {
-        tracing::error!(target: "dogpile.reload", "the program's `on_reload` panicked");
     }
 }
 

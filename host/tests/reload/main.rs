@@ -10,6 +10,7 @@ mod entries;
 mod exclusive;
 mod invalidation;
 mod judge;
+mod metrics;
 mod only;
 mod plan;
 mod plugin_file;

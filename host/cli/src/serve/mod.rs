@@ -95,7 +95,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let host = Host::builder()
         .manifest(manifest)
         .admin_socket(AdminSocket::Auto)
-        .on_reload(notify::reload)
+        .listener(notify::Reloads)
         .build()?;
     let pages = match &options.site {
         Some(dir) => {

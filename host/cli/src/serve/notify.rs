@@ -10,7 +10,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use dogpile::{Host, ReloadEvent, ReloadOutcome};
+use dogpile::{Host, Listener, ReloadOutcome, ReloadRecord, Trigger};
 use sd_notify::NotifyState;
 
 const SOCKET: &str = "NOTIFY_SOCKET";
@@ -24,32 +24,31 @@ pub(super) fn ready(host: &Host) {
     ]);
 }
 
-/// A reload begins or has ended, whatever was its cause. A refused one leaves the server ready as before, and its status
-/// says why.
-pub(super) fn reload(event: &ReloadEvent<'_>) {
-    match event {
-        ReloadEvent::Began(trigger) => {
-            let text = format!("reloading (cause: {trigger})");
-            let mut states = vec![NotifyState::Reloading];
-            match NotifyState::monotonic_usec_now() {
-                Ok(now) => states.push(now),
-                Err(error) => tracing::warn!(%error, "no time to tell the service manager"),
-            }
-            states.push(NotifyState::Status(&text));
-            tell(&states);
+/// Tells of reloads, whatever is their cause. A refused one leaves the server ready as before, and its status says why.
+pub(super) struct Reloads;
+
+impl Listener for Reloads {
+    fn reload_began(&self, trigger: Trigger) {
+        let text = format!("reloading (cause: {trigger})");
+        let mut states = vec![NotifyState::Reloading];
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => states.push(now),
+            Err(error) => tracing::warn!(%error, "no time to tell the service manager"),
         }
-        ReloadEvent::Ended(record) => {
-            let generation = record.generation;
-            let text = if record.outcome == ReloadOutcome::Refused {
-                let error = record.error.as_deref().unwrap_or_default();
-                let first = error.lines().next().unwrap_or_default();
-                format!("generation {generation}; the newest manifest was refused: {first}")
-            } else {
-                format!("generation {generation}")
-            };
-            tell(&[NotifyState::Ready, NotifyState::Status(&text)]);
-        }
-        _ => {}
+        states.push(NotifyState::Status(&text));
+        tell(&states);
+    }
+
+    fn reloaded(&self, record: &ReloadRecord) {
+        let generation = record.generation;
+        let text = if record.outcome == ReloadOutcome::Refused {
+            let error = record.error.as_deref().unwrap_or_default();
+            let first = error.lines().next().unwrap_or_default();
+            format!("generation {generation}; the newest manifest was refused: {first}")
+        } else {
+            format!("generation {generation}")
+        };
+        tell(&[NotifyState::Ready, NotifyState::Status(&text)]);
     }
 }
 
