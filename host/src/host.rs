@@ -274,7 +274,8 @@ impl HostBuilder {
     ///
     /// The same is in the log, as one event of target `dogpile.reload` for each reload, with the fields `outcome`
     /// (`applied`, `unchanged` or `refused`), `trigger`, `generation` and `seconds`, and unless it was refused how many
-    /// regions were `added`, `removed`, `swapped`, `reconfigured`, `changed` and `kept`, and `entries_lost`; and in
+    /// regions were `added`, `removed`, `swapped`, `reconfigured`, `changed` and `kept`, `entries_lost`, and `changes`, a line
+    /// of text for each region; if it was, the whole `error`; and in
     /// [`HostStatus::last_reload`].
     pub fn on_reload(
         mut self,

@@ -126,7 +126,7 @@ pub use self::region::{
 };
 pub use self::reload::{
     Change, ChangeKind, EntriesFate, Reload, ReloadEvent, ReloadOutcome, ReloadRecord, Reloads,
-    TemplateCacheChange, Trigger,
+    Retries, TemplateCacheChange, Trigger,
 };
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};
 pub use self::slot::{

@@ -413,7 +413,7 @@ impl Assembly<'_> {
             };
             let remedy = "see that what it connects to is up, and try again, or write `require_healthy = false` to use it all the same";
             let refused = Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned());
-            refused.with_code(code).into()
+            refused.with_code(code).of_outside().into()
         })
     }
 

@@ -48,13 +48,15 @@ impl Place<'_> {
         let code = error.code();
         let refused = |place, message, remedy: &str| {
             let refused = Refused::new(ErrorKind::Plugin, place, message, remedy.to_owned());
-            Refusals::from(refused.with_code(code))
+            refused.with_code(code)
         };
         let error = match error {
             OpenError::Failed(error) => error,
             other => {
                 let message = format!("{whose} {what}");
-                return refused(self.given, message, &other.to_string());
+                return refused(self.given, message, &other.to_string())
+                    .of_outside()
+                    .into();
             }
         };
         let error = error.map_messages(|text| without_secrets(text, &recipe.arguments));
@@ -69,7 +71,8 @@ impl Place<'_> {
                 self.named,
                 format!("{whose} {what}: it {}", error.message()),
                 "the fault is the plugin's: replace its file, or use another",
-            ),
+            )
+            .into(),
             _ => {
                 let mut refused = Refused::new(
                     ErrorKind::Plugin,
@@ -78,7 +81,7 @@ impl Place<'_> {
                     "mend what it says, or use another".to_owned(),
                 );
                 refused.source = Some(error);
-                refused.with_code(code).into()
+                refused.with_code(code).of_outside().into()
             }
         }
     }

@@ -31,11 +31,15 @@ pub(super) struct Refusal {
     pub(super) errors: ManifestErrors,
     /// What had been changed in place already, and was put back.
     pub(super) undone: Vec<Undone>,
+    /// Whether another try may come to something else, and does not touch what is in use before it is known to.
+    pub(super) may_pass: bool,
 }
 
+/// Before anything in use was touched.
 impl From<ManifestErrors> for Refusal {
     fn from(errors: ManifestErrors) -> Self {
         Self {
+            may_pass: errors.may_pass(),
             errors,
             undone: Vec::new(),
         }
@@ -70,7 +74,12 @@ pub(super) fn apply(
         Ok(finished) => finished,
         Err(errors) => {
             let undone = late.undo();
-            return Err(Refusal { errors, undone });
+            return Err(Refusal {
+                errors,
+                undone,
+                // At each try, what is in use would be closed or changed, and put back.
+                may_pass: false,
+            });
         }
     };
     late.stays();
@@ -410,9 +419,14 @@ pub(super) fn refused_at(manifest: &Manifest, place: &[&str], refused: Refused) 
     } else {
         manifest.error_at(&path, refused.message, refused.remedy)
     };
-    match refused.code {
+    let error = match refused.code {
         Some(code) => error.with_code(code),
         None => error,
+    };
+    if refused.outside {
+        error.of_outside()
+    } else {
+        error
     }
 }
 

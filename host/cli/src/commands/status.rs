@@ -117,9 +117,23 @@ fn reloaded(last: &ReloadRecord) -> String {
         trigger,
         outcome,
         plan,
+        retries,
         ..
     } = last;
-    let head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
+    let mut head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
+    match retries
+        .as_ref()
+        .map(|retries| (retries.refused, retries.last.as_deref()))
+    {
+        None => {}
+        Some((1, Some(at))) => {
+            head += &format!(", and once more since, at {at}; it is tried again")
+        }
+        Some((times, Some(at))) => {
+            head += &format!(", and {times} times since, last at {at}; it is tried again");
+        }
+        Some((_, None)) => head += "; it is tried again",
+    }
     let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
     let changes = plan.iter().flat_map(|plan| &plan.changes);
     let changes = changes.filter(|change| change.kind != ChangeKind::Kept);
