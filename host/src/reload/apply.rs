@@ -66,6 +66,9 @@ pub(super) fn apply(
     }
     opening.assembly.succession = Succession::Done(&late);
     let finished = opening.finish(opened).map(|(next, first, slots)| {
+        for adapted in late.adapted() {
+            fates.note(&adapted);
+        }
         let reload = opening.told(&next, &mut fates);
         (next, first, slots, reload)
     });
@@ -316,6 +319,8 @@ impl<'a, 'e: 'a> Opening<'a, 'e> {
         let lost = fates.tell(&mut changes, current, stays);
         let mut reload = Reload::unchanged(current.generation, changes);
         reload.entries_lost = lost;
+        let warnings = without_effect(self.manifest, next);
+        reload.warnings = warnings.map(|warning| warning.to_string()).collect();
         reload.templates = template_change(current.templates.as_ref(), next.templates.as_ref());
         reload
     }
@@ -464,6 +469,27 @@ fn on_the_same_keys<'a>(
         let listed = pair.rfind(|region| region.origin == Origin::Manifest)?;
         let place = ["regions", &listed.config.name];
         Some(refused_at(manifest, &place, refused))
+    })
+}
+
+/// Each `hang_after` that is shorter than a call may take by what the backend itself says.
+fn without_effect<'a>(
+    manifest: &'a Manifest,
+    next: &'a Snapshot,
+) -> impl Iterator<Item = ManifestError> + 'a {
+    next.regions().filter_map(|region| {
+        let place = ["regions", &region.config.name, "hang_after"];
+        let said = region.config.hang_after.filter(|_| manifest.says(&place))?;
+        let links = region.instance.links();
+        let (least, whose) = links.map(|link| (link.least_hang_after(), link)).max_by_key(|(least, _)| *least)?;
+        (said < least).then(|| {
+            let whose = whose.title();
+            manifest.warning_at(
+                &place,
+                format!("`hang_after` has no effect below {least:?}: {whose} itself gives a call a second less than that"),
+                format!("write \"{least:?}\" or more, or leave it out; shorter times are for the backend's own arguments"),
+            )
+        })
     })
 }
 

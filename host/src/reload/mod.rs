@@ -198,7 +198,7 @@ impl Follower {
                 let narrowed = self.narrow(&mut manifest).map_err(Refused::for_good);
                 narrowed.and_then(|()| {
                     let mut reload = apply::apply(&self.engine, &manifest, is_reload)?;
-                    reload.warnings = self.warnings(&manifest);
+                    reload.warnings.extend(self.warnings(&manifest));
                     Ok((reload, manifest))
                 })
             }
@@ -284,7 +284,7 @@ impl Follower {
         let mut manifest = manifest.map_err(|errors| refused(self.with_more(errors)))?;
         self.narrow(&mut manifest)?;
         let mut planned = apply::planned(&self.engine, &manifest).map_err(refused)?;
-        planned.warnings = self.warnings(&manifest);
+        planned.warnings.extend(self.warnings(&manifest));
         Ok(planned)
     }
 }

@@ -26,9 +26,6 @@ const LOOKS: u32 = 8;
 const OFTENEST: Duration = Duration::from_millis(5);
 const SELDOMEST: Duration = Duration::from_millis(250);
 
-/// What is given beyond the time that a backend itself says its calls may take.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// The thread, from the first region that has a `hang_after` to the end of the host.
 #[derive(Default)]
 pub(crate) struct Watchdog(Mutex<Option<Running>>);
@@ -149,9 +146,8 @@ fn wards(snapshot: &Snapshot) -> HashMap<usize, Ward> {
     let mut wards: HashMap<usize, Ward> = HashMap::new();
     for region in snapshot.regions() {
         for link in region.instance.links() {
-            let own = link.properties.longest_call;
-            let own = own.map_or(Duration::ZERO, |own| own.saturating_add(GRACE));
-            let limit = region.config.hang_after.map(|limit| limit.max(own));
+            let least = link.least_hang_after();
+            let limit = region.config.hang_after.map(|limit| limit.max(least));
             let ward = wards.entry(link.backend.address());
             let ward = ward.or_insert_with(|| Ward {
                 callee: Box::new(Arc::clone(link)),
