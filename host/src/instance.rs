@@ -462,8 +462,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         if let Err(error) = self.backend.close() {
             let error = self.without_secrets(error);
-            let code = error.kind().code();
-            tracing::warn!(target: "dogpile.reload", code, %error, "{} failed to close", self.title());
+            blame::not_closed(&self.title(), &OpenError::Failed(error));
         }
     }
 }

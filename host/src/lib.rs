@@ -106,6 +106,7 @@ mod trust;
 mod watchdog;
 mod watched;
 mod wire_time;
+mod worker;
 mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};

@@ -45,18 +45,16 @@ impl Place<'_> {
 
     fn failed(&self, recipe: &Recipe<'_>, error: OpenError, what: &str) -> Refusals {
         let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
-        let code = error.code();
+        let (code, may_pass) = (error.code(), error.may_pass());
         let refused = |place, message, remedy: &str| {
             let refused = Refused::new(ErrorKind::Plugin, place, message, remedy.to_owned());
-            refused.with_code(code)
+            Refusals::from(refused.with_code(code).of_outside(may_pass))
         };
         let error = match error {
             OpenError::Failed(error) => error,
             other => {
                 let message = format!("{whose} {what}");
-                return refused(self.given, message, &other.to_string())
-                    .of_outside()
-                    .into();
+                return refused(self.given, message, &other.to_string());
             }
         };
         let error = error.map_messages(|text| without_secrets(text, &recipe.arguments));
@@ -71,8 +69,7 @@ impl Place<'_> {
                 self.named,
                 format!("{whose} {what}: it {}", error.message()),
                 "the fault is the plugin's: replace its file, or use another",
-            )
-            .into(),
+            ),
             _ => {
                 let mut refused = Refused::new(
                     ErrorKind::Plugin,
@@ -81,7 +78,7 @@ impl Place<'_> {
                     "mend what it says, or use another".to_owned(),
                 );
                 refused.source = Some(error);
-                refused.with_code(code).of_outside().into()
+                refused.with_code(code).of_outside(may_pass).into()
             }
         }
     }

@@ -74,8 +74,8 @@ impl Refused {
         self
     }
 
-    pub(super) fn of_outside(mut self) -> Self {
-        self.outside = true;
+    pub(super) fn of_outside(mut self, outside: bool) -> Self {
+        self.outside = outside;
         self
     }
 

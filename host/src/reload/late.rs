@@ -11,6 +11,7 @@ use super::last_call::LastCall;
 use super::reaper::{discard, retire};
 use crate::ErrorKind;
 use crate::assemble::{Change, Refusals, Refused};
+use crate::blame;
 use crate::engine::Engine;
 use crate::instance::{Arguments, Instance, Recipe};
 use crate::loader::{self, OpenError};
@@ -107,8 +108,7 @@ impl<'e> Late<'e> {
         let closed = Arc::clone(instance);
         let close = move || closed.backend.close();
         if let Err(error) = loader::within(self.timeouts.open, &instance.name, close, drop) {
-            let code = error.code();
-            tracing::warn!(target: "dogpile.reload", code, %error, "{} failed to close", instance.title());
+            blame::not_closed(&instance.title(), &error);
         }
     }
 

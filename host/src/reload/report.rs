@@ -102,7 +102,7 @@ pub struct ReloadRecord {
 ///
 /// It is tried again after a second, then after twice as long each time up to 30 seconds, each up to a quarter shorter by
 /// chance; and from the beginning of that when one of its files is saved as it was (if that changes it, it is applied
-/// at once as always). A host that does not watch its manifest does not try again. Nor is it when an error is one of the text, or of changes to
+/// at once as always). A host that does not watch its manifest does not try again. Nor is it when an error is one of the text, the fault of a plugin (a panic, say), or of changes to
 /// what is in use (an `exclusive` backend, or one that takes on other arguments): a try would change that again.
 ///
 /// A try that is refused for the same errors is counted here alone: it is no reload, nobody is told of it, and it is not

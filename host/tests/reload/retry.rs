@@ -115,7 +115,9 @@ fn what_is_wrong_with_the_text_is_not_tried_again_nor_by_a_host_that_does_not_wa
     let down = region("not retried", "down", "");
     let both = [&USERS.replace("memory", "nosuch"), &*down].concat();
     let host = site.open();
-    for wrong in [USERS.replace("100", "nonsense"), both] {
+    // The plugin's own fault.
+    let panics = region("not retried", "up", "ping = \"panic\"\n");
+    for wrong in [USERS.replace("100", "nonsense"), both, panics] {
         site.save(&wrong);
         host.reload().unwrap_err();
         assert_eq!(retries(&host), None, "{wrong}");
