@@ -120,25 +120,20 @@ fn reloaded(last: &ReloadRecord) -> String {
         retries,
         ..
     } = last;
-    let mut head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
-    match retries
-        .as_ref()
-        .map(|retries| (retries.refused, retries.last.as_deref()))
-    {
-        None => {}
-        Some((1, Some(at))) => {
-            head += &format!(", and once more since, at {at}; it is tried again")
-        }
-        Some((times, Some(at))) => {
-            head += &format!(", and {times} times since, last at {at}; it is tried again");
-        }
-        Some((_, None)) => head += "; it is tried again",
-    }
+    let head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
+    let again = retries.as_ref().map_or(String::new(), |retries| {
+        let since = match (retries.refused, &retries.last) {
+            (_, None) => String::new(),
+            (1, Some(at)) => format!(", and once more since, at {at}"),
+            (times, Some(at)) => format!(", and {times} times since, last at {at}"),
+        };
+        since + "; it is tried again"
+    });
     let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
     let changes = plan.iter().flat_map(|plan| &plan.changes);
     let changes = changes.filter(|change| change.kind != ChangeKind::Kept);
     let lines = changes.map(|change| format!("\n  {change}"));
-    head + &lines.collect::<String>()
+    head + &again + &lines.collect::<String>()
 }
 
 fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {

@@ -59,8 +59,8 @@ pub(super) fn reload(event: &ReloadEvent<'_>) {
 pub(super) fn failed(error: &anyhow::Error) {
     let whole = output::whole(error);
     let text = format!("failed: {}", whole.lines().next().unwrap_or_default());
-    let causes = error.chain().filter_map(|cause| cause.downcast_ref());
-    let number = causes.filter_map(io::Error::raw_os_error).next();
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let number = causes.find_map(io::Error::raw_os_error);
     let number = number.and_then(|number| u32::try_from(number).ok());
     let mut states = vec![NotifyState::Status(&text)];
     states.extend(number.map(NotifyState::Errno));
