@@ -122,12 +122,11 @@ fn reloaded(last: &ReloadRecord) -> String {
     } = last;
     let head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
     let again = retries.as_ref().map_or(String::new(), |retries| {
-        let since = match (retries.refused, &retries.last) {
-            (_, None) => String::new(),
-            (1, Some(at)) => format!(", and once more since, at {at}"),
-            (times, Some(at)) => format!(", and {times} times since, last at {at}"),
-        };
-        since + "; it is tried again"
+        match (retries.refused, &retries.last) {
+            (_, None) => String::from("; it is tried again"),
+            (1, Some(at)) => format!("; it was tried again once, at {at}"),
+            (times, Some(at)) => format!("; it was tried again {times} times, last at {at}"),
+        }
     });
     let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
     let changes = plan.iter().flat_map(|plan| &plan.changes);
