@@ -110,6 +110,7 @@ mod trust;
 mod watchdog;
 mod watched;
 mod wire_time;
+mod worker;
 mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
@@ -133,7 +134,7 @@ pub use self::region::{
     Explanation, Objects, Payload, Region, ValueMetadata,
 };
 pub use self::reload::{
-    Change, ChangeKind, EntriesFate, Reload, ReloadOutcome, ReloadRecord, Reloads,
+    Change, ChangeKind, EntriesFate, Reload, ReloadOutcome, ReloadRecord, Reloads, Retries,
     TemplateCacheChange, Trigger,
 };
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};

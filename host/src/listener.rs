@@ -64,7 +64,8 @@ pub trait Listener: Send + Sync + 'static {
     }
 
     /// A reload begins, whatever is its cause: to tell a service manager, say. Called on the thread that reloads; two
-    /// reloads may overlap. Reloading from here would go round for ever. The host's start is no reload.
+    /// reloads may overlap. Reloading from here would go round for ever. The host's start is no reload, and of a
+    /// [retry](Trigger::Retry) its end alone is told, and only if it came to something else.
     fn reload_began(&self, trigger: Trigger) {
         let _ = trigger;
     }

@@ -299,6 +299,12 @@ impl Manifest {
         }
     }
 
+    /// Whether something stands at a path, by whatever file.
+    pub(crate) fn says(&self, path: &[&str]) -> bool {
+        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        self.places.contains_key(&path)
+    }
+
     /// Makes one error of what checks elsewhere found, in the form of a failed load: in the order of files and lines.
     ///
     /// Returns `None` if there are none.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use dogpile_lock::Clock;
 use parking_lot::{Condvar, Mutex};
 
+use crate::blame;
 use crate::calls::Calls;
 use crate::engine::{Engine, Spawner};
 use crate::events::Events;
@@ -212,8 +213,7 @@ impl Job<Instance> {
         match successor.and_then(|successor| self.succeed(instance, &successor)) {
             Ok(()) => true,
             Err(error) => {
-                let (title, code) = (instance.title(), error.code());
-                tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
+                blame::not_reopened(&instance.title(), &error);
                 false
             }
         }

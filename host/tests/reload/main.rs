@@ -18,6 +18,7 @@ mod probe;
 mod proxies;
 mod reconfigure;
 mod refuse;
+mod retry;
 mod save;
 mod share;
 mod stop;

@@ -231,6 +231,31 @@ fn each_reload_is_one_event_of_the_log_with_its_outcome_in_fields() {
         );
     };
     assert_eq!(logged.len(), 3, "{logged:?}");
+    // What takes several lines is the last field, so that no other one hangs on its last line.
+    let last = |event: &Vec<String>, begin: &str, parts: &[&str]| {
+        let (last, others) = event.split_last().unwrap();
+        assert!(last.starts_with(begin), "{event:?}");
+        contains(last, parts);
+        assert!(
+            !others.iter().any(|field| field.contains('\n')),
+            "{others:?}"
+        );
+    };
+    let refused = ["dogpile.toml:", "storage", "1 error"];
+    last(&logged[0], "error=\n", &refused);
+    let swapped = ["\nadded region `more`", "\nswapped region `users`"];
+    last(&logged[1], "changes=\n", &swapped);
+    last(&logged[2], "entries_lost=0", &[]);
+    for (event, message) in logged.iter().zip([
+        "message=the manifest was refused, the last good one stays in force",
+        "message=generation 2",
+        "message=nothing to change, generation 2",
+    ]) {
+        assert!(
+            event.iter().any(|field| field.starts_with(message)),
+            "{event:?}"
+        );
+    }
     with(
         &logged[0],
         &[

@@ -257,7 +257,14 @@ impl<'m> Plugins<'m> {
 /// Opens and pings every region, all in one process; if that dies, each in its own, to find whose fault it is.
 fn regions_errors(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
     let died = match probe::regions(path, manifest) {
-        Ok(Regions::Opened { silent }) => {
+        Ok(Regions::Opened { silent, warnings }) => {
+            let is_told = |warning: &String| {
+                let mut told = manifest.warnings().iter();
+                told.any(|told| told.to_string() == *warning)
+            };
+            for warning in warnings.iter().filter(|warning| !is_told(warning)) {
+                output::say(format_args!("{warning}\n"));
+            }
             let errors = silent.into_iter().map(|(name, message)| {
                 let remedy = "see whether what it connects to is up, or check with --no-connect";
                 manifest.error_at(&["regions", &name, "backend"], message, remedy)

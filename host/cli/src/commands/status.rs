@@ -127,14 +127,22 @@ fn reloaded(last: &ReloadRecord) -> String {
         trigger,
         outcome,
         plan,
+        retries,
         ..
     } = last;
     let head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
+    let again = retries.as_ref().map_or(String::new(), |retries| {
+        match (retries.refused, &retries.last) {
+            (_, None) => String::from("; it is tried again"),
+            (1, Some(at)) => format!("; it was tried again once, at {at}"),
+            (times, Some(at)) => format!("; it was tried again {times} times, last at {at}"),
+        }
+    });
     let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
     let changes = plan.iter().flat_map(|plan| &plan.changes);
     let changes = changes.filter(|change| change.kind != ChangeKind::Kept);
     let lines = changes.map(|change| format!("\n  {change}"));
-    head + &lines.collect::<String>()
+    head + &again + &lines.collect::<String>()
 }
 
 fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {

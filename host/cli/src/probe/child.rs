@@ -67,7 +67,9 @@ fn regions(path: &Path) -> Result<Regions> {
             silent.push((status.name, error.to_string()));
         }
     }
-    Ok(Regions::Opened { silent })
+    let plan = host.status().last_reload.and_then(|last| last.plan);
+    let warnings = plan.map(|plan| plan.warnings).unwrap_or_default();
+    Ok(Regions::Opened { silent, warnings })
 }
 
 /// What is wrong with the manifest.

@@ -81,7 +81,11 @@ pub(crate) enum Probed {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Regions {
     /// All are open; some, by name, do not answer.
-    Opened { silent: Vec<(String, String)> },
+    Opened {
+        silent: Vec<(String, String)>,
+        /// What works, but probably not as it is meant.
+        warnings: Vec<String>,
+    },
     /// The whole of what the library says, and one by one what is wrong with the manifest, as `--json` prints it.
     Refused { text: String, errors: Vec<Value> },
 }

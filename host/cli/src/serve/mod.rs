@@ -80,6 +80,15 @@ fn address(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     logging::start()?;
+    let ended = opened(manifest, options);
+    if let Err(error) = &ended {
+        notify::failed(error);
+    }
+    ended
+}
+
+/// Opens everything, and serves until it is told to stop.
+fn opened(manifest: &Path, options: &Options) -> Result<Outcome> {
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -126,7 +135,7 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
     signals::reload_on(hangup, Arc::clone(&service));
     let listener = TcpListener::bind(&options.listen)
         .await
-        .map_err(|error| cannot_listen(&options.listen, &error))?;
+        .map_err(|error| cannot_listen(&options.listen, error))?;
     let address = listener.local_addr().context("the socket has no address")?;
     output::print(format!("http://{address}/\n"))?;
     tracing::info!(%address, process = process::id(), "listening");
@@ -158,13 +167,14 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
     Ok(Outcome::Done)
 }
 
-fn cannot_listen(address: &str, error: &io::Error) -> anyhow::Error {
+fn cannot_listen(address: &str, error: io::Error) -> anyhow::Error {
     let remedy = if error.kind() == io::ErrorKind::AddrInUse {
         "another program listens there: end it, or give another address with --listen (with port 0, any that is free)"
     } else {
         "give another address with --listen"
     };
-    anyhow!("cannot listen on {address}: {error}; {remedy}")
+    let told = format!("cannot listen on {address}: {error}; {remedy}");
+    anyhow::Error::new(error).context(told)
 }
 
 fn done(ended: Result<io::Result<()>, JoinError>) -> Result<Outcome> {

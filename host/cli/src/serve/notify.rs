@@ -13,6 +13,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use dogpile::{Host, Listener, ReloadOutcome, ReloadRecord, Trigger};
 use sd_notify::NotifyState;
 
+use crate::output;
+
 const SOCKET: &str = "NOTIFY_SOCKET";
 
 /// The server listens, and the manifest is in force.
@@ -50,6 +52,18 @@ impl Listener for Reloads {
         };
         tell(&[NotifyState::Ready, NotifyState::Status(&text)]);
     }
+}
+
+/// The server does not start, or not go on: the first line says why, and the system's error number if that is the cause.
+pub(super) fn failed(error: &anyhow::Error) {
+    let whole = output::whole(error);
+    let text = format!("failed: {}", whole.lines().next().unwrap_or_default());
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let number = causes.find_map(io::Error::raw_os_error);
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let mut states = vec![NotifyState::Status(&text)];
+    states.extend(number.map(NotifyState::Errno));
+    tell(&states);
 }
 
 pub(super) fn stopping() {

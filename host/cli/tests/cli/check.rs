@@ -289,3 +289,20 @@ fn the_effective_manifest_is_printed_with_defaults_and_without_secrets() {
         Some(2)
     );
 }
+
+#[test]
+fn a_hang_after_without_effect_is_a_warning() {
+    let manifest = "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = 1\n\
+                    hang_after = \"2s\"\narguments = { url = \"unix:///nobody/listens\" }\n";
+    let folder = Folder::without_plugins(manifest);
+    folder.add_plugin("redis");
+    let warning =
+        "dogpile.toml:6:14: warning: `hang_after` has no effect below 4s: backend `redis`";
+    let run = folder.dogpile(&["check"]);
+    assert_eq!(run.status, Some(1));
+    assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
+    // It is what the backend says of itself.
+    folder.write("dogpile.toml", &manifest.replace("2s", "4s"));
+    let run = folder.dogpile(&["check"]);
+    assert!(!run.stderr.contains("warning"), "{run:?}");
+}
