@@ -20,9 +20,9 @@ use crate::reload::{ReloadRecord, Trigger};
 ///
 /// use dogpile::{CreatedEvent, Host, Listener, RegionConfig};
 ///
-/// struct Slow(Arc<AtomicU64>);
+/// struct Quick(Arc<AtomicU64>);
 ///
-/// impl Listener for Slow {
+/// impl Listener for Quick {
 ///     fn created(&self, event: &CreatedEvent<'_>) {
 ///         if event.seconds < 1.0 {
 ///             self.0.fetch_add(1, Ordering::Relaxed);
@@ -34,7 +34,7 @@ use crate::reload::{ReloadRecord, Trigger};
 /// let host = Host::builder()
 ///     .plugin(dogpile_plugin_memory::plugin())
 ///     .region(RegionConfig::on("users", "memory"))
-///     .listener(Slow(quick.clone()))
+///     .listener(Quick(quick.clone()))
 ///     .build()?;
 /// let users = host.region("users")?;
 /// users.get_or_create("user:42", || String::from("Ada"))?;
