@@ -134,7 +134,10 @@ impl Client {
     /// As [`Client::reload`].
     pub fn plan_of(&mut self, candidate: &Path) -> Result<Reload> {
         let manifest = std::path::absolute(candidate).map_err(|error| {
-            Error::new(ErrorKind::Admin, format!("{}: {error}", candidate.display()))
+            Error::new(
+                ErrorKind::Admin,
+                format!("{}: {error}", candidate.display()),
+            )
         })?;
         self.reloaded(&Request::PlanOf { manifest })
     }

@@ -137,8 +137,8 @@ fn each_message_at_level_error_has_a_row_and_what_the_rows_show_is_logged() {
     let table = guide.split("\n### The log\n").nth(1).expect("there is one");
     let table = table.split("\n## ").next().unwrap_or_default();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
-    let cells = rows.filter_map(|row| row.split(" |").next());
-    let known: Vec<&str> = cells.flat_map(|cell| cell.split('`').step_by(2)).collect();
+    let first = rows.filter_map(|row| row.split(" |").next());
+    let known: Vec<&str> = first.flat_map(|cell| cell.split('`').step_by(2)).collect();
 
     let sources = shipped();
     let calls = sources.iter().flat_map(|code| {
