@@ -15,10 +15,14 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What tests of their own run: of a page, the blocks of some languages.
 const ELSEWHERE: [(&str, &[&str], &str); 3] = [
-    ("python.md", &["python"], "tests/tests/redis/python_page.rs"),
+    (
+        "python.md",
+        &["python", "console"],
+        "tests/tests/redis/python_page.rs",
+    ),
     (
         "python-memcached.md",
-        &["python"],
+        &["python", "console"],
         "tests/tests/memcached/python_page.rs",
     ),
     ("templates.md", &["html"], "templates/tests/views/guide.rs"),
@@ -133,7 +137,7 @@ fn typed(page: &str, block: &Block, problems: &mut String) -> Vec<Typed> {
         .iter()
         .find(|(of, languages, _)| *of == page && languages.contains(&language));
     match language {
-        "console" => return commands(block),
+        "console" if elsewhere.is_none() => return commands(block),
         "toml" => return vec![saved(block)],
         "text" => {}
         "rust" => {
