@@ -1,5 +1,7 @@
 //! The Rust program of `docs/python.md`, which shares a region with one in Python.
 
+#![forbid(unsafe_code)]
+
 use dogpile::{Host, PythonKeys, cached};
 use serde::{Deserialize, Serialize};
 

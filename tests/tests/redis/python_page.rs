@@ -69,7 +69,7 @@ fn the_rust_of_the_page_is_what_runs_here() {
     let page = Servers::start().page();
     assert_eq!(page.blocks("rust"), [include_str!("users.rs")]);
     let (_, both) = include_str!("../../src/bin/both.rs")
-        .split_once("\n\n")
+        .split_once("#![forbid(unsafe_code)]\n\n")
         .unwrap();
     assert_eq!(page.blocks("rust,no_run"), [both]);
 }
