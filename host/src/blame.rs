@@ -3,6 +3,7 @@
 use dogpile_plugin_api::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
+use crate::loader::OpenError;
 use crate::secrets::without_secrets;
 
 /// The error with its code. Where nothing but another plugin helps, it says so, and what else could be done:
@@ -15,6 +16,18 @@ pub(crate) fn told(error: &Error, otherwise: &str) -> String {
         }
         _ => format!("{error} [{code}]"),
     }
+}
+
+/// Logs that what has that title failed to close. The error is without secrets.
+pub(crate) fn not_closed(title: &str, error: &OpenError) {
+    let code = error.code();
+    tracing::warn!(target: "dogpile.reload", code, %error, "{title} failed to close");
+}
+
+/// Logs that what has that title is tried again later.
+pub(crate) fn not_reopened(title: &str, error: &OpenError) {
+    let code = error.code();
+    tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
 }
 
 /// Logs that what has that title and those arguments failed as it was dropped: nobody else can be told.

@@ -1,12 +1,14 @@
 //! What every part of a host shares.
 
 use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 
 use dogpile_lock::{Clock, WaitGraph};
 use parking_lot::Mutex;
 
 use crate::draining::Draining;
+use crate::events::Events;
 use crate::plugins::{Images, PluginSet};
 use crate::pool::Pool;
 use crate::records::Poller;
@@ -54,6 +56,10 @@ pub(crate) struct Engine {
     pub(crate) draining: Arc<Draining>,
     /// The images of plugins that this host has loaded.
     pub(crate) images: Images,
+    /// Who is told of what happens in regions.
+    pub(crate) events: Arc<dyn Events>,
+    /// How many calls of regions ended because these are not configured.
+    pub(crate) unconfigured_calls: AtomicU64,
 }
 
 impl Engine {
@@ -63,6 +69,7 @@ impl Engine {
         spawner: Option<Spawner>,
         trust: Option<Trust>,
         mender: Arc<dyn Mender>,
+        events: Arc<dyn Events>,
     ) -> Self {
         Self {
             registry: Registry::new(Snapshot::new(linked.clone())),
@@ -79,6 +86,8 @@ impl Engine {
             mender,
             draining: Arc::default(),
             images: Images::default(),
+            events,
+            unconfigured_calls: AtomicU64::new(0),
         }
     }
 }

@@ -62,6 +62,56 @@ pub enum ErrorKind {
     Admin,
 }
 
+impl ErrorKind {
+    /// In the order of their discriminants.
+    pub(crate) const ALL: [Self; 19] = [
+        Self::NoSuchRegion,
+        Self::RegionNotConfigured,
+        Self::RegionAlreadyConfigured,
+        Self::PluginNotFound,
+        Self::Plugin,
+        Self::Configuration,
+        Self::Backend,
+        Self::ReservedKey,
+        Self::Creator,
+        Self::Circle,
+        Self::LockWait,
+        Self::Serializer,
+        Self::NotObjects,
+        Self::NoExpirationTime,
+        Self::Strategy,
+        Self::TypeMismatch,
+        Self::HostNotInstalled,
+        Self::HostAlreadyInstalled,
+        Self::Admin,
+    ];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchRegion => "no_such_region",
+            Self::RegionNotConfigured => "region_not_configured",
+            Self::RegionAlreadyConfigured => "region_already_configured",
+            Self::PluginNotFound => "plugin_not_found",
+            Self::Plugin => "plugin",
+            Self::Configuration => "configuration",
+            Self::Backend => "backend",
+            Self::ReservedKey => "reserved_key",
+            Self::Creator => "creator",
+            Self::Circle => "circle",
+            Self::LockWait => "lock_wait",
+            Self::Serializer => "serializer",
+            Self::NotObjects => "not_objects",
+            Self::NoExpirationTime => "no_expiration_time",
+            Self::Strategy => "strategy",
+            Self::TypeMismatch => "type_mismatch",
+            Self::HostNotInstalled => "host_not_installed",
+            Self::HostAlreadyInstalled => "host_already_installed",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
         Self(Arc::new(Inner {
@@ -131,5 +181,21 @@ impl StdError for Error {
             .source
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_listed_by_their_numbers_and_have_names_of_their_own() {
+        let mut names: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
+        for (number, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorKind::ALL.len());
     }
 }

@@ -11,12 +11,14 @@ use crate::admin::{self, AdminSocket};
 use crate::decorator;
 use crate::engine::Spawner;
 use crate::inner::Inner;
+use crate::listener::{Listener, Listeners};
 use crate::loader;
 use crate::manifest::{RegionConfig, TemplatesConfig};
 use crate::mend;
+use crate::metrics;
 use crate::plugins::{PluginEntry, PluginSet};
 use crate::region::Region;
-use crate::reload::{Follower, Listener, OnlyRegion, Reload, ReloadEvent, Trigger};
+use crate::reload::{Follower, OnlyRegion, Reload, Trigger};
 use crate::status::{HostStatus, PluginDescription};
 use crate::templates::Templates;
 use crate::trust::Trust;
@@ -48,7 +50,7 @@ pub struct HostBuilder {
     clock: Clock,
     spawner: Option<Spawner>,
     trust: Option<Trust>,
-    on_reload: Option<Listener>,
+    listeners: Listeners,
 }
 
 impl Host {
@@ -65,7 +67,7 @@ impl Host {
             clock: Clock::system(),
             spawner: None,
             trust: None,
-            on_reload: None,
+            listeners: Listeners::default(),
         }
     }
 
@@ -147,7 +149,7 @@ impl Host {
         self.reload_on(Trigger::Program)
     }
 
-    /// As [`Host::reload`], for a reason of which status, log and [`HostBuilder::on_reload`] tell: a program that
+    /// As [`Host::reload`], for a reason of which status, log and [`Listener`] tell: a program that
     /// reloads at SIGHUP says [`Trigger::Signal`].
     ///
     /// # Errors
@@ -192,6 +194,25 @@ impl Host {
     /// The state of everything, and what was counted.
     pub fn status(&self) -> HostStatus {
         self.inner.status()
+    }
+
+    /// What was counted and how everything is, for Prometheus: text of version 0.0.4, whose type is
+    /// [`METRICS_CONTENT_TYPE`](crate::METRICS_CONTENT_TYPE). `docs/metrics.md` has all metrics. Regions that are not
+    /// configured are not in it.
+    ///
+    /// Blocks while backends say how much they hold, all at once and for a second at most: of those that have not
+    /// answered by then, the entries and bytes are left out. None is asked again before it has answered.
+    pub fn metrics_text(&self) -> String {
+        metrics::text(&self.inner)
+    }
+
+    /// Has an OpenTelemetry meter observe what [`Host::metrics_text`] tells, which blocks as that does whenever the meter
+    /// is read, until the last handle of the host is gone. The names are without the unit and `_total`, with a dot after
+    /// `dogpile`: `dogpile_hits_total` is `dogpile.hits`. Of a histogram there are the sum and the number:
+    /// `dogpile_creation_seconds` is `dogpile.creation.sum` and `dogpile.creation.count`.
+    #[cfg(feature = "opentelemetry")]
+    pub fn observe_with(&self, meter: &opentelemetry::metrics::Meter) {
+        metrics::observe(&self.inner, meter);
     }
 
     /// What the plugins say of themselves.
@@ -299,19 +320,10 @@ impl HostBuilder {
         self
     }
 
-    /// Has the program told when a reload begins and when it has ended, whatever made the host reload: to tell a service
-    /// manager, say. Called on the thread that reloads, which waits for it, and with no lock held; two reloads may
-    /// overlap. Reloading from it would go round for ever. The host's start is no reload. A panic of it is logged.
-    ///
-    /// The same is in the log, as one event of target `dogpile.reload` for each reload, with the fields `outcome`
-    /// (`applied`, `unchanged` or `refused`), `trigger`, `generation` and `seconds`, and unless it was refused how many
-    /// regions were `added`, `removed`, `swapped`, `reconfigured`, `changed` and `kept`, and `entries_lost`; and in
-    /// [`HostStatus::last_reload`].
-    pub fn on_reload(
-        mut self,
-        listener: impl Fn(&ReloadEvent<'_>) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_reload = Some(Box::new(listener));
+    /// Has the program told of what happens: of values that are created, evicted or invalidated, and of reloads. Several
+    /// are told one after the other.
+    pub fn listener(mut self, listener: impl Listener) -> Self {
+        self.listeners.add(listener);
         self
     }
 
@@ -327,7 +339,9 @@ impl HostBuilder {
         for plugin in self.plugins {
             linked.add(Arc::new(link(plugin, clock)?));
         }
-        let engine = mend::engine(linked, clock, self.spawner, self.trust);
+        let listeners = Arc::new(self.listeners);
+        let events = Arc::clone(&listeners) as _;
+        let engine = mend::engine(linked, clock, self.spawner, self.trust, events);
         // The process may change its folder; its manifest stays the same.
         let manifest = self.manifest.map(std::path::absolute).transpose();
         let manifest = manifest.map_err(|error| {
@@ -337,9 +351,9 @@ impl HostBuilder {
                 error,
             )
         })?;
-        let (only, listener) = (self.only, self.on_reload);
-        let follower =
-            manifest.map(|path| Arc::new(Follower::new(Arc::clone(&engine), path, only, listener)));
+        let only = self.only;
+        let follower = manifest
+            .map(|path| Arc::new(Follower::new(Arc::clone(&engine), path, only, listeners)));
         let inner = Arc::new(Inner::new(engine, follower.clone()));
         for config in self.regions {
             inner.configure(config)?;

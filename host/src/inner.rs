@@ -13,6 +13,7 @@ use crate::region::Region;
 use crate::registry::{Origin, Slots, Snapshot};
 use crate::reload::Follower;
 use crate::slot::Slot;
+use crate::storages::Storages;
 use crate::watchdog::Watchdog;
 use crate::{Error, ErrorKind, Result};
 
@@ -20,11 +21,16 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Inner {
     pub(crate) engine: Arc<Engine>,
     pub(crate) follower: Option<Arc<Follower>>,
+    pub(crate) storages: Storages,
 }
 
 impl Inner {
     pub(crate) fn new(engine: Arc<Engine>, follower: Option<Arc<Follower>>) -> Self {
-        Self { engine, follower }
+        Self {
+            engine,
+            follower,
+            storages: Storages::default(),
+        }
     }
 
     pub(crate) fn follower(&self) -> Result<&Follower> {

@@ -64,6 +64,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What is given beyond the time that a backend itself says its calls may take.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// An open backend, or a proxy around another instance. Its creations are kept apart, so that who creates does not hold
 /// the backend open.
 pub(crate) struct Instance {
@@ -248,11 +251,7 @@ impl Instance {
         };
         let answer = loader::within(timeout, &self.name, ask, drop);
         match &answer {
-            Ok(true) => {
-                let mut terms = self.terms.lock();
-                let before = std::mem::replace(&mut terms.now, Arc::clone(arguments));
-                terms.before = Some(before);
-            }
+            Ok(true) => self.reopen_with(arguments),
             Err(OpenError::TimedOut { timeout, .. }) => {
                 let cause = format!("has not taken on other arguments within {timeout:?}");
                 self.gave_up(&cause);
@@ -262,11 +261,11 @@ impl Instance {
         answer
     }
 
-    /// Whatever it has now, it is to be reopened with these arguments.
-    pub(crate) fn reopen_with(&self, for_these: &Arc<Arguments>) {
+    /// Whatever it has now, these are its arguments from now on, with which it is reopened.
+    pub(crate) fn reopen_with(&self, arguments: &Arc<Arguments>) {
         let mut terms = self.terms.lock();
-        if terms.now != *for_these {
-            let before = std::mem::replace(&mut terms.now, Arc::clone(for_these));
+        if terms.now != *arguments {
+            let before = std::mem::replace(&mut terms.now, Arc::clone(arguments));
             terms.before = Some(before);
         }
     }
@@ -363,6 +362,12 @@ impl Instance {
         out.is_out().then(|| out.cause())
     }
 
+    /// A call that takes less does not hang, whatever a region's `hang_after`.
+    pub(crate) fn least_hang_after(&self) -> Duration {
+        let own = self.properties.longest_call;
+        own.map_or(Duration::ZERO, |own| own.saturating_add(GRACE))
+    }
+
     /// Whether a caller's thread may have to wait in a call.
     pub(crate) fn may_block(&self) -> bool {
         self.properties.blocking || self.backend.call_timeout().is_some()
@@ -370,12 +375,12 @@ impl Instance {
 
     /// Why no calls are made, for people.
     pub(crate) fn why_out(self: &Arc<Self>) -> String {
-        let is_retired = |link: &&Arc<Self>| link.backend.health().is_retired();
-        if let Some(retired) = self.links().find(is_retired) {
-            let (title, cause) = (retired.title(), retired.backend.health().cause());
+        let shown = self.shown();
+        let health = shown.backend.health();
+        if health.is_retired() {
+            let (title, cause) = (shown.title(), health.cause());
             return format!("{title} {cause}; it is not called until it was reopened");
         }
-        let health = self.backend.health();
         match health.state() {
             State::BreakerOpen => format!(
                 "its breaker is open: {}; it closes when the storage answers a ping",
@@ -457,8 +462,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         if let Err(error) = self.backend.close() {
             let error = self.without_secrets(error);
-            let code = error.kind().code();
-            tracing::warn!(target: "dogpile.reload", code, %error, "{} failed to close", self.title());
+            blame::not_closed(&self.title(), &OpenError::Failed(error));
         }
     }
 }

@@ -59,7 +59,7 @@
 //! # Logging
 //!
 //! Through `tracing`: targets `dogpile.cache` (misses, backends that fail), `dogpile.lock` (who creates, who waits),
-//! `dogpile.reload` (outcomes: [`HostBuilder::on_reload`]), `dogpile.admin`, and `dogpile::plugin` (what plugins log). At debug level a miss tells
+//! `dogpile.reload` (one event for each reload), `dogpile.admin`, and `dogpile::plugin` (what plugins log). At debug level a miss tells
 //! region, key and reason, a creation is a span around its creator, and its end or failure tells how long it took, in
 //! seconds. Keys are cut after 300 characters. A fresh hit logs nothing.
 
@@ -74,6 +74,7 @@ mod decorator;
 mod draining;
 mod engine;
 mod error;
+mod events;
 mod health;
 mod host;
 mod inner;
@@ -81,11 +82,13 @@ mod instance;
 mod jitter;
 mod key_generator;
 mod keys;
+mod listener;
 #[allow(unsafe_code)]
 pub mod loader;
 mod mangler;
 pub mod manifest;
 mod mend;
+mod metrics;
 mod plugins;
 mod pool;
 mod published;
@@ -98,6 +101,7 @@ mod serializer;
 mod slot;
 mod spare;
 mod status;
+mod storages;
 mod stripes;
 mod template_cache;
 mod templates;
@@ -106,6 +110,7 @@ mod trust;
 mod watchdog;
 mod watched;
 mod wire_time;
+mod worker;
 mod wrapped;
 
 pub use dogpile_lock::{Clock, ManualClock, Source};
@@ -113,19 +118,23 @@ pub use dogpile_plugin_api::{BackendStats, Expiration, Plugin};
 
 pub use self::decorator::{cached, cached_multi};
 pub use self::error::{Error, ErrorKind, Result};
+pub use self::events::{CreatedEvent, EvictedEvent, InvalidatedEvent};
 pub use self::host::{Host, HostBuilder};
 pub use self::key_generator::{
     Argument, FunctionCall, KeyArgument, KeyGenerator, PythonKeys, RustKeys,
 };
+pub use self::listener::Listener;
 pub use self::manifest::{
     InvalidationScope, MaxStale, OnBackendError, RegionConfig, TemplatesConfig,
 };
+pub use self::metrics::METRICS_CONTENT_TYPE;
 pub use self::region::{
-    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry, Objects, Payload,
-    Region, ValueMetadata,
+    Background, BackgroundAsync, CacheKey, Cacheable, Cached, Entries, Entry,
+    ExplainedInvalidation, ExplainedLock, ExplainedOutcome, ExplainedReason, ExplainedValue,
+    Explanation, Objects, Payload, Region, ValueMetadata,
 };
 pub use self::reload::{
-    Change, ChangeKind, EntriesFate, Reload, ReloadEvent, ReloadOutcome, ReloadRecord, Reloads,
+    Change, ChangeKind, EntriesFate, Reload, ReloadOutcome, ReloadRecord, Reloads, Retries,
     TemplateCacheChange, Trigger,
 };
 pub use self::serializer::{AnyValue, Destination, Serializer, SerializerError, SerializerKind};

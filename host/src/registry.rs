@@ -267,11 +267,15 @@ impl Snapshot {
 
     /// Gives each instance that regions call the shortest `call_timeout` of these.
     fn limit_calls(&self) {
+        let mut limits: HashMap<_, (&Arc<Instance>, Option<Duration>)> = HashMap::new();
         for region in self.regions() {
-            let is_same = |other: &&Configured| Arc::ptr_eq(&other.instance, &region.instance);
-            let callers = self.regions().filter(is_same);
-            let limits = callers.filter_map(|caller| caller.config.call_timeout);
-            region.instance.backend.set_call_timeout(limits.min());
+            let address = Arc::as_ptr(&region.instance);
+            let (_, limit) = limits.entry(address).or_insert((&region.instance, None));
+            let both = [*limit, region.config.call_timeout];
+            *limit = both.into_iter().flatten().min();
+        }
+        for (instance, limit) in limits.into_values() {
+            instance.backend.set_call_timeout(limit);
         }
     }
 

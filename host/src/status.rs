@@ -13,7 +13,7 @@ use crate::draining::Leaving;
 use crate::inner::Inner;
 use crate::loader;
 use crate::plugins::{Leaked, PluginEntry};
-use crate::registry::{Configured, Templates};
+use crate::registry::{Configured, Snapshot, Templates};
 use crate::reload::{ReloadRecord, Reloads};
 use crate::slot::MissReason;
 
@@ -185,11 +185,15 @@ pub struct PluginDescription {
 
 impl Inner {
     pub(crate) fn status(&self) -> HostStatus {
+        self.status_of(&self.engine.registry.load_full())
+    }
+
+    /// With the regions and plugins as they are in a snapshot.
+    pub(crate) fn status_of(&self, snapshot: &Snapshot) -> HostStatus {
         let follower = self.follower.as_ref();
         let state = follower
             .map(|follower| follower.state())
             .unwrap_or_default();
-        let snapshot = self.engine.registry.load_full();
         let mut regions: Vec<_> = snapshot.regions().map(region_status).collect();
         regions.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let leaked = self.engine.images.leaked(&snapshot.plugins, None);

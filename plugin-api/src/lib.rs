@@ -39,6 +39,9 @@
 //! # fn main() { plugin(); }
 //! ```
 //!
+//! `dogpile new-plugin NAME` writes a crate with all of that and more; [`testing`] is what its tests look at, and `dogpile
+//! conformance` looks at in the library.
+//!
 //! # Logs and secrets
 //!
 //! A plugin logs with [`tracing`] (libraries in it with the crate `log` too), and prints nothing. Its records and the

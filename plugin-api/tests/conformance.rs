@@ -11,8 +11,12 @@ mod map;
 #[path = "conformance/mutex.rs"]
 mod mutex;
 
+use std::time::Duration;
+
 use dogpile_plugin_api::export_plugin;
-use dogpile_plugin_api::testing::{Outcome, Report, backend_suite, mutex_suite, serializer_suite};
+use dogpile_plugin_api::testing::{
+    Conformance, Offered, Outcome, Progress, Suite, backend_suite, mutex_suite, serializer_suite,
+};
 
 use self::bugs::Bug;
 use self::least::Least;
@@ -24,13 +28,24 @@ fn with(bug: Bug) -> String {
     format!(r#"{{"bug": "{}"}}"#, bug.name())
 }
 
-/// The suite finds the bug, in the case that is about it.
+/// Some cases of one suite on the map.
+fn some<'a>(arguments: &'a str, suite: Suite, cases: &[&str]) -> Conformance<'a> {
+    let backend = Offered {
+        plugin: plugin(),
+        name: "map",
+        arguments,
+    };
+    let cases = cases.iter().copied();
+    Conformance::of(backend).suites(&[suite]).cases(cases)
+}
+
+/// The bug is found by the case that is about it.
 #[track_caller]
-fn finds(report: &Report, bug: Bug, case: &str) {
-    assert!(
-        report.failures().any(|(name, _)| name == case),
-        "{bug:?} was not found by {case}:\n{report}"
-    );
+fn finds(arguments: &str, suite: Suite, bug: Bug, case: &str) {
+    let report = some(arguments, suite, &[case]).run();
+    // A backend that cannot even be opened fails the first one.
+    let failed = report.failures().next().map(|(name, _)| name);
+    assert_eq!(failed, Some(case), "{bug:?} was not found:\n{report}");
 }
 
 #[test]
@@ -79,6 +94,7 @@ fn a_backend_without_a_mutex_is_told_so_and_passes() {
         report
             .cases
             .iter()
+            .skip(1)
             .all(|case| matches!(case.outcome, Outcome::NotSupported(_))),
         "{report}"
     );
@@ -100,8 +116,13 @@ fn bugs_in_storing_are_found() {
         (Bug::CountsNothing, "its_statistics_count_what_is_there"),
         (Bug::FailsPing, "it_answers_a_ping"),
         (Bug::Panics, "it_opens_and_answers"),
+        (Bug::PanicsInClear, "what_was_cleared_is_not_found"),
+        (
+            Bug::KeepsWhatEnded,
+            "what_has_ended_is_found_no_more_and_not_before",
+        ),
     ] {
-        finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
+        finds(&with(bug), Suite::Backend, bug, case);
     }
 }
 
@@ -126,7 +147,7 @@ fn bugs_with_many_keys_are_found() {
             "a_fresh_read_of_many_finds_the_last_stores",
         ),
     ] {
-        finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
+        finds(&with(bug), Suite::Backend, bug, case);
     }
 }
 
@@ -137,6 +158,10 @@ fn bugs_with_keys_instances_and_threads_are_found() {
         (Bug::AsciiKeys, "keys_in_many_scripts_are_different"),
         (Bug::TrimsKeys, "keys_with_odd_characters_are_different"),
         (Bug::CutsKeys, "keys_of_many_lengths_are_different"),
+        (
+            Bug::CutsKeysAt250,
+            "keys_at_the_usual_limits_are_whole_or_refused",
+        ),
         (Bug::TrustsHashes, "two_keys_with_one_hash_are_different"),
         (
             Bug::SaysShared,
@@ -151,7 +176,7 @@ fn bugs_with_keys_instances_and_threads_are_found() {
             "a_key_that_all_write_has_one_of_their_values_whole",
         ),
     ] {
-        finds(&backend_suite(plugin(), "map", &with(bug)), bug, case);
+        finds(&with(bug), Suite::Backend, bug, case);
     }
 }
 
@@ -159,15 +184,17 @@ fn bugs_with_keys_instances_and_threads_are_found() {
 fn bugs_in_values_are_found() {
     for (bug, case) in [
         (Bug::LosesEmpty, "no_bytes_survive"),
+        (Bug::DropsLastByte, "bytes_of_many_lengths_survive"),
         (Bug::EndsAtZero, "every_byte_survives"),
         (Bug::TrimsValues, "bytes_that_end_lines_and_strings_survive"),
         (Bug::AsciiValues, "text_in_many_scripts_survives"),
         (Bug::CutsAtBar, "dogpile_envelopes_survive"),
         (Bug::CutsAt64Ki, "bytes_of_many_lengths_survive"),
         (Bug::DamagesLong, "a_mebibyte_survives"),
+        (Bug::DamagesLong, "sixteen_mebibytes_survive"),
         (Bug::ReadsNumbers, "values_of_foreign_formats_survive"),
     ] {
-        finds(&serializer_suite(plugin(), "map", &with(bug)), bug, case);
+        finds(&with(bug), Suite::Serializer, bug, case);
     }
 }
 
@@ -214,8 +241,13 @@ fn bugs_in_a_mutex_are_found() {
                 "a_guarded_store_is_done_while_the_lease_is_held",
             ),
             (Bug::LeavesUnguarded, "a_lost_lease_stores_nothing"),
+            (
+                Bug::NeverPasses,
+                "a_dead_holder_is_followed_when_its_lease_has_passed",
+            ),
+            (Bug::SleepsOn, "a_waiter_gets_in_after_the_release"),
         ] {
-            scope.spawn(move || finds(&mutex_suite(plugin(), "map", &with(bug)), bug, case));
+            scope.spawn(move || finds(&with(bug), Suite::Mutex, bug, case));
         }
     });
 }
@@ -238,7 +270,86 @@ fn bugs_with_deletions_under_a_lease_are_found() {
             ),
         ] {
             let shared = format!(r#"{{"bug": "{}", "shared": true}}"#, bug.name());
-            scope.spawn(move || finds(&mutex_suite(plugin(), "map", &shared), bug, case));
+            scope.spawn(move || finds(&shared, Suite::Mutex, bug, case));
         }
     });
+}
+
+#[test]
+fn a_shared_storage_that_forgets_what_it_held_when_it_is_closed_is_found() {
+    let bug = Bug::ForgetsWhenClosed;
+    let shared = format!(r#"{{"bug": "{}", "shared": true}}"#, bug.name());
+    for case in [
+        "it_opens_again_after_it_was_closed",
+        "what_a_shared_storage_holds_survives_its_instance",
+    ] {
+        finds(&shared, Suite::Backend, bug, case);
+    }
+}
+
+#[test]
+fn a_case_that_hangs_fails_and_the_others_go_on() {
+    let arguments = with(Bug::HangsInPing);
+    let cases = [
+        "it_answers_a_ping",
+        "what_was_stored_is_found",
+        "it_can_be_opened_and_closed_many_times",
+    ];
+    let mut told = Vec::new();
+    let report = some(&arguments, Suite::Backend, &cases)
+        .limit(Duration::from_secs(2))
+        .run_telling(|progress| {
+            told.push(match progress {
+                Progress::Ended(case) => format!("{}: {}", case.name, case.outcome.name()),
+                begins => format!("{begins:?}"),
+            });
+        });
+    assert_eq!(
+        told,
+        [
+            r#"Begins("it_opens_and_answers")"#,
+            "it_opens_and_answers: passed",
+            r#"Begins("what_was_stored_is_found")"#,
+            "what_was_stored_is_found: passed",
+            r#"Begins("it_answers_a_ping")"#,
+            "it_answers_a_ping: failed",
+            r#"Begins("it_can_be_opened_and_closed_many_times")"#,
+            "it_can_be_opened_and_closed_many_times: failed",
+        ]
+    );
+    let text = report.to_string();
+    assert!(text.contains("did not end within 2s"), "{text}");
+    assert!(
+        text.ends_with("backend map: 2 passed, 2 failed, 0 not supported, 0 skipped"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_skipped_with_the_reason() {
+    // It does not open.
+    let report = some("[]", Suite::Backend, &["it_answers_a_ping"]).run();
+    assert_eq!(report.failures().count(), 1, "{report}");
+    let why = "it_opens_and_answers failed, without which nothing can be looked at";
+    assert_eq!(report.cases[1].outcome, Outcome::Skipped(why.to_owned()));
+    // Its values are not to be so long.
+    let cases = ["sixteen_mebibytes_survive", "a_mebibyte_survives"];
+    let report = some("{}", Suite::Serializer, &cases)
+        .largest_value(1 << 20)
+        .run();
+    let outcomes: Vec<_> = report
+        .cases
+        .iter()
+        .map(|case| case.outcome.name())
+        .collect();
+    assert_eq!(outcomes, ["passed", "passed", "skipped"], "{report}");
+}
+
+#[test]
+fn a_case_has_a_name_of_its_own() {
+    let mut names: Vec<_> = Suite::ALL.into_iter().flat_map(Suite::case_names).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
 }

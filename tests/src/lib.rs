@@ -3,11 +3,14 @@
 
 pub mod backend;
 pub mod certificates;
+pub mod command;
 pub mod locks;
 pub mod memcached_server;
+pub mod outside;
 pub mod owners;
 pub mod part;
 pub mod process;
+pub mod prometheus_server;
 pub mod python;
 pub mod python_page;
 pub mod python_process;
@@ -24,6 +27,12 @@ use std::path::PathBuf;
 ///
 /// If it is not there: the message has the command that builds it.
 pub fn plugin_file(plugin: &str) -> PathBuf {
+    let file = format!("libdogpile_plugin_{plugin}.so");
+    built(&file, &format!("dogpile-plugin-{plugin}"))
+}
+
+/// A file that cargo built of that package.
+fn built(file: &str, package: &str) -> PathBuf {
     let folder = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
         || {
             let test = std::env::current_exe().expect("a test has a path");
@@ -32,10 +41,10 @@ pub fn plugin_file(plugin: &str) -> PathBuf {
         },
         PathBuf::from,
     );
-    let file = folder.join(format!("libdogpile_plugin_{plugin}.so"));
+    let file = folder.join(file);
     assert!(
         file.is_file(),
-        "there is no {}: run `cargo build -p dogpile-plugin-{plugin}`",
+        "there is no {}: run `cargo build -p {package}`",
         file.display()
     );
     file

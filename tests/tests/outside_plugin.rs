@@ -1,12 +1,11 @@
 //! A plugin from outside the workspace: the README's, built by cargo as a stranger would, and edited while a host runs.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile::{Host, HostStatus, Source};
+use dogpile_tests::outside::{Builder, LIKE_FIXTURES, share_versions, workspace};
 
 /// Longer than anything but a build takes.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -16,10 +15,6 @@ const LIBRARY: &str = "libdogpile_plugin_map.so";
 /// The source of the README's plugin.
 const SOURCE: &str = include_str!("../fixtures/readme_plugin/src/lib.rs");
 const PACKAGE: &str = include_str!("../fixtures/readme_plugin/Cargo.toml");
-
-fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 /// A crate in a folder of its own. It depends on plugin-api by path, and on nothing else of the workspace.
 struct Outside {
@@ -33,49 +28,20 @@ impl Outside {
         assert!(PACKAGE.contains(by_path), "{PACKAGE}");
         let api = workspace().join("plugin-api");
         let package = PACKAGE.replace(by_path, &format!("path = \"{}\"", api.display()));
-        // Without symbols, as the other plugins that tests build, so that they share what they are built of.
-        let package = format!("{package}\n[profile.dev]\ndebug = false\n");
+        let package = format!("{package}{LIKE_FIXTURES}");
         fs::write(folder.path().join("Cargo.toml"), package).unwrap();
-        // The versions of the workspace are here already; cargo leaves out what is not needed.
-        let lock = workspace().join("Cargo.lock");
-        fs::copy(lock, folder.path().join("Cargo.lock")).unwrap();
+        share_versions(folder.path());
         fs::create_dir(folder.path().join("src")).unwrap();
         Self { folder }
     }
 
     /// Builds `source`, and gives the library's bytes.
     fn build(&self, source: &str) -> Vec<u8> {
-        let target = target();
-        fs::create_dir_all(&target).unwrap();
-        // Other tests build there too.
-        let lock = File::create(target.join("tests.lock")).unwrap();
-        lock.lock().unwrap();
-        // Not before: to cargo, crates at the same place of their workspaces are the same, and the later build is newer.
+        let builder = Builder::new(env!("CARGO_TARGET_TMPDIR"));
         fs::write(self.folder.path().join("src/lib.rs"), source).unwrap();
-        let cargo = |network: &[&str]| {
-            let mut command = Command::new(env!("CARGO"));
-            command
-                .args(["build", "--quiet"])
-                .args(network)
-                .current_dir(self.folder.path())
-                .env("CARGO_TARGET_DIR", &target);
-            command.output().unwrap()
-        };
-        let mut output = cargo(&["--offline"]);
-        if !output.status.success() {
-            output = cargo(&[]);
-        }
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        fs::read(target.join("debug").join(LIBRARY)).unwrap()
+        let (built, _) = builder.cargo(self.folder.path(), &["build", "--quiet"]);
+        fs::read(built.join(LIBRARY)).unwrap()
     }
-}
-
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures")
 }
 
 /// The plugin with another `get`, as after an edit of its source.

@@ -72,6 +72,15 @@ fn clippy(workspace: &Workspace) -> Result<Outcome> {
         let denied = ["--features", features, "--", "-D", "warnings"];
         run::run(run::cargo(&workspace.root).args(alone).args(denied))?;
     }
+    // The tests turn this one on as well.
+    for features in ["", "opentelemetry"] {
+        let alone = ["clippy", "-p", "dogpile", "--features", features];
+        run::run(
+            run::cargo(&workspace.root)
+                .args(alone)
+                .args(["--", "-D", "warnings"]),
+        )?;
+    }
     Ok(Outcome::Done)
 }
 

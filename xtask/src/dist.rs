@@ -1,8 +1,11 @@
-//! `dist`: the host, its plugins, the demo manifest and the demo site, in `target/dist`.
+//! `dist`: the host, its plugins, the demo manifest and the demo site, in `target/dist`; and what shells complete by, and the
+//! manual.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::edited::Editable;
 use crate::workspace::{Workspace, library};
@@ -44,7 +47,29 @@ pub(crate) fn make(workspace: &Workspace, profile: &str, dist: &Path, reset: boo
         &plugins,
         dist,
         reset,
-    )
+    )?;
+    for_shells(dist)
+}
+
+/// What shells complete the command by, and its manual, as it prints them itself.
+fn for_shells(dist: &Path) -> Result<()> {
+    let command = dist.join("dogpile");
+    let completions = dist.join("completions");
+    install::directory(&completions)?;
+    for (shell, name) in [
+        ("bash", "dogpile"),
+        ("zsh", "_dogpile"),
+        ("fish", "dogpile.fish"),
+        ("elvish", "dogpile.elv"),
+        ("powershell", "_dogpile.ps1"),
+    ] {
+        let mut printing = Command::new(&command);
+        let script = run::output(printing.args(["completions", shell]))?;
+        let path = completions.join(name);
+        fs::write(&path, script).with_context(|| path.display().to_string())?;
+    }
+    let man = dist.join("man/man1");
+    run::run(Command::new(&command).args(["man", "--dir"]).arg(man))
 }
 
 /// One invocation of cargo for the host and one for the plugins: features which the host asks of a
@@ -100,9 +125,23 @@ fn lay_out(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    /// Of a command that prints what it was asked for.
+    #[test]
+    fn shells_and_man_get_what_the_command_prints() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = folder.path().join("dogpile");
+        let script = "#!/bin/sh\n[ $1 = man ] && mkdir -p \"$3\" && exec touch \"$3/dogpile.1\"\necho \"$@\"\n";
+        fs::write(&command, script).unwrap();
+        fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).unwrap();
+        for_shells(folder.path()).unwrap();
+        let zsh = fs::read_to_string(folder.path().join("completions/_dogpile")).unwrap();
+        assert_eq!(zsh, "completions zsh\n");
+        assert!(folder.path().join("man/man1/dogpile.1").exists());
+    }
 
     fn sources(folder: &Path) -> (PathBuf, PathBuf) {
         let (built, templates) = (folder.join("release"), folder.join("templates"));

@@ -47,10 +47,18 @@ const SASLPASSWD2: Tool = Tool {
     without: "the tests of logins to `memcached_binary` fail",
 };
 
+/// Reads the metrics; `promtool` comes with it.
+const PROMETHEUS: Tool = Tool {
+    name: "prometheus",
+    package: "prometheus",
+    asks: "--version",
+    without: "the tests of metrics fail",
+};
+
 /// Installs all of them.
 pub(crate) fn install(_: &Workspace) -> Result<Outcome> {
     let mut missing = Vec::new();
-    for tool in [VALGRIND, REDIS_SERVER, MEMCACHED, SASLPASSWD2] {
+    for tool in [VALGRIND, REDIS_SERVER, MEMCACHED, SASLPASSWD2, PROMETHEUS] {
         let is_there = tool.is_there() || (can_install()? && tool.install() && tool.is_there());
         if !is_there {
             missing.push(tool.missing());

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{commands, exec, serve};
 
-/// Looks at the regions of a manifest, serves a cached site from them, and runs commands once for all who want their output.
+/// Looks at the regions of a manifest and changes what is in them, serves a cached site from them, and runs commands once
+/// for all who want their output.
 ///
 /// Exit status: 0 done, 1 failed, 2 usage, 3 no such value; `exec` has its own.
 #[derive(Debug, Parser)]
@@ -29,21 +30,92 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Check(commands::check::Options),
     Plugins(commands::plugins::Options),
+    Schema(commands::schema::Options),
     Get(commands::get::Options),
     Set(commands::set::Options),
     Delete(commands::delete::Options),
+    Clear(commands::clear::Options),
+    Invalidate(commands::invalidate::Options),
+    Explain(commands::explain::Options),
     Status(commands::status::Options),
     Reload(commands::reload::Options),
     Exec(exec::Options),
+    Conformance(commands::conformance::Options),
+    NewPlugin(commands::new_plugin::Options),
     Serve(serve::Options),
+    Completions(commands::completions::Options),
+    Man(commands::man::Options),
 }
 
 impl Arguments {
+    /// Whether a manifest was named; if not, there need be none.
+    pub(crate) fn names_a_manifest(&self) -> bool {
+        self.manifest.is_some() || given().is_some()
+    }
+
     pub(crate) fn manifest(&self) -> PathBuf {
-        let given = || env::var_os("DOGPILE_MANIFEST").filter(|value| !value.is_empty());
         self.manifest
             .clone()
-            .or_else(|| given().map(PathBuf::from))
+            .or_else(given)
             .unwrap_or_else(|| "dogpile.toml".into())
+    }
+}
+
+fn given() -> Option<PathBuf> {
+    let variable = env::var_os("DOGPILE_MANIFEST").filter(|value| !value.is_empty());
+    variable.map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// As a shell does it, of words and quotes.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for c in line.chars() {
+            match (quote, c) {
+                (None, ' ') => words.push(String::new()),
+                (None, '\'' | '"') => quote = Some(c),
+                (Some(open), c) if open == c => quote = None,
+                _ => words.last_mut().expect("there is one").push(c),
+            }
+        }
+        words
+    }
+
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string);
+        let help = help.unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let examples = lines.filter(|line| line.starts_with("dogpile "));
+        // Where its output goes is the shell's affair.
+        let commands = examples.map(|line| line.split(" > ").next().unwrap_or(line));
+        commands.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_command_has_examples_that_are_understood_and_tells_its_statuses() {
+        let whole = Arguments::command();
+        for command in whole.get_subcommands() {
+            let name = command.get_name();
+            let examples = examples(command);
+            assert!(!examples.is_empty(), "{name}");
+            for example in examples {
+                let understood = Arguments::try_parse_from(words(&example));
+                assert!(understood.is_ok(), "{example}: {understood:?}");
+                assert!(example.split(' ').any(|word| word == name), "{example}");
+            }
+            let help = command.get_after_help().expect("examples").to_string();
+            assert!(help.contains("Exit status: "), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_made() {
+        Arguments::command().debug_assert();
     }
 }

@@ -9,6 +9,7 @@ mod logging;
 mod outcome;
 mod output;
 mod probe;
+mod progress;
 mod running;
 mod schema;
 mod serve;
@@ -35,12 +36,22 @@ fn main() -> ExitCode {
         }
         Command::Check(options) => commands::check::run(&manifest, options),
         Command::Plugins(options) => commands::plugins::run(&manifest, options),
+        Command::Schema(options) => {
+            commands::schema::run(&manifest, arguments.names_a_manifest(), options)
+        }
         Command::Get(options) => commands::get::run(&manifest, options),
         Command::Set(options) => commands::set::run(&manifest, options),
         Command::Delete(options) => commands::delete::run(&manifest, options),
+        Command::Clear(options) => commands::clear::run(&manifest, options),
+        Command::Invalidate(options) => commands::invalidate::run(&manifest, options),
+        Command::Explain(options) => commands::explain::run(&manifest, options),
         Command::Status(options) => commands::status::run(&manifest, options),
         Command::Reload(options) => commands::reload::run(&manifest, options),
+        Command::Conformance(options) => commands::conformance::run(options),
+        Command::NewPlugin(options) => commands::new_plugin::run(options),
         Command::Serve(options) => serve::run(&manifest, options),
+        Command::Completions(options) => commands::completions::run(options),
+        Command::Man(options) => commands::man::run(options),
     };
     ended(result)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use dogpile::admin::Client;
-use dogpile::{Host, Payload, Region};
+use dogpile::{Explanation, Host, Invalidation, Payload, Region};
 
 /// The running host of the manifest.
 pub(crate) fn host(manifest: &Path) -> Result<Client> {
@@ -22,7 +22,7 @@ pub(crate) enum Reached {
     /// By the host that runs, which knows what is in its memory.
     Running { client: Client, name: String },
     /// Opened here, since no host runs. The host goes after its region.
-    Opened { region: Region, _host: Host },
+    Opened { region: Region, host: Host },
 }
 
 impl Reached {
@@ -31,7 +31,11 @@ impl Reached {
             let name = name.to_owned();
             return Ok(Self::Running { client, name });
         }
-        let host = Host::builder().manifest(manifest).watch(false).build()?;
+        let host = Host::builder()
+            .manifest(manifest)
+            .watch(false)
+            .only_region(name, |_| {})
+            .build()?;
         let region = host.region(name)?;
         if !region.is_shared()? {
             bail!(
@@ -40,10 +44,7 @@ impl Reached {
                 manifest.display()
             );
         }
-        Ok(Self::Opened {
-            region,
-            _host: host,
-        })
+        Ok(Self::Opened { region, host })
     }
 
     pub(crate) fn get(&mut self, key: &str) -> dogpile::Result<Option<Payload>> {
@@ -65,5 +66,43 @@ impl Reached {
             Self::Running { client, name } => client.delete(name, key),
             Self::Opened { region, .. } => region.delete(key),
         }
+    }
+
+    pub(crate) fn clear(&mut self) -> dogpile::Result<()> {
+        match self {
+            Self::Running { client, name } => client.clear(name),
+            Self::Opened { region, .. } => region.clear(),
+        }
+    }
+
+    pub(crate) fn explain(&mut self, key: &str) -> dogpile::Result<Explanation> {
+        match self {
+            Self::Running { client, name } => client.explain(name, key),
+            Self::Opened { region, .. } => region.explain(key),
+        }
+    }
+
+    /// All values, or those with one of the tags. Here it is of use only if other processes are told.
+    pub(crate) fn invalidate(&mut self, how: Invalidation, tags: &[String]) -> Result<()> {
+        match self {
+            Self::Running { client, name } => client.invalidate(name, how, tags)?,
+            Self::Opened { region, host } => {
+                let name = region.name();
+                let status = host.status();
+                let of_it = status.regions.iter().find(|status| status.name == name);
+                if of_it.is_some_and(|status| status.invalidation != "shared") {
+                    bail!(
+                        "an invalidation of region `{name}` holds in one process only (its `invalidation` is \"local\"), \
+                         and no host of this manifest is running; start one, or set invalidation = \"shared\""
+                    );
+                }
+                if tags.is_empty() {
+                    region.invalidate(how)?;
+                } else {
+                    region.invalidate_tags(tags, how)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

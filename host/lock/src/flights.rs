@@ -80,6 +80,13 @@ impl<V, E, L> Flights<V, E, L> {
         self.shard(hash).lock().find(hash, key).is_some()
     }
 
+    /// Whether somebody in this process is creating the key at this moment: as [`Flights::is_creating`], but for what another
+    /// process is known to create.
+    pub fn is_creating_here(&self, hash: u64, key: &str) -> bool {
+        let mut table = self.shard(hash).lock();
+        table.find(hash, key).is_some_and(|entry| !entry.elsewhere)
+    }
+
     /// How many callers wait at this moment until the key's creation ends.
     pub fn waiting(&self, hash: u64, key: &str) -> usize {
         let mut table = self.shard(hash).lock();
@@ -223,6 +230,14 @@ impl<V, E, L> Flights<V, E, L> {
         }
     }
 
+    /// Another process was found to create the key.
+    pub(crate) fn mark_elsewhere(&self, flight: &Arc<Flight<V, E>>) {
+        let mut table = self.shard(flight.hash()).lock();
+        if let Some(entry) = table.entry(flight) {
+            entry.elsewhere = true;
+        }
+    }
+
     /// Gives the turn of who drops it, and its lease, to the first waiter who is there; or ends the flight if there is
     /// none, and gives the lease back.
     pub(crate) fn hand_over(
@@ -239,6 +254,7 @@ impl<V, E, L> Flights<V, E, L> {
         match entry.waiters.choose(Given { owner, lease }) {
             Ok(waiter) => {
                 entry.owner = owner;
+                entry.elsewhere = false;
                 if let Some(place) = entry.place {
                     self.graph().hand_over(place, owner);
                     if let Some(parent) = parent {

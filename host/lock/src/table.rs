@@ -16,6 +16,8 @@ pub(crate) struct Entry<V, E, L> {
     pub(crate) waiters: Waiters<L>,
     /// Where the flight is in the wait graph, once another creation depends on it.
     pub(crate) place: Option<Place>,
+    /// Another process creates, and its mutex is waited for.
+    pub(crate) elsewhere: bool,
 }
 
 /// Flights by the hash of their key; those of equal hash share a list.
@@ -42,6 +44,7 @@ impl<V, E, L> Table<V, E, L> {
             owner,
             waiters: Waiters::new(),
             place,
+            elsewhere: false,
         });
     }
 

@@ -150,6 +150,7 @@ impl<V, E, L> Turn<V, E, L> {
         has_a_value: bool,
     ) -> Option<Waiting<'f, V, E, L>> {
         self.detach();
+        self.flights.mark_elsewhere(&self.flight);
         if has_a_value {
             return None;
         }

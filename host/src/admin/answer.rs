@@ -6,6 +6,7 @@ use super::protocol::{Answer, Failure, Request};
 use crate::Result;
 use crate::inner::Inner;
 use crate::reload::Trigger;
+use crate::slot::Invalidation;
 
 /// The answer with its body. Blocks for as long as the host needs.
 pub(super) fn answer(host: &Arc<Inner>, request: Request, body: &[u8]) -> (Answer, Vec<u8>) {
@@ -35,6 +36,27 @@ fn attempt(host: &Arc<Inner>, request: Request, body: &[u8]) -> Result<(Answer, 
         Request::Delete { region, key } => {
             host.region(&region)?.delete(key)?;
             Answer::Done
+        }
+        Request::Clear { region } => {
+            host.region(&region)?.clear()?;
+            Answer::Done
+        }
+        Request::Invalidate { region, soft, tags } => {
+            let region = host.region(&region)?;
+            let how = if soft {
+                Invalidation::Soft
+            } else {
+                Invalidation::Hard
+            };
+            if tags.is_empty() {
+                region.invalidate(how)?;
+            } else {
+                region.invalidate_tags(tags, how)?;
+            }
+            Answer::Done
+        }
+        Request::Explain { region, key } => {
+            Answer::Explanation(Box::new(host.region(&region)?.explain(key)?))
         }
     };
     Ok((answer, Vec::new()))

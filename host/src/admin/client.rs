@@ -9,8 +9,9 @@ use super::place;
 use super::protocol::{Answer, Request};
 use super::wire::{ANSWER, Broken, REQUEST, Wire};
 use crate::manifest::Manifest;
-use crate::region::{Payload, ValueMetadata};
+use crate::region::{Explanation, Payload, ValueMetadata};
 use crate::reload::Reload;
+use crate::slot::Invalidation;
 use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind, Result};
 use rustix::net::sockopt::socket_peercred;
@@ -176,6 +177,44 @@ impl Client {
     pub fn delete(&mut self, region: &str, key: &str) -> Result<()> {
         let (region, key) = (region.to_owned(), key.to_owned());
         self.done(&Request::Delete { region, key }, &[])
+    }
+
+    /// Removes everything that the region's backend holds, by the host's [`Region::clear`](crate::Region::clear).
+    ///
+    /// # Errors
+    ///
+    /// The region's; and as [`Client::status`].
+    pub fn clear(&mut self, region: &str) -> Result<()> {
+        let region = region.to_owned();
+        self.done(&Request::Clear { region }, &[])
+    }
+
+    /// Outdates all values of a region by the host's [`Region::invalidate`](crate::Region::invalidate); or, if there are
+    /// `tags`, those that have one of them, by [`Region::invalidate_tags`](crate::Region::invalidate_tags).
+    ///
+    /// # Errors
+    ///
+    /// The region's; and as [`Client::status`].
+    pub fn invalidate(&mut self, region: &str, how: Invalidation, tags: &[String]) -> Result<()> {
+        let request = Request::Invalidate {
+            region: region.to_owned(),
+            soft: how == Invalidation::Soft,
+            tags: tags.to_vec(),
+        };
+        self.done(&request, &[])
+    }
+
+    /// What a caller of a key would get, by the host's [`Region::explain`](crate::Region::explain).
+    ///
+    /// # Errors
+    ///
+    /// The region's; and as [`Client::status`].
+    pub fn explain(&mut self, region: &str, key: &str) -> Result<Explanation> {
+        let (region, key) = (region.to_owned(), key.to_owned());
+        match self.ask(&Request::Explain { region, key }, &[], PATIENCE)? {
+            (Answer::Explanation(explanation), _) => Ok(*explanation),
+            other => Err(self.unexpected(&other.0)),
+        }
     }
 
     fn done(&mut self, request: &Request, body: &[u8]) -> Result<()> {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::region::{Expiration, ValueMetadata};
+use crate::region::{Expiration, Explanation, ValueMetadata};
 use crate::reload::Reload;
 use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind};
@@ -48,6 +48,23 @@ pub(super) enum Request {
         region: String,
         key: String,
     },
+    /// Removes all that the region's backend holds.
+    Clear {
+        region: String,
+    },
+    /// Outdates all values, or those with one of the tags.
+    Invalidate {
+        region: String,
+        #[serde(default, skip_serializing_if = "is_false")]
+        soft: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
+    },
+    /// What a caller of a key would get.
+    Explain {
+        region: String,
+        key: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +77,7 @@ pub(super) enum Answer {
     Value(Times),
     /// There is no such value.
     Absent,
+    Explanation(Box<Explanation>),
     Done,
     Failed(Failure),
 }
@@ -90,13 +108,19 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(what: &bool) -> bool {
+    !*what
+}
+
 /// Those that a client acts on; all others are "the host refused".
-const KINDS: [ErrorKind; 5] = [
+const KINDS: [ErrorKind; 6] = [
     ErrorKind::NoSuchRegion,
     ErrorKind::RegionNotConfigured,
     ErrorKind::Configuration,
     ErrorKind::Backend,
     ErrorKind::Serializer,
+    ErrorKind::NoExpirationTime,
 ];
 
 impl From<&Error> for Failure {

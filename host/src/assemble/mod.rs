@@ -400,7 +400,7 @@ impl Assembly<'_> {
             None => "backend",
         };
         answer.map_err(|error| {
-            let code = error.code();
+            let (code, may_pass) = (error.code(), error.may_pass());
             let message = match error {
                 OpenError::Failed(error) => {
                     let error = instance.without_secrets(error);
@@ -413,7 +413,7 @@ impl Assembly<'_> {
             };
             let remedy = "see that what it connects to is up, and try again, or write `require_healthy = false` to use it all the same";
             let refused = Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned());
-            refused.with_code(code).into()
+            refused.with_code(code).of_outside(may_pass).into()
         })
     }
 

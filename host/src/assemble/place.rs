@@ -45,10 +45,10 @@ impl Place<'_> {
 
     fn failed(&self, recipe: &Recipe<'_>, error: OpenError, what: &str) -> Refusals {
         let whose = format!("`{}` of {}", recipe.name, recipe.plugin);
-        let code = error.code();
+        let (code, may_pass) = (error.code(), error.may_pass());
         let refused = |place, message, remedy: &str| {
             let refused = Refused::new(ErrorKind::Plugin, place, message, remedy.to_owned());
-            Refusals::from(refused.with_code(code))
+            Refusals::from(refused.with_code(code).of_outside(may_pass))
         };
         let error = match error {
             OpenError::Failed(error) => error,
@@ -78,7 +78,7 @@ impl Place<'_> {
                     "mend what it says, or use another".to_owned(),
                 );
                 refused.source = Some(error);
-                refused.with_code(code).into()
+                refused.with_code(code).of_outside(may_pass).into()
             }
         }
     }

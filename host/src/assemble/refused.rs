@@ -16,6 +16,8 @@ pub(crate) struct Refused {
     pub(crate) about_key: bool,
     pub(crate) message: String,
     pub(crate) remedy: String,
+    /// Whether its cause is not what is configured: it may go without a change of that.
+    pub(crate) outside: bool,
     /// What the plugin said.
     pub(super) source: Option<PluginError>,
 }
@@ -62,12 +64,18 @@ impl Refused {
             about_key: false,
             message,
             remedy,
+            outside: false,
             source: None,
         }
     }
 
     pub(super) fn with_code(mut self, code: &'static str) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    pub(super) fn of_outside(mut self, outside: bool) -> Self {
+        self.outside = outside;
         self
     }
 

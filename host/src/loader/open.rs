@@ -40,6 +40,17 @@ impl OpenError {
             Self::NoThread(_) => "plugin-no-thread",
         }
     }
+
+    /// Whether the same may succeed another time. Not what the plugin itself is at fault for, nor what was asked of it.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Failed(error) => !matches!(
+                error.kind(),
+                ErrorKind::Arguments | ErrorKind::Contract | ErrorKind::Panic
+            ),
+            Self::TimedOut { .. } | Self::NoThread(_) => true,
+        }
+    }
 }
 
 impl fmt::Display for OpenError {

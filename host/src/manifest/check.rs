@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::keys::{HOST, PLUGIN, TOP};
 use super::model::{HostConfig, PluginConfig, RegionConfig};
 use super::read::{Item, Reader, Table};
+use super::tables::{HOST, PLUGIN, TOP};
 use crate::secrets::without_credentials;
 
 const LONGEST_NAME: usize = 64;

@@ -54,6 +54,9 @@ pub struct ManifestError {
     pub(super) remedy: String,
     #[serde(skip)]
     pub(super) excerpt: Option<Excerpt>,
+    /// Whether its cause is not what the file says: it may go without a change of that.
+    #[serde(skip)]
+    pub(super) outside: bool,
 }
 
 impl ManifestError {
@@ -72,7 +75,15 @@ impl ManifestError {
             message: message.into(),
             remedy: remedy.into(),
             excerpt: None,
+            outside: false,
         }
+    }
+
+    /// As one whose cause is not what the file says: a server that is down, whose file another one is.
+    #[must_use]
+    pub(crate) fn of_outside(mut self) -> Self {
+        self.outside = true;
+        self
     }
 
     /// With what an operator can search for: shown as `error[code]`, and as `code` in JSON.
@@ -231,6 +242,11 @@ impl ManifestErrors {
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.errors.len()
+    }
+
+    /// Whether all of them may go without a change of what was read.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.errors.iter().all(|error| error.outside)
     }
 
     /// What was read, or should have been: what must be watched for the repair.

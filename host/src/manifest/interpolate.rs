@@ -27,8 +27,32 @@ pub(super) struct Expansion {
 /// Something wrong at a place of the string, in bytes.
 pub(super) struct Problem {
     pub(super) at: Range<usize>,
+    pub(super) fault: Fault,
+}
+
+/// Why nothing can be put in.
+pub(super) struct Fault {
     pub(super) message: String,
     pub(super) remedy: String,
+    /// The text is right, but a variable or a file is not.
+    pub(super) outside: bool,
+}
+
+impl Fault {
+    fn of_text(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            remedy: remedy.into(),
+            outside: false,
+        }
+    }
+
+    fn of_outside(message: String, remedy: impl Into<String>) -> Self {
+        Self {
+            outside: true,
+            ..Self::of_text(message, remedy)
+        }
+    }
 }
 
 /// Replaces `${…}` in strings. A variable and a file are read once for a whole load, so that one
@@ -89,7 +113,8 @@ impl<'e> Interpolator<'e> {
                 at = dollar + 2;
             } else if let Some(inner) = rest.strip_prefix('{') {
                 let Some(length) = inner.find('}') else {
-                    expansion.problem(dollar..text.len(), "`${` is not closed", FORMS);
+                    let fault = Fault::of_text("`${` is not closed", FORMS);
+                    expansion.problem(dollar..text.len(), fault);
                     return expansion;
                 };
                 at = dollar + length + 3;
@@ -103,10 +128,11 @@ impl<'e> Interpolator<'e> {
                         }
                         expansion.interpolated(&value, inner);
                     }
-                    Err((message, remedy)) => expansion.problem(dollar..at, message, remedy),
+                    Err(fault) => expansion.problem(dollar..at, fault),
                 }
             } else {
-                expansion.problem(dollar..dollar + 1, "a dollar that begins nothing", FORMS);
+                let fault = Fault::of_text("a dollar that begins nothing", FORMS);
+                expansion.problem(dollar..dollar + 1, fault);
                 at = dollar + 1;
             }
         }
@@ -115,7 +141,7 @@ impl<'e> Interpolator<'e> {
     }
 
     /// What is between the braces.
-    fn resolve_expression(&mut self, inner: &str) -> Result<String, (String, String)> {
+    fn resolve_expression(&mut self, inner: &str) -> Result<String, Fault> {
         if let Some(path) = inner.strip_prefix("file:") {
             return self.file(path);
         }
@@ -125,21 +151,21 @@ impl<'e> Interpolator<'e> {
         };
         if !is_name(name) {
             let shown = without_default(name);
-            return Err((
+            return Err(Fault::of_text(
                 format!("`{shown}` is not a variable's name"),
                 format!("a name has letters, digits and _, and no digit first; {FORMS}"),
             ));
         }
         if operator.contains("${") {
-            return Err((
-                "`${…}` inside `${…}` is not supported".into(),
-                "write the default as plain text".into(),
+            return Err(Fault::of_text(
+                "`${…}` inside `${…}` is not supported",
+                "write the default as plain text",
             ));
         }
         let value = self.variable(name)?;
         if operator.is_empty() {
             return value.ok_or_else(|| {
-                (
+                Fault::of_outside(
                     format!("the environment variable `{name}` is not set"),
                     format!("set it, or give a default: ${{{name}:-default}}"),
                 )
@@ -156,35 +182,35 @@ impl<'e> Interpolator<'e> {
                 } else {
                     message
                 };
-                (
+                Fault::of_outside(
                     format!("the environment variable `{name}` is required: {message}"),
-                    "set it".into(),
+                    "set it",
                 )
             })
         } else {
             let shown = &without_default(inner)[name.len()..];
-            Err((
+            Err(Fault::of_text(
                 format!("`{shown}` after `{name}` means nothing"),
-                FORMS.into(),
+                FORMS,
             ))
         }
     }
 
-    fn variable(&mut self, name: &str) -> Result<Option<String>, (String, String)> {
+    fn variable(&mut self, name: &str) -> Result<Option<String>, Fault> {
         if !self.variables.contains_key(name) {
             self.variables.insert(name.into(), (self.environment)(name));
         }
         self.variables[name].clone().map_err(|reason| {
-            (
+            Fault::of_outside(
                 format!("the environment variable `{name}` {reason}"),
-                "set it to UTF-8 text".into(),
+                "set it to UTF-8 text",
             )
         })
     }
 
-    fn file(&mut self, path: &str) -> Result<String, (String, String)> {
+    fn file(&mut self, path: &str) -> Result<String, Fault> {
         if path.is_empty() {
-            return Err(("`${file:}` names no file".into(), FORMS.into()));
+            return Err(Fault::of_text("`${file:}` names no file", FORMS));
         }
         if !self.files.contains_key(path) {
             let text = read_text(&self.resolve(path), Trust::Off).map_err(|error| error.message());
@@ -195,9 +221,9 @@ impl<'e> Interpolator<'e> {
                 let text = text.strip_suffix('\n').unwrap_or(text);
                 Ok(text.strip_suffix('\r').unwrap_or(text).into())
             }
-            Err(reason) => Err((
+            Err(reason) => Err(Fault::of_outside(
                 format!("`{path}` {reason}"),
-                "name a readable text file; a relative path starts at the manifest's folder".into(),
+                "name a readable text file; a relative path starts at the manifest's folder",
             )),
         }
     }
@@ -217,12 +243,8 @@ impl Expansion {
         self.interpolated = true;
     }
 
-    fn problem(&mut self, at: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
-        self.problems.push(Problem {
-            at,
-            message: message.into(),
-            remedy: remedy.into(),
-        });
+    fn problem(&mut self, at: Range<usize>, fault: Fault) {
+        self.problems.push(Problem { at, fault });
     }
 }
 
@@ -329,8 +351,10 @@ mod tests {
                 "${"
             ]
         );
-        assert!(problems[5].message.ends_with("say why"));
-        assert!(problems[4].message.ends_with("is not UTF-8 text"));
+        let outside: Vec<bool> = problems.iter().map(|p| p.fault.outside).collect();
+        assert_eq!(outside, [false, true, false, false, true, true, false]);
+        assert!(problems[5].fault.message.ends_with("say why"));
+        assert!(problems[4].fault.message.ends_with("is not UTF-8 text"));
     }
 
     #[test]

@@ -1,143 +1,98 @@
+//! The keys of the manifest's tables: of what the reader takes, what is told of unknown ones, and the schema.
+
 use super::read::{Item, Reader, Table};
+use super::schema::OfferKind;
 use super::suggest::{nearest, other_letter};
 
 /// The keys of one kind of table.
 pub(super) struct Keys {
-    pub(super) known: &'static [&'static str],
+    pub(super) known: &'static [Key],
     /// Words that people try, with the remedy.
     pub(super) hints: &'static [(&'static str, &'static str)],
+    /// What of a plugin's the table names, whose `arguments` it has; and what such a table is called in the schema.
+    pub(super) names_an_offer: Option<(OfferKind, &'static str)>,
 }
 
-pub(super) const TOP: Keys = Keys {
-    known: &[
-        "version",
-        "include",
-        "host",
-        "plugins",
-        "regions",
-        "templates",
-    ],
-    hints: &[
-        ("plugin", "write [plugins.NAME]"),
-        ("region", "write [regions.NAME]"),
-    ],
-};
+/// A key, as the schema tells of it.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) value: Form,
+    pub(super) default: Default,
+    /// A sentence or more, for operators.
+    pub(super) doc: &'static str,
+}
 
-pub(super) const HOST: Keys = Keys {
-    known: &[
-        "plugin_dir",
-        "admin_socket",
-        "open_timeout",
-        "drain_timeout",
-    ],
-    hints: &[
-        (
-            "trust",
-            "trust is set by DOGPILE_TRUST or in code, never by the manifest itself",
-        ),
-        ("plugins_dir", "did you mean `plugin_dir`?"),
-    ],
-};
+/// What the value of a key is.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// The version of the format.
+    Version,
+    Text,
+    Path,
+    FileName,
+    Digest,
+    /// File names and patterns.
+    Patterns,
+    Flag,
+    Natural,
+    /// A number from 0 to 1.
+    Share,
+    /// The same, or `false`.
+    ShareOrOff,
+    /// A duration, or one of some words.
+    Duration(&'static [&'static str]),
+    Words(&'static [&'static str]),
+    /// The name of a backend.
+    Backend,
+    KeyManglers,
+    Mangler,
+    Proxies,
+    Proxy,
+    TemplateCache,
+    /// What is for a plugin.
+    Arguments,
+    /// A table with these keys.
+    Table(&'static Keys),
+    /// Tables with these keys, by name.
+    Named(&'static Keys),
+}
 
-pub(super) const PLUGIN: Keys = Keys {
-    known: &["file", "sha256"],
-    hints: &[
-        ("sha", "did you mean `sha256`?"),
-        ("digest", "did you mean `sha256`?"),
-        (
-            "path",
-            "`file` is a bare file name; its folder is `plugin_dir` in [host]",
-        ),
-        (
-            "arguments",
-            "arguments belong to a region: [regions.NAME.arguments]",
-        ),
-    ],
-};
+/// What holds where a key is not given.
+#[derive(Clone, Copy)]
+pub(super) enum Default {
+    /// It must be given.
+    Required,
+    /// Nothing, which needs no telling.
+    Nothing,
+    /// A value, as JSON.
+    Value(&'static str),
+    /// Something that only words tell.
+    Told(&'static str),
+}
 
-pub(super) const REGION: Keys = Keys {
-    known: &[
-        "backend",
-        "expiration_time",
-        "max_stale",
-        "key_prefix",
-        "key_mangler",
-        "proxies",
-        "wrap",
-        "arguments",
-        "serializer",
-        "value_version",
-        "replace_foreign",
-        "on_backend_error",
-        "stale_if_error",
-        "retry_after",
-        "background_refresh",
-        "early_refresh",
-        "jitter",
-        "lock_wait",
-        "lock_timeout",
-        "bypass_hold",
-        "hang_after",
-        "call_timeout",
-        "shares_keys",
-        "require_healthy",
-        "invalidation",
-        "invalidation_interval",
-    ],
-    hints: &[
-        ("ttl", "did you mean `expiration_time`?"),
-        (
-            "timeout",
-            "did you mean `expiration_time`, `lock_wait` or `call_timeout`?",
-        ),
-        ("expires", "did you mean `expiration_time`?"),
-        ("prefix", "did you mean `key_prefix`?"),
-        ("mangler", "did you mean `key_mangler`?"),
-        ("key_manglers", "did you mean `key_mangler`?"),
-        ("proxy", "did you mean `proxies`?"),
-        ("args", "did you mean `arguments`?"),
-        ("lock_blocking_timeout", "did you mean `lock_wait`?"),
-        (
-            "plugin",
-            "name it before the backend: backend = \"plugin/backend\"",
-        ),
-    ],
-};
-
-pub(super) const TEMPLATES: Keys = Keys {
-    known: &["plugin", "arguments"],
-    hints: &[
-        ("backend", "did you mean `plugin`? regions have a backend"),
-        ("template_cache", "did you mean `plugin`?"),
-        ("args", "did you mean `arguments`?"),
-        (
-            "region",
-            "what is the template cache's goes into [templates.arguments]",
-        ),
-    ],
-};
-
-pub(super) const MANGLER: Keys = Keys {
-    known: &["mangler", "arguments"],
-    hints: &[("name", "did you mean `mangler`?")],
-};
-
-pub(super) const PROXY: Keys = Keys {
-    known: &["proxy", "arguments"],
-    hints: &[("name", "did you mean `proxy`?")],
-};
+impl Keys {
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.known.iter().map(|key| key.name)
+    }
+}
 
 impl Reader<'_, '_> {
     /// Refuses what was not taken from a table.
     pub(super) fn refuse_rest(&mut self, table: &Table<'_>, keys: &Keys) {
+        debug_assert!(
+            table.took_exactly(keys.names()),
+            "{}: the reader and the table of keys know different ones",
+            table.title()
+        );
         for item in table.rest() {
             self.unknown_key(table, &item, keys);
         }
     }
 
     fn unknown_key(&mut self, table: &Table<'_>, item: &Item<'_>, keys: &Keys) {
+        let known: Vec<&str> = keys.names().collect();
         let hint = keys.hints.iter().find(|(word, _)| *word == item.key);
-        let near = nearest(&item.key, keys.known);
+        let near = nearest(&item.key, &known);
         // What any other key holds may be a secret.
         let is_meant = hint.is_some() || near.is_some();
         let remedy = if let Some((_, remedy)) = hint {
@@ -145,11 +100,12 @@ impl Reader<'_, '_> {
         } else if let Some(word) = near {
             format!("did you mean `{word}`?{}", other_letter(&item.key))
         } else {
-            let known = match keys.known {
+            let has_a_backend = known.contains(&"backend");
+            let known = match &known[..] {
                 [only] => format!("the only key here is {only}"),
                 known => format!("the keys here are {}", known.join(", ")),
             };
-            if keys.known.contains(&"backend") {
+            if has_a_backend {
                 format!("{known}; what is the backend's goes into `arguments`")
             } else {
                 known

@@ -127,7 +127,7 @@ impl<'e> Load<'e> {
             Ok(matches) => matches,
             Err(message) => {
                 self.reader(index)
-                    .error(include.item.span(), message, remedy);
+                    .error_of_outside(include.item.span(), message, remedy);
                 return;
             }
         };
@@ -162,7 +162,7 @@ impl<'e> Load<'e> {
                         remedy
                     });
                     self.reader(index)
-                        .error(include.item.span(), message, remedy);
+                        .error_of_outside(include.item.span(), message, remedy);
                 }
             }
         }
@@ -268,8 +268,8 @@ impl<'e> Load<'e> {
                     ReadError::TooLarge => "make it smaller: an `include` can have the regions",
                     _ => "put a readable file there, or name another with --manifest or DOGPILE_MANIFEST",
                 });
-                self.damaged
-                    .push(ManifestError::about_file(path, message, remedy));
+                let error = ManifestError::about_file(path, message, remedy);
+                self.damaged.push(error.of_outside());
             }
         }
     }

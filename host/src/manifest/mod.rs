@@ -48,10 +48,12 @@ mod model;
 mod read;
 mod region;
 mod resolve;
+mod schema;
 mod shown;
 mod source;
 mod suggest;
 mod syntax;
+mod tables;
 mod templates;
 mod typed;
 
@@ -71,6 +73,7 @@ pub use model::{
 };
 
 pub use resolve::{Unresolved, resolve};
+pub use schema::{Offer, OfferKind, plain_schema, schema};
 pub use templates::TemplatesConfig;
 
 use read::Places;
@@ -296,6 +299,12 @@ impl Manifest {
         }
     }
 
+    /// Whether something stands at a path, by whatever file.
+    pub(crate) fn says(&self, path: &[&str]) -> bool {
+        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        self.places.contains_key(&path)
+    }
+
     /// Makes one error of what checks elsewhere found, in the form of a failed load: in the order of files and lines.
     ///
     /// Returns `None` if there are none.
@@ -316,20 +325,24 @@ impl Manifest {
         (file, error.line(), error.column())
     }
 
-    /// The effective manifest as TOML: includes and interpolations done, defaults written out.
+    /// The effective manifest as TOML, to stand where the manifest does: includes and interpolations done, defaults
+    /// written out, but for those that the region's backend decides.
     /// Interpolated parts, values of keys that name a secret, and the user information of URLs are
     /// `***`.
     pub fn masked_toml(&self) -> String {
         let limit = |limit: Option<std::time::Duration>| {
             limit.map_or_else(|| "never".into(), duration::display)
         };
+        // As the manifest spells them, so that they mean the same where it is.
+        let folder = self.sources[0].path().parent().unwrap_or(Path::new(""));
+        let path = |path: &Path| {
+            let spelled = path.strip_prefix(folder).unwrap_or(path);
+            Value::from(spelled.to_string_lossy())
+        };
         let mut host = Map::new();
-        host.insert(
-            "plugin_dir".into(),
-            self.host.plugin_dir.to_string_lossy().into(),
-        );
+        host.insert("plugin_dir".into(), path(&self.host.plugin_dir));
         if let Some(socket) = &self.host.admin_socket {
-            host.insert("admin_socket".into(), socket.to_string_lossy().into());
+            host.insert("admin_socket".into(), path(socket));
         }
         host.insert("open_timeout".into(), limit(self.host.open_timeout).into());
         host.insert(

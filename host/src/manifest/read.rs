@@ -80,6 +80,13 @@ impl<'t> Table<'t> {
         Some(self.item(key, value))
     }
 
+    /// Whether these are the keys that were asked for, given or not.
+    pub(super) fn took_exactly(&self, keys: impl Iterator<Item = &'static str>) -> bool {
+        let keys: Vec<_> = keys.collect();
+        let is_known = |key: &&str| keys.contains(key);
+        keys.iter().all(|key| self.taken.contains(key)) && self.taken.iter().all(is_known)
+    }
+
     /// Every key that was not taken.
     pub(super) fn rest(&self) -> Vec<Item<'t>> {
         self.entries
@@ -123,6 +130,24 @@ impl Reader<'_, '_> {
         remedy: impl Into<String>,
     ) {
         self.finding(Severity::Error, false, span, message.into(), remedy.into());
+    }
+
+    /// As [`error`](Self::error), about what is not as the text expects.
+    pub(super) fn error_of_outside(
+        &mut self,
+        span: Range<usize>,
+        message: String,
+        remedy: impl Into<String>,
+    ) {
+        let error = self
+            .source
+            .finding(Severity::Error, &span, message, remedy.into());
+        self.findings.push(Finding {
+            source: self.index,
+            absence: false,
+            error: error.of_outside(),
+            span,
+        });
     }
 
     /// As [`error`](Self::error), about a key whose value is not shown.
@@ -245,7 +270,12 @@ impl Reader<'_, '_> {
         for problem in expansion.problems {
             let at = locate(raw, text, &problem.at);
             let at = span.start + at.start..span.start + at.end;
-            self.error(at, problem.message, problem.remedy);
+            let (message, remedy) = (problem.fault.message, problem.fault.remedy);
+            if problem.fault.outside {
+                self.error_of_outside(at, message, remedy);
+            } else {
+                self.error(at, message, remedy);
+            }
         }
         None
     }

@@ -5,12 +5,13 @@ use serde_json::{Map, Value};
 use toml::de::DeValue;
 
 use super::check::is_name;
-use super::keys::{Keys, MANGLER, PROXY, REGION};
+use super::keys::Keys;
 use super::model::{
     BackendRef, InvalidationScope, KeyManglers, ManglerConfig, MaxStale, OnBackendError,
     ProxyConfig, RegionConfig,
 };
 use super::read::{Item, Reader, Table};
+use super::tables::{MANGLER, PROXY, REGION};
 use crate::serializer::SerializerKind;
 
 const MANGLERS: &str = "write [\"sha1\"], [{ mangler = \"length\", arguments = { max = 250 } }], or \

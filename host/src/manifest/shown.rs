@@ -93,13 +93,15 @@ impl RegionConfig {
             put("require_healthy", must.into());
         }
         if !self.arguments.is_empty() {
-            let mut path = vec!["arguments".to_owned()];
-            put(
-                "arguments",
-                masked_table(&self.masked, &self.arguments, &mut path),
-            );
+            put("arguments", self.masked_arguments());
         }
         Value::Object(table)
+    }
+
+    /// The backend's arguments as they may be shown.
+    pub(crate) fn masked_arguments(&self) -> Value {
+        let mut path = vec!["arguments".to_owned()];
+        masked_table(&self.masked, &self.arguments, &mut path)
     }
 
     fn masked_prefix(&self) -> &str {

@@ -98,6 +98,7 @@ impl Source {
             message,
             remedy,
             excerpt: Some(excerpt),
+            outside: false,
         }
     }
 

@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::keys::TEMPLATES;
 use super::read::{Reader, Table};
 use super::region::{below, offer};
 use super::shown::{WithoutText, masked_table};
+use super::tables::TEMPLATES;
 
 const PLUGIN: &str = "name a template cache, as in plugin = \"template-cache\", or \"plugin/name\" when two plugins offer \
                       the same";

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use dogpile_lock::Clock;
 use parking_lot::{Condvar, Mutex};
 
+use crate::blame;
 use crate::calls::Calls;
 use crate::engine::{Engine, Spawner};
+use crate::events::Events;
 use crate::health::State;
 use crate::instance::Instance;
 use crate::loader::OpenError;
@@ -29,6 +31,7 @@ pub(crate) fn engine(
     clock: &'static Clock,
     spawner: Option<Spawner>,
     trust: Option<Trust>,
+    events: Arc<dyn Events>,
 ) -> Arc<Engine> {
     Arc::new_cyclic(|engine| {
         let workshop = Workshop {
@@ -37,7 +40,8 @@ pub(crate) fn engine(
             closing: Arc::default(),
             calls: Arc::default(),
         };
-        Engine::new(linked, clock, spawner, trust, Arc::new(workshop))
+        let mender = Arc::new(workshop);
+        Engine::new(linked, clock, spawner, trust, mender, events)
     })
 }
 
@@ -209,8 +213,7 @@ impl Job<Instance> {
         match successor.and_then(|successor| self.succeed(instance, &successor)) {
             Ok(()) => true,
             Err(error) => {
-                let (title, code) = (instance.title(), error.code());
-                tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
+                blame::not_reopened(&instance.title(), &error);
                 false
             }
         }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Job, Patient};
+use crate::blame;
 use crate::registry::Snapshot;
 use crate::reload::retire;
 use crate::template_cache::TemplateCache;
@@ -28,8 +29,7 @@ impl Patient for TemplateCache {
         let successor = match self.reopen(timeout) {
             Ok(successor) => successor,
             Err(error) => {
-                let (title, code) = (self.title(), error.code());
-                tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
+                blame::not_reopened(&self.title(), &error);
                 return false;
             }
         };

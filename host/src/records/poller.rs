@@ -1,18 +1,14 @@
 //! Looks at the records of a host's regions, each once an interval, on one thread.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
 
 use super::exchange;
 use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::registry::Configured;
+use crate::worker::{Turns, Worker};
 
 /// The shortest interval.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -22,59 +18,30 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// The thread, from the first region that shares its invalidations to the end of the host.
 #[derive(Default)]
-pub(crate) struct Poller(Mutex<Option<Running>>);
-
-struct Running {
-    wake: SyncSender<()>,
-    stopping: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
+pub(crate) struct Poller(Worker);
 
 impl Poller {
     /// Looks at the regions as they are now, and from now on. Called after each change of them.
     pub(crate) fn follow(engine: &Arc<Engine>) {
-        let mut running = engine.poller.0.lock();
-        if let Some(running) = &*running {
-            // Full means that it is being woken already.
-            let _ = running.wake.try_send(());
-            return;
-        }
-        let snapshot = engine.registry.load();
-        if !snapshot.regions().any(Configured::shares_invalidations) {
-            return;
-        }
-        let (wake, woken) = mpsc::sync_channel(1);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (engine, stop) = (Arc::downgrade(engine), Arc::clone(&stopping));
-        let run = move || run(&engine, &woken, &stop);
-        let spawned = thread::Builder::new()
-            .name("dogpile-poll".to_owned())
-            .spawn(run);
-        match spawned {
-            Ok(thread) => {
-                *running = Some(Running {
-                    wake,
-                    stopping,
-                    thread,
-                });
-            }
-            Err(error) => tracing::error!(
+        let is_wanted = || {
+            let snapshot = engine.registry.load();
+            snapshot.regions().any(Configured::shares_invalidations)
+        };
+        let held = Arc::downgrade(engine);
+        let run = move |turns: &Turns| run(&held, turns);
+        if let Err(error) = engine.poller.0.wake("dogpile-poll", is_wanted, run) {
+            tracing::error!(
                 target: "dogpile.cache",
                 %error,
                 "no thread to read the records of invalidations on: those of other processes are not seen"
-            ),
+            );
         }
     }
 
     /// Ends the thread and waits for it: for a call of a backend at most.
     pub(crate) fn stop(&self) {
-        let running = self.0.lock().take();
-        if let Some(running) = running {
-            running.stopping.store(true, Ordering::Release);
-            drop(running.wake);
-            if running.thread.join().is_err() {
-                tracing::error!(target: "dogpile.cache", "the thread that reads the records of invalidations panicked");
-            }
+        if !self.0.stop() {
+            tracing::error!(target: "dogpile.cache", "the thread that reads the records of invalidations panicked");
         }
     }
 }
@@ -95,32 +62,22 @@ impl Look {
     }
 }
 
-fn run(engine: &Weak<Engine>, woken: &Receiver<()>, stopping: &AtomicBool) {
+fn run(engine: &Weak<Engine>, turns: &Turns) {
     let mut looks = HashMap::new();
     // Between two rounds nothing of the host is held.
     while let Some(next) = engine
         .upgrade()
-        .map(|engine| round(&engine, &mut looks, stopping))
+        .map(|engine| round(&engine, &mut looks, turns))
     {
-        let ended = match next {
-            Some(next) => {
-                let pause = next.saturating_duration_since(Instant::now());
-                woken.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected)
-            }
-            None => woken.recv().is_err(),
-        };
-        if ended {
+        let pause = next.map(|next| next.saturating_duration_since(Instant::now()));
+        if !turns.next(pause) {
             return;
         }
     }
 }
 
 /// Looks at all regions whose time has come; gives when the next one's does.
-fn round(
-    engine: &Engine,
-    looks: &mut HashMap<usize, Look>,
-    stopping: &AtomicBool,
-) -> Option<Instant> {
+fn round(engine: &Engine, looks: &mut HashMap<usize, Look>, turns: &Turns) -> Option<Instant> {
     let shares = |region: &&Configured| region.shares_invalidations();
     let snapshot = engine.registry.load_full();
     let numbers: Vec<_> = snapshot
@@ -132,7 +89,7 @@ fn round(
     looks.retain(|number, _| numbers.contains(number));
     let mut next: Option<Instant> = None;
     for number in numbers {
-        if stopping.load(Ordering::Acquire) {
+        if turns.are_over() {
             return None;
         }
         // A snapshot is held for one look at one region.

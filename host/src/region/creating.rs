@@ -188,19 +188,24 @@ impl<T: Send + Sync + 'static, F: Form<T>, G: Goal<T>> Operation for Creating<'_
         }));
         let told = Told::One(self.key);
         let span = told.span(self.region);
+        let creating = self.region.slot().stats.creating(1);
         let created = async { self.goal.create().await }
             .instrument(span.clone())
             .await;
-        let value = created.map_err(|error| {
-            let times = self.region.ends_now(started);
-            told.failed(self.region, &span, times.seconds(), &error);
-            self.failed(error)
-        })?;
-        self.keep = self.goal.keep(&value);
-        self.region.slot().stats.count(Count::Creation);
-        let region = self.region.current().map_err(|error| self.failed(error))?;
         let times = self.region.ends_now(started);
+        let value = match created {
+            Ok(value) => value,
+            Err(error) => {
+                creating.failed(times.seconds());
+                told.failed(self.region, &span, times.seconds(), &error);
+                return Err(self.failed(error));
+            }
+        };
+        creating.created(1, times.seconds());
+        self.keep = self.goal.keep(&value);
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         told.created(self.region, &span, times.seconds());
+        self.region.tell_created(self.own_key, times.seconds());
         let call = self.call.storing(self.keep);
         let object = object(self.region, &region, self.key, &call, times, value);
         Ok(object.into_value())

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Instant;
 
 use dogpile_lock::{Blocking, LockError, Retry, shown};
 use dogpile_plugin_api::Value;
@@ -239,9 +240,10 @@ impl<C, R> Job<C, R> {
                     );
                     Ok(())
                 }
+                // Who has the turn waits for nobody.
                 created => created
                     .map(drop)
-                    .map_err(|error| region.failed(error, None)),
+                    .map_err(|error| region.failed(error, None, Instant::now())),
             }
         };
         let failed = |error: Error| {

@@ -6,9 +6,10 @@ use dogpile_lock::Blocking;
 
 use super::Region;
 use super::way::Way;
+use crate::events::InvalidatedEvent;
 use crate::records;
 use crate::registry::configured;
-use crate::slot::{Invalidation, InvalidationStrategy, Target};
+use crate::slot::{Count, Invalidation, InvalidationStrategy, Target};
 use crate::{Error, ErrorKind, Result};
 
 impl Region {
@@ -99,6 +100,7 @@ impl Region {
             Error::with_source(ErrorKind::Strategy, message, error)
         })?;
         tracing::debug!(target: "dogpile.cache", region = self.name(), ?how, "invalidated, by a strategy of its own");
+        self.tell_invalidated(&[Target::Region], how);
         Ok(())
     }
 
@@ -124,6 +126,7 @@ impl Region {
             .invalidations
             .invalidate(self.clock(), targets, how, shared);
         tracing::debug!(target: "dogpile.cache", region = self.name(), ?targets, ?how, shared, "invalidated");
+        self.tell_invalidated(targets, how);
         if !shared {
             return Ok(());
         }
@@ -141,6 +144,24 @@ impl Region {
             );
             self.ended(Error::with_source(ErrorKind::Backend, message, error))
         })
+    }
+
+    /// Counts it, and tells the program.
+    fn tell_invalidated(&self, targets: &[Target<'_>], how: Invalidation) {
+        self.slot().stats.count(match how {
+            Invalidation::Hard => Count::HardInvalidation,
+            Invalidation::Soft => Count::SoftInvalidation,
+        });
+        let tags = targets.iter().filter_map(|target| match target {
+            Target::Tag(tag) => Some(*tag),
+            Target::Region | Target::Tagged => None,
+        });
+        let tags: Vec<&str> = tags.collect();
+        self.engine.events.invalidated(&InvalidatedEvent {
+            region: self.name(),
+            how,
+            tags: &tags,
+        });
     }
 
     /// Without an end, what is soft-invalidated and never created anew would be served for ever.

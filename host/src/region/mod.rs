@@ -9,6 +9,7 @@ mod creating;
 mod deferred;
 mod entry;
 mod envelope;
+mod explain;
 mod foreign;
 mod form;
 mod goal;
@@ -43,6 +44,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dogpile_lock::{Blocking, Clock, Source};
 use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key};
@@ -52,6 +54,10 @@ pub use dogpile_plugin_api::Expiration;
 pub use self::background::{Background, BackgroundAsync};
 pub use self::cached::Cached;
 pub use self::entry::Entry;
+pub use self::explain::{
+    ExplainedInvalidation, ExplainedLock, ExplainedOutcome, ExplainedReason, ExplainedValue,
+    Explanation,
+};
 pub use self::form::Cacheable;
 pub use self::key::CacheKey;
 pub(crate) use self::mangle::BackendKey;
@@ -69,12 +75,13 @@ use self::passage::{Passage, Waiting};
 use self::way::{Way, delay};
 use crate::blame::told;
 use crate::engine::Engine;
+use crate::events::CreatedEvent;
 use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
 use crate::registry::{Configured, Current, Registry, configured};
 use crate::serializer::Serializer;
-use crate::slot::{Count, Hold, RegionStats, Slot};
+use crate::slot::{Hold, RegionStats, Slot};
 use crate::{Error, ErrorKind, Result};
 
 /// A handle to a region: a cache with a backend, an expiration time and a dogpile lock for each key.
@@ -513,8 +520,22 @@ impl Region {
     /// Counts a call that ends with an error.
     #[cold]
     fn ended(&self, error: Error) -> Error {
-        self.slot().stats.count(Count::Error);
+        self.slot().stats.count_error(error.kind());
+        if error.kind() == ErrorKind::RegionNotConfigured {
+            self.engine
+                .unconfigured_calls
+                .fetch_add(1, Ordering::Relaxed);
+        }
         error
+    }
+
+    /// A creator of `key`, as its caller spells it, gave a value.
+    fn tell_created(&self, key: &str, seconds: f64) {
+        self.engine.events.created(&CreatedEvent {
+            region: self.name(),
+            key,
+            seconds,
+        });
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Instant;
 
 use dogpile_lock::{Acquired, Held, ManyMade, MultiOperation, Outcome, Reading, Source, ToStore};
 use dogpile_plugin_api::{Key, Unreferenced, Value, keep_unreferenced};
@@ -50,6 +51,8 @@ pub(super) struct CreatingMulti<'a, T, F, K, C, R> {
     made: Vec<Came<Value>>,
     /// One for each time that its creator has begun.
     attempts: Vec<Arc<Attempt>>,
+    /// When its creator last ended: what it waits for after that is others.
+    ended_at: Option<Instant>,
     /// What was dropped while it had the keys: its own code may ask for those.
     unreferenced: Unreferenced,
     types: PhantomData<fn() -> (T, F)>,
@@ -80,6 +83,7 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
             beneath: vec![Beneath::default(); keys.len()],
             made: keys.iter().map(|_| Came::ToNothing).collect(),
             attempts: Vec::new(),
+            ended_at: None,
             unreferenced: Unreferenced::default(),
             types: PhantomData,
         }
@@ -98,6 +102,11 @@ impl<'a, T, F, K, C, R> CreatingMulti<'a, T, F, K, C, R> {
         };
         let mut own = self.attempts.iter();
         own.any(|own| Arc::ptr_eq(own, attempt)) || !self.wanted.refuses_attempt(attempt)
+    }
+
+    /// When its creator last ended, if it was called.
+    pub(super) fn ended_at(&self) -> Option<Instant> {
+        self.ended_at
     }
 
     fn failed(&self, error: Error) -> Failure {
@@ -203,16 +212,23 @@ where
         let told = Told::Several(self.keys, numbers);
         let span = told.span(self.region);
         let wanted = wanted.collect();
+        let creating = self.region.slot().stats.creating(numbers.len());
         // The call itself may be all of the creator.
         let created = async { (self.creator)(wanted).await };
-        let created = created.instrument(span.clone()).await;
-        let mut given = by_key(created.map_err(|error| {
-            let times = self.region.ends_now(started);
-            told.failed(self.region, &span, times.seconds(), &error);
-            self.failed(error)
-        })?);
-        let region = self.region.current().map_err(|error| self.failed(error))?;
+        let created = created.instrument(span.clone()).await.map(by_key);
         let times = self.region.ends_now(started);
+        self.ended_at = Some(Instant::now());
+        let mut given = match created {
+            Ok(given) => given,
+            Err(error) => {
+                creating.failed(times.seconds());
+                told.failed(self.region, &span, times.seconds(), &error);
+                return Err(self.failed(error));
+            }
+        };
+        let is_given = |number: &&usize| given.contains_key(&*self.own_keys[**number].text);
+        creating.created(numbers.iter().filter(is_given).count(), times.seconds());
+        let region = self.region.current().map_err(|error| self.failed(error))?;
         told.created(self.region, &span, times.seconds());
         let mut values = Vec::with_capacity(numbers.len());
         for number in numbers {
@@ -220,7 +236,8 @@ where
             let value = value.map(|value| {
                 let keep = self.rule.keep(&value);
                 self.keep[*number] = keep != Keep::No;
-                self.region.slot().stats.count(Count::Creation);
+                let own_key = &self.own_keys[*number].text;
+                self.region.tell_created(own_key, times.seconds());
                 let key = &self.keys[*number];
                 let call = self.call.storing(keep);
                 object(self.region, &region, key, &call, times, value).into_value()

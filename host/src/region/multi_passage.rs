@@ -69,13 +69,20 @@ impl<T: Send + Sync + 'static> Progress<T> {
             .collect()
     }
 
-    /// Takes in what a key has come to; false if it is of another type for the second time.
-    fn take(&mut self, region: &Region, number: usize, came: Came<Outcome<Value>>) -> bool {
+    /// Takes in what a key has come to, after a wait since then if it waited; false if it is of another type for the
+    /// second time.
+    fn take(
+        &mut self,
+        region: &Region,
+        number: usize,
+        came: Came<Outcome<Value>>,
+        since: Instant,
+    ) -> bool {
         match came {
             Came::ToNothing => {}
             Came::LeftOut => self.came[number] = Came::LeftOut,
             Came::To(Outcome { value, source }) => match Object::from_value(value) {
-                Ok(object) => self.came[number] = Came::To(region.passed(object, source)),
+                Ok(object) => self.came[number] = Came::To(region.passed(object, source, since)),
                 Err(_) => return !mem::replace(&mut self.mismatched[number], true),
             },
         }
@@ -181,9 +188,11 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
                 waiting.way,
             )
             .over(beneath);
+            let began = Instant::now();
             let outcome = creations
                 .get_or_create_multi_async(request, &mut creating, timer)
                 .await;
+            let since = creating.ended_at().unwrap_or(began);
             let came: Vec<Came<_>> = match outcome {
                 Ok(outcomes) => outcomes
                     .into_iter()
@@ -196,10 +205,10 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
                     .collect(),
                 // What it has made by then it keeps.
                 Err(LockError::Creation(Failure::Replaced)) => creating.into_made(),
-                Err(error) => return Err(region.failed(error, wait)),
+                Err(error) => return Err(region.failed(error, wait, since)),
             };
             for (number, came) in open.into_iter().zip(came) {
-                if !progress.take(region, number, came) {
+                if !progress.take(region, number, came, since) {
                     return Err(region.mismatch::<T>(&keys.all[number].text));
                 }
             }

@@ -243,7 +243,7 @@ impl Region {
         self.refuse_record(&passage.key)
             .map_err(|error| self.ended(error))?;
         let mut mismatched = false;
-        let began = passage.wait.map(|_| Instant::now());
+        let began = Instant::now();
         // A creation that began before this is not what the caller may get any more, though it waits for it.
         let wanted = Wanted::begun_after(self, goal.since());
         loop {
@@ -266,9 +266,7 @@ impl Region {
                 waiting.way,
             )
             .over(beneath);
-            let left = wait.map(|wait| {
-                wait.saturating_sub(began.map_or(Duration::ZERO, |began| began.elapsed()))
-            });
+            let left = wait.map(|wait| wait.saturating_sub(began.elapsed()));
             let request = Request {
                 hash: backend_key.hash(),
                 key: backend_key.text(),
@@ -293,13 +291,13 @@ impl Region {
             match outcome {
                 _ if is_refused => {}
                 Ok(Outcome { value, source }) => match Object::from_value(value) {
-                    Ok(object) => return Ok(self.passed(object, source)),
+                    Ok(object) => return Ok(self.passed(object, source, began)),
                     // The caller waited for created it as another type: what is stored is read once more.
                     Err(_) if !mismatched => mismatched = true,
                     Err(_) => return Err(self.mismatch::<T>(key)),
                 },
                 Err(LockError::Creation(Failure::Replaced)) => {}
-                Err(error) => return Err(self.failed(error, wait)),
+                Err(error) => return Err(self.failed(error, wait, began)),
             }
             passage = if goal.newer_than() == u64::MAX {
                 self.begin_anew(key)?
@@ -312,14 +310,20 @@ impl Region {
         }
     }
 
+    /// A call has a value, for which it waited since then if it did.
     pub(super) fn passed<T: Send + Sync + 'static>(
         &self,
         object: Object<T>,
         source: Source,
+        since: Instant,
     ) -> Cached<T> {
+        let stats = &self.slot().stats;
         match source {
-            Source::Stale => self.slot().stats.count(Count::Stale),
-            Source::Waited => self.slot().stats.count(Count::Wait),
+            Source::Stale => stats.count(Count::Stale),
+            Source::Waited => {
+                stats.count(Count::Wait);
+                stats.wait_times.observe(since.elapsed().as_secs_f64());
+            }
             Source::Fresh | Source::Created => {}
         }
         Cached::new(object, source)
@@ -368,12 +372,21 @@ impl Region {
     }
 
     #[cold]
-    pub(super) fn failed(&self, error: LockError<Failure>, wait: Option<Duration>) -> Error {
+    pub(super) fn failed(
+        &self,
+        error: LockError<Failure>,
+        wait: Option<Duration>,
+        since: Instant,
+    ) -> Error {
         let kind = match error {
             LockError::Creation(Failure::Error(error, _)) => return self.ended(error),
             LockError::Circle(_) => ErrorKind::Circle,
             _ => ErrorKind::LockWait,
         };
+        if kind == ErrorKind::LockWait {
+            let waited = since.elapsed().as_secs_f64();
+            self.slot().stats.wait_times.observe(waited);
+        }
         // Of the whole call, not of its last wait.
         let error = match (error, wait) {
             (LockError::TimedOut(_), Some(wait)) => LockError::TimedOut(wait),

@@ -92,7 +92,7 @@ impl Terms<'_> {
         is_plainly_fresh(self.now, created, started, time, gate)
     }
 
-    fn judge(
+    pub(super) fn judge(
         &self,
         (created, started): (u64, u64),
         own_expiration_time: Option<u64>,

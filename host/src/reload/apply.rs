@@ -31,11 +31,15 @@ pub(super) struct Refusal {
     pub(super) errors: ManifestErrors,
     /// What had been changed in place already, and was put back.
     pub(super) undone: Vec<Undone>,
+    /// Whether another try may come to something else, and does not touch what is in use before it is known to.
+    pub(super) may_pass: bool,
 }
 
+/// Before anything in use was touched.
 impl From<ManifestErrors> for Refusal {
     fn from(errors: ManifestErrors) -> Self {
         Self {
+            may_pass: errors.may_pass(),
             errors,
             undone: Vec::new(),
         }
@@ -62,6 +66,9 @@ pub(super) fn apply(
     }
     opening.assembly.succession = Succession::Done(&late);
     let finished = opening.finish(opened).map(|(next, first, slots)| {
+        for adapted in late.adapted() {
+            fates.note(&adapted);
+        }
         let reload = opening.told(&next, &mut fates);
         (next, first, slots, reload)
     });
@@ -70,7 +77,12 @@ pub(super) fn apply(
         Ok(finished) => finished,
         Err(errors) => {
             let undone = late.undo();
-            return Err(Refusal { errors, undone });
+            return Err(Refusal {
+                errors,
+                undone,
+                // At each try, what is in use would be closed or changed, and put back.
+                may_pass: false,
+            });
         }
     };
     late.stays();
@@ -307,6 +319,8 @@ impl<'a, 'e: 'a> Opening<'a, 'e> {
         let lost = fates.tell(&mut changes, current, stays);
         let mut reload = Reload::unchanged(current.generation, changes);
         reload.entries_lost = lost;
+        let warnings = without_effect(self.manifest, next);
+        reload.warnings = warnings.map(|warning| warning.to_string()).collect();
         reload.templates = template_change(current.templates.as_ref(), next.templates.as_ref());
         reload
     }
@@ -410,9 +424,14 @@ pub(super) fn refused_at(manifest: &Manifest, place: &[&str], refused: Refused) 
     } else {
         manifest.error_at(&path, refused.message, refused.remedy)
     };
-    match refused.code {
+    let error = match refused.code {
         Some(code) => error.with_code(code),
         None => error,
+    };
+    if refused.outside {
+        error.of_outside()
+    } else {
+        error
     }
 }
 
@@ -450,6 +469,27 @@ fn on_the_same_keys<'a>(
         let listed = pair.rfind(|region| region.origin == Origin::Manifest)?;
         let place = ["regions", &listed.config.name];
         Some(refused_at(manifest, &place, refused))
+    })
+}
+
+/// Each `hang_after` that is shorter than a call may take by what the backend itself says.
+fn without_effect<'a>(
+    manifest: &'a Manifest,
+    next: &'a Snapshot,
+) -> impl Iterator<Item = ManifestError> + 'a {
+    next.regions().filter_map(|region| {
+        let place = ["regions", &region.config.name, "hang_after"];
+        let said = region.config.hang_after.filter(|_| manifest.says(&place))?;
+        let links = region.instance.links();
+        let (least, whose) = links.map(|link| (link.least_hang_after(), link)).max_by_key(|(least, _)| *least)?;
+        (said < least).then(|| {
+            let whose = whose.title();
+            manifest.warning_at(
+                &place,
+                format!("`hang_after` has no effect below {least:?}: {whose} itself gives a call a second less than that"),
+                format!("write \"{least:?}\" or more, or leave it out; shorter times are for the backend's own arguments"),
+            )
+        })
     })
 }
 

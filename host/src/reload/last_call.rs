@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::blame;
 use crate::engine::Engine;
 use crate::instance::Instance;
+use crate::loader::OpenError;
 use crate::registry::Snapshot;
 
 /// Between two looks whether the last call has ended.
@@ -42,8 +44,7 @@ impl<'a> LastCall<'a> {
         }
         if let Err(error) = self.instance.backend.close() {
             let error = self.instance.without_secrets(error);
-            let code = error.kind().code();
-            tracing::warn!(target: "dogpile.cache", code, %error, "{} failed to close", self.instance.title());
+            blame::not_closed(&self.instance.title(), &OpenError::Failed(error));
         }
         true
     }

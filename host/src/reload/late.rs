@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, thread};
 
+use super::entries::own_entries;
 use super::last_call::LastCall;
 use super::reaper::{discard, retire};
 use crate::ErrorKind;
 use crate::assemble::{Change, Refusals, Refused};
+use crate::blame;
 use crate::engine::Engine;
 use crate::instance::{Arguments, Instance, Recipe};
 use crate::loader::{self, OpenError};
@@ -25,9 +27,18 @@ pub(super) struct Late<'e> {
 }
 
 enum Done {
-    Reconfigured(Arc<Instance>, Arc<Arguments>),
+    Reconfigured(Adapted),
     Closed(Arc<Instance>),
     Opened(Arc<Instance>),
+}
+
+/// An instance that has taken on other arguments.
+#[derive(Clone)]
+pub(super) struct Adapted {
+    pub(super) instance: Arc<Instance>,
+    before: Arc<Arguments>,
+    /// How many of its entries it had no room for any more, if it counts them.
+    pub(super) lost: Option<u64>,
 }
 
 /// What became of a change that was undone, for people; as before, or not.
@@ -53,6 +64,16 @@ impl<'e> Late<'e> {
         }
     }
 
+    /// Those that have taken on other arguments.
+    pub(super) fn adapted(&self) -> Vec<Adapted> {
+        let done = self.done.borrow();
+        let adapted = done.iter().filter_map(|one| match one {
+            Done::Reconfigured(adapted) => Some(adapted.clone()),
+            Done::Closed(_) | Done::Opened(_) => None,
+        });
+        adapted.collect()
+    }
+
     /// Nothing is undone.
     pub(super) fn stays(&self) {
         let done = self.done.take();
@@ -72,7 +93,7 @@ impl<'e> Late<'e> {
         let mut undone = Vec::new();
         for one in done.into_iter().rev() {
             undone.extend(match one {
-                Done::Reconfigured(instance, before) => Some(self.put_back(&instance, &before)),
+                Done::Reconfigured(adapted) => Some(self.put_back(&adapted)),
                 Done::Closed(instance) => Some(self.reopen(&instance)),
                 Done::Opened(instance) => {
                     discard(instance);
@@ -87,18 +108,26 @@ impl<'e> Late<'e> {
         let closed = Arc::clone(instance);
         let close = move || closed.backend.close();
         if let Err(error) = loader::within(self.timeouts.open, &instance.name, close, drop) {
-            let code = error.code();
-            tracing::warn!(target: "dogpile.reload", code, %error, "{} failed to close", instance.title());
+            blame::not_closed(&instance.title(), &error);
         }
     }
 
-    fn put_back(&self, instance: &Arc<Instance>, before: &Arc<Arguments>) -> Undone {
+    fn put_back(&self, adapted: &Adapted) -> Undone {
+        let Adapted {
+            instance,
+            before,
+            lost,
+        } = adapted;
         let whose = self.whose(instance);
         let why = match instance.reconfigure(before, self.timeouts.open) {
             Ok(true) => {
-                return as_before(format!(
-                    "{whose} has its old arguments again, and its entries"
-                ));
+                let again = format!("{whose} has its old arguments again, and its entries");
+                return match lost.unwrap_or_default() {
+                    0 => as_before(again),
+                    lost => otherwise(format!(
+                        "{again} but for {lost}, for which there was no room meanwhile"
+                    )),
+                };
             }
             Ok(false) => String::from("it wants to be opened anew"),
             Err(error) => error.to_string(),
@@ -185,11 +214,17 @@ impl Change for Late<'_> {
         recipe: &Recipe<'_>,
     ) -> Result<bool, OpenError> {
         let before = instance.recipe().arguments;
+        let had = own_entries(instance);
         let adapted = instance.reconfigure(&recipe.arguments, self.timeouts.open)?;
         if adapted {
-            self.done
-                .borrow_mut()
-                .push(Done::Reconfigured(Arc::clone(instance), before));
+            let has = had.and_then(|_| own_entries(instance));
+            let lost = had.zip(has).map(|(had, has)| had.saturating_sub(has));
+            let instance = Arc::clone(instance);
+            self.done.borrow_mut().push(Done::Reconfigured(Adapted {
+                instance,
+                before,
+                lost,
+            }));
         }
         Ok(adapted)
     }

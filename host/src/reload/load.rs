@@ -90,7 +90,7 @@ fn not_loaded(manifest: &Manifest, plugin: &PluginConfig, error: &LoadError) -> 
     let message = format!("{}: {}", error.path().display(), error.message());
     let place = ["plugins", &plugin.name, "file"];
     let told = manifest.error_at(&place, message, error.remedy());
-    told.with_code(error.kind().code())
+    told.with_code(error.kind().code()).of_outside()
 }
 
 /// What else is wrong with a manifest that is refused already, as far as it shows without running any code of a

@@ -9,16 +9,18 @@ mod outcome;
 mod plan;
 mod reaper;
 mod report;
+mod retry;
 mod templates;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
+use crate::listener::Listeners;
 use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
 use crate::records::Poller;
 use crate::trust::Trust;
@@ -29,9 +31,9 @@ pub(crate) use self::last_call::LastCall;
 pub use self::outcome::Reload;
 pub use self::plan::{Change, ChangeKind, EntriesFate};
 pub(crate) use self::reaper::retire;
-pub(crate) use self::report::Listener;
-pub use self::report::{ReloadEvent, ReloadOutcome, ReloadRecord, Reloads, Trigger};
-use self::report::{Timing, tell};
+use self::report::Timing;
+pub use self::report::{ReloadOutcome, ReloadRecord, Reloads, Retries, Trigger};
+use self::retry::Retry;
 pub use self::templates::TemplateCacheChange;
 
 /// Follows a manifest: applies it when told to, and by itself when it changes.
@@ -39,7 +41,7 @@ pub(crate) struct Follower {
     engine: Arc<Engine>,
     path: PathBuf,
     only: Option<OnlyRegion>,
-    listener: Option<Listener>,
+    listeners: Arc<Listeners>,
     state: Mutex<State>,
     /// Ends the thread that watches.
     watch: OnceLock<watch::Stop>,
@@ -62,9 +64,15 @@ pub(crate) struct State {
     /// The newest reading of it that was applied or refused.
     pub(crate) last: Option<ReloadRecord>,
     pub(crate) reloads: Reloads,
+    /// When a reading of it was last right, whether or not it changed anything.
+    pub(crate) succeeded: Option<SystemTime>,
     /// Files and folders whose change may matter.
     inputs: Vec<PathBuf>,
     fingerprint: Option<String>,
+    /// When the refused manifest is tried again by itself, if it is.
+    retry: Option<Retry>,
+    /// Whether there is a thread that tries again.
+    is_watched: bool,
 }
 
 impl Follower {
@@ -72,13 +80,13 @@ impl Follower {
         engine: Arc<Engine>,
         path: PathBuf,
         only: Option<OnlyRegion>,
-        listener: Option<Listener>,
+        listeners: Arc<Listeners>,
     ) -> Self {
         Self {
             engine,
             path,
             only,
-            listener,
+            listeners,
             state: Mutex::default(),
             watch: OnceLock::new(),
             admin_socket: OnceLock::new(),
@@ -100,6 +108,7 @@ impl Follower {
 
     /// Applies every change by itself from now on.
     pub(crate) fn watch(self: &Arc<Self>) -> Result<()> {
+        self.state.lock().is_watched = true;
         let stop = watch::start(self)?;
         self.watch.get_or_init(|| stop);
         Ok(())
@@ -109,23 +118,23 @@ impl Follower {
     pub(crate) fn start(&self) -> Result<()> {
         let _change = self.engine.change.lock();
         let attempt = Attempt::read(&self.path, self.engine.trust);
-        self.apply(attempt, Trigger::Start).map(drop)
+        self.apply(attempt, Trigger::Start).outcome.map(drop)
     }
 
     /// Applies the manifest as it is now. The outcome is logged, and kept for the status.
     pub(crate) fn reload(&self, trigger: Trigger) -> Result<Reload> {
-        tell(self.listener.as_ref(), &ReloadEvent::Began(trigger));
+        self.listeners.reload_began(trigger);
         let change = self.engine.change.lock();
         let attempt = Attempt::read(&self.path, self.engine.trust);
-        let outcome = self.apply(attempt, trigger);
+        let applied = self.apply(attempt, trigger);
         drop(change);
         self.tell_end();
-        outcome
+        applied.outcome
     }
 
     fn tell_end(&self) {
         if let Some(record) = self.state().last {
-            tell(self.listener.as_ref(), &ReloadEvent::Ended(&record));
+            self.listeners.reloaded(&record);
         }
     }
 
@@ -139,65 +148,95 @@ impl Follower {
             .map_err(|lacks| Error::new(ErrorKind::NoSuchRegion, lacks))
     }
 
-    /// Applies the manifest if anything that it is made of is other than at the last attempt. `is_whole` is asked, of the
-    /// files that were read, whether they are as they were before; if not, nothing is applied, and the caller looks again.
-    fn refresh(&self, is_whole: impl Fn(&[PathBuf]) -> bool) {
-        let read = || Attempt::read(&self.path, self.engine.trust);
-        let (seen, mut attempt) = (self.state().fingerprint, read());
-        if seen.as_ref() == Some(&attempt.fingerprint) {
-            return;
-        }
+    /// Applies the manifest if anything that it is made of is other than at the last attempt, or if that is to be tried
+    /// again. `is_whole` is asked, of the files that were read, whether they are as they were before. False: nothing was
+    /// applied that should be, and the caller looks again.
+    fn refresh(&self, is_whole: impl Fn(&[PathBuf]) -> bool) -> bool {
+        let seen = self.state();
+        let attempt = Attempt::read(&self.path, self.engine.trust);
+        let trigger = if seen.fingerprint.as_ref() != Some(&attempt.fingerprint) {
+            Trigger::File
+        } else if seen.retry.is_some_and(Retry::is_due) {
+            Trigger::Retry
+        } else {
+            return true;
+        };
         if !is_whole(&attempt.inputs) {
             self.state.lock().inputs = attempt.inputs;
-            return;
+            return false;
         }
-        tell(self.listener.as_ref(), &ReloadEvent::Began(Trigger::File));
+        // Most tries come to nothing new, and are nobody's business.
+        if trigger == Trigger::File {
+            self.listeners.reload_began(trigger);
+        }
         let change = self.engine.change.lock();
-        let last = self.state().fingerprint;
-        if last != seen {
-            // Another reload came first.
-            attempt = read();
-        }
-        if !is_whole(&attempt.inputs) {
-            self.state.lock().inputs = attempt.inputs;
-        } else if last.as_ref() != Some(&attempt.fingerprint) {
-            // Logged, and kept for the status.
-            let _outcome = self.apply(attempt, Trigger::File);
-        }
+        let is_first = self.state().fingerprint == seen.fingerprint;
+        // Logged, and kept for the status.
+        let applied = is_first.then(|| self.apply(attempt, trigger));
         drop(change);
-        self.tell_end();
+        if trigger == Trigger::File || applied.is_some_and(|applied| applied.is_news) {
+            self.tell_end();
+        }
+        // Another reload came first, and nobody knows whether it saw the same.
+        is_first
+    }
+
+    /// How long it is until a refused manifest is tried again, if it is.
+    fn retries_within(&self) -> Option<Duration> {
+        self.state.lock().retry.map(Retry::within)
+    }
+
+    /// Has a refused manifest tried again soon, if it is at all: it was saved as it was, perhaps.
+    fn retry_soon(&self) {
+        let mut state = self.state.lock();
+        state.retry = state.retry.map(Retry::anew);
     }
 
     /// The caller holds the change lock.
-    fn apply(&self, attempt: Attempt, trigger: Trigger) -> Result<Reload> {
+    fn apply(&self, attempt: Attempt, trigger: Trigger) -> Applied {
         let is_reload = self.state.lock().applied.is_some();
         let outcome = match attempt.manifest {
-            Ok(mut manifest) => self.narrow(&mut manifest).and_then(|()| {
-                let applied = apply::apply(&self.engine, &manifest, is_reload);
-                let mut reload = applied.map_err(put_back)?;
-                reload.warnings = self.warnings(&manifest);
-                Ok((reload, manifest))
-            }),
-            Err(errors) => Err(refused(self.with_more(errors))),
+            Ok(mut manifest) => {
+                let narrowed = self.narrow(&mut manifest).map_err(Refused::for_good);
+                narrowed.and_then(|()| {
+                    let mut reload = apply::apply(&self.engine, &manifest, is_reload)?;
+                    reload.warnings.extend(self.warnings(&manifest));
+                    Ok((reload, manifest))
+                })
+            }
+            Err(errors) => Err(apply::Refusal::from(self.with_more(errors)).into()),
         };
-        let (outcome, hash) = match outcome {
-            Ok((reload, manifest)) => (Ok(reload), Some(manifest.content_hash().to_owned())),
-            Err(error) => (Err(error), None),
+        let (outcome, hash, may_pass) = match outcome {
+            Ok((reload, manifest)) => (Ok(reload), Some(manifest.content_hash().to_owned()), false),
+            Err(Refused { error, may_pass }) => (Err(error), None, may_pass),
         };
         let timing = Timing {
             at: attempt.at,
             took: attempt.began.elapsed(),
         };
         let generation = self.engine.registry.load().generation;
-        let record = ReloadRecord::new(timing, trigger, generation, &outcome);
+        let mut record = ReloadRecord::new(timing, trigger, generation, &outcome);
         let mut state = self.state.lock();
         state.inputs = attempt.inputs;
         state.fingerprint = Some(attempt.fingerprint);
+        let retry = state.retry.take().filter(|_| trigger == Trigger::Retry);
+        if may_pass && state.is_watched {
+            state.retry = Some(retry.map_or_else(Retry::first, Retry::next));
+            let last = state.last.as_mut().filter(|_| retry.is_some());
+            if last.is_some_and(|last| last.came_again(&record)) {
+                let is_news = false;
+                return Applied { outcome, is_news };
+            }
+            record.retries = Some(Retries::default());
+        }
         if let Some(hash) = hash {
             if record.outcome == ReloadOutcome::Applied || state.hash.as_ref() != Some(&hash) {
                 state.applied = Some(SystemTime::now());
             }
             state.hash = Some(hash);
+        }
+        if record.outcome != ReloadOutcome::Refused {
+            state.succeeded = Some(SystemTime::now());
         }
         state.reloads.count(&record);
         state.last = Some(record.clone());
@@ -210,7 +249,8 @@ impl Follower {
             }
         }
         record.log();
-        outcome
+        let is_news = true;
+        Applied { outcome, is_news }
     }
 
     /// With what else is wrong, as far as it can be seen without running code that is not loaded.
@@ -249,25 +289,54 @@ impl Follower {
         let mut manifest = manifest.map_err(|errors| refused(self.with_more(errors)))?;
         self.narrow(&mut manifest)?;
         let mut planned = apply::planned(&self.engine, &manifest).map_err(refused)?;
-        planned.warnings = self.warnings(&manifest);
+        planned.warnings.extend(self.warnings(&manifest));
         Ok(planned)
     }
 }
 
-/// What was changed in place and put back is told beside the errors.
-fn put_back(refusal: apply::Refusal) -> Error {
-    let apply::Refusal { errors, undone } = refusal;
-    if undone.is_empty() {
-        return refused(errors);
+/// What came of an attempt.
+struct Applied {
+    outcome: Result<Reload>,
+    /// Not when a manifest that was tried again was refused for what it had been refused for.
+    is_news: bool,
+}
+
+/// Why an attempt came to nothing.
+struct Refused {
+    error: Error,
+    /// Whether another one may come to something else though nothing that was read is changed.
+    may_pass: bool,
+}
+
+impl Refused {
+    fn for_good(error: Error) -> Self {
+        let may_pass = false;
+        Self { error, may_pass }
     }
-    let lines: Vec<_> = undone.iter().map(|one| format!("\n- {one}")).collect();
-    let what = if undone.iter().all(|one| one.is_as_before) {
-        "what had been changed already was put back:"
-    } else {
-        "what had been changed already could not all be put back:"
-    };
-    let text = format!("{errors}\n\n{what}{}", lines.concat());
-    Error::with_source(ErrorKind::Configuration, text, errors)
+}
+
+/// What was changed in place and put back is told beside the errors.
+impl From<apply::Refusal> for Refused {
+    fn from(refusal: apply::Refusal) -> Self {
+        let apply::Refusal {
+            errors,
+            undone,
+            may_pass,
+        } = refusal;
+        let lines: Vec<_> = undone.iter().map(|one| format!("\n- {one}")).collect();
+        let what = if undone.iter().all(|one| one.is_as_before) {
+            "what had been changed already was put back:"
+        } else {
+            "what had been changed already could not all be put back:"
+        };
+        let error = if undone.is_empty() {
+            refused(errors)
+        } else {
+            let text = format!("{errors}\n\n{what}{}", lines.concat());
+            Error::with_source(ErrorKind::Configuration, text, errors)
+        };
+        Self { error, may_pass }
+    }
 }
 
 fn refused(errors: ManifestErrors) -> Error {

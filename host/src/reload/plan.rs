@@ -28,7 +28,8 @@ pub enum EntriesFate {
     /// Its instance stays, with all that is in it; or the region is new.
     #[default]
     Kept,
-    /// So many are lost with its instance, as that counted them shortly before.
+    /// So many are lost with its instance, as that counted them shortly before; or the instance stays, and has no room for
+    /// them any more.
     Lost(u64),
     /// Those in its instance are lost, which does not say how many they are.
     LostUncounted,
@@ -95,6 +96,10 @@ impl Change {
             write!(f, " ({})", self.because.join(", "))?;
         }
         match self.kind {
+            ChangeKind::Reconfigured if let EntriesFate::Lost(_) = self.entries => {
+                f.write_str(", keeps its instance")?;
+                self.write_entries(f, planned)
+            }
             ChangeKind::Removed | ChangeKind::Swapped => self.write_entries(f, planned),
             ChangeKind::Reconfigured if planned => {
                 f.write_str(", keeping its instance and the entries that still have room")

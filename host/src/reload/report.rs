@@ -1,10 +1,10 @@
 //! What a host tells of its reloads: to its status, its log and the program.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use tracing::field::display;
 
 use super::outcome::Reload;
 use super::plan::ChangeKind;
@@ -25,6 +25,8 @@ pub enum Trigger {
     Command,
     /// The program called [`Host::reload`](crate::Host::reload).
     Program,
+    /// It had been refused for a cause outside of its files, and was tried again by itself: see [`Retries`].
+    Retry,
 }
 
 impl Trigger {
@@ -35,6 +37,7 @@ impl Trigger {
             Self::Signal => "signal",
             Self::Command => "command",
             Self::Program => "program",
+            Self::Retry => "retry",
         }
     }
 }
@@ -88,9 +91,31 @@ pub struct ReloadRecord {
     pub plan: Option<Reload>,
     /// Why it was refused, if it was.
     pub error: Option<String>,
+    /// How it has been tried again by itself since it was refused; none where it is not.
+    #[serde(default)]
+    pub retries: Option<Retries>,
 }
 
-/// How many reloads a host has had, by outcome. Its start is none.
+/// The tries of a manifest that was refused for a cause outside of its files: a server that is down, the owner of a
+/// folder, a variable or a secret that is not there.
+///
+/// It is tried again after a second, then after twice as long each time up to 30 seconds, each up to a quarter shorter by
+/// chance; and from the beginning of that when one of its files is saved as it was (if that changes it, it is applied
+/// at once as always). A host that does not watch its manifest does not try again. Nor is it when an error is one of the text, the fault of a plugin (a panic, say), or of changes to
+/// what is in use (an `exclusive` backend, or one that takes on other arguments): a try would change that again.
+///
+/// A try that is refused for the same errors is counted here alone: it is no reload, nobody is told of it, and it is not
+/// logged. One that comes to something else is a reload, of [`Trigger::Retry`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Retries {
+    /// So many were refused for the same errors.
+    pub refused: u64,
+    /// When the newest of these began, by RFC 3339.
+    pub last: Option<String>,
+}
+
+/// How many reloads a host has had, by outcome. Its start is none, and neither are [`Retries`] that change nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reloads {
@@ -113,28 +138,6 @@ impl Reloads {
             ReloadOutcome::Refused => &mut self.refused,
         };
         *counter += 1;
-    }
-}
-
-/// What a program is told of reloads: see [`HostBuilder::on_reload`](crate::HostBuilder::on_reload).
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ReloadEvent<'a> {
-    /// One begins.
-    Began(Trigger),
-    /// It has ended. Where several came at once, this may be the record of a later one.
-    Ended(&'a ReloadRecord),
-}
-
-/// The program's own code.
-pub(crate) type Listener = Box<dyn Fn(&ReloadEvent<'_>) + Send + Sync>;
-
-/// Tells it. A panic of it must not end the thread that watches.
-pub(super) fn tell(listener: Option<&Listener>, event: &ReloadEvent<'_>) {
-    if let Some(listener) = listener
-        && catch_unwind(AssertUnwindSafe(|| listener(event))).is_err()
-    {
-        tracing::error!(target: "dogpile.reload", "the program's `on_reload` panicked");
     }
 }
 
@@ -164,10 +167,21 @@ impl ReloadRecord {
             generation,
             plan: outcome.as_ref().ok().cloned(),
             error: outcome.as_ref().err().map(Error::to_string),
+            retries: None,
         }
     }
 
-    /// One event for each: at level info, or error if it was refused.
+    /// Takes note of another try, if it was refused for the same.
+    pub(super) fn came_again(&mut self, other: &Self) -> bool {
+        let is_same = other.outcome == ReloadOutcome::Refused && self.error == other.error;
+        if let (true, Some(retries)) = (is_same, &mut self.retries) {
+            retries.refused += 1;
+            retries.last = Some(other.at.clone());
+        }
+        is_same
+    }
+
+    /// One event for each: at level info, or error if it was refused. What takes several lines is its last field.
     pub(super) fn log(&self) {
         let Self {
             seconds,
@@ -177,6 +191,11 @@ impl ReloadRecord {
             ..
         } = self;
         if let Some(plan) = &self.plan {
+            let text = plan.to_string();
+            let (head, changes) = match text.split_once('\n') {
+                Some((head, changes)) => (head, Some(display(format!("\n{changes}")))),
+                None => (&*text, None),
+            };
             let count = |kind| plan.changes.iter().filter(|one| one.kind == kind).count();
             tracing::info!(
                 target: "dogpile.reload", %outcome, %trigger, generation, seconds,
@@ -187,19 +206,23 @@ impl ReloadRecord {
                 changed = count(ChangeKind::Changed),
                 kept = count(ChangeKind::Kept),
                 entries_lost = plan.entries_lost,
-                "{plan}"
+                changes, "{head}"
             );
         } else {
             let error = self.error.as_deref().unwrap_or_default();
-            let then = match trigger {
-                Trigger::Start => "the manifest was refused",
-                _ => {
-                    "the manifest was refused, the last good one stays in force (it is tried again when one of its files \
-                     changes, and by `dogpile reload`)"
-                }
+            let stays = "the manifest was refused, the last good one stays in force";
+            let then = match (trigger, &self.retries) {
+                (Trigger::Start, _) => "the manifest was refused".to_owned(),
+                (_, None) => format!(
+                    "{stays} (it is tried again when one of its files changes, and by `dogpile reload`)"
+                ),
+                (_, Some(_)) => format!(
+                    "{stays} (it is tried again by itself within 30 s, when one of its files changes, and by `dogpile \
+                     reload`)"
+                ),
             };
             tracing::error!(
-                target: "dogpile.reload", %outcome, %trigger, generation, seconds, "{then}:\n{error}"
+                target: "dogpile.reload", %outcome, %trigger, generation, seconds, error = %format_args!("\n{error}"), "{then}"
             );
         }
     }

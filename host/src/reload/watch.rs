@@ -83,20 +83,30 @@ fn follow(follower: &Weak<Follower>, mut events: Events) {
             events.watch(&paths);
         }
         let now = look(&paths);
-        if known.is_some_and(|(_, look)| *look == now) {
-            heard = events.wait(LOOK);
-            if heard {
-                thread::sleep(BREATH);
+        let (settled, stays) = if known.is_some_and(|(_, look)| *look == now) {
+            let retry = follower.upgrade().and_then(|one| one.retries_within());
+            if retry.is_none_or(|within| !within.is_zero()) {
+                heard = events.wait(retry.map_or(LOOK, |within| within.min(LOOK)));
+                if heard {
+                    thread::sleep(BREATH);
+                }
+                continue;
             }
-            continue;
-        }
-        // Taken before the files are read: what changes while they are is seen by the next look.
-        let (settled, stays) = settle(&paths, now, heard, &events);
-        events.may_have_moved();
-        if let Some(follower) = follower.upgrade() {
-            follower.refresh(|read| !stays || (read == paths && look(read) == settled));
-        }
-        last = Some((paths, settled));
+            (now, true)
+        } else {
+            // Taken before the files are read: what changes while they are is seen by the next look.
+            let settled = settle(&paths, now, heard, &events);
+            events.may_have_moved();
+            if let Some(follower) = follower.upgrade().filter(|_| last.is_some()) {
+                follower.retry_soon();
+            }
+            settled
+        };
+        let is_whole = |read: &[PathBuf]| !stays || (read == paths && look(read) == settled);
+        let is_done = follower
+            .upgrade()
+            .is_none_or(|follower| follower.refresh(is_whole));
+        last = is_done.then_some((paths, settled));
     }
 }
 

@@ -4,6 +4,11 @@
 //! (`credentials`), and what an interpolation gave. `source` finds the first two in the text of a manifest, right or
 //! damaged; `known` knows all three by their values, and clears messages of them; `withheld` are those of all that this
 //! process has opened, which plugins may put into their records and panics.
+//!
+//! The value of a key that nobody knows is hidden wherever the key is shown, whatever it looks like. An error about such a
+//! key is about its name: the caret and "did you mean" say all that its reader needs, who has the file. What is gained by
+//! showing the value is little, and what is lost, if it was a secret under a name that no list has (`pwd2`, `shibboleth`, a
+//! slip in a plugin's own word for one), cannot be taken back out of logs, status and mails.
 
 mod credentials;
 mod known;

@@ -1,6 +1,7 @@
 //! What stays of a region over all its configurations.
 
 mod attempt;
+mod durations;
 mod invalidation;
 mod mark;
 mod runner;
@@ -20,6 +21,7 @@ use crate::key_generator::KeyGenerators;
 use crate::serializer::{Codec, Own, Serializer, SerializerError, SerializerKind};
 
 pub(crate) use self::attempt::Attempt;
+pub(crate) use self::durations::Histogram;
 pub(crate) use self::invalidation::{InForce, Invalidations, Marks, STEP, Target};
 pub use self::invalidation::{Invalidation, InvalidationStrategy, Verdict};
 pub use self::runner::Creation;

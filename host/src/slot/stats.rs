@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use super::durations::Durations;
 use super::mark::Mark;
+use crate::ErrorKind;
 use crate::published::Pin;
 use crate::stripes;
 
@@ -15,8 +17,9 @@ pub(crate) enum Count {
     Hit,
     Stale,
     Creation,
+    FailedCreation,
+    AbandonedCreation,
     Wait,
-    Error,
     Absent,
     Expired,
     Invalidated,
@@ -28,14 +31,22 @@ pub(crate) enum Count {
     Bypass,
     RefusedRefresh,
     StoreError,
+    HardInvalidation,
+    SoftInvalidation,
 }
 
-const COUNTS: usize = Count::StoreError as usize + 1;
+const COUNTS: usize = Count::SoftInvalidation as usize + 1;
 
 /// Counters, one stripe for a thread or a few, so that threads do not share a cache line on every hit. Each number is
 /// exact; numbers read while calls are under way may not add up.
 pub(crate) struct Stats {
     stripes: Box<[Stripe]>,
+    /// By the number of their kind.
+    errors: [AtomicU64; ErrorKind::ALL.len()],
+    /// Of creators that gave values or an error.
+    pub(crate) creation_times: Durations,
+    /// Of callers that got another's value, or gave up.
+    pub(crate) wait_times: Durations,
 }
 
 #[repr(align(128))]
@@ -58,6 +69,9 @@ impl Stats {
     pub(crate) fn new() -> Self {
         Self {
             stripes: (0..*stripes::COUNT).map(|_| Stripe::default()).collect(),
+            errors: Default::default(),
+            creation_times: Durations::default(),
+            wait_times: Durations::default(),
         }
     }
 
@@ -65,6 +79,19 @@ impl Stats {
     pub(crate) fn count(&self, what: Count) {
         let at = stripes::own(self.stripes.len());
         self.stripes[at].counts[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call ended with an error.
+    pub(crate) fn count_error(&self, kind: ErrorKind) {
+        self.errors[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A creator begins, of so many values. It is counted once it has ended, however it does.
+    pub(crate) fn creating(&self, values: usize) -> Creating<'_> {
+        Creating {
+            stats: self,
+            values,
+        }
     }
 
     /// Where a call is marked, and counted if it is a hit, in the stripe that the pin makes this thread's alone.
@@ -86,7 +113,12 @@ impl Stats {
         })
     }
 
-    fn sum(&self, what: Count) -> u64 {
+    /// How many calls ended with an error of that kind.
+    pub(crate) fn errors(&self, kind: ErrorKind) -> u64 {
+        self.errors[kind as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sum(&self, what: Count) -> u64 {
         let of = |stripe: &Stripe| stripe.counts[what as usize].load(Ordering::Relaxed);
         self.stripes.iter().map(of).sum()
     }
@@ -105,11 +137,45 @@ impl Stats {
                 .into(),
             stale: self.sum(Count::Stale),
             creations: self.sum(Count::Creation),
+            failed_creations: self.sum(Count::FailedCreation),
+            abandoned_creations: self.sum(Count::AbandonedCreation),
             waits: self.sum(Count::Wait),
-            errors: self.sum(Count::Error),
+            errors: ErrorKind::ALL.map(|kind| self.errors(kind)).iter().sum(),
             store_errors: self.sum(Count::StoreError),
             refused_refreshes: self.sum(Count::RefusedRefresh),
         }
+    }
+}
+
+/// A creator that runs.
+#[must_use = "dropped, it counts as abandoned"]
+pub(crate) struct Creating<'s> {
+    stats: &'s Stats,
+    values: usize,
+}
+
+impl Creating<'_> {
+    /// It gave so many values, after so many seconds.
+    pub(crate) fn created(self, values: usize, seconds: f64) {
+        self.ended(Count::Creation, values, seconds);
+    }
+
+    /// It ended with an error, after so many seconds.
+    pub(crate) fn failed(self, seconds: f64) {
+        let values = self.values;
+        self.ended(Count::FailedCreation, values, seconds);
+    }
+
+    fn ended(mut self, what: Count, values: usize, seconds: f64) {
+        self.values = 0;
+        (0..values).for_each(|_| self.stats.count(what));
+        self.stats.creation_times.observe(seconds);
+    }
+}
+
+impl Drop for Creating<'_> {
+    fn drop(&mut self) {
+        (0..self.values).for_each(|_| self.stats.count(Count::AbandonedCreation));
     }
 }
 
@@ -123,8 +189,12 @@ pub struct RegionStats {
     pub misses: BTreeMap<MissReason, u64>,
     /// Calls that were served a stale value.
     pub stale: u64,
-    /// Creators run to their end, with a value.
+    /// Values that creators made.
     pub creations: u64,
+    /// Values that creators were to make that ended with an error.
+    pub failed_creations: u64,
+    /// Values that creators were to make that came to no end: they panicked or, if asynchronous, were dropped.
+    pub abandoned_creations: u64,
     /// Calls that waited for another's creation and got its result.
     pub waits: u64,
     /// Calls that ended with an error.
@@ -163,7 +233,7 @@ pub enum MissReason {
 }
 
 impl MissReason {
-    const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Absent,
         Self::Expired,
         Self::Invalidated,

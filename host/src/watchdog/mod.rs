@@ -7,12 +7,8 @@
 mod sight;
 
 use std::collections::HashMap;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
 
 use self::sight::{Place, Seen, Sight};
 use crate::engine::Engine;
@@ -20,63 +16,41 @@ use crate::instance::Instance;
 use crate::manifest::HANG_AFTER;
 use crate::registry::Snapshot;
 use crate::template_cache::TemplateCache;
+use crate::worker::{Turns, Worker};
 
 /// A call that hangs is noticed late by two looks at most.
 const LOOKS: u32 = 8;
 const OFTENEST: Duration = Duration::from_millis(5);
 const SELDOMEST: Duration = Duration::from_millis(250);
 
-/// What is given beyond the time that a backend itself says its calls may take.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// The thread, from the first region that has a `hang_after` to the end of the host.
 #[derive(Default)]
-pub(crate) struct Watchdog(Mutex<Option<Running>>);
-
-struct Running {
-    wake: SyncSender<()>,
-    thread: JoinHandle<()>,
-}
+pub(crate) struct Watchdog(Worker);
 
 impl Watchdog {
     /// Watches what there is now, and from now on. Called after each change of regions.
     pub(crate) fn follow(engine: &Arc<Engine>) {
-        let mut running = engine.watchdog.0.lock();
-        if let Some(running) = &*running {
-            // Full means that it is being woken already.
-            let _ = running.wake.try_send(());
-            return;
-        }
-        if look_again(&wards(&engine.registry.load())).is_none() {
-            return;
-        }
-        let (wake, woken) = mpsc::sync_channel(1);
-        let engine = Arc::downgrade(engine);
-        let spawned = thread::Builder::new()
-            .name("dogpile-watchdog".to_owned())
-            .spawn(move || run(&engine, &woken));
-        match spawned {
-            Ok(thread) => *running = Some(Running { wake, thread }),
-            Err(error) => tracing::error!(
+        let is_wanted = || look_again(&wards(&engine.registry.load())).is_some();
+        let held = Arc::downgrade(engine);
+        let run = move |turns: &Turns| run(&held, turns);
+        let worker = &engine.watchdog.0;
+        if let Err(error) = worker.wake("dogpile-watchdog", is_wanted, run) {
+            tracing::error!(
                 target: "dogpile.cache", %error,
                 "no thread to notice calls on that hang: `hang_after` has no effect"
-            ),
+            );
         }
     }
 
     /// Ends the thread and waits for it. It calls no plugin.
     pub(crate) fn stop(&self) {
-        let running = self.0.lock().take();
-        if let Some(Running { wake, thread }) = running {
-            drop(wake);
-            if thread.join().is_err() {
-                tracing::error!(target: "dogpile.cache", "the thread that notices calls that hang panicked");
-            }
+        if !self.0.stop() {
+            tracing::error!(target: "dogpile.cache", "the thread that notices calls that hang panicked");
         }
     }
 }
 
-fn run(engine: &Weak<Engine>, woken: &Receiver<()>) {
+fn run(engine: &Weak<Engine>, turns: &Turns) {
     let (mut sight, mut looked) = (Sight::default(), Instant::now());
     // Between two looks nothing of the host is held.
     while let Some(engine) = engine.upgrade() {
@@ -89,11 +63,7 @@ fn run(engine: &Weak<Engine>, woken: &Receiver<()>) {
         let most = 2 * pause.unwrap_or(SELDOMEST);
         look(&mut sight, &engine, &snapshot, &wards, passed.min(most));
         drop((wards, snapshot, engine));
-        let ended = match pause {
-            Some(pause) => woken.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected),
-            None => woken.recv().is_err(),
-        };
-        if ended {
+        if !turns.next(pause) {
             return;
         }
     }
@@ -149,9 +119,8 @@ fn wards(snapshot: &Snapshot) -> HashMap<usize, Ward> {
     let mut wards: HashMap<usize, Ward> = HashMap::new();
     for region in snapshot.regions() {
         for link in region.instance.links() {
-            let own = link.properties.longest_call;
-            let own = own.map_or(Duration::ZERO, |own| own.saturating_add(GRACE));
-            let limit = region.config.hang_after.map(|limit| limit.max(own));
+            let least = link.least_hang_after();
+            let limit = region.config.hang_after.map(|limit| limit.max(least));
             let ward = wards.entry(link.backend.address());
             let ward = ward.or_insert_with(|| Ward {
                 callee: Box::new(Arc::clone(link)),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use dogpile::RegionConfig;
-use dogpile_plugin_api::{Error, ErrorKind, Result, Value};
+use dogpile_plugin_api::{BackendStats, Error, ErrorKind, Result, Value};
 
 /// Every board ever made, by its name, which is how an instance finds its own.
 static BOARDS: Mutex<Vec<Arc<Board>>> = Mutex::new(Vec::new());
@@ -32,6 +32,7 @@ struct Inner {
     /// Who has the mutex of a key; 0 is another process.
     locked: HashMap<String, u64>,
     holders: u64,
+    evictions: u64,
 }
 
 /// What a method does instead of its work.
@@ -172,6 +173,21 @@ impl Board {
     pub(crate) fn remove(&self, key: &str) {
         let old = self.lock().entries.remove(key);
         drop(old);
+    }
+
+    /// How many entries there are, and how many were [evicted](Board::evict).
+    pub(super) fn stats(&self) -> BackendStats {
+        let inner = self.lock();
+        let mut stats = BackendStats::default();
+        stats.entries = Some(inner.entries.len() as u64);
+        stats.evictions = Some(inner.evictions);
+        stats
+    }
+
+    /// Removes an entry, and counts it as evicted.
+    pub(crate) fn evict(&self, key: &str) {
+        self.remove(key);
+        self.lock().evictions += 1;
     }
 
     pub(super) fn remove_all(&self) {

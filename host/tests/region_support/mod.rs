@@ -11,6 +11,7 @@ mod gate;
 mod held;
 pub(crate) mod logs;
 mod noted;
+pub(crate) mod scrape;
 mod spy;
 mod waiters;
 

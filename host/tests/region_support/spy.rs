@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_plugin_api::{
-    Backend, Deserialize, Error, Guarded, HostContext, JsonSchema, Key, KeyMangler, Lease, Mutex,
-    NoArguments, Result, Storage, Value, export_plugin, schemars, serde,
+    Backend, BackendStats, Deserialize, Error, Guarded, HostContext, JsonSchema, Key, KeyMangler,
+    Lease, Mutex, NoArguments, Result, Storage, Value, export_plugin, schemars, serde,
 };
 
 use super::board::Board;
@@ -140,6 +140,11 @@ impl Backend for Spy {
             self.board.remove_all();
         }
         Ok(())
+    }
+
+    fn stats(&self) -> Result<BackendStats> {
+        self.board.call("stats", "")?;
+        Ok(self.board.stats())
     }
 
     fn close(&self) -> Result<()> {

@@ -129,17 +129,51 @@ fn memory_takes_on_other_limits_and_loses_what_is_too_much() {
             .count()
     };
     fill(&host, "a", 20);
-    for (arguments, left) in [
-        ("max_entries = 30", 20),
-        ("max_entries = 5", 5),
-        ("max_entries = \"unbounded\"", 5),
+    for (arguments, left, lost, told) in [
+        ("max_entries = 30", 20, 0, "0 entries are lost"),
+        ("max_entries = 5", 5, 15, "15 entries are lost"),
+        ("max_entries = 4", 4, 1, "1 entry is lost"),
+        ("max_entries = \"unbounded\"", 4, 0, "0 entries are lost"),
     ] {
         site.save(&memory(arguments));
-        let reload = host.reload().unwrap();
-        contains(
-            &reload.to_string(),
-            &["reconfigured region `a` (arguments.max_entries)"],
+        // What would be lost is not known before.
+        let plan = host.plan().unwrap();
+        assert_eq!(
+            (fate(&plan, "a"), plan.entries_lost),
+            (EntriesFate::Kept, 0)
         );
+        let reload = host.reload().unwrap();
+        let whole =
+            format!("reconfigured region `a` (arguments.max_entries), keeps its instance, {told}");
+        contains(&reload.to_string(), &[&whole]);
+        assert_eq!(fate(&reload, "a"), EntriesFate::Lost(lost));
+        assert_eq!(reload.entries_lost, lost);
         assert_eq!(stored(), left, "{arguments}");
     }
+}
+
+#[test]
+fn what_a_change_that_is_put_back_has_cost_is_told() {
+    let both = |most: u32, what: &str| {
+        format!(
+            "[regions.a]\nbackend = \"memory\"\narguments = {{ max_entries = {most} }}\n{}",
+            probe(
+                "b",
+                &format!("tag = \"{most}\", reconfigure = \"{what}\""),
+                ""
+            )
+        )
+    };
+    let site = Site::new(&both(20, "take"));
+    let host = site.open_unwatched();
+    fill(&host, "a", 20);
+    site.save(&both(5, "fail"));
+    let error = host.reload().unwrap_err().to_string();
+    contains(
+        &error,
+        &[
+            "what had been changed already could not all be put back:",
+            "region `a` has its old arguments again, and its entries but for 15, for which there was no room meanwhile",
+        ],
+    );
 }

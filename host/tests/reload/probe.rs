@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use dogpile_plugin_api::{
     Backend, BackendStats, Deserialize, Error, HostContext, JsonSchema, Key, NoArguments, Proxied,
@@ -186,6 +187,9 @@ struct Arguments {
     reconfigure: String,
     #[serde(default)]
     exclusive: bool,
+    /// In milliseconds.
+    #[serde(default)]
+    longest_call: Option<u64>,
     /// Whether it says how many entries it has.
     #[serde(default)]
     counts: bool,
@@ -295,6 +299,10 @@ impl Backend for Probe {
                 _ => Ok(false),
             }
         })
+    }
+
+    fn longest_call(&self) -> Option<Duration> {
+        self.arguments.longest_call.map(Duration::from_millis)
     }
 
     fn stats(&self) -> Result<BackendStats> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use dogpile::admin::{AdminSocket, Client};
-use dogpile::{ReloadEvent, ReloadOutcome, Trigger};
+use dogpile::{Listener, ReloadOutcome, ReloadRecord, Trigger};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -114,28 +114,35 @@ fn the_json_of_the_status_has_the_outcome() {
     );
 }
 
+/// What a listener is told of reloads. It panics at first, which ends nothing.
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn note(&self, line: String) {
+        let mut told = self.0.lock().unwrap();
+        told.push(line);
+        let is_first = told.len() == 1;
+        drop(told);
+        assert!(!is_first, "the listener panics once");
+    }
+}
+
+impl Listener for Told {
+    fn reload_began(&self, trigger: Trigger) {
+        self.note(format!("{trigger} began"));
+    }
+
+    fn reloaded(&self, record: &ReloadRecord) {
+        self.note(format!("{} {}", record.outcome, record.generation));
+    }
+}
+
 #[test]
 fn a_listener_is_told_of_the_beginning_and_the_end_of_each_reload() {
     let site = Site::new(USERS);
     let told = Arc::new(Mutex::new(Vec::new()));
     let theirs = Arc::clone(&told);
-    let host = site
-        .builder()
-        .on_reload(move |event| {
-            let line = match event {
-                ReloadEvent::Began(trigger) => format!("{trigger} began"),
-                ReloadEvent::Ended(record) => format!("{} {}", record.outcome, record.generation),
-                _ => String::from("?"),
-            };
-            let mut told = theirs.lock().unwrap();
-            told.push(line);
-            // Its panic ends nothing.
-            let first = told.len() == 1;
-            drop(told);
-            assert!(!first, "the listener panics once");
-        })
-        .build()
-        .unwrap();
+    let host = site.builder().listener(Told(theirs)).build().unwrap();
     host.reload().unwrap();
     site.save(&USERS.replace("100", "200"));
     until("the change is told", || told.lock().unwrap().len() == 4);
@@ -224,6 +231,31 @@ fn each_reload_is_one_event_of_the_log_with_its_outcome_in_fields() {
         );
     };
     assert_eq!(logged.len(), 3, "{logged:?}");
+    // What takes several lines is the last field, so that no other one hangs on its last line.
+    let last = |event: &Vec<String>, begin: &str, parts: &[&str]| {
+        let (last, others) = event.split_last().unwrap();
+        assert!(last.starts_with(begin), "{event:?}");
+        contains(last, parts);
+        assert!(
+            !others.iter().any(|field| field.contains('\n')),
+            "{others:?}"
+        );
+    };
+    let refused = ["dogpile.toml:", "storage", "1 error"];
+    last(&logged[0], "error=\n", &refused);
+    let swapped = ["\nadded region `more`", "\nswapped region `users`"];
+    last(&logged[1], "changes=\n", &swapped);
+    last(&logged[2], "entries_lost=0", &[]);
+    for (event, message) in logged.iter().zip([
+        "message=the manifest was refused, the last good one stays in force",
+        "message=generation 2",
+        "message=nothing to change, generation 2",
+    ]) {
+        assert!(
+            event.iter().any(|field| field.starts_with(message)),
+            "{event:?}"
+        );
+    }
     with(
         &logged[0],
         &[

@@ -8,7 +8,7 @@ use dogpile::{ErrorKind, Host, Trust};
 
 use crate::support::{Site, contains, library, plugins, refusal, until, whole};
 
-fn mode(path: &Path, mode: u32) {
+pub(crate) fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 

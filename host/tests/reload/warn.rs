@@ -52,6 +52,35 @@ fn the_warnings_of_a_manifest_are_in_the_outcome() {
 }
 
 #[test]
+fn a_hang_after_that_has_no_effect_is_told_where_it_stands() {
+    let probe = |more: &str, hang_after: &str| {
+        format!(
+            "[regions.a]\nbackend = \"probe\"\nexpiration_time = 1\n{hang_after}arguments = {{ log = \"hang after\", {more} }}\n"
+        )
+    };
+    let slow = "longest_call = 3000";
+    let site = Site::new(&probe(slow, ""));
+    let host = site.open_unwatched();
+    // The default is nobody's wish.
+    assert_eq!(host.reload().unwrap().warnings, [""; 0]);
+    site.save(&probe(slow, "hang_after = \"3s\"\n"));
+    for reload in [host.plan().unwrap(), host.reload().unwrap()] {
+        assert_eq!(reload.warnings.len(), 1);
+        contains(
+            &reload.warnings[0],
+            &[
+                "dogpile.toml:9:14: warning: `hang_after` has no effect below 4s: backend `probe`",
+                "write \"4s\" or more",
+            ],
+        );
+    }
+    site.save(&probe(slow, "hang_after = \"4s\"\n"));
+    assert_eq!(host.reload().unwrap().warnings, [""; 0]);
+    site.save(&probe("tag = \"b\"", "hang_after = \"1s\"\n"));
+    assert_eq!(host.reload().unwrap().warnings, [""; 0]);
+}
+
+#[test]
 fn a_reload_that_changes_nothing_is_no_new_load() {
     let site = Site::new(USERS);
     let host = site.open_unwatched();

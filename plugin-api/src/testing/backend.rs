@@ -22,18 +22,18 @@ pub(super) const CASES: &[Case] = &[
     ("its_statistics_count_what_is_there", stats),
 ];
 
-fn never_stored(on: &Fixture<'_>) -> Ended {
+fn never_stored(on: &Fixture) -> Ended {
     on.absent(&on.key("a"))
 }
 
-fn stored(on: &Fixture<'_>) -> Ended {
+fn stored(on: &Fixture) -> Ended {
     let key = on.key("a");
     on.set(&key, b"value")?;
     on.expect(&key, b"value")?;
     on.expect(&key, b"value")
 }
 
-fn replaced(on: &Fixture<'_>) -> Ended {
+fn replaced(on: &Fixture) -> Ended {
     let key = on.key("a");
     for value in [&b"one"[..], b"another, longer one", b"", b"3"] {
         on.set(&key, value)?;
@@ -42,14 +42,14 @@ fn replaced(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn deleted(on: &Fixture<'_>) -> Ended {
+fn deleted(on: &Fixture) -> Ended {
     let key = on.key("a");
     on.set(&key, b"value")?;
     on.backend.delete(&key.as_key())?;
     on.absent(&key)
 }
 
-fn stored_again(on: &Fixture<'_>) -> Ended {
+fn stored_again(on: &Fixture) -> Ended {
     let key = on.key("a");
     for value in [b"one", b"two"] {
         on.set(&key, value)?;
@@ -60,14 +60,14 @@ fn stored_again(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn delete_nothing(on: &Fixture<'_>) -> Ended {
+fn delete_nothing(on: &Fixture) -> Ended {
     let key = on.key("a");
     on.backend.delete(&key.as_key())?;
     on.backend.delete(&key.as_key())?;
     on.absent(&key)
 }
 
-fn others_stay(on: &Fixture<'_>) -> Ended {
+fn others_stay(on: &Fixture) -> Ended {
     let keys: Vec<_> = (0..20).map(|number| on.key(&number.to_string())).collect();
     for key in &keys {
         on.set(key, key.as_key().as_bytes())?;
@@ -83,7 +83,7 @@ fn others_stay(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn fresh(on: &Fixture<'_>) -> Ended {
+fn fresh(on: &Fixture) -> Ended {
     let key = on.key("a");
     let found = on.backend.get_fresh(&key.as_key())?;
     check(found.is_none(), "a fresh read found what was never stored")?;
@@ -95,7 +95,7 @@ fn fresh(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn ends_later(on: &Fixture<'_>) -> Ended {
+fn ends_later(on: &Fixture) -> Ended {
     let key = on.key("a");
     let now = on.host.context().now();
     let hour = u64::try_from(Duration::from_hours(1).as_nanos()).unwrap_or(u64::MAX);
@@ -110,7 +110,7 @@ fn ends_later(on: &Fixture<'_>) -> Ended {
     on.expect(&key, b"value")
 }
 
-fn object(on: &Fixture<'_>) -> Ended {
+fn object(on: &Fixture) -> Ended {
     if !on.holds_objects() {
         return not_supported("this backend holds bytes, so the host gives it no objects");
     }
@@ -144,7 +144,7 @@ fn object(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn cleared(on: &Fixture<'_>) -> Ended {
+fn cleared(on: &Fixture) -> Ended {
     let keys: Vec<_> = (0..20).map(|number| on.key(&number.to_string())).collect();
     for key in &keys {
         on.set(key, b"value")?;
@@ -160,11 +160,11 @@ fn cleared(on: &Fixture<'_>) -> Ended {
     on.expect(&keys[0], b"again")
 }
 
-fn ping(on: &Fixture<'_>) -> Ended {
+fn ping(on: &Fixture) -> Ended {
     Ok(on.backend.ping()?)
 }
 
-fn stats(on: &Fixture<'_>) -> Ended {
+fn stats(on: &Fixture) -> Ended {
     on.set(&on.key("a"), b"value")?;
     match on.backend.stats()?.entries {
         Some(0) if on.keeps() => check(false, "it counts no entries just after a store"),

@@ -1,28 +1,31 @@
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::report::{CaseReport, Outcome, Report};
 use super::{Offered, TestHost, host};
 use crate::{
     BackendInstance, Error, ErrorKind, Metadata, Mutex, OwnedKey, Plugin, Result, Storage, Value,
 };
 
 /// A case: what must hold, and how it is looked at.
-pub(super) type Case = (&'static str, fn(&Fixture<'_>) -> Ended);
+pub(super) type Case = (&'static str, fn(&Fixture) -> Ended);
+
+/// A case that ends its instance itself.
+pub(super) type OwnCase = (&'static str, fn(Fixture) -> Ended);
 
 /// How a case ends early.
 pub(super) enum Stop {
     Failed(String),
     NotSupported(String),
+    Skipped(String),
 }
 
 pub(super) type Ended = std::result::Result<(), Stop>;
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Self::Failed(format!("error of kind {:?}: {error}", error.kind()))
+        Self::Failed(format!("a call failed [{}]: {error}", error.kind().code()))
     }
 }
 
@@ -45,78 +48,85 @@ pub(super) fn not_supported<T>(what: impl fmt::Display) -> std::result::Result<T
     Err(Stop::NotSupported(what.to_string()))
 }
 
+/// Ends the case as skipped.
+pub(super) fn skipped<T>(why: impl fmt::Display) -> std::result::Result<T, Stop> {
+    Err(Stop::Skipped(why.to_string()))
+}
+
 /// A fresh instance for a case, and keys of its own.
-pub(super) struct Fixture<'a> {
+pub(super) struct Fixture {
     pub(super) backend: BackendInstance,
     pub(super) host: TestHost,
-    subject: Subject<'a>,
+    subject: Arc<Subject>,
     prefix: String,
     keeps: bool,
 }
 
-/// What is looked at: a backend, and the proxies around it.
-#[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) backend: Offered<'a>,
-    pub(super) proxies: &'a [Offered<'a>],
+/// What is looked at: a backend, and the proxies around it. It is owned, since a thread that hangs keeps it.
+pub(super) struct Subject {
+    backend: Owned,
+    proxies: Vec<Owned>,
+    /// Values are not longer than so many bytes.
+    pub(super) largest_value: usize,
 }
 
-impl<'a> Subject<'a> {
-    pub(super) fn backend(plugin: Plugin, name: &'a str, arguments: &'a str) -> Self {
+struct Owned {
+    plugin: Plugin,
+    name: String,
+    arguments: String,
+}
+
+impl Owned {
+    fn of(offered: &Offered<'_>) -> Self {
         Self {
-            backend: Offered {
-                plugin,
-                name,
-                arguments,
-            },
-            proxies: &[],
+            plugin: offered.plugin,
+            name: offered.name.to_owned(),
+            arguments: offered.arguments.to_owned(),
         }
     }
 
-    fn title(&self) -> String {
+    fn offered<'a>(&'a self, arguments: Option<&'a str>) -> Offered<'a> {
+        Offered {
+            plugin: self.plugin,
+            name: &self.name,
+            arguments: arguments.unwrap_or(&self.arguments),
+        }
+    }
+}
+
+impl Subject {
+    pub(super) fn new(backend: Offered<'_>, proxies: &[Offered<'_>], largest_value: usize) -> Self {
+        Self {
+            backend: Owned::of(&backend),
+            proxies: proxies.iter().map(Owned::of).collect(),
+            largest_value,
+        }
+    }
+
+    pub(super) fn title(&self) -> String {
         let parts = self.proxies.iter().chain([&self.backend]);
-        parts.map(|part| part.name).collect::<Vec<_>>().join(" > ")
+        let names: Vec<_> = parts.map(|part| &*part.name).collect();
+        names.join(" > ")
+    }
+
+    /// With these arguments of the backend, or its own.
+    fn open(&self, host: &TestHost, arguments: Option<&str>) -> Result<BackendInstance> {
+        let proxies: Vec<_> = self.proxies.iter().map(|one| one.offered(None)).collect();
+        host.open(self.backend.offered(arguments), &proxies)
     }
 }
 
-pub(super) fn run(subject: Subject<'_>, cases: &[Case]) -> Report {
-    let mut report = Report {
-        backend: subject.title(),
-        cases: Vec::with_capacity(cases.len()),
-    };
-    let keeps = match Fixture::open(subject, true).and_then(|probe| probe.probe()) {
-        Ok(keeps) => keeps,
-        Err(error) => {
-            report.cases.push(CaseReport {
-                name: "it_opens_and_answers",
-                outcome: Outcome::Failed(error.to_string()),
-            });
-            return report;
-        }
-    };
-    for (case, look) in cases {
-        // A panic inside a case is a finding about this backend, and the next case has an instance of its own.
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            let fixture = Fixture::open(subject, keeps)?;
-            look(&fixture)?;
-            Ok(fixture.backend.close()?)
-        }));
-        let outcome = match ended {
-            Ok(Ok(())) => Outcome::Passed,
-            Ok(Err(Stop::Failed(found))) => Outcome::Failed(found),
-            Ok(Err(Stop::NotSupported(what))) => Outcome::NotSupported(what),
-            Err(_) => Outcome::Failed(String::from("the case panicked")),
-        };
-        report.cases.push(CaseReport {
-            name: case,
-            outcome,
-        });
-    }
-    report
+/// What a first look finds.
+#[derive(Clone, Copy)]
+pub(super) struct Traits {
+    /// Whether the storage keeps anything at all.
+    pub(super) keeps: bool,
+    /// Whether only one instance may be open.
+    pub(super) exclusive: bool,
 }
 
-impl<'a> Fixture<'a> {
-    fn open(subject: Subject<'a>, keeps: bool) -> Result<Self> {
+impl Fixture {
+    pub(super) fn open(subject: &Arc<Subject>, keeps: bool) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let host = host();
         // No other run, before or beside this one, has these keys.
@@ -127,34 +137,48 @@ impl<'a> Fixture<'a> {
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         Ok(Self {
-            backend: host.open(subject.backend, subject.proxies)?,
+            backend: subject.open(&host, None)?,
             host,
-            subject,
+            subject: Arc::clone(subject),
             prefix,
             keeps,
         })
     }
 
-    /// Whether the storage keeps anything at all. One that does not must say so.
-    fn probe(&self) -> Result<bool> {
+    /// Looks at the backend for the first time. A storage that keeps nothing must say so.
+    pub(super) fn probe(&self) -> Result<Traits> {
         let key = self.key("probe");
         self.set(&key, b"probe")?;
         let found = self.get(&key)?.is_some();
         let keeps = found || self.backend.stats()?.entries != Some(0);
         self.backend.delete(&key.as_key())?;
+        let exclusive = self.backend.properties().exclusive;
         self.backend.close()?;
-        Ok(keeps)
+        Ok(Traits { keeps, exclusive })
+    }
+
+    /// Closes the instance, and opens another in its place.
+    pub(super) fn reopened(self) -> Result<Self> {
+        self.backend.close()?;
+        drop(self.backend);
+        Ok(Self {
+            backend: self.subject.open(&self.host, None)?,
+            ..self
+        })
     }
 
     /// Another instance with these arguments, or others.
     pub(super) fn another(&self, arguments: Option<&str>) -> Result<BackendInstance> {
-        let mut backend = self.subject.backend;
-        backend.arguments = arguments.unwrap_or(backend.arguments);
-        self.host.open(backend, self.subject.proxies)
+        self.subject.open(&self.host, arguments)
     }
 
     pub(super) fn arguments(&self) -> &str {
-        self.subject.backend.arguments
+        &self.subject.backend.arguments
+    }
+
+    /// Values are not longer than so many bytes.
+    pub(super) fn largest_value(&self) -> usize {
+        self.subject.largest_value
     }
 
     /// Whether the storage keeps anything at all.
@@ -164,6 +188,24 @@ impl<'a> Fixture<'a> {
 
     pub(super) fn key(&self, text: &str) -> OwnedKey {
         self.host.key(format!("{}{text}", self.prefix))
+    }
+
+    /// A key of exactly so many bytes: `fill`, over and over, and `end`.
+    pub(super) fn key_of_length(&self, length: usize, fill: &str, end: &str) -> OwnedKey {
+        let room = length.saturating_sub(self.prefix.len() + end.len());
+        let (times, rest) = (room / fill.len(), room % fill.len());
+        self.key(&format!("{}{}{end}", "-".repeat(rest), fill.repeat(times)))
+    }
+
+    /// How a report calls a key: without what is before it in each, and not at its full length.
+    pub(super) fn named(&self, key: &OwnedKey) -> String {
+        const LONGEST: usize = 40;
+        let key = key.as_key();
+        let own = key.strip_prefix(&*self.prefix).unwrap_or(&key);
+        match own.char_indices().nth(LONGEST) {
+            None => format!("key {own:?}"),
+            Some((end, _)) => format!("key {:?}… of {} bytes", &own[..end], key.len()),
+        }
     }
 
     pub(super) fn value(&self, key: &OwnedKey, bytes: &[u8]) -> Value {
@@ -196,7 +238,7 @@ impl<'a> Fixture<'a> {
 
     /// `key` has these bytes, if the storage keeps anything.
     pub(super) fn expect(&self, key: &OwnedKey, bytes: &[u8]) -> Ended {
-        self.same(self.get(key)?.as_ref(), bytes, key.as_key())
+        self.same(self.get(key)?.as_ref(), bytes, self.named(key))
     }
 
     /// `found` is these bytes, or nothing if the storage keeps nothing.
@@ -242,7 +284,7 @@ impl<'a> Fixture<'a> {
     pub(super) fn absent(&self, key: &OwnedKey) -> Ended {
         check(
             self.get(key)?.is_none(),
-            format_args!("{}: found, where nothing should be", key.as_key()),
+            format_args!("{}: found, where nothing should be", self.named(key)),
         )
     }
 

@@ -1,6 +1,6 @@
 //! Opening, closing, and several instances.
 
-use super::fixture::{Case, Ended, Fixture, check, not_supported};
+use super::fixture::{Case, Ended, Fixture, OwnCase, check, not_supported};
 use crate::ErrorKind;
 
 pub(super) const CASES: &[Case] = &[
@@ -18,7 +18,9 @@ pub(super) const CASES: &[Case] = &[
     ("it_can_be_opened_and_closed_many_times", many_times),
 ];
 
-fn unknown_argument(on: &Fixture<'_>) -> Ended {
+pub(super) const OWN_CASES: &[OwnCase] = &[("it_opens_again_after_it_was_closed", reopened)];
+
+fn unknown_argument(on: &Fixture) -> Ended {
     const UNKNOWN: &str = "no_such_argument";
     let Ok(serde_json::Value::Object(mut arguments)) = serde_json::from_str(on.arguments()) else {
         return check(
@@ -37,7 +39,7 @@ fn unknown_argument(on: &Fixture<'_>) -> Ended {
     }
 }
 
-fn no_table(on: &Fixture<'_>) -> Ended {
+fn no_table(on: &Fixture) -> Ended {
     for wrong in ["[1]", "1", "\"text\"", "{", ""] {
         if on.another(Some(wrong)).is_ok() {
             return check(false, format_args!("it was opened with {wrong:?}"));
@@ -46,7 +48,7 @@ fn no_table(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn shared(on: &Fixture<'_>) -> Ended {
+fn shared(on: &Fixture) -> Ended {
     let properties = on.backend.properties();
     if !properties.shared {
         return not_supported("what it stores is seen by this instance only");
@@ -69,7 +71,7 @@ fn shared(on: &Fixture<'_>) -> Ended {
     Ok(other.close()?)
 }
 
-fn survives(on: &Fixture<'_>) -> Ended {
+fn survives(on: &Fixture) -> Ended {
     let properties = on.backend.properties();
     if !properties.shared || properties.exclusive {
         return not_supported("what it stores is seen by this instance only");
@@ -82,7 +84,7 @@ fn survives(on: &Fixture<'_>) -> Ended {
     on.expect(&key, b"value")
 }
 
-fn reconfigured(on: &Fixture<'_>) -> Ended {
+fn reconfigured(on: &Fixture) -> Ended {
     let key = on.key("a");
     on.set(&key, b"value")?;
     if !on.backend.reconfigure(on.arguments())? {
@@ -91,7 +93,7 @@ fn reconfigured(on: &Fixture<'_>) -> Ended {
     on.expect(&key, b"value")
 }
 
-fn many_times(on: &Fixture<'_>) -> Ended {
+fn many_times(on: &Fixture) -> Ended {
     if on.backend.properties().exclusive {
         return not_supported("only one instance can be open");
     }
@@ -101,4 +103,17 @@ fn many_times(on: &Fixture<'_>) -> Ended {
         other.close()?;
     }
     Ok(())
+}
+
+fn reopened(on: Fixture) -> Ended {
+    let (before, after) = (on.key("before"), on.key("after"));
+    on.set(&before, b"value")?;
+    let shared = on.backend.properties().shared;
+    let on = on.reopened()?;
+    if shared {
+        on.expect(&before, b"value")?;
+    }
+    on.set(&after, b"value")?;
+    on.expect(&after, b"value")?;
+    Ok(on.backend.close()?)
 }

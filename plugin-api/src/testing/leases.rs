@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::fixture::{Case, Ended, Fixture, Stop, check, not_supported};
+use super::fixture::{Case, Ended, Fixture, Stop, check, not_supported, skipped};
 use super::mutex::{another_process, guarded_store, take, take_within};
 use crate::{Guarded, Lease, Mutex};
 
@@ -53,7 +53,7 @@ fn follower(mutex: &dyn Mutex, since: Instant) -> Result<Lease, Stop> {
     Ok(lease)
 }
 
-fn passes(on: &Fixture<'_>) -> Ended {
+fn passes(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (dead, next) = (on.mutex(&key)?, on.mutex(&key)?);
     let since = Instant::now();
@@ -65,7 +65,7 @@ fn passes(on: &Fixture<'_>) -> Ended {
     check(!next.is_locked()?, "a released mutex is locked")
 }
 
-fn renewed(on: &Fixture<'_>) -> Ended {
+fn renewed(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (holder, next) = (on.mutex(&key)?, on.mutex(&key)?);
     // A thread that is kept from running for a whole lease loses it, which proves nothing: another try.
@@ -95,10 +95,10 @@ fn renewed(on: &Fixture<'_>) -> Ended {
             "a lease that is still held was not renewed",
         )?;
     }
-    not_supported("this machine is too slow to renew a lease in time")
+    skipped("this machine is too slow to renew a lease in time")
 }
 
-fn lost(on: &Fixture<'_>) -> Ended {
+fn lost(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (dead, next) = (on.mutex(&key)?, on.mutex(&key)?);
     let since = Instant::now();
@@ -113,7 +113,7 @@ fn lost(on: &Fixture<'_>) -> Ended {
     Ok(next.release(lease)?)
 }
 
-fn lost_release(on: &Fixture<'_>) -> Ended {
+fn lost_release(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (dead, next) = (on.mutex(&key)?, on.mutex(&key)?);
     let since = Instant::now();
@@ -129,7 +129,7 @@ fn lost_release(on: &Fixture<'_>) -> Ended {
     Ok(next.release(lease)?)
 }
 
-fn lost_store(on: &Fixture<'_>) -> Ended {
+fn lost_store(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (dead, next) = (on.mutex(&key)?, on.mutex(&key)?);
     let since = Instant::now();
@@ -147,7 +147,7 @@ fn lost_store(on: &Fixture<'_>) -> Ended {
     Ok(next.release(lease)?)
 }
 
-fn remembered(on: &Fixture<'_>) -> Ended {
+fn remembered(on: &Fixture) -> Ended {
     let key = on.key("a");
     let mutex = on.mutex(&key)?;
     // A thread that is kept from running for a whole lease loses it, which proves nothing: another try.
@@ -174,5 +174,5 @@ fn remembered(on: &Fixture<'_>) -> Ended {
             return Ok(mutex.release(lease)?);
         }
     }
-    not_supported("this machine is too slow to renew a lease in time")
+    skipped("this machine is too slow to renew a lease in time")
 }

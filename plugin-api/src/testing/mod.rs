@@ -31,10 +31,16 @@
 //! ```
 //!
 //! The storage may hold other entries, under keys that do not start with `conformance:`; but the suite calls `clear`,
-//! so nobody must miss them. It must have room for a few hundred entries and some megabytes. A storage that keeps
-//! nothing at all must say so: its [`stats`](crate::Backend::stats) count no entries after a store.
+//! so nobody must miss them. It must have room for a few hundred entries and 32 MiB, or refuse what is too long for it;
+//! [`Conformance::largest_value`] asks for less. A storage that keeps nothing at all must say so: its
+//! [`stats`](crate::Backend::stats) count no entries after a store.
+//!
+//! A case's name is what must hold, and stays; its [`Outcome`] tells what was seen. `dogpile conformance` runs the same
+//! suites on a plugin's file.
 
 mod backend;
+mod conformance;
+mod ends;
 mod fixture;
 mod host;
 mod instances;
@@ -44,57 +50,44 @@ mod multi;
 mod mutex;
 mod offered;
 mod report;
+mod run;
 mod serializer;
+mod suite;
 mod threads;
 
-use self::fixture::{Case, Subject, run};
+pub use self::conformance::{Conformance, Progress};
 pub use self::host::{TestHost, host};
 pub use self::offered::Offered;
 pub use self::report::{CaseReport, Outcome, Report};
+pub use self::suite::Suite;
 use crate::Plugin;
 
-/// What every backend must do: store, find, replace and remove, one by one and many at once, from many threads, and
-/// whatever the keys look like. `arguments` are a JSON object.
+/// [`Suite::Backend`] alone. `arguments` are a JSON object.
 pub fn backend_suite(plugin: Plugin, backend: &str, arguments: &str) -> Report {
-    let cases: Vec<Case> = [
-        backend::CASES,
-        multi::CASES,
-        keys::CASES,
-        instances::CASES,
-        threads::CASES,
-    ]
-    .concat();
-    run(Subject::backend(plugin, backend, arguments), &cases)
+    suite(Suite::Backend, plugin, backend, arguments)
 }
 
-/// Values come back bit for bit as they were stored. `arguments` are a JSON object.
+/// [`Suite::Serializer`] alone. `arguments` are a JSON object.
 pub fn serializer_suite(plugin: Plugin, backend: &str, arguments: &str) -> Report {
-    run(
-        Subject::backend(plugin, backend, arguments),
-        serializer::CASES,
-    )
+    suite(Suite::Serializer, plugin, backend, arguments)
 }
 
-/// What a backend's mutex must do. All cases are "not supported" where it has none. Some wait for leases to pass, a few
-/// seconds in all. `arguments` are a JSON object.
+/// [`Suite::Mutex`] alone. Some of its cases wait for leases to pass, a few seconds in all. `arguments` are a JSON object.
 pub fn mutex_suite(plugin: Plugin, backend: &str, arguments: &str) -> Report {
-    let cases: Vec<Case> = [mutex::CASES, leases::CASES].concat();
-    run(Subject::backend(plugin, backend, arguments), &cases)
+    suite(Suite::Mutex, plugin, backend, arguments)
 }
 
-/// All cases of the other suites, on a backend behind proxies, the first of which is the outermost: a proxy must let it
-/// keep its promises. Those that wait for leases take a few seconds, where the backend has a mutex.
+fn suite(suite: Suite, plugin: Plugin, name: &str, arguments: &str) -> Report {
+    let backend = Offered {
+        plugin,
+        name,
+        arguments,
+    };
+    Conformance::of(backend).suites(&[suite]).run()
+}
+
+/// All suites, on a backend behind proxies, the first of which is the outermost: a proxy must let it keep its promises.
+/// Those that wait for leases take a few seconds, where the backend has a mutex.
 pub fn proxy_suite(proxies: &[Offered<'_>], backend: Offered<'_>) -> Report {
-    let cases: Vec<Case> = [
-        backend::CASES,
-        multi::CASES,
-        keys::CASES,
-        instances::CASES,
-        threads::CASES,
-        serializer::CASES,
-        mutex::CASES,
-        leases::CASES,
-    ]
-    .concat();
-    run(Subject { backend, proxies }, &cases)
+    Conformance::of(backend).behind(proxies).run()
 }

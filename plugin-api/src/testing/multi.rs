@@ -14,7 +14,7 @@ pub(super) const CASES: &[Case] = &[
     ("nothing_at_once_is_no_error", nothing),
 ];
 
-fn keys(on: &Fixture<'_>, count: u32) -> Vec<OwnedKey> {
+fn keys(on: &Fixture, count: u32) -> Vec<OwnedKey> {
     // The order of these is neither that of the alphabet nor of any hash.
     (0..count)
         .map(|number| on.key(&format!("{:x}", number.wrapping_mul(2_654_435_761))))
@@ -25,7 +25,7 @@ fn lent(keys: &[OwnedKey]) -> Vec<Key<'_>> {
     keys.iter().map(OwnedKey::as_key).collect()
 }
 
-fn store(on: &Fixture<'_>, keys: &[OwnedKey]) -> Ended {
+fn store(on: &Fixture, keys: &[OwnedKey]) -> Ended {
     let entries: Vec<(Key<'_>, Value)> = keys
         .iter()
         .map(|key| (key.as_key(), on.value(key, key.as_key().as_bytes())))
@@ -34,7 +34,7 @@ fn store(on: &Fixture<'_>, keys: &[OwnedKey]) -> Ended {
 }
 
 /// The answer to `asked` has the key's own text for those where `there`, and nothing for the others.
-fn compare(on: &Fixture<'_>, asked: &[Key<'_>], there: impl Fn(usize) -> bool) -> Ended {
+fn compare(on: &Fixture, asked: &[Key<'_>], there: impl Fn(usize) -> bool) -> Ended {
     let found = on.backend.get_multi(asked)?;
     check(
         found.len() == asked.len(),
@@ -53,7 +53,7 @@ fn compare(on: &Fixture<'_>, asked: &[Key<'_>], there: impl Fn(usize) -> bool) -
     Ok(())
 }
 
-fn in_order(on: &Fixture<'_>) -> Ended {
+fn in_order(on: &Fixture) -> Ended {
     let keys = keys(on, 50);
     for key in &keys {
         on.set(key, key.as_key().as_bytes())?;
@@ -64,7 +64,7 @@ fn in_order(on: &Fixture<'_>) -> Ended {
     compare(on, &asked, |_| true)
 }
 
-fn gaps(on: &Fixture<'_>) -> Ended {
+fn gaps(on: &Fixture) -> Ended {
     let keys = keys(on, 30);
     for key in keys.iter().step_by(3) {
         on.set(key, key.as_key().as_bytes())?;
@@ -74,14 +74,14 @@ fn gaps(on: &Fixture<'_>) -> Ended {
     compare(on, &lent(&missing), |_| false)
 }
 
-fn twice(on: &Fixture<'_>) -> Ended {
+fn twice(on: &Fixture) -> Ended {
     let keys = keys(on, 2);
     on.set(&keys[0], keys[0].as_key().as_bytes())?;
     let (there, not) = (keys[0].as_key(), keys[1].as_key());
     compare(on, &[there, not, there, not, there], |at| at % 2 == 0)
 }
 
-fn stored_at_once(on: &Fixture<'_>) -> Ended {
+fn stored_at_once(on: &Fixture) -> Ended {
     let keys = keys(on, 50);
     store(on, &keys)?;
     for key in &keys {
@@ -90,14 +90,14 @@ fn stored_at_once(on: &Fixture<'_>) -> Ended {
     compare(on, &lent(&keys), |_| true)
 }
 
-fn last_wins(on: &Fixture<'_>) -> Ended {
+fn last_wins(on: &Fixture) -> Ended {
     let key = on.key("a");
     let values = [b"one", b"two"].map(|bytes| (key.as_key(), on.value(&key, bytes)));
     on.backend.set_multi(&values)?;
     on.expect(&key, b"two")
 }
 
-fn deleted_at_once(on: &Fixture<'_>) -> Ended {
+fn deleted_at_once(on: &Fixture) -> Ended {
     let keys = keys(on, 30);
     store(on, &keys)?;
     let mut gone = lent(&keys[..20]);
@@ -108,7 +108,7 @@ fn deleted_at_once(on: &Fixture<'_>) -> Ended {
     compare(on, &lent(&keys), |at| at >= 20)
 }
 
-fn fresh(on: &Fixture<'_>) -> Ended {
+fn fresh(on: &Fixture) -> Ended {
     let keys = keys(on, 30);
     let asked = lent(&keys);
     for value in [b"one", b"two"] {
@@ -135,7 +135,7 @@ fn fresh(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn nothing(on: &Fixture<'_>) -> Ended {
+fn nothing(on: &Fixture) -> Ended {
     on.backend.set_multi(&[])?;
     on.backend.delete_multi(&[])?;
     check(

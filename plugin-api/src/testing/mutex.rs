@@ -38,6 +38,8 @@ pub(super) const CASES: &[Case] = &[
 const LONG: Duration = Duration::from_mins(1);
 /// A mutex need not be fair: a turn may come after those of all others, which take long on a busy machine.
 const TURN: Duration = LONG;
+/// Longer than a thread takes to fall asleep, if all is well: if not, nothing is found wrong.
+const ASLEEP: Duration = Duration::from_millis(50);
 /// How long anything may take that must happen soon.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -57,6 +59,16 @@ pub(super) fn take_within(
     lease: Duration,
     limit: Duration,
 ) -> Result<Option<Lease>> {
+    take_in_steps(mutex, lease, limit, limit)
+}
+
+/// The same, with no wait longer than a step.
+fn take_in_steps(
+    mutex: &dyn Mutex,
+    lease: Duration,
+    limit: Duration,
+    step: Duration,
+) -> Result<Option<Lease>> {
     let end = Instant::now() + limit;
     loop {
         if let Some(lease) = mutex.try_acquire(lease)? {
@@ -66,7 +78,7 @@ pub(super) fn take_within(
         if left.is_zero() {
             return Ok(None);
         }
-        mutex.wait(left)?;
+        mutex.wait(left.min(step))?;
     }
 }
 
@@ -77,7 +89,7 @@ fn not_taken(mutex: &dyn Mutex, why: &str) -> Ended {
     )
 }
 
-fn taken(on: &Fixture<'_>) -> Ended {
+fn taken(on: &Fixture) -> Ended {
     let mutex = on.mutex(&on.key("a"))?;
     check(!mutex.is_locked()?, "a new mutex is locked")?;
     for _ in 0..3 {
@@ -89,7 +101,7 @@ fn taken(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn held(on: &Fixture<'_>) -> Ended {
+fn held(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (mutex, other) = (on.mutex(&key)?, on.mutex(&key)?);
     let lease = take(&*mutex, LONG)?;
@@ -105,7 +117,7 @@ fn held(on: &Fixture<'_>) -> Ended {
     Ok(other.release(lease)?)
 }
 
-fn keys(on: &Fixture<'_>) -> Ended {
+fn keys(on: &Fixture) -> Ended {
     let (one, two) = (on.mutex(&on.key("one"))?, on.mutex(&on.key("two"))?);
     let first = take(&*one, LONG)?;
     check(!two.is_locked()?, "a mutex is locked because another is")?;
@@ -115,14 +127,16 @@ fn keys(on: &Fixture<'_>) -> Ended {
     Ok(two.release(second)?)
 }
 
-fn exclusion(on: &Fixture<'_>) -> Ended {
+fn exclusion(on: &Fixture) -> Ended {
     const THREADS: u32 = 4;
     const TURNS: u32 = 8;
+    // Whether waits end early is another case's matter.
+    const STEP: Duration = Duration::from_secs(1);
     let key = on.key("a");
     drop(on.mutex(&key)?);
     let (inside, turns) = (AtomicU32::new(0), AtomicU32::new(0));
     let turn = |mutex: &dyn Mutex| -> Ended {
-        let Some(lease) = take_within(mutex, LONG * 3, TURN)? else {
+        let Some(lease) = take_in_steps(mutex, LONG * 3, TURN, STEP)? else {
             return check(false, format_args!("no turn within {TURN:?}"));
         };
         let others = inside.fetch_add(1, Ordering::SeqCst);
@@ -149,8 +163,12 @@ fn exclusion(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn waiter(on: &Fixture<'_>) -> Ended {
-    let key = on.key("a");
+fn waiter(on: &Fixture) -> Ended {
+    // Once more for the case that the waiter was not asleep yet.
+    (0..3).try_for_each(|turn| one_waiter(on, on.key(&format!("{turn}"))))
+}
+
+fn one_waiter(on: &Fixture, key: OwnedKey) -> Ended {
     let mutex = on.mutex(&key)?;
     let lease = take(&*mutex, LONG)?;
     let (ready, at_work) = std::sync::mpsc::channel();
@@ -161,22 +179,32 @@ fn waiter(on: &Fixture<'_>) -> Ended {
             // The holder may be gone already if this thread failed.
             let _ = ready.send(());
             check(!early, "a held mutex was taken")?;
-            match take_within(&*mutex, LONG, SOON)? {
-                Some(lease) => Ok(mutex.release(lease)?),
-                None => check(
+            let since = Instant::now();
+            let limit = SOON + SOON / 4;
+            let Some(lease) = take_within(&*mutex, LONG, limit)? else {
+                return check(
                     false,
-                    format_args!("a waiter did not get in within {SOON:?} of the release"),
+                    format_args!("a waiter did not get in within {limit:?} of the release"),
+                );
+            };
+            let after = since.elapsed();
+            mutex.release(lease)?;
+            check(
+                after < SOON,
+                format_args!(
+                    "a waiter got in {after:?} after the release: `wait` does not end before its timeout"
                 ),
-            }
+            )
         });
         // An error here is the waiter's early end, which it tells below.
         let _ = at_work.recv();
+        thread::sleep(ASLEEP);
         let released = mutex.release(lease);
         joined(waiter.join()).and(released.map_err(Stop::from))
     })
 }
 
-fn timeout(on: &Fixture<'_>) -> Ended {
+fn timeout(on: &Fixture) -> Ended {
     let key = on.key("a");
     let (mutex, other) = (on.mutex(&key)?, on.mutex(&key)?);
     let lease = take(&*mutex, LONG)?;
@@ -194,7 +222,7 @@ fn timeout(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn other_thread(on: &Fixture<'_>) -> Ended {
+fn other_thread(on: &Fixture) -> Ended {
     let mutex = on.mutex(&on.key("a"))?;
     let lease = take(&*mutex, LONG)?;
     let release = || Ok(mutex.release(lease)?);
@@ -207,7 +235,7 @@ fn other_thread(on: &Fixture<'_>) -> Ended {
     Ok(mutex.release(lease)?)
 }
 
-fn stranger(on: &Fixture<'_>) -> Ended {
+fn stranger(on: &Fixture) -> Ended {
     let mutex = on.mutex(&on.key("a"))?;
     let lease = take(&*mutex, LONG)?;
     let mut forged = lease;
@@ -222,7 +250,7 @@ fn stranger(on: &Fixture<'_>) -> Ended {
     Ok(mutex.release(lease)?)
 }
 
-fn old_lease(on: &Fixture<'_>) -> Ended {
+fn old_lease(on: &Fixture) -> Ended {
     let mutex = on.mutex(&on.key("a"))?;
     let old = take(&*mutex, LONG)?;
     mutex.release(old)?;
@@ -236,7 +264,7 @@ fn old_lease(on: &Fixture<'_>) -> Ended {
     Ok(mutex.release(lease)?)
 }
 
-fn beside_values(on: &Fixture<'_>) -> Ended {
+fn beside_values(on: &Fixture) -> Ended {
     let key = on.key("a");
     let mutex = on.mutex(&key)?;
     let lease = take(&*mutex, LONG)?;
@@ -253,7 +281,7 @@ fn beside_values(on: &Fixture<'_>) -> Ended {
     on.expect(&key, b"value")
 }
 
-fn instances(on: &Fixture<'_>) -> Ended {
+fn instances(on: &Fixture) -> Ended {
     let properties = on.backend.properties();
     let key = on.key("a");
     let mutex = on.mutex(&key)?;
@@ -278,7 +306,7 @@ fn instances(on: &Fixture<'_>) -> Ended {
     Ok(other_instance.close()?)
 }
 
-fn guarded(on: &Fixture<'_>) -> Ended {
+fn guarded(on: &Fixture) -> Ended {
     let key = on.key("a");
     let mutex = on.mutex(&key)?;
     let lease = take(&*mutex, LONG)?;
@@ -306,7 +334,7 @@ const DELETIONS: [(&str, Delete); 3] = [
 /// Another instance, which stands for another process; ends the case where the host itself sees all deletions, or the
 /// mutex has no leases to remember them by.
 pub(super) fn another_process(
-    on: &Fixture<'_>,
+    on: &Fixture,
     lease: Lease,
 ) -> std::result::Result<BackendInstance, Stop> {
     let properties = on.backend.properties();
@@ -322,7 +350,7 @@ pub(super) fn another_process(
 }
 
 pub(super) fn guarded_store(
-    on: &Fixture<'_>,
+    on: &Fixture,
     key: &OwnedKey,
     lease: &Lease,
     expected: Guarded,
@@ -340,7 +368,7 @@ pub(super) fn guarded_store(
     }
 }
 
-fn deleted(on: &Fixture<'_>) -> Ended {
+fn deleted(on: &Fixture) -> Ended {
     for (how, delete) in DELETIONS {
         let key = on.key(how);
         let mutex = on.mutex(&key)?;
@@ -363,7 +391,7 @@ fn deleted(on: &Fixture<'_>) -> Ended {
     Ok(())
 }
 
-fn deleted_before(on: &Fixture<'_>) -> Ended {
+fn deleted_before(on: &Fixture) -> Ended {
     let (key, beside) = (on.key("a"), on.key("b"));
     let (mutex, other_mutex) = (on.mutex(&key)?, on.mutex(&beside)?);
     let lease = take(&*mutex, LONG)?;
@@ -393,7 +421,7 @@ fn deleted_before(on: &Fixture<'_>) -> Ended {
     Ok(other.close()?)
 }
 
-fn many_guarded(on: &Fixture<'_>) -> Ended {
+fn many_guarded(on: &Fixture) -> Ended {
     let keys = ["first", "given_back", "last"].map(|text| on.key(text));
     let mut held = Vec::new();
     for key in &keys {

@@ -1,4 +1,7 @@
 use std::fmt;
+use std::time::Duration;
+
+use super::Suite;
 
 /// What came of a suite.
 #[derive(Clone, Debug)]
@@ -15,10 +18,14 @@ pub struct Report {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CaseReport {
+    /// What it belongs to.
+    pub suite: Suite,
     /// What must hold, as the name of a function.
     pub name: &'static str,
     /// Whether it does.
     pub outcome: Outcome,
+    /// How long it took to find that out.
+    pub took: Duration,
 }
 
 /// How a case can end.
@@ -31,6 +38,28 @@ pub enum Outcome {
     Failed(String),
     /// The backend does not offer what the case is about, which it may.
     NotSupported(String),
+    /// It was not tried, or came to no result; the text says why.
+    Skipped(String),
+}
+
+impl Outcome {
+    /// `passed`, `failed`, `not supported` or `skipped`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed(_) => "failed",
+            Self::NotSupported(_) => "not supported",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// What was found, or why it was not.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Passed => None,
+            Self::Failed(text) | Self::NotSupported(text) | Self::Skipped(text) => Some(text),
+        }
+    }
 }
 
 impl Report {
@@ -61,27 +90,28 @@ impl Report {
 /// A line for each case, and a count at the end.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut passed, mut failed, mut unsupported) = (0, 0, 0);
-        for CaseReport { name, outcome } in &self.cases {
-            match outcome {
-                Outcome::Passed => {
-                    passed += 1;
-                    writeln!(f, "passed         {name}")?;
-                }
-                Outcome::Failed(found) => {
-                    failed += 1;
-                    writeln!(f, "FAILED         {name}: {found}")?;
-                }
-                Outcome::NotSupported(what) => {
-                    unsupported += 1;
-                    writeln!(f, "not supported  {name}: {what}")?;
-                }
+        for CaseReport { name, outcome, .. } in &self.cases {
+            let ended = match outcome {
+                Outcome::Failed(_) => "FAILED",
+                other => other.name(),
+            };
+            match outcome.detail() {
+                Some(detail) => writeln!(f, "{ended:<14} {name}: {detail}")?,
+                None => writeln!(f, "{ended:<14} {name}")?,
             }
         }
+        let count = |name| {
+            let cases = self.cases.iter();
+            cases.filter(|case| case.outcome.name() == name).count()
+        };
         write!(
             f,
-            "backend {}: {passed} passed, {failed} failed, {unsupported} not supported",
-            self.backend
+            "backend {}: {} passed, {} failed, {} not supported, {} skipped",
+            self.backend,
+            count("passed"),
+            count("failed"),
+            count("not supported"),
+            count("skipped"),
         )
     }
 }

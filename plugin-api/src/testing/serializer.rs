@@ -1,6 +1,6 @@
 //! What is stored comes back bit for bit.
 
-use super::fixture::{Case, Ended, Fixture, not_supported};
+use super::fixture::{Case, Ended, Fixture, not_supported, skipped};
 use crate::{Metadata, Value};
 
 pub(super) const CASES: &[Case] = &[
@@ -11,12 +11,13 @@ pub(super) const CASES: &[Case] = &[
     ("dogpile_envelopes_survive", envelopes),
     ("bytes_of_many_lengths_survive", lengths),
     ("a_mebibyte_survives", mebibyte),
+    ("sixteen_mebibytes_survive", sixteen),
     ("bytes_that_compress_well_survive", compressible),
     ("values_of_foreign_formats_survive", foreign),
     ("a_given_vec_survives", given),
 ];
 
-fn survive<'b>(on: &Fixture<'_>, values: impl IntoIterator<Item = &'b [u8]>) -> Ended {
+fn survive<'b>(on: &Fixture, values: impl IntoIterator<Item = &'b [u8]>) -> Ended {
     for (number, bytes) in values.into_iter().enumerate() {
         let (single, multi) = (on.key(&format!("{number}")), on.key(&format!("m{number}")));
         on.set(&single, bytes)?;
@@ -27,7 +28,7 @@ fn survive<'b>(on: &Fixture<'_>, values: impl IntoIterator<Item = &'b [u8]>) -> 
         on.same(
             found.first().and_then(Option::as_ref),
             bytes,
-            multi.as_key(),
+            on.named(&multi),
         )?;
         for key in [&single, &multi] {
             on.backend.delete(&key.as_key())?;
@@ -49,17 +50,17 @@ fn noise(length: usize) -> Vec<u8> {
         .collect()
 }
 
-fn empty(on: &Fixture<'_>) -> Ended {
+fn empty(on: &Fixture) -> Ended {
     survive(on, [&b""[..]])
 }
 
-fn every_byte(on: &Fixture<'_>) -> Ended {
+fn every_byte(on: &Fixture) -> Ended {
     let all: Vec<u8> = (0..=255).collect();
     survive(on, [&all[..]])?;
     survive(on, all.chunks(1))
 }
 
-fn line_ends(on: &Fixture<'_>) -> Ended {
+fn line_ends(on: &Fixture) -> Ended {
     survive(
         on,
         [
@@ -78,7 +79,7 @@ fn line_ends(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn scripts(on: &Fixture<'_>) -> Ended {
+fn scripts(on: &Fixture) -> Ended {
     survive(
         on,
         [
@@ -101,7 +102,7 @@ fn scripts(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn envelopes(on: &Fixture<'_>) -> Ended {
+fn envelopes(on: &Fixture) -> Ended {
     survive(
         on,
         [
@@ -114,29 +115,57 @@ fn envelopes(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn lengths(on: &Fixture<'_>) -> Ended {
+fn lengths(on: &Fixture) -> Ended {
     let bytes = noise(65_537);
     let mut lengths: Vec<usize> = (0..40).collect();
     for power in 6..=16 {
         lengths.extend([(1 << power) - 1, 1 << power, (1 << power) + 1]);
     }
+    lengths.retain(|length| *length <= on.largest_value());
     survive(on, lengths.into_iter().map(|length| &bytes[..length]))
 }
 
-fn mebibyte(on: &Fixture<'_>) -> Ended {
-    let (key, bytes) = (on.key("a"), noise(1 << 20));
-    if !on.set_unless_refused(&key, &bytes)? {
-        return not_supported("this storage refuses a value of a mebibyte");
-    }
-    on.expect(&key, &bytes)
+const MEBIBYTE: usize = 1 << 20;
+
+fn mebibyte(on: &Fixture) -> Ended {
+    long(on, 1)
 }
 
-fn compressible(on: &Fixture<'_>) -> Ended {
-    let (zeros, text) = (vec![0; 100_000], b"abcdefgh".repeat(10_000));
+fn sixteen(on: &Fixture) -> Ended {
+    long(on, 4)?;
+    long(on, 16)
+}
+
+fn long(on: &Fixture, mebibytes: u8) -> Ended {
+    let length = usize::from(mebibytes) * MEBIBYTE;
+    if length > on.largest_value() {
+        let largest = on.largest_value();
+        return skipped(format_args!(
+            "values of more than {largest} bytes are not to be tried"
+        ));
+    }
+    let (key, block) = (on.key("a"), noise(MEBIBYTE));
+    let mut bytes = block.repeat(usize::from(mebibytes));
+    // No two blocks are alike.
+    for (number, block) in (0..).zip(bytes.chunks_mut(MEBIBYTE)) {
+        block[0] = number;
+    }
+    if !on.set_unless_refused(&key, &bytes)? {
+        return not_supported(format_args!(
+            "this storage refuses a value of {length} bytes"
+        ));
+    }
+    on.expect(&key, &bytes)?;
+    Ok(on.backend.delete(&key.as_key())?)
+}
+
+fn compressible(on: &Fixture) -> Ended {
+    let length = on.largest_value().min(100_000);
+    let (zeros, text) = (vec![0; length], b"abcdefgh".repeat(length / 10));
     survive(on, [&zeros[..], &text[..]])
 }
 
-fn foreign(on: &Fixture<'_>) -> Ended {
+fn foreign(on: &Fixture) -> Ended {
     survive(
         on,
         [
@@ -156,7 +185,7 @@ fn foreign(on: &Fixture<'_>) -> Ended {
     )
 }
 
-fn given(on: &Fixture<'_>) -> Ended {
+fn given(on: &Fixture) -> Ended {
     let (key, bytes) = (on.key("a"), noise(1000));
     let value = Value::with(&Metadata::default(), key.as_key(), bytes.clone());
     on.backend.set(&key.as_key(), &value)?;

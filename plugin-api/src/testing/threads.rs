@@ -34,7 +34,7 @@ pub(super) fn all(threads: u32, turn: impl Fn(u32) -> Ended + Sync) -> Ended {
     })
 }
 
-fn own_keys(on: &Fixture<'_>) -> Ended {
+fn own_keys(on: &Fixture) -> Ended {
     all(THREADS, |thread| {
         let key = on.key(&format!("own{thread}"));
         for turn in 0..TURNS {
@@ -50,7 +50,7 @@ fn own_keys(on: &Fixture<'_>) -> Ended {
     })
 }
 
-fn one_key(on: &Fixture<'_>) -> Ended {
+fn one_key(on: &Fixture) -> Ended {
     let key = on.key("one");
     all(THREADS, |thread| {
         let letter = b'a' + u8::try_from(thread).unwrap_or_default();
@@ -65,7 +65,7 @@ fn one_key(on: &Fixture<'_>) -> Ended {
                     && bytes.len() == 1000 * (usize::from(first.wrapping_sub(b'a')) + 1);
                 check(
                     whole,
-                    format_args!("{} bytes that nobody stored so", bytes.len()),
+                    format_args!("found {} bytes that nobody stored so", bytes.len()),
                 )?;
             }
             if turn % 10 == 9 {
@@ -76,7 +76,7 @@ fn one_key(on: &Fixture<'_>) -> Ended {
     })
 }
 
-fn multi(on: &Fixture<'_>) -> Ended {
+fn multi(on: &Fixture) -> Ended {
     all(THREADS, |thread| {
         let keys: Vec<_> = (0..10)
             .map(|number| on.key(&format!("multi{thread}:{number}")))
@@ -89,8 +89,8 @@ fn multi(on: &Fixture<'_>) -> Ended {
                 .collect();
             on.backend.set_multi(&entries)?;
             let found = on.backend.get_multi(&asked)?;
-            for (key, found) in asked.iter().zip(&found) {
-                on.same(found.as_ref(), key.as_bytes(), key)?;
+            for (key, found) in keys.iter().zip(&found) {
+                on.same(found.as_ref(), key.as_key().as_bytes(), on.named(key))?;
             }
         }
         Ok(())

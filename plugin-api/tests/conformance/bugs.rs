@@ -19,12 +19,12 @@ macro_rules! bugs {
 }
 
 bugs! {
-    AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
-    CutsAt64Ki, CutsAtBar, CutsKeys, DamagesLong, DeletesAll, DeletesOne, DiesWithValue, DropsWhatEnds,
-    EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll,
-    ForgetsDeletions, GuardsByFirst, KeepsDeleted, KeepsFirst, KeepsHeld, LeaksObjects, LeavesUnguarded, LosesEmpty,
-    MixesFresh, MixesOrder, NoExclusion, NoMutex, OneForAll, Panics, PassesAtOnce, ReadsNumbers, Reentrant,
-    RefusesForEver, RefusesGuarded, RefusesMany, ReleasesStrangers, RenewsLost, RenewsNothing, SameToken, SaysFree,
-    SaysShared, StaleFresh, StoresDeleted, StoresFirstOfTwo, StoresOne, TearsValues, TrimsKeys, TrimsValues,
-    TrustsHashes,
+    Aborts, AbortsInRenew, AnswersOnce, AsciiKeys, AsciiValues, BoundToThread, ClearsNothing, ClosesGaps, CopiesObjects, CountsNothing,
+    CutsAt64Ki, CutsAtBar, CutsKeys, CutsKeysAt250, DamagesLong, DeletesAll, DeletesOne, DiesWithValue, DropsLastByte,
+    DropsWhatEnds, EmptiesOnReconfigure, EndsAtZero, FailsOnNothing, FailsPing, FailsToDeleteNothing, FoldsCase, ForgetsAll,
+    ForgetsDeletions, ForgetsWhenClosed, GuardsByFirst, HangsInPing, KeepsDeleted, KeepsFirst, KeepsHeld, KeepsWhatEnded,
+    LeaksObjects, LeavesUnguarded, LosesEmpty, MixesFresh, MixesOrder, NeverPasses, NoExclusion, NoMutex, OneForAll, Panics,
+    PanicsInClear, PassesAtOnce, ReadsNumbers, Reentrant, RefusesForEver, RefusesGuarded, RefusesMany, ReleasesStrangers,
+    RenewsLost, RenewsNothing, SameToken, SaysFree, SaysShared, SleepsOn, StaleFresh, StoresDeleted, StoresFirstOfTwo,
+    StoresOne, TearsValues, TrimsKeys, TrimsValues, TrustsHashes,
 }

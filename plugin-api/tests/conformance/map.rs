@@ -41,6 +41,7 @@ pub(crate) struct Map {
     entries: Entries,
     firsts: Entries,
     held: Arc<Held>,
+    host: HostContext,
     arguments: Arguments,
 }
 
@@ -61,6 +62,7 @@ impl Map {
             Some(Bug::AsciiKeys) => key.replace(|c: char| !c.is_ascii(), "?"),
             Some(Bug::TrimsKeys) => key.trim_end().to_owned(),
             Some(Bug::CutsKeys) => key.chars().take(200).collect(),
+            Some(Bug::CutsKeysAt250) => key.chars().take(250).collect(),
             Some(Bug::TrustsHashes) => key.hash().to_string(),
             _ => format!("{prefix}{own}"),
         }
@@ -72,6 +74,10 @@ impl Map {
         };
         let bytes = match self.arguments.bug? {
             Bug::LosesEmpty if bytes.is_empty() => return None,
+            // Where it fills whole chunks.
+            Bug::DropsLastByte if bytes.len() % 65_536 == 0 => {
+                bytes[..bytes.len().saturating_sub(1)].to_vec()
+            }
             Bug::EndsAtZero => bytes.split(|byte| *byte == 0).next()?.to_vec(),
             Bug::TrimsValues => bytes.trim_ascii().to_vec(),
             Bug::AsciiValues => bytes.iter().map(|byte| byte & 0x7f).collect(),
@@ -110,13 +116,22 @@ impl Backend for Map {
             entries,
             firsts: Entries::default(),
             held,
+            host: *host,
             arguments,
         })
     }
 
     fn get(&self, key: &Key) -> Result<Option<Value>> {
         assert!(!self.has(Bug::Panics), "planted");
-        let found = self.entries().get(&self.place(key)).cloned();
+        let place = self.place(key);
+        let mut entries = self.entries();
+        let mut found = entries.get(&place).cloned();
+        let ended = |value: &Value| value.is_unwanted(self.host.now());
+        if !self.has(Bug::KeepsWhatEnded) && found.as_ref().is_some_and(ended) {
+            entries.remove(&place);
+            found = None;
+        }
+        drop(entries);
         Ok(match (found, self.arguments.bug) {
             (_, Some(Bug::ForgetsAll)) => None,
             (Some(value), Some(Bug::CopiesObjects)) if value.is_object() => {
@@ -249,6 +264,10 @@ impl Backend for Map {
     }
 
     fn clear(&self) -> Result<()> {
+        assert!(!self.has(Bug::PanicsInClear), "planted");
+        if self.has(Bug::Aborts) {
+            std::process::abort();
+        }
         if !self.has(Bug::ClearsNothing) {
             self.held.delete_all();
             self.entries().clear();
@@ -257,6 +276,9 @@ impl Backend for Map {
     }
 
     fn ping(&self) -> Result<()> {
+        while self.has(Bug::HangsInPing) {
+            std::thread::park();
+        }
         if self.has(Bug::FailsPing) {
             return Err(Error::unavailable("planted"));
         }
@@ -270,7 +292,16 @@ impl Backend for Map {
         } else {
             self.entries().len() as u64
         });
+        // It does not count them, but drops them.
+        stats.expirations = Some(0);
         Ok(stats)
+    }
+
+    fn close(&self) -> Result<()> {
+        if self.has(Bug::ForgetsWhenClosed) {
+            self.entries().clear();
+        }
+        Ok(())
     }
 
     fn storage(&self) -> Storage {

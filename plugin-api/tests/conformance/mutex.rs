@@ -81,7 +81,9 @@ impl KeyMutex {
     fn table(&self) -> MutexGuard<'_, Table> {
         let mut table = self.held.table.lock().unwrap();
         let now = self.held.host.now();
-        table.leases.retain(|_, (lease, _)| lease.expires > now);
+        if !self.has(Bug::NeverPasses) {
+            table.leases.retain(|_, (lease, _)| lease.expires > now);
+        }
         table
     }
 
@@ -146,6 +148,10 @@ impl api::Mutex for KeyMutex {
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
+        if self.has(Bug::SleepsOn) {
+            thread::sleep(timeout);
+            return Ok(());
+        }
         let table = self.table();
         let Some((lease, _)) = table.leases.get(&self.key) else {
             return Ok(());
@@ -161,6 +167,9 @@ impl api::Mutex for KeyMutex {
     }
 
     fn renew(&self, lease: &mut Lease) -> Result<bool> {
+        if self.has(Bug::AbortsInRenew) {
+            std::process::abort();
+        }
         let mut table = self.table();
         if !self.is_held_by(&table, lease) {
             return Ok(self.has(Bug::RenewsLost));

@@ -63,6 +63,15 @@
 //!   refused while the file is open. They must agree on `durability`, and on `dogpile_lock_scope`; one that differs is
 //!   refused. Sizes may differ; each process keeps to its own.
 //!
+//! # When its arguments are changed
+//!
+//! A live host opens an instance with the new ones beside the old one, which is as two processes are with the file, gives it
+//! to the region at once, and closes the old one after its last call: no call fails, and what is stored stays. So no argument
+//! is changed in place. For as long as both are open, each has up to `cache_bytes` in memory; the new one begins with none.
+//! What is being created just then goes to its callers and is not stored; its lock keeps others from creating it until that
+//! ends. Another `durability` or `dogpile_lock_scope` is refused, since the old instance has the file open with its own: it
+//! takes a restart of all processes that have it open.
+//!
 //! # Files
 //!
 //! Beside the data file stand `FILENAME.state`, which says which file it is and when the machine started, the lock files,

@@ -116,6 +116,15 @@
 //!   connections know neither TLS nor Unix sockets, dial and ask within times of their own rather than within one, look a
 //!   server's name up once, and give up all that follows a value that is refused among many.
 //!
+//! # When its arguments are changed
+//!
+//! A live host opens an instance with the new ones beside the old one, sees that a server answers, gives it to the region at
+//! once, and closes the old one after its last call: no call fails or waits for that, and what is stored stays where it is,
+//! unless the new arguments place keys elsewhere. So no argument is changed in place, not even a time-out. While the old
+//! instance has calls, a server may have twice `max_connections`. What is being created just then goes to its callers and is
+//! not stored; its lock keeps others from creating it until that ends. The old instance alone knows which keys it could not
+//! delete on a server that is down: these may be read there again, so change no arguments while one is.
+//!
 //! After `fork`, a child makes connections of its own, and has none of its parent's locks.
 
 #![forbid(unsafe_code)]

@@ -192,10 +192,12 @@ impl Store {
         }
     }
 
+    /// Of one moment, with every shard locked: one after the other would count what moves between them twice, and more
+    /// than the limits allow.
     pub(crate) fn stats(&self) -> BackendStats {
         let (mut entries, mut bytes, mut evictions, mut expirations) = (0, 0, 0, 0);
-        for shard in &self.shards {
-            let shard = shard.0.read();
+        let shards: Vec<_> = self.shards.iter().map(|shard| shard.0.read()).collect();
+        for shard in &shards {
             entries += shard.len() as u64;
             bytes += shard.bytes;
             evictions += shard.evictions;

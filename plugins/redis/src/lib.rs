@@ -163,6 +163,14 @@
 //! - `clear` looks at all keys of the database, or of all masters, a thousand at a time, and is not one step: what is
 //!   stored meanwhile without a lock may stay.
 //!
+//! # When its arguments are changed
+//!
+//! A live host opens an instance with the new ones beside the old one, sees that it answers, gives it to the region at
+//! once, and closes the old one after its last call: no call fails or waits for that, and all that is stored stays where it
+//! is. So no argument is changed in place, not even a time-out: that would gain nothing but the connections, which are made
+//! anew as they are needed. While the old instance has calls, a server may have twice `max_connections`. What is being
+//! created just then goes to its callers and is not stored; its lock keeps others from creating it until that ends.
+//!
 //! After `fork`, a child makes connections of its own.
 
 #![forbid(unsafe_code)]

@@ -3,7 +3,9 @@
 use dogpile_plugin_api::testing::{backend_suite, mutex_suite, serializer_suite};
 use dogpile_plugin_memcached::plugin;
 use dogpile_tests::certificates::CertificateFiles;
+use dogpile_tests::command::Conformance;
 use dogpile_tests::memcached_server::MemcachedServer;
+use dogpile_tests::plugin_file;
 use serde_json::{Value as Json, json};
 
 use crate::support::{at, servers, tls, tls_options};
@@ -35,6 +37,21 @@ fn conforms_on_servers(backend: &str, others: &str) {
 #[test]
 fn memcached_conforms() {
     conforms_on_servers("memcached", "{}");
+}
+
+#[test]
+fn memcached_conforms_as_a_file_to_the_command_whatever_its_servers_hold() {
+    // As long as it may be by default: longer values are refused, or not tried.
+    let servers = servers(1, &[]);
+    let arguments = format!("url = [{:?}]", servers[0].url());
+    let backend = ["--backend", "memcached", "--arguments", &arguments];
+    let run = Conformance::of(&plugin_file("memcached"), &backend);
+    run.assert_passed(66);
+    assert!(run.cases("not supported").contains("a_mebibyte_survives"));
+    let words = [&backend[..], &["--largest-value", "512KiB"]].concat();
+    let words = [&words[..], &["--case", "a_mebibyte_survives"]].concat();
+    let run = Conformance::of(&plugin_file("memcached"), &words);
+    assert!(run.cases("skipped").contains("a_mebibyte_survives"));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::thread;
 
 use dogpile_plugin_api::testing::{backend_suite, mutex_suite, serializer_suite};
 use dogpile_plugin_redis::plugin;
+use dogpile_tests::command::Conformance;
+use dogpile_tests::plugin_file;
 use dogpile_tests::python::{python, valkey_server};
 use dogpile_tests::redis_server::RedisServer;
 use serde_json::{Value as Json, json};
@@ -33,6 +35,17 @@ fn redis_conforms_on_a_server_of_its_own() {
     let mut arguments = at(&server);
     arguments["clear_empties_db"] = json!(true);
     conforms("redis", &arguments);
+}
+
+#[test]
+fn redis_conforms_as_a_file_to_the_command() {
+    let server = RedisServer::start(&[]);
+    let arguments = format!(
+        "host = \"127.0.0.1\"\nport = {}\nclear_empties_db = true",
+        server.port()
+    );
+    let words = ["--backend", "redis", "--arguments", &arguments];
+    Conformance::of(&plugin_file("redis"), &words).assert_passed(69);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use dogpile::manifest::Manifest;
 use dogpile::{Host, Region, Trust};
 use dogpile_tests::plugin_file;
+use dogpile_tests::prometheus_server::get;
 use tempfile::TempDir;
 
 use crate::outputs::{CANARY, Log, Outputs};
@@ -111,6 +112,7 @@ impl Case {
         self.outputs
             .add("status", serde_json::to_string(&status).unwrap());
         self.outputs.debug("plugins", &host.plugins());
+        self.outputs.add("metrics", host.metrics_text());
         for region in &status.regions {
             self.calls(&host.region(&region.name).unwrap());
         }
@@ -163,7 +165,11 @@ impl Case {
         let stdout = server.0.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         self.outputs.add("serve", &line);
+        let address = line.trim_end().trim_start_matches("http://");
+        let address = address.trim_end_matches('/').to_owned();
         let ask = |case: &mut Self| {
+            let (_, metrics) = get(&address, "/metrics").unwrap();
+            case.outputs.add("served metrics", metrics);
             case.command("served status", &["status"]);
             case.command("served status --json", &["status", "--json"]);
             case.command("served plugins --json", &["plugins", "--json"]);

@@ -7,63 +7,183 @@ use clap::Args;
 use dogpile::manifest::{
     KeyManglers, Manifest, ManifestError, ManifestErrors, Unresolved, resolve,
 };
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::site;
 use crate::outcome::Outcome;
 use crate::output;
-use crate::probe::{self, Described, Probed, Regions};
+use crate::probe::{self, Described, Probed, Refusal, Regions};
+use crate::progress::Progress;
+
+const EXAMPLES: &str = "\
+Examples:
+  dogpile check
+      The manifest, its plugins, and a ping of each region's storage.
+  dogpile --manifest /etc/app/dogpile.toml check --no-connect
+      Without asking any server, as in a build.
+  dogpile check --print
+      The manifest as it is in force: with includes, variables and defaults, and secrets masked.
+  dogpile check --site site
+      Also the pages of a site.
+
+Exit status: 0 nothing is wrong, though there may be warnings; 1 something is; 2 wrong usage.";
 
 /// Find everything that is wrong with a manifest, its plugins and its backends, or with a site, and change nothing
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Do not open the regions, so nothing is asked of a server
     #[arg(long)]
     no_connect: bool,
+    /// Print the effective manifest, if nothing is wrong: with includes and interpolations done, defaults written out and
+    /// secrets masked
+    #[arg(long, conflicts_with = "json")]
+    print: bool,
     /// Look also at the site in this folder: whether each page compiles, the manifest has the regions that it names, and
     /// the key of each cached fragment names what the fragment uses
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
+    /// Print JSON, also of what is wrong
+    #[arg(long)]
+    json: bool,
+}
+
+/// How much of what there is, in a manifest that nothing is wrong with.
+struct Checked {
+    manifest: Manifest,
+    plugins: usize,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    /// Of the manifest, if nothing is wrong with it; likewise the plugins.
+    regions: Option<usize>,
+    plugins: Option<usize>,
+    /// Of the site, if one was asked for.
+    pages: Option<usize>,
+    errors: Vec<Value>,
+    warnings: Vec<Value>,
+    site_errors: Vec<String>,
+    site_warnings: Vec<String>,
 }
 
 pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
     let loaded = Manifest::load(path);
     let site = options.site.as_deref();
     let site = site.map(|dir| site::check(dir, loaded.as_ref().ok()));
-    let mut checked = manifest(path, loaded, options)?;
-    match site {
-        Some(None) => return Ok(Outcome::Failed),
-        Some(Some(pages)) => checked = format!("{checked}, {}", output::count(pages, "page")),
-        None => {}
+    if options.json {
+        return report(path, loaded, site, options);
     }
-    output::print(format!("ok: {checked}\n"))?;
+    let site_is_right = site.as_ref().is_none_or(site::Found::say);
+    if let Ok(manifest) = &loaded {
+        for warning in manifest.warnings() {
+            output::say(format_args!("{warning}\n"));
+        }
+    }
+    let Checked { manifest, plugins } = manifest(path, loaded, options)?;
+    if !site_is_right {
+        return Ok(Outcome::Failed);
+    }
+    if options.print {
+        output::print(manifest.masked_toml())?;
+        return Ok(Outcome::Done);
+    }
+    let regions = output::count(manifest.regions().len(), "region");
+    let plugins = output::count(plugins, "plugin");
+    let pages = site.map(|site| format!(", {}", output::count(site.pages, "page")));
+    output::print(format!(
+        "ok: {regions}, {plugins}{}\n",
+        pages.unwrap_or_default()
+    ))?;
     Ok(Outcome::Done)
 }
 
-/// How much of what there is in a manifest that nothing is wrong with.
+fn report(
+    path: &Path,
+    loaded: Result<Manifest, ManifestErrors>,
+    site: Option<site::Found>,
+    options: &Options,
+) -> Result<Outcome> {
+    let warnings = loaded.as_ref().map(|manifest| json(manifest.warnings()));
+    let warnings = warnings.unwrap_or_else(|_| Ok(Vec::new()))?;
+    let pages = site.as_ref().map(|site| site.pages);
+    let (site_errors, site_warnings) = site.map_or_else(Default::default, |site| {
+        let texts = site
+            .errors
+            .into_iter()
+            .map(|error| output::whole(&error.into()));
+        (texts.collect::<Vec<_>>(), site.warnings)
+    });
+    let (checked, errors) = match manifest(path, loaded, options) {
+        Ok(checked) => (Some(checked), Vec::new()),
+        Err(error) => (None, one_by_one(&error)?),
+    };
+    let ok = errors.is_empty() && site_errors.is_empty();
+    output::print_json(&Report {
+        ok,
+        regions: checked
+            .as_ref()
+            .map(|checked| checked.manifest.regions().len()),
+        plugins: checked.map(|checked| checked.plugins),
+        pages,
+        errors,
+        warnings,
+        site_errors,
+        site_warnings,
+    })?;
+    Ok(if ok { Outcome::Done } else { Outcome::Failed })
+}
+
+fn json<'e>(errors: impl IntoIterator<Item = &'e ManifestError>) -> Result<Vec<Value>> {
+    let errors = errors.into_iter().map(serde_json::to_value);
+    Ok(errors.collect::<Result<_, _>>()?)
+}
+
+/// At least one, also of an error that is not about the manifest.
+fn one_by_one(error: &anyhow::Error) -> Result<Vec<Value>> {
+    if let Some(errors) = error.downcast_ref::<ManifestErrors>() {
+        return json(errors);
+    }
+    let refusal = error.downcast_ref::<Refusal>();
+    if let Some(refusal) = refusal.filter(|refusal| !refusal.errors.is_empty()) {
+        return Ok(refusal.errors.clone());
+    }
+    let message = output::whole(error);
+    Ok(vec![json!({ "severity": "error", "message": message })])
+}
+
+/// Looks at a manifest with its plugins and, unless that is not to be, its regions.
 fn manifest(
     path: &Path,
     loaded: Result<Manifest, ManifestErrors>,
     options: &Options,
-) -> Result<String> {
+) -> Result<Checked> {
     let manifest = match loaded {
         Ok(manifest) => manifest,
         Err(errors) => bail!(with_more(errors)),
     };
-    for warning in manifest.warnings() {
-        output::say(format_args!("{warning}\n"));
-    }
-    let plugins = Plugins::probe(&manifest);
+    let progress = Progress::start();
+    let plugins = Plugins::probe(&manifest, &progress);
     let errors = if options.no_connect || plugins.killed {
         plugins.errors(&manifest)
     } else {
         // The child loads them again, and tells what it thinks of them with the rest.
-        regions(path, &manifest)?
+        let regions = output::count(manifest.regions().len(), "region");
+        progress.tell(format!("opening {regions}"));
+        regions_errors(path, &manifest)?
     };
+    drop(progress);
     refuse(&manifest, errors)?;
-    refuse(&manifest, plugins.refused)?;
-    let regions = output::count(manifest.regions().len(), "region");
-    let plugins = output::count(plugins.loaded.len(), "plugin");
-    Ok(format!("{regions}, {plugins}"))
+    let Plugins {
+        loaded, refused, ..
+    } = plugins;
+    let plugins = loaded.len();
+    drop(loaded);
+    refuse(&manifest, refused)?;
+    Ok(Checked { manifest, plugins })
 }
 
 /// With what is wrong with the plugins that the manifest lists, and with the names in it. Its regions are not opened:
@@ -72,7 +192,7 @@ fn with_more(errors: ManifestErrors) -> ManifestErrors {
     let Some(readable) = errors.readable().cloned() else {
         return errors;
     };
-    let more = Plugins::probe(&readable).errors(&readable);
+    let more = Plugins::probe(&readable, &Progress::start()).errors(&readable);
     errors.and(&readable, more)
 }
 
@@ -92,13 +212,15 @@ struct Plugins<'m> {
 }
 
 impl<'m> Plugins<'m> {
-    fn probe(manifest: &'m Manifest) -> Self {
+    fn probe(manifest: &'m Manifest, progress: &Progress) -> Self {
         let mut plugins = Self {
             loaded: Vec::new(),
             refused: Vec::new(),
             killed: false,
         };
-        for (name, plugin) in manifest.plugins() {
+        for (index, (name, plugin)) in manifest.plugins().iter().enumerate() {
+            let all = manifest.plugins().len();
+            progress.tell(format!("loading plugin {} of {all}: {name}", index + 1));
             match probe::plugin(plugin) {
                 Probed::Loaded(described) => plugins.loaded.push((name, described)),
                 Probed::Refused {
@@ -133,16 +255,23 @@ impl<'m> Plugins<'m> {
 }
 
 /// Opens and pings every region, all in one process; if that dies, each in its own, to find whose fault it is.
-fn regions(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
+fn regions_errors(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
     let died = match probe::regions(path, manifest) {
-        Ok(Regions::Opened { silent }) => {
+        Ok(Regions::Opened { silent, warnings }) => {
+            let is_told = |warning: &String| {
+                let mut told = manifest.warnings().iter();
+                told.any(|told| told.to_string() == *warning)
+            };
+            for warning in warnings.iter().filter(|warning| !is_told(warning)) {
+                output::say(format_args!("{warning}\n"));
+            }
             let errors = silent.into_iter().map(|(name, message)| {
                 let remedy = "see whether what it connects to is up, or check with --no-connect";
                 manifest.error_at(&["regions", &name, "backend"], message, remedy)
             });
             return Ok(errors.collect());
         }
-        Ok(Regions::Refused { text }) => bail!(probe::Refusal(text)),
+        Ok(Regions::Refused { text, errors }) => bail!(Refusal::new(text, errors)),
         Err(died) => died,
     };
     let mut errors = Vec::new();

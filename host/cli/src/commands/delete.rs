@@ -8,8 +8,16 @@ use clap::Args;
 use crate::outcome::Outcome;
 use crate::running::Reached;
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile delete users user:42 user:43
+      Removes two values.
+
+Exit status: 0 none of them is there any more; 1 the backend failed; 2 wrong usage.";
+
 /// Remove values, whether they are there or not
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The region's name
     region: String,

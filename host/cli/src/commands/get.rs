@@ -13,8 +13,20 @@ use crate::outcome::Outcome;
 use crate::output;
 use crate::running::Reached;
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile get pages /index
+      The payload's bytes as they are stored: with serializer = \"json\", JSON.
+  dogpile get pages /index --metadata
+      When it was created, until when it is kept, and its tags.
+
+It says nothing of whether a caller would get the value: that is `dogpile explain`.
+
+Exit status: 0 printed; 1 the region cannot be asked; 2 wrong usage; 3 no such value.";
+
 /// Print the payload of a value as it is stored, fresh or not
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The region's name
     region: String,

@@ -16,10 +16,20 @@ use crate::outcome::Outcome;
 use crate::probe::{Described, Probed, plugin};
 use crate::{output, schema};
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile plugins
+      What the listed plugins offer, with their arguments, and which other files are there.
+  dogpile plugins --pin
+      Writes sha256 = \"...\" for each listed plugin into the manifest.
+
+Exit status: 0 all listed plugins can be loaded; 1 one cannot, or pinning failed; 2 wrong usage.";
+
 /// Show the plugins of the manifest, and other files in the plugin directory
 ///
 /// A plugin that is not listed in the manifest is described from its file, and not loaded.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]

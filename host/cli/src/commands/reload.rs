@@ -6,10 +6,23 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::outcome::Outcome;
+use crate::progress::Progress;
 use crate::{output, running};
+
+const EXAMPLES: &str = "\
+Examples:
+  dogpile reload
+      Waits, and tells what became of each region.
+  dogpile reload --dry-run
+      What a reload would change, keep and lose.
+
+A host follows its manifest by itself; this is to wait for the outcome.
+
+Exit status: 0 applied, or nothing to change; 1 refused, with what is wrong, or no host runs; 2 wrong usage.";
 
 /// Let the running host read its manifest again, and tell the outcome
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Only tell what would change: new backends are opened aside and closed again, nothing is swapped
     #[arg(long)]
@@ -21,11 +34,14 @@ pub(crate) struct Options {
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let mut host = running::host(manifest)?;
+    let progress = Progress::start();
+    progress.tell("waiting for the running host".to_owned());
     let reload = if options.dry_run {
         host.plan()?
     } else {
         host.reload()?
     };
+    drop(progress);
     if options.json {
         output::print_json(&reload)?;
     } else {

@@ -9,8 +9,18 @@ use clap::Args;
 use crate::outcome::Outcome;
 use crate::running::Reached;
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile set users user:42 '{\"name\": \"Ada\"}'
+      Stores JSON.
+  dogpile set pages /index -
+      Stores what the standard input has.
+
+Exit status: 0 stored; 1 not, such as what the region's serializer cannot read; 2 wrong usage.";
+
 /// Store a payload, as created now
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The region's name
     region: String,

@@ -7,23 +7,45 @@ use dogpile_templates::{Site, ViewError};
 
 use crate::output;
 
-/// Says what is wrong with a site for the regions of a manifest, if that can be read, and what is probably not meant. The
-/// number of its pages, if nothing is wrong.
-pub(super) fn check(dir: &Path, manifest: Option<&Manifest>) -> Option<usize> {
+/// What was found in a site.
+pub(super) struct Found {
+    /// How many pages there are.
+    pub(super) pages: usize,
+    pub(super) errors: Vec<ViewError>,
+    /// What is probably not meant.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Looks at a site for the regions of a manifest, if that can be read.
+pub(super) fn check(dir: &Path, manifest: Option<&Manifest>) -> Found {
     let found = Site::open(dir).and_then(|site| {
-        for warning in site.warnings() {
-            output::say(format_args!("warning: {warning}\n"));
-        }
         let mut errors = site.check();
         if let Some(manifest) = manifest {
             errors.extend(site.region_faults(|region| manifest.lacks(region)));
         }
-        Ok((site.pages()?.len(), errors))
+        Ok(Found {
+            pages: site.pages()?.len(),
+            errors,
+            warnings: site.warnings().iter().map(ToString::to_string).collect(),
+        })
     });
-    let (pages, errors) = found.unwrap_or_else(|error: ViewError| (0, vec![error]));
-    for error in &errors {
-        output::error(&error.clone().into());
-        output::say(format_args!(""));
+    found.unwrap_or_else(|error| Found {
+        pages: 0,
+        errors: vec![error],
+        warnings: Vec::new(),
+    })
+}
+
+impl Found {
+    /// For people. Whether nothing is wrong.
+    pub(super) fn say(&self) -> bool {
+        for warning in &self.warnings {
+            output::say(format_args!("warning: {warning}\n"));
+        }
+        for error in &self.errors {
+            output::error(&error.clone().into());
+            output::say(format_args!(""));
+        }
+        self.errors.is_empty()
     }
-    errors.is_empty().then_some(pages)
 }

@@ -11,8 +11,18 @@ use crate::outcome::Outcome;
 use crate::table::table;
 use crate::{output, running};
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile status
+      Tables of the plugins and regions, the newest reload, and what is wrong.
+  dogpile status --json
+      The same with all counters; docs/command.md has the fields.
+
+Exit status: 0 told; 1 no host of the manifest runs; 2 wrong usage.";
+
 /// Show what the running host has loaded, and what it has counted
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]
@@ -117,14 +127,22 @@ fn reloaded(last: &ReloadRecord) -> String {
         trigger,
         outcome,
         plan,
+        retries,
         ..
     } = last;
     let head = format!("last reload: {outcome} at {at} in {seconds:.3} s (cause: {trigger})");
+    let again = retries.as_ref().map_or(String::new(), |retries| {
+        match (retries.refused, &retries.last) {
+            (_, None) => String::from("; it is tried again"),
+            (1, Some(at)) => format!("; it was tried again once, at {at}"),
+            (times, Some(at)) => format!("; it was tried again {times} times, last at {at}"),
+        }
+    });
     let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
     let changes = plan.iter().flat_map(|plan| &plan.changes);
     let changes = changes.filter(|change| change.kind != ChangeKind::Kept);
     let lines = changes.map(|change| format!("\n  {change}"));
-    head + &lines.collect::<String>()
+    head + &again + &lines.collect::<String>()
 }
 
 fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {

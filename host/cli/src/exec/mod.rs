@@ -42,6 +42,7 @@ use rustix::stdio::dup2_stdin;
 
 pub(crate) use self::ending::FAILED;
 pub(crate) use self::options::Options;
+pub(crate) use self::time::duration;
 pub(crate) use self::usage::place_of_exec;
 
 use self::around::Around;

@@ -8,7 +8,7 @@ use dogpile::{Expiration, MaxStale};
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// `90s`, `1h 30m`, or a number of seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
         Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),

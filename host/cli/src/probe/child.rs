@@ -1,14 +1,16 @@
 //! What the child does.
 
+use std::error::Error;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use dogpile::loader::{self, Loader};
-use dogpile::manifest::Manifest;
+use dogpile::manifest::{Manifest, ManifestErrors};
 use dogpile::{Clock, Host};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Described, Probed, Regions, What};
+use super::{Described, Probed, Regions, What, conformance};
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -18,6 +20,7 @@ pub(crate) fn run(manifest: &Path, what: &What) -> Result<Outcome> {
         What::Plugin { file, name, sha256 } => answer(&plugin(file, name, sha256.as_deref()))?,
         What::Regions => answer(&regions(manifest)?)?,
         What::Region { name } => answer(&region(manifest, name)?)?,
+        What::Conformance => conformance::child()?,
     }
     Ok(Outcome::Done)
 }
@@ -54,6 +57,7 @@ fn regions(path: &Path) -> Result<Regions> {
         Err(error) => {
             return Ok(Regions::Refused {
                 text: error.to_string(),
+                errors: one_by_one(&error)?,
             });
         }
     };
@@ -63,7 +67,17 @@ fn regions(path: &Path) -> Result<Regions> {
             silent.push((status.name, error.to_string()));
         }
     }
-    Ok(Regions::Opened { silent })
+    let plan = host.status().last_reload.and_then(|last| last.plan);
+    let warnings = plan.map(|plan| plan.warnings).unwrap_or_default();
+    Ok(Regions::Opened { silent, warnings })
+}
+
+/// What is wrong with the manifest.
+fn one_by_one(error: &dogpile::Error) -> Result<Vec<Value>> {
+    let errors = error.source();
+    let errors = errors.and_then(|source| source.downcast_ref::<ManifestErrors>());
+    let errors = errors.into_iter().flatten().map(serde_json::to_value);
+    Ok(errors.collect::<Result<_, _>>()?)
 }
 
 /// Opens the backend of one region by whatever plugin offers it. Refusals are not told: that the process lives is the

@@ -1,6 +1,7 @@
 //! Plugins are tried in a child process: one that crashes takes only that down, and what it did is told.
 
 pub(crate) mod child;
+mod conformance;
 mod described;
 mod process;
 
@@ -12,7 +13,9 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use dogpile::manifest::{Manifest, PluginConfig};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+pub(crate) use self::conformance::{Row, Task, conformance};
 pub(crate) use self::described::Described;
 use self::process::{Died, run};
 
@@ -56,6 +59,8 @@ pub(crate) enum What {
     Regions,
     /// Opens one region.
     Region { name: String },
+    /// Runs the suites that the standard input asks for.
+    Conformance,
 }
 
 /// Of a plugin.
@@ -76,18 +81,31 @@ pub(crate) enum Probed {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Regions {
     /// All are open; some, by name, do not answer.
-    Opened { silent: Vec<(String, String)> },
-    /// The whole of what the library says.
-    Refused { text: String },
+    Opened {
+        silent: Vec<(String, String)>,
+        /// What works, but probably not as it is meant.
+        warnings: Vec<String>,
+    },
+    /// The whole of what the library says, and one by one what is wrong with the manifest, as `--json` prints it.
+    Refused { text: String, errors: Vec<Value> },
 }
 
 /// Errors of a manifest as a child told them.
 #[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) String);
+pub(crate) struct Refusal {
+    text: String,
+    pub(crate) errors: Vec<Value>,
+}
+
+impl Refusal {
+    pub(crate) fn new(text: String, errors: Vec<Value>) -> Self {
+        Self { text, errors }
+    }
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

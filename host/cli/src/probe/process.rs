@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 /// This very file, also if another has taken its place.
-const OURSELVES: &str = "/proc/self/exe";
+pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// How a child ended without an answer; continues a sentence.
 #[derive(Debug)]
@@ -39,12 +39,17 @@ pub(super) fn run<T: DeserializeOwned>(arguments: &[&OsStr], limit: Duration) ->
     }
     let status = child.wait().map_err(Died::NotStarted)?;
     let text = output?;
-    if let Some(signal) = status.signal() {
-        return Err(Died::Signal(signal));
+    if status.signal().is_some() {
+        return Err(died(status));
     }
     let last = text.trim_end_matches('\n').rsplit('\n').next();
     let answer = last.and_then(|line| serde_json::from_str(line).ok());
     answer.ok_or(Died::Ended(status))
+}
+
+/// How a process died that should not have ended.
+pub(super) fn died(status: ExitStatus) -> Died {
+    status.signal().map_or(Died::Ended(status), Died::Signal)
 }
 
 fn output(child: &mut Child, limit: Duration) -> Result<String, Died> {

@@ -33,12 +33,22 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long threads may take to their end after that.
 const LAST_CALL: Duration = Duration::from_secs(3);
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile serve --site site
+      The site at http://127.0.0.1:8000/, its pages cached in the region `pages`.
+  dogpile serve --listen 127.0.0.1:0
+      Without a site: the regions, for the other commands, on any free port.
+
+Exit status: 0 stopped by a signal; 1 it could not start, or not end in time; 2 wrong usage.";
+
 /// Run the manifest's regions as a service, with a site whose pages are cached in one of them
 ///
 /// SIGTERM and SIGINT stop it: requests that are being answered have ten seconds, or until the second signal. SIGHUP reloads the manifest, which
 /// is also followed by itself. What is wrong with a page is logged, and said on it to readers on this machine. systemd is
 /// told of starts, reloads and stops, for `Type=notify-reload` and `WatchdogSec=`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The address and port to listen on; with port 0, any that is free
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = address)]
@@ -70,6 +80,15 @@ fn address(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     logging::start()?;
+    let ended = opened(manifest, options);
+    if let Err(error) = &ended {
+        notify::failed(error);
+    }
+    ended
+}
+
+/// Opens everything, and serves until it is told to stop.
+fn opened(manifest: &Path, options: &Options) -> Result<Outcome> {
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -85,7 +104,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let host = Host::builder()
         .manifest(manifest)
         .admin_socket(AdminSocket::Auto)
-        .on_reload(notify::reload)
+        .listener(notify::Reloads)
         .build()?;
     let pages = match &options.site {
         Some(dir) => {
@@ -116,7 +135,7 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
     signals::reload_on(hangup, Arc::clone(&service));
     let listener = TcpListener::bind(&options.listen)
         .await
-        .map_err(|error| cannot_listen(&options.listen, &error))?;
+        .map_err(|error| cannot_listen(&options.listen, error))?;
     let address = listener.local_addr().context("the socket has no address")?;
     output::print(format!("http://{address}/\n"))?;
     tracing::info!(%address, process = process::id(), "listening");
@@ -148,13 +167,14 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
     Ok(Outcome::Done)
 }
 
-fn cannot_listen(address: &str, error: &io::Error) -> anyhow::Error {
+fn cannot_listen(address: &str, error: io::Error) -> anyhow::Error {
     let remedy = if error.kind() == io::ErrorKind::AddrInUse {
         "another program listens there: end it, or give another address with --listen (with port 0, any that is free)"
     } else {
         "give another address with --listen"
     };
-    anyhow!("cannot listen on {address}: {error}; {remedy}")
+    let told = format!("cannot listen on {address}: {error}; {remedy}");
+    anyhow::Error::new(error).context(told)
 }
 
 fn done(ended: Result<io::Result<()>, JoinError>) -> Result<Outcome> {

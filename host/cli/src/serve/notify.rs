@@ -10,8 +10,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use dogpile::{Host, ReloadEvent, ReloadOutcome};
+use dogpile::{Host, Listener, ReloadOutcome, ReloadRecord, Trigger};
 use sd_notify::NotifyState;
+
+use crate::output;
 
 const SOCKET: &str = "NOTIFY_SOCKET";
 
@@ -24,33 +26,44 @@ pub(super) fn ready(host: &Host) {
     ]);
 }
 
-/// A reload begins or has ended, whatever was its cause. A refused one leaves the server ready as before, and its status
-/// says why.
-pub(super) fn reload(event: &ReloadEvent<'_>) {
-    match event {
-        ReloadEvent::Began(trigger) => {
-            let text = format!("reloading (cause: {trigger})");
-            let mut states = vec![NotifyState::Reloading];
-            match NotifyState::monotonic_usec_now() {
-                Ok(now) => states.push(now),
-                Err(error) => tracing::warn!(%error, "no time to tell the service manager"),
-            }
-            states.push(NotifyState::Status(&text));
-            tell(&states);
+/// Tells of reloads, whatever is their cause. A refused one leaves the server ready as before, and its status says why.
+pub(super) struct Reloads;
+
+impl Listener for Reloads {
+    fn reload_began(&self, trigger: Trigger) {
+        let text = format!("reloading (cause: {trigger})");
+        let mut states = vec![NotifyState::Reloading];
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => states.push(now),
+            Err(error) => tracing::warn!(%error, "no time to tell the service manager"),
         }
-        ReloadEvent::Ended(record) => {
-            let generation = record.generation;
-            let text = if record.outcome == ReloadOutcome::Refused {
-                let error = record.error.as_deref().unwrap_or_default();
-                let first = error.lines().next().unwrap_or_default();
-                format!("generation {generation}; the newest manifest was refused: {first}")
-            } else {
-                format!("generation {generation}")
-            };
-            tell(&[NotifyState::Ready, NotifyState::Status(&text)]);
-        }
-        _ => {}
+        states.push(NotifyState::Status(&text));
+        tell(&states);
     }
+
+    fn reloaded(&self, record: &ReloadRecord) {
+        let generation = record.generation;
+        let text = if record.outcome == ReloadOutcome::Refused {
+            let error = record.error.as_deref().unwrap_or_default();
+            let first = error.lines().next().unwrap_or_default();
+            format!("generation {generation}; the newest manifest was refused: {first}")
+        } else {
+            format!("generation {generation}")
+        };
+        tell(&[NotifyState::Ready, NotifyState::Status(&text)]);
+    }
+}
+
+/// The server does not start, or not go on: the first line says why, and the system's error number if that is the cause.
+pub(super) fn failed(error: &anyhow::Error) {
+    let whole = output::whole(error);
+    let text = format!("failed: {}", whole.lines().next().unwrap_or_default());
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let number = causes.find_map(io::Error::raw_os_error);
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let mut states = vec![NotifyState::Status(&text)];
+    states.extend(number.map(NotifyState::Errno));
+    tell(&states);
 }
 
 pub(super) fn stopping() {

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use dogpile::METRICS_CONTENT_TYPE;
 use dogpile_templates::StaticFile;
 
 use super::page::Rendered;
@@ -35,6 +36,10 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response {
 
 pub(super) fn json(json: Vec<u8>) -> Response {
     reply(StatusCode::OK, "application/json", json)
+}
+
+pub(super) fn metrics(text: String) -> Response {
+    reply(StatusCode::OK, METRICS_CONTENT_TYPE, text)
 }
 
 pub(super) fn not_found(path: &str) -> Response {

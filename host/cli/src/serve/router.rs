@@ -51,6 +51,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .route("/-/health", get(health))
         .route("/-/status", get(status))
         .route("/-/{*path}", get(nothing))
+        .route("/metrics", get(metrics))
         .route("/static/{*path}", get(static_file))
         .route("/", get(home))
         .route("/{*path}", get(page))
@@ -66,6 +67,14 @@ async fn status(State(service): Shared, reader: Reader) -> Response {
     match serde_json::to_vec_pretty(&service.host.status()) {
         Ok(json) => reply::json(json),
         Err(error) => reader.failed("/-/status", &error.into()),
+    }
+}
+
+/// A backend may take a moment to say what it holds, which must not hold up a thread that serves.
+async fn metrics(State(service): Shared, reader: Reader) -> Response {
+    match tokio::task::spawn_blocking(move || service.host.metrics_text()).await {
+        Ok(text) => reply::metrics(text),
+        Err(error) => reader.failed("/metrics", &error.into()),
     }
 }
 

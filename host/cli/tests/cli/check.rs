@@ -255,3 +255,54 @@ fn the_templates_name_a_template_cache_that_is_offered_and_takes_its_arguments()
     let run = folder.dogpile(&["check", "--no-connect"]);
     assert!(run.stderr.contains("`template-cash`"), "{run:?}");
 }
+
+#[test]
+fn the_effective_manifest_is_printed_with_defaults_and_without_secrets() {
+    let folder = Folder::new(
+        "version = 1\ninclude = [\"conf.d/*.toml\"]\n[plugins.memory]\n[regions.a]\nbackend = \"${BACKEND:-memory}\"\n\
+         expiration_time = 90\n",
+    );
+    folder.write(
+        "conf.d/b.toml",
+        "[regions.b]\nbackend = \"memory\"\nexpiration_time = \"never\"\nkey_prefix = \"${MARK:-hush}:\"\n",
+    );
+    let run = folder.dogpile(&["check", "--print"]);
+    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
+    for part in [
+        "[host]\ndrain_timeout = \"30s\"\nopen_timeout = \"10s\"\nplugin_dir = \"plugins\"\n",
+        "[plugins.memory]\nfile = \"libdogpile_plugin_memory.so\"\n",
+        "[regions.a]\nbackend = \"memory\"\n",
+        "\nexpiration_time = \"1m30s\"\n",
+        "\nkey_prefix = \"***:\"\n",
+    ] {
+        assert!(run.stdout.contains(part), "no {part} in {}", run.stdout);
+    }
+    // It stands where the manifest did, and means the same.
+    folder.write("dogpile.toml", &run.stdout);
+    folder.dogpile(&["check", "--print"]).is(0, &run.stdout, "");
+    // What is wrong is told, and nothing printed.
+    folder.write("dogpile.toml", &PAGES.replace("\"memory\"", "\"memori\""));
+    let wrong = folder.dogpile(&["check", "--print"]);
+    assert_eq!((wrong.status, wrong.stdout.as_str()), (Some(1), ""));
+    assert_eq!(
+        folder.dogpile(&["check", "--print", "--json"]).status,
+        Some(2)
+    );
+}
+
+#[test]
+fn a_hang_after_without_effect_is_a_warning() {
+    let manifest = "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = 1\n\
+                    hang_after = \"2s\"\narguments = { url = \"unix:///nobody/listens\" }\n";
+    let folder = Folder::without_plugins(manifest);
+    folder.add_plugin("redis");
+    let warning =
+        "dogpile.toml:6:14: warning: `hang_after` has no effect below 4s: backend `redis`";
+    let run = folder.dogpile(&["check"]);
+    assert_eq!(run.status, Some(1));
+    assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
+    // It is what the backend says of itself.
+    folder.write("dogpile.toml", &manifest.replace("2s", "4s"));
+    let run = folder.dogpile(&["check"]);
+    assert!(!run.stderr.contains("warning"), "{run:?}");
+}

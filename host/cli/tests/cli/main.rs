@@ -4,13 +4,24 @@
 
 mod check;
 mod check_site;
+mod clear;
+mod completions;
+mod conformance;
 mod delete;
 mod exec;
+mod explain;
 mod fragments;
 mod get;
+mod invalidate;
+mod json;
+mod man;
+mod manifest_page;
+mod new_plugin;
 mod notify;
 mod plugins;
+mod progress;
 mod reload;
+mod schema;
 mod serve;
 mod set;
 mod status;

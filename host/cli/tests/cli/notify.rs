@@ -1,10 +1,12 @@
 //! What a service manager is told, by a socket as systemd has one.
 
 use std::ffi::OsString;
+use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -137,6 +139,39 @@ fn an_abstract_socket_is_told_and_so_is_a_watchdog() {
     server.signal(Signal::TERM);
     assert_eq!(manager.tells(since, 1), [["STOPPING=1", "STATUS=stopping"]]);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn the_manager_is_told_why_it_does_not_start() {
+    let folder = Folder::new(
+        "version = 1\n[regions.pages]\nbackend = \"null\"\njittre = 0.5\nmax_stael = 1\n",
+    );
+    let path = folder.path("notify");
+    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
+    let fails = |listen: &str| {
+        let mut command = folder.command(&["serve", "--listen", listen]);
+        let ended = command.env("NOTIFY_SOCKET", &path).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+        manager.told()
+    };
+    let told = fails("127.0.0.1:0");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("STATUS=failed: ")
+            && told[0].contains("dogpile.toml:4:1: error: unknown key `jittre`"),
+        "{told:?}"
+    );
+
+    folder.write("dogpile.toml", PAGES);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = fails(&address);
+    assert!(
+        told[0].starts_with(&format!("STATUS=failed: cannot listen on {address}: ")),
+        "{told:?}"
+    );
+    let number = Errno::ADDRINUSE.raw_os_error();
+    assert_eq!(told[1..], [format!("ERRNO={number}")]);
 }
 
 #[test]

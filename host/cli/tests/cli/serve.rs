@@ -320,3 +320,19 @@ fn a_folder_that_goes_is_no_complaint_in_the_log() {
     let complaint = server.log_so_far().find(|line| line.contains("notify"));
     assert_eq!(complaint, None);
 }
+
+#[test]
+fn prometheus_reads_the_metrics_of_what_is_served() {
+    let folder = site();
+    let server = folder.serve();
+    server.get("/");
+    server.get("/");
+    let metrics = server.get("/metrics");
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(
+        (metrics.status, metrics.header("content-type")),
+        (200, Some(kind))
+    );
+    let hits = "\ndogpile_hits_total{region=\"pages\"} 1\n";
+    assert!(metrics.body.contains(hits), "{}", metrics.body);
+}

@@ -1,4 +1,4 @@
-use crate::support::{Folder, PAGES, without_folder};
+use crate::support::{Folder, PAGES, until, without_folder};
 
 #[test]
 fn without_a_host_it_says_how_to_start_one() {
@@ -115,7 +115,7 @@ fn the_newest_reload_is_shown_with_what_it_changed() {
     let shown = folder.dogpile(&["status"]).stdout;
     let expected = [
         "last reload: ",
-        "\n  added region `more`\n  reconfigured region `pages` (arguments.max_entries), keeps its instance and the entries that still have room\n",
+        "\n  added region `more`\n  reconfigured region `pages` (arguments.max_entries), keeps its instance, 1 entry is lost\n",
     ];
     for part in expected {
         assert!(shown.contains(part), "{shown}");
@@ -129,4 +129,34 @@ fn the_newest_reload_is_shown_with_what_it_changed() {
     assert_eq!(status["last_reload"]["generation"], 2);
     let counts = serde_json::json!({ "applied": 1, "unchanged": 0, "refused": 1 });
     assert_eq!(status["reloads"], counts);
+    assert_eq!(status["last_reload"]["retries"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_refused_manifest_that_is_tried_again_is_shown_as_that() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let mut server = folder.serve();
+    let absent = PAGES.replace("[plugins.memory]", "[plugins.memory]\n[plugins.absent]");
+    folder.write("dogpile.toml", &absent);
+    server.wait_for_log("it is tried again by itself");
+    let line = || {
+        let shown = folder.dogpile(&["status"]).stdout;
+        let mut lines = shown.lines().map(str::to_owned);
+        lines
+            .find(|line| line.starts_with("last reload: "))
+            .unwrap()
+    };
+    assert!(
+        line().ends_with("(cause: file); it is tried again"),
+        "{}",
+        line()
+    );
+    until("it is tried again", || {
+        line().ends_with("(cause: file); it was tried again once, at [TIME]")
+    });
+    folder.write("dogpile.toml", PAGES);
+    until("it is right", || {
+        line().contains("unchanged") && !line().contains("again")
+    });
 }

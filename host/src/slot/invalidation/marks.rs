@@ -61,6 +61,21 @@ impl Marks {
             .fold(self.region, latest)
     }
 
+    /// Which mark is the latest of those that outdate values with these tags, and its time; `None`: there is none.
+    pub(crate) fn latest_of<'a>(
+        &self,
+        tags: &'a Tags,
+        how: Invalidation,
+    ) -> Option<(Target<'a>, u64)> {
+        let own = |tag| match self.tags.get(tag) {
+            Some(_) => Target::Tag(tag),
+            None => Target::Tagged,
+        };
+        let targets = [Target::Region].into_iter().chain(tags.iter().map(own));
+        let marks = targets.map(|target| (target, self.at(target, how)));
+        marks.filter(|(_, at)| *at > 0).max_by_key(|(_, at)| *at)
+    }
+
     pub(crate) fn region(&self) -> Outdated {
         self.region
     }

@@ -1,6 +1,6 @@
 //! Arguments that are changed while it is in use.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -93,17 +93,30 @@ fn another_storage_wants_another_instance() {
     assert_eq!(held(&backend).0, 5);
 }
 
+/// Ends the threads, also where the test fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn limits_change_under_threads_and_hold_all_the_same() {
     let host = host();
     let backend = open(&host, r#"{"max_entries": 5000}"#);
     let done = AtomicBool::new(false);
+    let calls = AtomicU64::new(0);
     thread::scope(|scope| {
+        let _end = End(&done);
         for seed in 1..=3 {
-            let (host, backend, done) = (&host, &backend, &done);
+            let (host, backend, done, calls) = (&host, &backend, &done, &calls);
             scope.spawn(move || {
+                let _end = End(done);
                 let mut numbers = Numbers(seed);
                 while !done.load(Ordering::Relaxed) {
+                    calls.fetch_add(1, Ordering::Relaxed);
                     let key = host.key(numbers.below(20_000).to_string());
                     match numbers.below(8) {
                         0 => backend.delete(&key.as_key()).unwrap(),
@@ -117,7 +130,12 @@ fn limits_change_under_threads_and_hold_all_the_same() {
                 }
             });
         }
-        for turn in 0..30 {
+        for turn in 0..200 {
+            // They are at it.
+            let before = calls.load(Ordering::Relaxed);
+            while calls.load(Ordering::Relaxed) < before + 100 && !done.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
             let (entries, bytes) = match turn % 3 {
                 0 => ("5000", 100_000),
                 1 => ("200", 1_000_000),
@@ -131,7 +149,6 @@ fn limits_change_under_threads_and_hold_all_the_same() {
             }
             assert!(held_bytes <= bytes, "{held_bytes} of {bytes}");
         }
-        done.store(true, Ordering::Relaxed);
     });
     // Nothing was counted twice or not at all: the room is what it should be.
     assert!(

@@ -22,6 +22,16 @@ impl Folder {
         folder
     }
 
+    /// A region `users` in a file that processes share, with more keys for it.
+    pub fn on_dbm(more: &str) -> Self {
+        let folder = Self::new(&format!(
+            "version = 1\n[plugins.dbm]\n[plugins.manglers]\n[regions.users]\nbackend = \"dbm\"\nexpiration_time = \
+             \"5m\"\n{more}[regions.users.arguments]\nfilename = \"users.dbm\"\nmax_bytes = \"${{MAX:-64MiB}}\"\n"
+        ));
+        folder.add_plugin("dbm");
+        folder
+    }
+
     pub fn add_plugin(&self, name: &str) {
         let library = format!("libdogpile_plugin_{name}.so");
         let from = built().join(&library);
