@@ -375,7 +375,9 @@ fn code(folder: &Path) -> String {
 fn each_word_of_the_glossary_is_explained_once_and_what_it_names_is_there() {
     let glossary = read("docs/glossary.md");
     let folders = ["host", "plugin-api/src", "plugins", "templates/src"];
-    let code: String = folders.map(|folder| code(&workspace().join(folder))).concat();
+    let code: String = folders
+        .map(|folder| code(&workspace().join(folder)))
+        .concat();
     let (mut explained, mut problems) = (HashSet::new(), Vec::new());
     for (line, text) in (1..).zip(glossary.lines()) {
         for name in text.split('`').skip(1).step_by(2) {
