@@ -10,9 +10,19 @@ use crate::{Error, ErrorKind, HostContext, Key, Lease, Mutex, Result, Value};
 
 /// A storage backend: write `open`, `get`, `set` and `delete`; the rest has defaults.
 ///
-/// An instance serves every region that names it, from any number of threads at once. Methods are called on the
-/// caller's thread, so what they wait for, the caller waits for. An error makes the host go on without the cache or
-/// fail, as the region's `on_backend_error` says; a panic is caught and reported as an error.
+/// An instance serves every region that names it, from any number of threads at once.
+///
+/// Where a method does not say otherwise, it is called on the thread of the caller who wants the value, or on one of the
+/// host's: for asynchronous callers, unless [`Backend::blocking`] is false; for creations in the background; and in regions
+/// with a `call_timeout`. It may block: what it waits for, the caller waits for, and none of the host's locks is held
+/// meanwhile. So let it have a time-out, and tell it by [`Backend::longest_call`].
+///
+/// An error makes the host go on without the cache or fail, as the region's `on_backend_error` says, and counts for the
+/// breaker as its [kind](ErrorKind) says; a panic is caught and reported as an error, and the instance is not called again.
+///
+/// What an instance says of itself ([`storage`](Self::storage), [`blocking`](Self::blocking), [`exclusive`](Self::exclusive),
+/// [`shared`](Self::shared), [`longest_call`](Self::longest_call), [`key_mangler`](Self::key_mangler)) is asked once, on the
+/// thread that opened it, and must not block.
 ///
 /// Dropping the last reference to an object runs the program's code, which may call this backend again. On the caller's
 /// thread the host puts that off to the end of the call, whatever locks are held; but in `get`, which is to be quick,
@@ -21,34 +31,41 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
     type Arguments: DeserializeOwned + JsonSchema;
 
-    /// Makes an instance. Called once per distinct set of arguments, never on a caller's hot path; it may block for
-    /// as long as `[host] open_timeout`.
+    /// Makes an instance. Called once per distinct set of arguments, on a thread of its own and never in a caller's call; it
+    /// may block for as long as `[host] open_timeout`. What comes later than that is closed at once.
+    ///
+    /// An error refuses the manifest, which names the place of one of kind [`ErrorKind::Arguments`]. Where the instance takes
+    /// the place of one that panicked, it is tried again, after 30 seconds at most.
     fn open(arguments: Self::Arguments, host: &HostContext) -> Result<Self>;
 
-    /// The value of `key`, or `None`. Whether it is still fresh is the host's matter.
+    /// The value of `key`, or `None`. Whether it is still fresh is the host's matter. A storage that does not answer is an
+    /// error and no miss.
     fn get(&self, key: &Key) -> Result<Option<Value>>;
 
-    /// Stores `value` in place of what `key` had. It may keep the value itself: it is counted, not copied.
+    /// Stores `value` in place of what `key` had. It may keep the value itself: it is counted, not copied. After an error
+    /// either is there, or nothing; whoever created the value has it all the same.
     fn set(&self, key: &Key, value: &Value) -> Result<()>;
 
-    /// Removes `key`; no error if it was not there. Where the mutex of the key is held under a lease that passes by
+    /// Removes `key`; no error if it was not there. An error goes to who wants it removed, in any region. Where the mutex of the key is held under a lease that passes by
     /// itself, this is to be noted beside that lease, for [`Backend::set_guarded`], before the value is removed. The
     /// same is true of [`Backend::delete_multi`] and [`Backend::clear`].
     fn delete(&self, key: &Key) -> Result<()>;
 
-    /// The values of `keys`, in their order, `None` for each that is missing. Default: one `get` each.
+    /// The values of `keys`, in their order, `None` for each that is missing; a key may come twice. An error is one for all of
+    /// them. Default: one `get` each; the first error ends it.
     fn get_multi(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
         keys.iter().map(|key| self.get(key)).collect()
     }
 
-    /// Stores all. Default: one `set` each; the first error ends it.
+    /// Stores all. After an error any of them may be stored. Default: one `set` each; the first error ends it.
     fn set_multi(&self, entries: &[(Key, Value)]) -> Result<()> {
         entries
             .iter()
             .try_for_each(|(key, value)| self.set(key, value))
     }
 
-    /// Removes all. Default: one `delete` each; the first error ends it.
+    /// Removes all. An error goes to who wants them removed, and any of them may be. Default: one `delete` each; the first
+    /// error ends it.
     fn delete_multi(&self, keys: &[Key]) -> Result<()> {
         keys.iter().try_for_each(|key| self.delete(key))
     }
@@ -65,24 +82,27 @@ pub trait Backend: Send + Sync + Sized + 'static {
         keys.iter().map(|key| self.get_fresh(key)).collect()
     }
 
-    /// Removes everything that this instance stores. Default: an error, unsupported.
+    /// Removes everything that this instance stores, of all its regions. An error goes to who wants that. Default: an error,
+    /// unsupported.
     fn clear(&self) -> Result<()> {
         Err(Error::unsupported("this backend cannot be cleared"))
     }
 
-    /// Whether the storage answers. Called by `check`, at reloads, and while a breaker is open, to see whether calls can be made
-    /// again. Default: it does.
+    /// Whether the storage answers. Called on a thread of the host's, which may block: by `check`, and at reloads of what is
+    /// new, where an error or no answer within `[host] open_timeout` refuses the manifest unless it says `require_healthy =
+    /// false`; and while a breaker is open, up to every 400 ms, until it gives no error. Default: it does.
     fn ping(&self) -> Result<()> {
         Ok(())
     }
 
-    /// How much it holds. Default: nothing known.
+    /// How much it holds. Called for who asks the host for numbers, who is told of an error. Default: nothing known.
     fn stats(&self) -> Result<BackendStats> {
         Ok(BackendStats::default())
     }
 
     /// Called once, after the last call of any other method and before the drop, on a thread of the host's that may
-    /// block: flush and disconnect here. Default: nothing.
+    /// block: flush and disconnect here, and end threads of its own. An error is logged, and it is dropped all the same.
+    /// Default: nothing.
     fn close(&self) -> Result<()> {
         Ok(())
     }
@@ -121,14 +141,16 @@ pub trait Backend: Send + Sync + Sized + 'static {
     }
 
     /// The creation mutex of `key`, which other processes respect too. `None`: the lock within the process is all
-    /// there is. It need not look at the storage. Default: none.
+    /// there is. Called for each creation, so it makes one without looking at the storage. After an error the value is
+    /// created without it, unless the region wants errors. Default: none.
     fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
         let _ = key;
         Ok(None)
     }
 
     /// Stores `value`, which was created under `lease`, unless that was lost, or the key was deleted since it was taken, by
-    /// whatever process: atomically where the storage can, else after a look. The host notices by itself what is deleted
+    /// whatever process: atomically where the storage can, else after a look. None of these is an error, and whoever created the
+    /// value has it all the same; so it is after an error. The host notices by itself what is deleted
     /// through it; it does not know of other processes.
     ///
     /// A deletion concerns the lease that is held when it comes, and no later one. It counts for as long as that lease does,

@@ -12,6 +12,9 @@ use crate::{
 /// Stands between a region and its backend, or another proxy, and changes what passes: write `open`, `proxied` and what
 /// you change. Every other call goes on to what it wraps.
 ///
+/// Its methods are called where those of a backend are, on the same threads, and may block as they may. By default each
+/// does what that of the wrapped one does, errors included.
+///
 /// Each method stands for itself: whoever changes values in `get` and `set` does so in all methods that carry values,
 /// which are `get`, `get_fresh`, `get_multi`, `get_multi_fresh`, `set`, `set_guarded`, `set_guarded_multi` and `set_multi`.
 ///
@@ -48,10 +51,11 @@ pub trait Proxy: Send + Sync + Sized + 'static {
     /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
     type Arguments: DeserializeOwned + JsonSchema;
 
-    /// Makes an instance around `proxied`, which is open. It may block for as long as `[host] open_timeout`.
+    /// Makes an instance around `proxied`, which is open. Called on a thread of its own, which may block for as long as `[host]
+    /// open_timeout`. An error refuses the manifest.
     fn open(arguments: Self::Arguments, proxied: Proxied, host: &HostContext) -> Result<Self>;
 
-    /// What it was opened around: where calls go by default.
+    /// What it was opened around: where calls go by default. It does nothing but give that.
     fn proxied(&self) -> &Proxied;
 
     /// See [`Backend::get`](crate::Backend::get).
@@ -119,7 +123,7 @@ pub trait Proxy: Send + Sync + Sized + 'static {
         self.proxied().stats()
     }
 
-    /// The creation mutex of `key`; `None` if there is none but the lock within the process.
+    /// See [`Backend::mutex`](crate::Backend::mutex).
     fn mutex(&self, key: &Key) -> Result<Option<Box<dyn Mutex>>> {
         self.proxied().mutex(key)
     }
@@ -151,7 +155,7 @@ pub trait Proxy: Send + Sync + Sized + 'static {
     }
 
     /// Called once, after the last call of any other method and before the drop, on a thread of the host's that may
-    /// block. What it wraps is still open, and is closed by the host, or kept. Default: nothing.
+    /// block. What it wraps is still open, and is closed by the host, or kept. An error is logged. Default: nothing.
     fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -59,6 +59,9 @@ mod pages {
     #[doc = include_str!("../../docs/for-application-developers.md")]
     struct ForApplicationDevelopers;
 
+    #[doc = include_str!("../../docs/for-plugin-authors.md")]
+    struct ForPluginAuthors;
+
     #[doc = include_str!("../../docs/python.md")]
     struct Python;
 

@@ -54,6 +54,11 @@ impl Builder {
         }
     }
 
+    /// Where cargo builds, with `CARGO_TARGET_DIR`.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Runs cargo in that folder, such as `["build"]`, and gives the folder of what it made, and what it said.
     pub fn cargo(&self, folder: &Path, arguments: &[impl AsRef<OsStr>]) -> (PathBuf, String) {
         let cargo = |network: &[&str]| -> Output {

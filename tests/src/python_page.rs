@@ -1,6 +1,7 @@
 //! A page with programs in Python and manifests for Rust, which tests run.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,6 +85,38 @@ impl Page {
             .unwrap()
             .trim_end()
             .to_owned()
+    }
+
+    /// Types the page's commands, each in a line, where that program is, with that manifest and `both`, the Rust program: each
+    /// prints what the page shows.
+    pub fn types(&self, program: &Path, manifest: &str, both: &str) {
+        let bin = program.join("bin");
+        fs::create_dir(&bin).unwrap();
+        let cargo = format!("#!/bin/sh\nshift 3 # run --quiet --\nexec '{both}' \"$@\"\n");
+        fs::write(bin.join("cargo"), cargo).unwrap();
+        let executable = Permissions::from_mode(0o755);
+        fs::set_permissions(bin.join("cargo"), executable).unwrap();
+        let environment = self.interpreter.ancestors().nth(2).unwrap();
+        symlink(environment, program.join("venv")).unwrap();
+        let plugins = plugin_file(self.plugin);
+        symlink(plugins.parent().unwrap(), program.join("plugins")).unwrap();
+        fs::write(program.join("dogpile.toml"), manifest).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let mut typed = 0;
+        for block in self.blocks("console") {
+            for step in block.split("$ ").skip(1) {
+                let (command, expected) = step.split_once('\n').unwrap();
+                let mut shell = Command::new("sh");
+                shell.args(["-c", command]).current_dir(program);
+                let output = shell.env("PATH", &path).output().unwrap();
+                let told = String::from_utf8_lossy(&output.stderr);
+                let printed = String::from_utf8_lossy(&output.stdout);
+                assert!(output.status.success(), "{command}: {told}");
+                assert_eq!(printed, expected, "{command}: {told}");
+                typed += 1;
+            }
+        }
+        assert!(typed >= 7, "{typed} commands were typed");
     }
 
     /// What a program gets that loads one.

@@ -4,21 +4,26 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use dogpile_tests::outside::{Builder, workspace};
 use dogpile_tests::plugin_file;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What tests of their own run: of a page, the blocks of some languages.
 const ELSEWHERE: [(&str, &[&str], &str); 3] = [
-    ("python.md", &["python"], "tests/tests/redis/python_page.rs"),
+    (
+        "python.md",
+        &["python", "console"],
+        "tests/tests/redis/python_page.rs",
+    ),
     (
         "python-memcached.md",
-        &["python"],
+        &["python", "console"],
         "tests/tests/memcached/python_page.rs",
     ),
     ("templates.md", &["html"], "templates/tests/views/guide.rs"),
@@ -27,17 +32,27 @@ const ELSEWHERE: [(&str, &[&str], &str); 3] = [
 /// Where the pages are documentation tests.
 const DOC_TESTS: &str = "tests/src/lib.rs";
 
+/// What is `cargo` in a page: where the tests' fixtures are built, of the same versions, and what is to be optimised is not.
+const CARGO: &str = r#"#!/bin/sh
+export HOME="$BUILDER_HOME"
+[ -e Cargo.lock ] || cp "$VERSIONS" Cargo.lock
+words= release=
+for word; do
+  case $word in --release) release=yes ;; *) words="$words $word" ;; esac
+done
+"$CARGO" $words --offline || "$CARGO" $words || exit
+[ "$release" ] || exit 0
+name=lib$(sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | head -n 1 | tr - _).so
+mkdir -p target/release
+cp "$CARGO_TARGET_DIR/debug/$name" target/beside
+mv target/beside "target/release/$name"
+"#;
+
 /// Between the outputs of two commands, with the status of the first.
 const MARK: char = '\u{1}';
 
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("this crate lies in the project")
-}
-
 fn read(file: &str) -> String {
-    fs::read_to_string(project().join(file)).expect(file)
+    fs::read_to_string(workspace().join(file)).expect(file)
 }
 
 /// A fenced block, with the line of the page where it begins.
@@ -133,7 +148,7 @@ fn typed(page: &str, block: &Block, problems: &mut String) -> Vec<Typed> {
         .iter()
         .find(|(of, languages, _)| *of == page && languages.contains(&language));
     match language {
-        "console" => return commands(block),
+        "console" if elsewhere.is_none() => return commands(block),
         "toml" => return vec![saved(block)],
         "text" => {}
         "rust" => {
@@ -176,7 +191,25 @@ fn built() -> PathBuf {
     plugin.parent().expect("it lies in a folder").to_owned()
 }
 
-/// Runs what is typed in one shell, in a new folder whose `plugins` has all plugins. Whatever it leaves behind ends.
+/// Puts the page's `cargo` there, in a folder of its own, for which it waits until nobody else builds.
+fn cargo(shell: &mut Command, bin: &Path) -> Builder {
+    let builder = Builder::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::create_dir(bin).expect("it is new");
+    let program = bin.join("cargo");
+    fs::write(&program, CARGO).expect("there is room");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("it is ours");
+    let variable = |name: &str| std::env::var_os(name);
+    shell
+        .env("CARGO", variable("CARGO").unwrap_or("cargo".into()))
+        .env("CARGO_TARGET_DIR", builder.target())
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env("BUILDER_HOME", variable("HOME").unwrap_or_default())
+        .env("VERSIONS", workspace().join("Cargo.lock"));
+    builder
+}
+
+/// Runs what is typed in one shell, in a new folder whose `plugins` has all plugins, and beside which `dogpile` is the project.
+/// Whatever it leaves behind ends.
 fn run(typed: &[Typed]) -> String {
     let root = tempfile::tempdir().expect("there is room");
     let folder = root.path().join("page");
@@ -189,6 +222,7 @@ fn run(typed: &[Typed]) -> String {
             symlink(&file, plugins.join(&*name)).expect("the folder is empty");
         }
     }
+    symlink(workspace(), root.path().join("dogpile")).expect("the folder is empty");
     let mut script = String::from("exec 2>&1\n");
     for one in typed {
         let _ = write!(script, "{}\nprintf '{MARK}%d{MARK}' $?\n", one.command);
@@ -197,10 +231,17 @@ fn run(typed: &[Typed]) -> String {
     // A file, since what goes on in the background would keep a pipe open.
     let output = root.path().join("output");
     let path = std::env::var("PATH").expect("there is one");
-    let mut shell = Command::new("sh")
+    let bin = root.path().join("bin");
+    let mut shell = Command::new("sh");
+    let builds = typed.iter().any(|one| one.command.starts_with("cargo "));
+    let _builder = builds.then(|| cargo(&mut shell, &bin));
+    let mut shell = shell
         .arg("../script")
         .current_dir(&folder)
-        .env("PATH", format!("{}:{path}", built().display()))
+        .env(
+            "PATH",
+            format!("{}:{}:{path}", bin.display(), built().display()),
+        )
         .env("HOME", &folder)
         .env_remove("DOGPILE_MANIFEST")
         .env_remove("RUST_LOG")
@@ -249,7 +290,7 @@ fn problems(page: &str, text: &str) -> String {
 #[test]
 fn each_block_of_each_page_is_run_and_does_what_the_page_shows() {
     let mut all = String::new();
-    for file in fs::read_dir(project().join("docs")).expect("there is one") {
+    for file in fs::read_dir(workspace().join("docs")).expect("there is one") {
         let file = file.expect("it can be listed").path();
         let page = file.file_name().unwrap_or_default().to_string_lossy();
         if page.ends_with(".md") {
@@ -334,7 +375,9 @@ fn code(folder: &Path) -> String {
 fn each_word_of_the_glossary_is_explained_once_and_what_it_names_is_there() {
     let glossary = read("docs/glossary.md");
     let folders = ["host", "plugin-api/src", "plugins", "templates/src"];
-    let code: String = folders.map(|folder| code(&project().join(folder))).concat();
+    let code: String = folders
+        .map(|folder| code(&workspace().join(folder)))
+        .concat();
     let (mut explained, mut problems) = (HashSet::new(), Vec::new());
     for (line, text) in (1..).zip(glossary.lines()) {
         for name in text.split('`').skip(1).step_by(2) {

@@ -1,4 +1,4 @@
-//! A plugin from outside the workspace: the README's, built by cargo as a stranger would, and edited while a host runs.
+//! A plugin from outside the workspace: the guide's, built by cargo as a stranger would, and edited while a host runs.
 
 use std::fs;
 use std::thread;
@@ -12,7 +12,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 const LIBRARY: &str = "libdogpile_plugin_map.so";
 
-/// The source of the README's plugin.
+/// The source of the guide's plugin.
 const SOURCE: &str = include_str!("../fixtures/readme_plugin/src/lib.rs");
 const PACKAGE: &str = include_str!("../fixtures/readme_plugin/Cargo.toml");
 

@@ -1,4 +1,5 @@
-//! What the README shows is what runs. Its Rust is run as a documentation test of this crate.
+//! What the README shows is what runs, and the plugin of the guide for plugin authors. The README's Rust is run as a
+//! documentation test of this crate.
 
 #![forbid(unsafe_code)]
 
@@ -8,13 +9,14 @@ use dogpile::Host;
 use dogpile_tests::plugin_file;
 
 const README: &str = include_str!("../../README.md");
+const GUIDE: &str = include_str!("../../docs/for-plugin-authors.md");
 const PLUGIN: &str = include_str!("../fixtures/readme_plugin/src/lib.rs");
 
 /// The fenced blocks of that language.
-fn blocks(language: &str) -> Vec<&'static str> {
+fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
     let start = format!("```{language}\n");
     let mut blocks = Vec::new();
-    let mut rest = README;
+    let mut rest = page;
     while let Some(at) = rest.find(&start) {
         let block = &rest[at + start.len()..];
         let end = block.find("```").expect("a block has an end");
@@ -26,7 +28,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 
 #[test]
 fn the_plugin_is_the_one_that_the_tests_build() {
-    assert_eq!(blocks("rust,ignore"), [PLUGIN]);
+    assert_eq!(blocks(GUIDE, "rust,ignore"), [PLUGIN]);
     let lines = PLUGIN.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 25, "{lines} lines");
 }
@@ -44,7 +46,7 @@ fn the_manifest_opens() {
         fs::copy(&file, beside).unwrap();
     }
     let manifest = folder.path().join("dogpile.toml");
-    fs::write(&manifest, blocks("toml")[0]).unwrap();
+    fs::write(&manifest, blocks(README, "toml")[0]).unwrap();
     let host = Host::open(&manifest).unwrap();
     let users = host.region("users").unwrap();
     assert_eq!(*users.get_or_create("user:42", || 42).unwrap(), 42);

@@ -65,6 +65,11 @@ fn write_manifest(folder: &Path, members: &[&str]) {
             own,
             format!("{members:?}").trim_matches(['[', ']']).to_owned(),
         ),
+        // Whichever is in the folder.
+        (
+            format!("dogpile-plugin-api = {{ version = \"{}\",", own_version()),
+            "dogpile-plugin-api = {".to_owned(),
+        ),
         // As the other fixtures are, so that they share what they are made of.
         (
             "debug = \"line-tables-only\"".into(),

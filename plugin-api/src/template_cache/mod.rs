@@ -50,17 +50,19 @@ pub trait TemplateCache: Send + Sync + Sized + 'static {
     /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
     type Arguments: DeserializeOwned + JsonSchema;
 
-    /// Makes an instance. It may block for as long as `[host] open_timeout`.
+    /// Makes an instance. Called on a thread of its own, which may block for as long as `[host] open_timeout`. An error
+    /// refuses the manifest.
     fn open(arguments: Self::Arguments, host: &HostContext) -> Result<Self>;
 
-    /// Where the text of a request is, or would be: asked by who gets, sets or invalidates it without rendering.
+    /// Where the text of a request is, or would be: asked by who gets, sets or invalidates it without rendering, on their
+    /// thread. They are told of an error.
     ///
     /// It must give the same for the same request as long as the instance lives, and a key that contains
     /// [`TemplateRequest::key`] unless it knows another way to keep apart what differs.
     fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>>;
 
     /// What is done about a request that is about to be rendered. Default: it is cached where [`key_for`](Self::key_for)
-    /// says.
+    /// says. An error renders it without the cache, and is logged.
     fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
         self.key_for(request).map(Decision::Cache)
     }
@@ -78,7 +80,7 @@ pub trait TemplateCache: Send + Sync + Sized + 'static {
     }
 
     /// A template was edited, or something that it is made of was. Keys hold its digest, so that nothing old is served
-    /// whatever this does. Default: nothing.
+    /// whatever this does. Called on the thread that noticed. An error is logged. Default: nothing.
     fn template_changed(&self, change: &TemplateChange<'_>) -> Result<()> {
         let _ = change;
         Ok(())
@@ -90,7 +92,8 @@ pub trait TemplateCache: Send + Sync + Sized + 'static {
         false
     }
 
-    /// What came of a request. Default: nothing.
+    /// What came of a request, whose text is made: called on the thread that rendered, before it goes on. An error is logged,
+    /// and changes nothing. Default: nothing.
     fn observe(&self, request: &TemplateRequest<'_>, event: &TemplateEvent<'_>) -> Result<()> {
         let _ = (request, event);
         Ok(())

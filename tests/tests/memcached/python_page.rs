@@ -135,3 +135,19 @@ fn what_python_writes_by_default_is_read_by_neither_json_nor_rust() {
         assert_eq!(page.run(&defaults, &raises), "AttributeError", "{program}");
     }
 }
+
+#[test]
+fn a_python_and_a_rust_program_share_a_region_from_an_empty_directory() {
+    let server = MemcachedServer::start(&[]);
+    let interpreter = python(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let url = server.url();
+    let page = Page::new(
+        PAGE,
+        &[("localhost:11211", &*url)],
+        "memcached",
+        interpreter,
+    );
+    let program = page.program("both", page.blocks("python")[1]);
+    let both = env!("CARGO_BIN_EXE_both");
+    page.types(&program, page.blocks("toml")[1], both);
+}

@@ -68,6 +68,10 @@ fn is_pickled(stored: &[u8]) -> bool {
 fn the_rust_of_the_page_is_what_runs_here() {
     let page = Servers::start().page();
     assert_eq!(page.blocks("rust"), [include_str!("users.rs")]);
+    let (_, both) = include_str!("../../src/bin/both.rs")
+        .split_once("#![forbid(unsafe_code)]\n\n")
+        .unwrap();
+    assert_eq!(page.blocks("rust,no_run"), [both]);
 }
 
 #[test]
@@ -170,4 +174,13 @@ fn a_region_behind_sentinels_is_shared_as_the_page_tells() {
     let by_rust = stored(&mut client, &key(7));
     page.loads(&watched, 7);
     assert_eq!(stored(&mut client, &key(7)), by_rust);
+}
+
+#[test]
+fn a_python_and_a_rust_program_share_a_region_from_an_empty_directory() {
+    let servers = Servers::start();
+    let page = servers.page();
+    let program = page.program("both", page.blocks("python")[2]);
+    let both = env!("CARGO_BIN_EXE_both");
+    page.types(&program, page.blocks("toml")[0], both);
 }

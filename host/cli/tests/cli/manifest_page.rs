@@ -27,8 +27,8 @@ A TOML file that says which plugins are loaded and which regions there are. The 
 applied, and one that is wrong changes nothing. `dogpile check` finds all that is wrong with it, `dogpile check --print` shows
 it with all defaults, and `dogpile schema` prints the schema of which these tables are made, for editors:
 
-```sh
-dogpile schema > dogpile.schema.json
+```console
+$ dogpile schema > dogpile.schema.json
 ```
 
 With `#:schema ./dogpile.schema.json` as its first line, a language server for TOML, such as taplo's (\"Even Better TOML\"
