@@ -1,6 +1,6 @@
 //! The host: what owns regions, plugins and their threads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -170,7 +170,17 @@ impl Host {
     ///
     /// Those of [`Host::reload`]. They are not kept for the status.
     pub fn plan(&self) -> Result<Reload> {
-        self.inner.follower()?.plan()
+        self.inner.follower()?.plan(None)
+    }
+
+    /// What [`Host::plan`] would say if the manifest at `candidate` were saved in the place of the host's. Relative paths in
+    /// it begin at its own folder, so that it should lie beside.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::plan`].
+    pub fn plan_of(&self, candidate: impl AsRef<Path>) -> Result<Reload> {
+        self.inner.follower()?.plan(Some(candidate.as_ref()))
     }
 
     /// Makes this the host of the process, in which functions with `#[cached(region = "…")]` find their regions, until

@@ -55,10 +55,25 @@ const PROMETHEUS: Tool = Tool {
     without: "the tests of metrics fail",
 };
 
+/// Looks at the unit.
+const SYSTEMD_ANALYZE: Tool = Tool {
+    name: "systemd-analyze",
+    package: "systemd",
+    asks: "--version",
+    without: "the test of `docs/dogpile.service` fails",
+};
+
 /// Installs all of them.
 pub(crate) fn install(_: &Workspace) -> Result<Outcome> {
     let mut missing = Vec::new();
-    for tool in [VALGRIND, REDIS_SERVER, MEMCACHED, SASLPASSWD2, PROMETHEUS] {
+    for tool in [
+        VALGRIND,
+        REDIS_SERVER,
+        MEMCACHED,
+        SASLPASSWD2,
+        PROMETHEUS,
+        SYSTEMD_ANALYZE,
+    ] {
         let is_there = tool.is_there() || (can_install()? && tool.install() && tool.is_there());
         if !is_there {
             missing.push(tool.missing());

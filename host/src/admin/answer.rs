@@ -21,7 +21,8 @@ fn attempt(host: &Arc<Inner>, request: Request, body: &[u8]) -> Result<(Answer, 
         Request::Status => Answer::Status(Box::new(host.status())),
         Request::Plugins => Answer::Plugins(host.plugins()),
         Request::Reload => Answer::Reload(host.follower()?.reload(Trigger::Command)?),
-        Request::Plan => Answer::Reload(host.follower()?.plan()?),
+        Request::Plan => Answer::Reload(host.follower()?.plan(None)?),
+        Request::PlanOf { manifest } => Answer::Reload(host.follower()?.plan(Some(&manifest))?),
         Request::Get { region, key } => match host.region(&region)?.get_payload(key)? {
             Some(payload) => {
                 let times = (&payload.metadata).into();

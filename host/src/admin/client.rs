@@ -127,6 +127,21 @@ impl Client {
         self.reloaded(&Request::Plan)
     }
 
+    /// What a reload would change if the manifest at `candidate` were in the place of the host's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::reload`].
+    pub fn plan_of(&mut self, candidate: &Path) -> Result<Reload> {
+        let manifest = std::path::absolute(candidate).map_err(|error| {
+            Error::new(
+                ErrorKind::Admin,
+                format!("{}: {error}", candidate.display()),
+            )
+        })?;
+        self.reloaded(&Request::PlanOf { manifest })
+    }
+
     fn reloaded(&mut self, request: &Request) -> Result<Reload> {
         match self.ask(request, &[], None)? {
             (Answer::Reload(reload), _) => Ok(reload),

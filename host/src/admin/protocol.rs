@@ -1,5 +1,6 @@
 //! What is said over the socket.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,10 @@ pub(super) enum Request {
     Reload,
     /// What a reload would do.
     Plan,
+    /// The same, if that manifest were in the place of the host's.
+    PlanOf {
+        manifest: PathBuf,
+    },
     Get {
         region: String,
         key: String,

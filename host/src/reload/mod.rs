@@ -283,9 +283,10 @@ impl Follower {
     }
 
     /// What a reload would change. Everything is loaded and opened aside as a reload would, and closed again.
-    pub(crate) fn plan(&self) -> Result<Reload> {
+    pub(crate) fn plan(&self, candidate: Option<&Path>) -> Result<Reload> {
         let _change = self.engine.change.lock();
-        let manifest = Attempt::read(&self.path, self.engine.trust).manifest;
+        let path = candidate.unwrap_or(&self.path);
+        let manifest = Attempt::read(path, self.engine.trust).manifest;
         let mut manifest = manifest.map_err(|errors| refused(self.with_more(errors)))?;
         self.narrow(&mut manifest)?;
         let mut planned = apply::planned(&self.engine, &manifest).map_err(refused)?;

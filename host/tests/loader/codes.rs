@@ -46,14 +46,18 @@ const CALL: &[Call] = &[
     Call::Panic,
     Call::Contract,
     Call::Suspended,
+    Call::Timeout,
 ];
 
 #[test]
 fn each_code_is_that_of_one_kind_and_is_explained_once() {
-    let opened = OpenError::TimedOut {
-        name: String::new(),
-        timeout: std::time::Duration::ZERO,
-    };
+    let opened = [
+        OpenError::TimedOut {
+            name: String::new(),
+            timeout: std::time::Duration::ZERO,
+        },
+        OpenError::NoThread(std::sync::Arc::new(std::io::Error::other(""))),
+    ];
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins-that-misbehave.md");
     let page = fs::read_to_string(page).unwrap();
     let mut seen = HashSet::new();
@@ -61,7 +65,8 @@ fn each_code_is_that_of_one_kind_and_is_explained_once() {
     let call = CALL.iter().map(|kind| kind.code());
     for code in load
         .chain(call)
-        .chain([opened.code(), "plugin-kills-the-process"])
+        .chain(opened.iter().map(OpenError::code))
+        .chain(["plugin-kills-the-process"])
     {
         assert!(seen.insert(code), "{code} is that of two kinds");
         let rows = page

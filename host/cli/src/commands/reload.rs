@@ -1,6 +1,6 @@
 //! `reload`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -15,6 +15,8 @@ Examples:
       Waits, and tells what became of each region.
   dogpile reload --dry-run
       What a reload would change, keep and lose.
+  dogpile reload --dry-run next.toml
+      The same, if next.toml were saved in the place of the manifest.
 
 A host follows its manifest by itself; this is to wait for the outcome.
 
@@ -27,6 +29,10 @@ pub(crate) struct Options {
     /// Only tell what would change: new backends are opened aside and closed again, nothing is swapped
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: what would change if this file were saved in the manifest's place. It should lie beside it, since
+    /// relative paths begin at its folder
+    #[arg(value_name = "FILE", requires = "dry_run")]
+    candidate: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -36,10 +42,10 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let mut host = running::host(manifest)?;
     let progress = Progress::start();
     progress.tell("waiting for the running host".to_owned());
-    let reload = if options.dry_run {
-        host.plan()?
-    } else {
-        host.reload()?
+    let reload = match &options.candidate {
+        Some(candidate) => host.plan_of(candidate)?,
+        None if options.dry_run => host.plan()?,
+        None => host.reload()?,
     };
     drop(progress);
     if options.json {

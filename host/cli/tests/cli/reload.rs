@@ -21,6 +21,36 @@ fn a_dry_run_tells_what_would_change_or_why_nothing_can() {
 }
 
 #[test]
+fn a_dry_run_of_another_file_tells_what_saving_it_would_change() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let server = folder.serve();
+    assert_eq!(server.get("/").source(), "created");
+    let null = PAGES
+        .replace("[plugins.memory]", "[plugins.memory]\n[plugins.null]")
+        .replace("backend = \"memory\"", "backend = \"null\"");
+    folder.add_plugin("null");
+    folder.write("next.toml", &null);
+    folder.dogpile(&["reload", "--dry-run", "next.toml"]).is(
+        0,
+        "would become generation 2\nwould swap region `pages` (plugin, backend), 1 entry would be lost\nnothing was \
+         changed\n",
+        "",
+    );
+    assert_eq!(server.get("/").source(), "fresh");
+    folder.write("wrong.toml", &PAGES.replace("backend =", "backnd ="));
+    let refused = folder.dogpile(&["reload", "--dry-run", "wrong.toml"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+    let place = "wrong.toml:9:1: error: unknown key `backnd`";
+    assert!(refused.stderr.contains(place), "{refused:?}");
+    let status = folder.dogpile(&["status", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert!(status["last_error"].is_null(), "{status:#}");
+    // What is not looked at is not applied either.
+    assert_eq!(folder.dogpile(&["reload", "next.toml"]).status, Some(2));
+}
+
+#[test]
 fn the_outcome_is_told_and_is_the_exit_status() {
     let folder = Folder::new(PAGES);
     folder.add_site();
