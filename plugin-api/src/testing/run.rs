@@ -1,6 +1,7 @@
 //! One case after the other, each on a thread that may be left behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -42,15 +43,14 @@ pub(super) fn run(
         return run.report;
     };
     for group in cases.chunk_by(|one, next| one.waits && next.waits && !traits.exclusive) {
-        let begun: Vec<_> = group.iter().map(|case| run.begin(*case, traits)).collect();
-        for (case, begun) in group.iter().zip(begun) {
-            let (took, outcome) = if let Some(begun) = begun {
-                run.outcome(&begun)
-            } else {
-                let why = format!("{HANGS} cases before it did not end");
-                (Duration::ZERO, Outcome::Skipped(why))
-            };
-            run.ended(case.suite, case.name, took, outcome);
+        let (first, others) = group.split_at(1);
+        // Where nobody waits after all, cases beside each other would only be in each other's way.
+        if run.at_once(first, traits) {
+            run.at_once(others, traits);
+        } else {
+            for case in others {
+                run.at_once(slice::from_ref(case), traits);
+            }
         }
     }
     run.report
@@ -85,6 +85,23 @@ impl Run<'_> {
         };
         self.ended(Suite::Backend, OPENS, took, outcome);
         traits
+    }
+
+    /// Looks at these at once, and tells whether the backend has what all of them look at.
+    fn at_once(&mut self, cases: &[Listed], traits: Traits) -> bool {
+        let begun: Vec<_> = cases.iter().map(|case| self.begin(*case, traits)).collect();
+        let mut all = true;
+        for (case, begun) in cases.iter().zip(begun) {
+            let (took, outcome) = if let Some(begun) = begun {
+                self.outcome(&begun)
+            } else {
+                let why = format!("{HANGS} cases before it did not end");
+                (Duration::ZERO, Outcome::Skipped(why))
+            };
+            all &= !matches!(outcome, Outcome::NotSupported(_));
+            self.ended(case.suite, case.name, took, outcome);
+        }
+        all
     }
 
     /// `None` once too many have not ended.

@@ -19,24 +19,29 @@ use crate::output;
 use crate::probe::{self, Described, Probed, Row, Task};
 use crate::table::table;
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile conformance target/release/libdogpile_plugin_map.so
+      Whether its backend keeps the promises of one, case by case.
+  dogpile conformance plugins/libdogpile_plugin_redis.so --backend redis --arguments 'port = 6390'
+      One of its backends, on a server that nobody uses.
+  dogpile conformance plugins/libdogpile_plugin_memcached.so --backend memcached --arguments -
+      With arguments from the standard input, which keeps passwords out of the list of processes.
+
+Exit status: 0 no case failed; 1 one did, or the plugin cannot be loaded; 2 wrong usage.";
+
 /// Run the conformance suites on a backend of a plugin's file, in a process that may die
 ///
 /// The backend's storage is written to, and cleared where the plugin can do that: give it one that nobody uses. Each case
 /// has an instance and keys of its own, so that one which fails, panics, hangs or ends the process is a row of the table,
 /// and the others go on. Whose file it is matters as everywhere: `DOGPILE_TRUST`.
 ///
-/// Exit status: 0 no case failed, 1 one did or the plugin cannot be loaded, 2 usage.
-///
 /// With --json, an object: `file`, `package`, `version`, `api_version`, `sha256`, `backend`; `passed`, `failed`,
 /// `not_supported` and `skipped`, which count the cases; and `cases`, a list of objects with `suite` (`backend`,
 /// `serializer` or `mutex`), `case` (its name, which is what must hold, and stays), `outcome` (`passed`, `failed`, `not
 /// supported` or `skipped`), `detail` (what was seen, or why nothing was; null if it passed) and `seconds`.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-Examples:
-  dogpile conformance target/release/libdogpile_plugin_map.so
-  dogpile conformance plugins/libdogpile_plugin_redis.so --backend redis --arguments 'port = 6390'
-  dogpile conformance plugins/libdogpile_plugin_memcached.so --backend memcached --arguments - < arguments.toml")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The plugin's file
     #[arg(value_name = "LIB")]

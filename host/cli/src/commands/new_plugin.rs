@@ -11,14 +11,20 @@ use clap::Args;
 use crate::outcome::Outcome;
 use crate::output;
 
+const EXAMPLES: &str = "\
+Examples:
+  dogpile new-plugin etcd
+      The crate dogpile-plugin-etcd, in a folder of that name.
+  dogpile new-plugin my-store --path plugins/my-store --plugin-api ../dogpile/plugin-api
+      Elsewhere, and built with the plugin interface of a clone.
+
+Exit status: 0 written; 1 something of that name is there, or it cannot be written; 2 wrong usage.";
+
 /// Write a crate with a backend that works, its tests, a manifest to try it, and what to know to ship it
 ///
 /// What it makes compiles and passes the conformance suites as it is. Nothing is overwritten, and nothing is fetched.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-Examples:
-  dogpile new-plugin etcd
-  dogpile new-plugin my-store --path plugins/my-store --plugin-api ../dogpile/plugin-api")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// What manifests call the plugin and its backend; the crate is dogpile-plugin-NAME
     #[arg(value_parser = name)]

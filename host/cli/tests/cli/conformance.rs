@@ -22,7 +22,7 @@ fn a_table_has_a_row_for_each_case_and_counts_them() {
     words.extend(["--largest-value", "1MiB"]);
     folder.dogpile(&words).is(
         0,
-        "plugins/libdogpile_plugin_null.so: backend null of dogpile-plugin-null 0.1.0, plugin API 1.0.0
+        "plugins/libdogpile_plugin_null.so: backend null of dogpile-plugin-null 0.1.0, plugin API 1.1.0
 
 SUITE       CASE                             OUTCOME
 backend     it_opens_and_answers             passed
@@ -61,7 +61,7 @@ fn the_json_is_what_the_help_says() {
         "file": MEMORY,
         "package": "dogpile-plugin-memory",
         "version": "0.1.0",
-        "api_version": "1.0.0",
+        "api_version": "1.1.0",
         "sha256": "[SHA256]",
         "backend": "memory",
         "passed": 1,
