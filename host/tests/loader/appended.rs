@@ -174,12 +174,12 @@ extern \"C\" fn log_enabled(",
     // A method of backends and proxies, whose default is made of what was there before.
     (
         "backend.rs",
-        "    /// Removes everything that this instance stores.",
+        "    /// Removes everything that this instance stores, of all its regions.",
         "    fn appended(&self, key: &Key) -> Result<Option<Value>> {
         self.get(key)
     }
 
-    /// Removes everything that this instance stores.",
+    /// Removes everything that this instance stores, of all its regions.",
     ),
     (
         "proxy.rs",
@@ -344,12 +344,12 @@ extern \"C\" fn log_enabled(",
     // Of template caches.
     (
         "template_cache/mod.rs",
-        "    /// What came of a request. Default: nothing.",
+        "    /// What came of a request, whose text is made: called on the thread that rendered, before it goes on. An error is logged,",
         "    fn appended(&self) -> Result<u64> {
         Ok(u64::from(self.observes()))
     }
 
-    /// What came of a request. Default: nothing.",
+    /// What came of a request, whose text is made: called on the thread that rendered, before it goes on. An error is logged,",
     ),
     (
         "adapter/template_cache.rs",

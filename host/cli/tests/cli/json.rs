@@ -35,7 +35,8 @@ fn collect(
         return;
     }
     match value {
-        Value::Object(members) => {
+        // What has a row as a whole may be one of several things, which the row tells.
+        Value::Object(members) if !documented.contains(path) => {
             for (name, member) in members {
                 let path = match path {
                     "" => name.clone(),
