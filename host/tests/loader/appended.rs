@@ -252,10 +252,8 @@ extern \"C\" fn log_enabled(",
     // A method of mutexes.
     (
         "mutex.rs",
-        "    /// Whether anybody holds it.
-    fn is_locked(&self) -> Result<bool>;",
-        "    /// Whether anybody holds it.
-    fn is_locked(&self) -> Result<bool>;
+        "    fn is_locked(&self) -> Result<bool>;",
+        "    fn is_locked(&self) -> Result<bool>;
 
     fn appended(&self) -> Result<bool> {
         self.is_locked()
