@@ -57,7 +57,8 @@ impl Fates {
             let base = old.instance.base();
             change.entries = match change.kind {
                 ChangeKind::Removed | ChangeKind::Swapped if !stays(base) => self.ask(base),
-                ChangeKind::Reconfigured => self.noted(base).unwrap_or_default(),
+                // Not noted: it would take them on.
+                ChangeKind::Reconfigured => self.noted(base).unwrap_or(EntriesFate::IfRoom),
                 _ => continue,
             };
             if let EntriesFate::Lost(entries) = change.entries {

@@ -33,6 +33,8 @@ pub enum EntriesFate {
     Lost(u64),
     /// Those in its instance are lost, which does not say how many they are.
     LostUncounted,
+    /// Those stay for which there is room by the new arguments: how many only the change itself tells.
+    IfRoom,
     /// None is lost: they are in a storage that other processes see too. Whether the region sees them is another matter.
     Stay,
 }
@@ -129,7 +131,9 @@ impl Change {
                 f.write_str(", 0 entries would be lost: they stay in its storage")
             }
             EntriesFate::Stay => f.write_str(", 0 entries are lost: they stay in its storage"),
-            EntriesFate::Kept => f.write_str(", its instance stays with other regions"),
+            EntriesFate::Kept | EntriesFate::IfRoom => {
+                f.write_str(", its instance stays with other regions")
+            }
         }
     }
 }

@@ -140,7 +140,7 @@ fn memory_takes_on_other_limits_and_loses_what_is_too_much() {
         let plan = host.plan().unwrap();
         assert_eq!(
             (fate(&plan, "a"), plan.entries_lost),
-            (EntriesFate::Kept, 0)
+            (EntriesFate::IfRoom, 0)
         );
         let reload = host.reload().unwrap();
         let whole =

@@ -13,25 +13,29 @@ use crate::lock_file::LockFile;
 #[serde(crate = "serde", deny_unknown_fields)]
 #[schemars(crate = "schemars")]
 pub struct DbmArguments {
-    /// The file. Its folder must exist; the file is made.
+    /// The file, by an absolute path: a relative one is of the folder that is current in the process. Its folder must
+    /// exist; the file is made.
     pub filename: PathBuf,
     /// A lock file that reads share and a write has alone: a path, `true` for `FILENAME.rw.lock`, or `false` for none.
+    /// Default: `false`.
     #[serde(default = "LockFile::off")]
     pub rw_lockfile: LockFile,
     /// The lock file of creations: a path, `true` for `FILENAME.dogpile.lock`, or `false` for the lock within the
-    /// process alone.
+    /// process alone. Default: `true`.
     #[serde(default = "LockFile::on")]
     pub dogpile_lockfile: LockFile,
-    /// What a creation locks for other processes: its `"key"`, or the whole `"file"` as in Python.
+    /// What a creation locks for other processes: its `"key"`, or the whole `"file"` as in Python. Default: `"key"`.
     #[serde(default)]
     pub dogpile_lock_scope: Scope,
-    /// How much room the entries may take: bytes, or a string such as `"64MiB"`.
+    /// How much room the entries may take: bytes, or a string such as `"64MiB"`. Default: 256 MiB.
     #[serde(default = "default_max_bytes")]
     pub max_bytes: ByteSize,
-    /// How much of the file each process keeps in memory at most: bytes, or a string such as `"64MiB"`.
+    /// How much of the file each process keeps in memory at most: bytes, or a string such as `"64MiB"`. Default:
+    /// 32 MiB.
     #[serde(default = "default_cache_bytes")]
     pub cache_bytes: ByteSize,
-    /// What the entries survive: the death of a `"process"`, or the loss of `"power"` too.
+    /// What the entries survive: the death of a `"process"`, or the loss of `"power"` too. Default:
+    /// `"process"`.
     #[serde(default)]
     pub durability: Durability,
 }

@@ -17,7 +17,7 @@ pub struct Length {
 pub struct LengthArguments {
     /// Keys of this many characters or more are mangled.
     pub max: u32,
-    /// By what.
+    /// By what. Default: `"sha1"`.
     pub then: Then,
 }
 

@@ -30,10 +30,10 @@ pub struct MemcachedArguments {
     pub password: Option<Secret>,
     /// Whether to speak TLS: `true`, or a table of the files for it. Default: no.
     pub tls: Option<Tls>,
-    /// How long a call may take at most.
+    /// How long a call may take at most. Default: 3 s.
     #[serde(default = "default_socket_timeout")]
     pub socket_timeout: Seconds,
-    /// How long it may take to connect, within `socket_timeout`.
+    /// How long it may take to connect, within `socket_timeout`. Default: 1 s.
     #[serde(default = "default_socket_connect_timeout")]
     pub socket_connect_timeout: Seconds,
     /// Whether the kernel asks now and then whether an idle connection still stands.
@@ -44,7 +44,7 @@ pub struct MemcachedArguments {
     /// How often a call is made again whose connection the server closed, or could not be made.
     #[serde(default = "default_retry_attempts")]
     pub retry_attempts: u32,
-    /// The pause before that.
+    /// The pause before that. Default: none.
     #[serde(default)]
     pub retry_delay: Option<Seconds>,
     /// How long the servers keep what is stored, whatever it is; 0: for ever. Default: for as long as anybody may want it.

@@ -10,13 +10,15 @@ use dogpile_plugin_api::{JsonSchema, Scalar, Storage};
 #[serde(crate = "serde", deny_unknown_fields, default)]
 #[schemars(crate = "schemars")]
 pub struct MemoryArguments {
-    /// How many entries at most; `"unbounded"` for any number.
+    /// How many entries at most; `"unbounded"` for any number. Default: 10,000.
     pub max_entries: MaxEntries,
-    /// How much the entries weigh at most: bytes, or a string such as `"64MiB"`.
+    /// How much the entries weigh at most: bytes, or a string such as `"64MiB"`. Default: any.
     pub max_bytes: Option<ByteSize>,
-    /// An entry that nobody asked for in this time is gone: seconds, or a string such as `"5m"`.
+    /// An entry that nobody asked for in this time is gone: seconds, or a string such as `"5m"`. Default: none
+    /// goes for that.
     pub time_to_idle: Option<TimeToIdle>,
-    /// `"objects"` keeps the host's objects by reference, `"bytes"` the serialised values.
+    /// `"objects"` keeps the host's objects by reference, `"bytes"` the serialised values. Default:
+    /// `"objects"`.
     pub storage: Kept,
 }
 

@@ -58,10 +58,10 @@ pub struct RedisArguments {
     pub ssl_certfile: Option<PathBuf>,
     /// A PEM file with the key of `ssl_certfile`.
     pub ssl_keyfile: Option<PathBuf>,
-    /// How long a call may take at most.
+    /// How long a call may take at most. Default: 3 s.
     #[serde(default = "default_socket_timeout")]
     pub socket_timeout: Seconds,
-    /// How long it may take to connect, within `socket_timeout`.
+    /// How long it may take to connect, within `socket_timeout`. Default: 1 s.
     #[serde(default = "default_socket_connect_timeout")]
     pub socket_connect_timeout: Seconds,
     /// Whether the kernel asks now and then whether an idle connection still stands.
@@ -73,7 +73,7 @@ pub struct RedisArguments {
     /// Whether creations are locked for other processes. `false`: within the process alone.
     #[serde(default = "yes")]
     pub distributed_lock: bool,
-    /// How often a waiter looks where the server cannot tell it.
+    /// How often a waiter looks where the server cannot tell it. Default: 0.1 s.
     #[serde(default = "default_lock_sleep")]
     pub lock_sleep: Seconds,
     /// `true`: callers wait for the creation of another. There is nothing else; see `lock_wait`.

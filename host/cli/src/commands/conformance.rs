@@ -264,17 +264,26 @@ fn case(text: &str) -> Result<String, String> {
     }
 }
 
+/// Shorter values are in every backend.
+const SHORTEST: usize = 16 << 10;
+
 fn size(text: &str) -> Result<usize, String> {
     let scalar = text
         .parse()
         .map_or_else(|_| Scalar::Text(text.to_owned()), Scalar::Whole);
     let bytes = scalar.bytes().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| "write bytes, or a size such as 512KiB or 16MiB".to_owned())
+    let bytes = bytes.filter(|bytes| *bytes >= SHORTEST);
+    bytes.ok_or_else(|| "write bytes, or a size such as 512KiB or 16MiB; 16KiB at least".to_owned())
 }
 
 /// What arguments in TOML are as JSON, which is what plugins get.
 fn object(text: &str) -> Result<String, String> {
-    let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
+    // Without the line that is wrong, which may hold a password.
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().map(|span| &text[..span.start]);
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        format!("line {line} is no TOML: {}", error.message())
+    })?;
     let mut object = Map::new();
     for (name, value) in table {
         object.insert(name, json(value)?);
@@ -317,12 +326,15 @@ mod tests {
         );
         assert_eq!(object("").unwrap(), "{}");
         assert!(object("a = inf").unwrap_err().contains("no inf"));
-        assert!(object("a").unwrap_err().contains("line 1"));
+        let error = object("a = 1\npassword = \"hush").unwrap_err();
+        assert!(error.starts_with("line 2 is no TOML: "), "{error}");
+        assert!(!error.contains("hush"), "{error}");
     }
 
     #[test]
     fn sizes_are_bytes_or_have_a_unit() {
-        assert_eq!(size("1000"), Ok(1000));
+        assert_eq!(size("20000"), Ok(20_000));
+        assert!(size("1000").is_err());
         assert_eq!(size("4MiB"), Ok(4 << 20));
         assert!(size("4 mega").is_err());
     }

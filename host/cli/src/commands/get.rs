@@ -48,7 +48,8 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     else {
         output::say(format_args!(
             "no value for `{}` in region `{}`",
-            options.key, options.region
+            options.key.escape_debug(),
+            options.region
         ));
         return Ok(Outcome::NoSuchValue);
     };

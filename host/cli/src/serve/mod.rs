@@ -79,8 +79,7 @@ fn address(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
-    logging::start()?;
-    let ended = opened(manifest, options);
+    let ended = logging::start().and_then(|()| opened(manifest, options));
     if let Err(error) = &ended {
         notify::failed(error);
     }

@@ -59,10 +59,11 @@ impl Page {
             .push_str("\n| key | value | default | meaning |\n|---|---|---|---|\n");
         for (key, property) in properties {
             let doc = property["description"].as_str().unwrap_or_default();
+            let doc = doc.replace('\n', " ");
             // Where words alone tell the default, the schema has it in the description.
             let (doc, told) = match doc.rsplit_once(" Default: ") {
                 Some((doc, told)) => (doc, Some(told.trim_end_matches('.'))),
-                None => (doc, None),
+                None => (&*doc, None),
             };
             let default = match (&property["default"], told) {
                 _ if required.iter().any(|one| one == key) => "must be given".to_owned(),
@@ -70,7 +71,7 @@ impl Page {
                 (default, _) => format!("`{default}`"),
             };
             let value = value(property);
-            let cells = [format!("`{key}`"), value, default, doc.replace('\n', " ")];
+            let cells = [format!("`{key}`"), value, default, doc.to_owned()];
             let cells = cells.map(|cell| cell.replace('|', "\\|"));
             writeln!(self.text, "| {} |", cells.join(" | ")).unwrap();
         }

@@ -47,16 +47,38 @@ const RIGHTS: u32 = 0o660;
 
 /// Opens a file for reading and writing, and makes it if it is not there. Refuses what is no file.
 pub(crate) fn open_or_make(path: &Path) -> Result<File, Failure> {
-    open_with(path, OpenOptions::new().write(true).create(true), 0)
+    open_or_make_with(path, 0)
 }
 
 /// As [`open_or_make`], and refuses a link, behind which anything could be.
 pub(super) fn open_or_make_here(path: &Path) -> Result<File, Failure> {
-    open_with(
-        path,
-        OpenOptions::new().write(true).create(true),
-        libc::O_NOFOLLOW,
-    )
+    open_or_make_with(path, libc::O_NOFOLLOW)
+}
+
+fn open_or_make_with(path: &Path, flags: i32) -> Result<File, Failure> {
+    if geteuid().is_root() && !path.exists() {
+        make_for_owner(path)?;
+    }
+    open_with(path, OpenOptions::new().write(true).create(true), flags)
+}
+
+/// What root makes belongs to the owner of its folder: who looks at a service's cache as root leaves no file that the
+/// service cannot open. Nothing that is there is given away.
+fn make_for_owner(path: &Path) -> Result<(), Failure> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(RIGHTS)
+        .open(path);
+    let made = match made {
+        Ok(made) => made,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(explained(path, &error)),
+    };
+    let folder = folder_of(path);
+    let owner = fs::metadata(folder).map_err(|error| explained(folder, &error))?;
+    std::os::unix::fs::fchown(&made, Some(owner.uid()), Some(owner.gid()))
+        .map_err(|error| explained(path, &error))
 }
 
 /// Opens a file for reading. Refuses what is no file.
@@ -129,4 +151,33 @@ pub(crate) fn explained(path: &Path, error: &io::Error) -> Failure {
         error.kind(),
         format!("{path}: {remedy} ({error})"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_its_folder() {
+        const NOBODY: u32 = 65534;
+        if !geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let owner = |name: &str| {
+            let metadata = fs::metadata(place(name)).unwrap();
+            (metadata.uid(), metadata.gid())
+        };
+        open_or_make(&place("roots")).unwrap();
+        assert_eq!(owner("roots"), (0, 0));
+        std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        open_or_make(&place("new")).unwrap();
+        open_or_make_here(&place("new too")).unwrap();
+        assert_eq!(owner("new"), (NOBODY, NOBODY));
+        assert_eq!(owner("new too"), (NOBODY, NOBODY));
+        // What was there is not given away.
+        open_or_make(&place("roots")).unwrap();
+        assert_eq!(owner("roots"), (0, 0));
+    }
 }
