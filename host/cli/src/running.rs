@@ -11,10 +11,23 @@ pub(crate) fn host(manifest: &Path) -> Result<Client> {
     Client::connect(manifest)?.ok_or_else(|| {
         anyhow!(
             "no host of {0} is running; start one with `dogpile --manifest {0} serve`, or give your program's host \
-             `.admin_socket(AdminSocket::Auto)`",
-            manifest.display()
+             `.admin_socket(AdminSocket::Auto)`{1}",
+            manifest.display(),
+            not_looked_in()
         )
     })
+}
+
+/// Where a host may listen that was not looked for there; nothing if there is no such place.
+fn not_looked_in() -> String {
+    let folders = Client::passed_over();
+    if folders.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; its socket was not looked for where {}",
+        folders.join(", and ")
+    )
 }
 
 /// A region, wherever it can be reached.
@@ -40,8 +53,9 @@ impl Reached {
         if !region.is_shared()? {
             bail!(
                 "region `{name}` lives in the process that uses it, and no host of {0} is running; start one with \
-                 `dogpile --manifest {0} serve`",
-                manifest.display()
+                 `dogpile --manifest {0} serve`{1}",
+                manifest.display(),
+                not_looked_in()
             );
         }
         Ok(Self::Opened { region, host })

@@ -52,6 +52,19 @@ impl Client {
         Ok(None)
     }
 
+    /// The folders in which [`Client::connect`] does not look for the socket of a host though they are there, each with the
+    /// reason: others could have put it there.
+    pub fn passed_over() -> Vec<String> {
+        let folders = place::folders().into_iter();
+        let reasons = folders.filter_map(|folder| match place::check(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Some(format!("{} {error}", folder.display()))
+            }
+            _ => None,
+        });
+        reasons.collect()
+    }
+
     /// Connects to the host that listens at `socket`; `None` if none does.
     ///
     /// # Errors

@@ -1,3 +1,6 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::{Folder, PAGES, until, without_folder};
 
 #[test]
@@ -7,6 +10,24 @@ fn without_a_host_it_says_how_to_start_one() {
                    or give your program's host `.admin_socket(AdminSocket::Auto)`\n";
     folder.dogpile(&["status"]).is(1, "", refused);
     folder.dogpile(&["reload"]).is(1, "", refused);
+}
+
+#[test]
+fn a_folder_in_which_a_host_is_not_looked_for_is_named_with_the_reason() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let _server = folder.serve();
+    let socket = folder.path("run/dogpile");
+    fs::set_permissions(&socket, Permissions::from_mode(0o755)).unwrap();
+    let run = folder.dogpile(&["status"]);
+    let told = format!(
+        "; its socket was not looked for where {} is open to other users: its mode must be 0700",
+        socket.display()
+    );
+    // As `Folder` shows its own path.
+    let told = told.replace(&folder.path("").display().to_string(), "");
+    assert_eq!(run.status, Some(1));
+    assert!(run.stderr.contains(&told), "{told} in {run:?}");
 }
 
 #[test]
