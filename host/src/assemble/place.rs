@@ -104,6 +104,6 @@ impl Place<'_> {
                 .map(str::to_owned),
         );
         refused.about_key = error.is_unknown_argument();
-        refused
+        refused.with_code(PluginErrorKind::Arguments.code())
     }
 }
