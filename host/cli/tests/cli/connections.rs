@@ -53,6 +53,8 @@ fn clients_that_wait_with_half_a_request_leave_files_to_the_host_and_are_sent_aw
     });
     folder.write("dogpile.toml", &PAGES.replace("\"1h\"", "\"2h\""));
     server.wait_for_log("generation 2");
+    let refused = server.log_so_far().find(|line| line.contains("refused"));
+    assert_eq!(refused, None);
     assert_eq!(folder.dogpile(&["status"]).status, Some(0));
     assert_eq!(server.get("/metrics").status, 200);
     drop(halves);
