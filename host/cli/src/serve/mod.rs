@@ -1,5 +1,6 @@
 //! `serve`.
 
+mod connections;
 mod fragments;
 mod notify;
 mod page;
@@ -7,7 +8,6 @@ mod reply;
 mod router;
 mod signals;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,9 +146,8 @@ async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Resu
     };
     notify::ready(&service.host);
     notify::watchdog();
-    let router = router::router(service).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(told);
-    let mut server = tokio::spawn(server.into_future());
+    let router = router::router(service);
+    let mut server = tokio::spawn(connections::serve(listener, router, told));
     let signal = tokio::select! {
         ended = &mut server => return done(ended),
         signal = stop.recv() => signal,
@@ -176,10 +175,8 @@ fn cannot_listen(address: &str, error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(told)
 }
 
-fn done(ended: Result<io::Result<()>, JoinError>) -> Result<Outcome> {
-    ended
-        .context("the server panicked")?
-        .context("the server failed")?;
+fn done(ended: Result<(), JoinError>) -> Result<Outcome> {
+    ended.context("the server panicked")?;
     tracing::info!("stopped");
     Ok(Outcome::Done)
 }

@@ -7,6 +7,7 @@ mod check_site;
 mod clear;
 mod completions;
 mod conformance;
+mod connections;
 mod delete;
 mod exec;
 mod explain;

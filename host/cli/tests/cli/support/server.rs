@@ -67,9 +67,12 @@ impl Server {
         Response::of(&self.address, method, target, "")
     }
 
+    pub fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let process = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        kill_process(process, signal).unwrap();
+        kill_process(self.process(), signal).unwrap();
     }
 
     /// Waits for a line of the log, after those that were waited for before.
