@@ -206,9 +206,10 @@ fn regions_that_share_an_instance_have_it_take_arguments_on_together_or_not_at_a
     site.save(&["a", "b", "c"].map(|name| sharing(name, "2")).concat());
     let planned = host.plan().unwrap();
     let reload = host.reload().unwrap();
-    assert_eq!(reload.changes, planned.changes);
-    let kinds = ["a", "b", "c"].map(|name| change(&reload, name).0);
-    assert_eq!(kinds, [Added, Reconfigured, Reconfigured]);
+    for told in [&planned, &reload] {
+        let kinds = ["a", "b", "c"].map(|name| change(told, name).0);
+        assert_eq!(kinds, [Added, Reconfigured, Reconfigured]);
+    }
     assert_eq!(["a", "b", "c"].map(|name| get(&host, name)), [Some(1); 3]);
     assert_eq!(log.seen(0).taken_on, ["2"]);
     // One alone leaves the others what they have.

@@ -109,7 +109,7 @@ fn an_argument_that_the_backend_refuses_is_marked() {
         (
             "[regions.users]\nbackend = \"memory\"\n[regions.users.arguments]\nmax_entries = 0\n",
             &[
-                "dogpile.toml:9:15: error: `memory` refuses its arguments",
+                "dogpile.toml:9:15: error[plugin-arguments]: `memory` refuses its arguments",
                 "9 | max_entries = 0\n  |               ^",
             ],
         ),

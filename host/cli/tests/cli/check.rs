@@ -82,8 +82,8 @@ fn what_is_wrong_with_manifest_plugins_and_regions_is_told_at_once() {
     let run = folder.dogpile(&["check"]);
     let places = [
         "6:1: error[file-not-found]: ",
-        "12:29: error: ",
-        "12:32: error: ",
+        "12:29: error[plugin-arguments]: ",
+        "12:32: error[plugin-arguments]: ",
     ];
     assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""));
     for place in places {

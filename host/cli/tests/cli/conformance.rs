@@ -164,7 +164,7 @@ fn whose_file_it_is_matters() {
 fn wrong_words_are_usage_errors() {
     let folder = Folder::new(PAGES);
     for (words, told) in [
-        (["--arguments", "a b"], "TOML parse error at line 1"),
+        (["--arguments", "a b"], "line 1 is no TOML: "),
         (["--arguments", "a = nan"], "no nan"),
         (["--case", "it_flies"], "there is no such case"),
         (["--largest-value", "much"], "512KiB"),
