@@ -72,6 +72,7 @@ pub use model::{
     OnBackendError, PluginConfig, ProxyConfig, RegionConfig,
 };
 
+pub use crate::secrets::without_secrets;
 pub use resolve::{Unresolved, resolve};
 pub use schema::{Offer, OfferKind, plain_schema, schema};
 pub use templates::TemplatesConfig;

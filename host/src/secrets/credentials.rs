@@ -19,6 +19,7 @@ pub(crate) enum Reading {
 /// Where a text of unknown form, such as a message, has credentials.
 pub(crate) fn in_prose(text: &str) -> Vec<Range<usize>> {
     let mut found = before_at(text);
+    found.extend(ports(text, 0..text.len()));
     pairs(text, 0..text.len(), Reading::Prose, &mut found);
     found
 }
@@ -44,6 +45,8 @@ pub(crate) fn in_value(text: &str, within: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     if let Some(at) = text[within.clone()].rfind('@') {
         found.extend(user_information(text, within.start..within.start + at));
+    } else {
+        found.extend(ports(text, within.clone()));
     }
     pairs(text, within, Reading::Value, &mut found);
     found
@@ -56,6 +59,27 @@ fn user_information(text: &str, before: Range<usize>) -> Option<Range<usize>> {
         Some(scheme) => Some(before.start + scheme + 3..before.end),
         None => token.contains(':').then_some(before),
     }
+}
+
+/// What stands in URLs where a port does and is no number: a password whose `@` was forgotten, perhaps.
+fn ports(text: &str, within: Range<usize>) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, scheme) in text[within.clone()].match_indices("://") {
+        let start = within.start + at + scheme.len();
+        let ends = |c: char| c.is_whitespace() || "/?#\"'`\\".contains(c);
+        let end = text[start..within.end].find(ends);
+        let end = end.map_or(within.end, |length| start + length);
+        let authority = &text[start..end];
+        let Some(colon) = authority.rfind(':') else {
+            continue;
+        };
+        let port = &authority[colon + 1..];
+        let is_port = port.chars().all(|c| c.is_ascii_digit()) || port.starts_with("${");
+        if !is_port && !authority.contains(['@', ']']) {
+            found.push(start + colon + 1..end);
+        }
+    }
+    found
 }
 
 /// The values of `password=x`, `password: x` and `"password": "x"`.
@@ -157,6 +181,9 @@ mod tests {
             ("{'token':'pq'}", &["pq"]),
             ("me@example.org", &[]),
             ("redis://h:6379/0", &[]),
+            ("redis://h:pq/0", &["pq"]),
+            ("redis://[::1]/0", &[]),
+            ("redis://h:${PORT}/0", &[]),
             ("password", &[]),
         ] {
             assert_eq!(
@@ -172,6 +199,7 @@ mod tests {
         for (text, expected) in [
             ("no server at redis://u:p@h/0 (refused)", &["u:p"][..]),
             ("`me:p@h` is no server", &["me:p"]),
+            ("no server at \"redis://h:pq\"", &["pq"]),
             ("refused: {\"password\": \"p q\"}", &["p q"]),
             ("cannot parse password=pq", &["pq"]),
             ("`password`: invalid type", &[]),

@@ -26,8 +26,9 @@ use serde_json::{Map, Value};
 /// What is shown instead of a secret.
 pub(crate) const MASK: &str = "***";
 
-/// A text about what has these arguments, without the secrets in them and those that are withheld.
-pub(crate) fn without_secrets(text: &str, arguments: &Map<String, Value>) -> String {
+/// A text about what has these arguments, such as a plugin's error, without the secrets in them and those that are withheld:
+/// what stands under a key such as `password` or in a URL's login is `***`.
+pub fn without_secrets(text: &str, arguments: &Map<String, Value>) -> String {
     let mut secrets = Secrets::default();
     secrets.add_table(arguments, false);
     without_withheld(&secrets.mask(text))

@@ -10,10 +10,12 @@ use std::{fs, io, thread};
 
 use anyhow::{Context, Result};
 use dogpile::loader::Loader;
+use dogpile::manifest::without_secrets;
 use dogpile_plugin_api::testing::{Conformance, Offered, Progress, Suite};
 use rustix::io::dup;
 use rustix::stdio::{dup2_stdout, stderr, stdout};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::process::{Died, OURSELVES, died};
 
@@ -68,6 +70,7 @@ pub(super) fn child() -> Result<()> {
         name: &task.backend,
         arguments: &task.arguments,
     };
+    let given: Map<String, Value> = serde_json::from_str(&task.arguments)?;
     let mut tell = |told: &Told| {
         // In one piece. If the parent is gone there is nobody to tell.
         let line = serde_json::to_string(told).map(|line| line + "\n");
@@ -83,7 +86,10 @@ pub(super) fn child() -> Result<()> {
             suite: case.suite.name().to_owned(),
             case: case.name.to_owned(),
             outcome: case.outcome.name().to_owned(),
-            detail: case.outcome.detail().map(str::to_owned),
+            detail: case
+                .outcome
+                .detail()
+                .map(|text| without_secrets(text, &given)),
             seconds: (case.took.as_secs_f64() * 1000.0).round() / 1000.0,
         })),
         _ => {}

@@ -175,3 +175,26 @@ fn wrong_words_are_usage_errors() {
         assert!(run.stderr.contains(told), "{told}: {run:?}");
     }
 }
+
+#[test]
+fn a_password_is_in_no_row() {
+    let folder = Folder::without_plugins("");
+    folder.add_plugin("redis");
+    let file = "plugins/libdogpile_plugin_redis.so";
+    let arguments = "password = 87654321\nurl = \"redis://localhost:hush/0\"";
+    let words = [
+        "conformance",
+        file,
+        "--backend",
+        "redis",
+        "--arguments",
+        arguments,
+    ];
+    for more in [&[][..], &["--json"]] {
+        let run = folder.dogpile(&[&words[..], more].concat());
+        assert_eq!(run.status, Some(1), "{run:?}");
+        let all = run.stdout + &run.stderr;
+        assert!(all.contains("password"), "{all}");
+        assert!(!all.contains("87654321") && !all.contains("hush"), "{all}");
+    }
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::place::{Place, number, run, text};
 use super::{Becomes, Needs, Way};
@@ -101,7 +101,12 @@ fn slowly(place: &Place, turn: u64) {
     let text = text(turn).replace("expiration_time", &[&comments, "expiration_time"].concat());
     let mut file = File::create(place.manifest()).unwrap();
     for line in text.split_inclusive('\n') {
+        let since = Instant::now();
         thread::sleep(Duration::from_millis(150));
+        // A writer that a busy machine holds up for long has left something that counts as whole.
+        if since.elapsed() > Duration::from_millis(400) {
+            place.is_whole();
+        }
         file.write_all(line.as_bytes()).unwrap();
     }
 }
