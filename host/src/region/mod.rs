@@ -79,6 +79,7 @@ use crate::events::CreatedEvent;
 use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
+use crate::pool;
 use crate::registry::{Configured, Current, Registry, configured};
 use crate::serializer::Serializer;
 use crate::slot::{Hold, RegionStats, Slot};
@@ -367,7 +368,7 @@ impl Region {
         call: &Call<'_>,
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
-        let blocking = Blocking::new();
+        let blocking = Blocking::asleep_in(pool::asleep);
         let waiting = Waiting {
             way: Way::Here,
             timer: |wait| blocking.deadline(wait),
