@@ -94,9 +94,9 @@ impl Host {
     /// ```
     ///
     /// By this clock are decided expiry and staleness, early refreshes, what an invalidation outdates,
-    /// `retry_after` and `bypass_hold`, and a backend's own times in this process, such as `time_to_idle`. What somebody
-    /// waits for takes its real time: `lock_wait`, `lock_timeout`, `call_timeout`, `hang_after`, `invalidation_interval`,
-    /// and the pauses before a backend is pinged or reopened. [`Cached::age`](crate::Cached::age) is by the system's clock.
+    /// `retry_after` and `bypass_hold`, [`Cached::age`](crate::Cached::age), and a backend's own times in this process, such
+    /// as `time_to_idle`. What somebody waits for takes its real time: `lock_wait`, `lock_timeout`, `call_timeout`,
+    /// `hang_after`, `invalidation_interval`, and the pauses before a backend is pinged or reopened.
     pub fn for_tests() -> (HostBuilder, ManualClock) {
         let (clock, hand) = Clock::manual(Clock::system().exact());
         (Self::builder().clock(clock), hand)

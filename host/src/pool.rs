@@ -1,6 +1,8 @@
 //! A bounded pool of threads that may block.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -13,7 +15,8 @@ use parking_lot::{Condvar, Mutex};
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Threads are made as they are needed, up to a number, and end when there was nothing to do for a while. What is queued
-/// when the pool is dropped is still done.
+/// when the pool is dropped is still done. A thread that sleeps in [`asleep`] does not count: what it waits for may be
+/// queued.
 pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -81,17 +84,13 @@ impl Pool {
             return Ok(());
         }
         if state.threads < self.0.threads {
-            let own = Arc::clone(&self.0);
-            let thread = thread::Builder::new().name(self.0.name.to_owned());
-            match thread.spawn(move || own.work()) {
-                Ok(_) => state.threads += 1,
-                Err(error) if state.threads == 0 => {
-                    tracing::error!(target: "dogpile.cache", pool = self.0.name, %error, "no thread for the pool");
-                    let job = state.jobs.pop_back();
-                    return Err(job.expect("it was put there just now"));
-                }
-                // Those that there are will come to it.
-                Err(_) => {}
+            // Else those that there are will come to it.
+            if let Err(error) = self.0.start(&mut state)
+                && state.threads == 0
+            {
+                tracing::error!(target: "dogpile.cache", pool = self.0.name, %error, "no thread for the pool");
+                let job = state.jobs.pop_back();
+                return Err(job.expect("it was put there just now"));
             }
         }
         Ok(())
@@ -105,7 +104,44 @@ impl Drop for Pool {
     }
 }
 
+thread_local! {
+    /// The pool that this thread is of.
+    static OWN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
+/// Sleeps. If this thread is one of a pool, another one takes its place there meanwhile, as far as there is something to do.
+pub(crate) fn asleep(sleep: &mut dyn FnMut()) {
+    let own = OWN.try_with(|own| own.borrow().clone()).ok().flatten();
+    let Some(pool) = own else {
+        return sleep();
+    };
+    pool.leave();
+    sleep();
+    pool.state.lock().threads += 1;
+}
+
 impl Shared {
+    fn start(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let own = Arc::clone(self);
+        let thread = thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || {
+            OWN.set(Some(Arc::clone(&own)));
+            own.work();
+        })?;
+        state.threads += 1;
+        Ok(())
+    }
+
+    /// This thread does not count until it is back.
+    fn leave(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.threads -= 1;
+        if state.jobs.len() > state.idle {
+            // Without a thread, those that there are come to it, this one among them.
+            let _started = self.start(&mut state);
+        }
+    }
+
     fn work(&self) {
         let mut state = self.state.lock();
         loop {
@@ -118,6 +154,10 @@ impl Shared {
                     std::mem::forget(again);
                 }
                 state = self.state.lock();
+                if state.threads > self.threads {
+                    // One that had slept is back.
+                    break;
+                }
                 continue;
             }
             if state.closed {

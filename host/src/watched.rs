@@ -417,7 +417,8 @@ enum Caller {
     Proxy,
 }
 
-/// A backend's mutex, whose failures are the backend's.
+/// A backend's mutex, whose failures are the backend's. What it answers ends no row of failures: it may be had of a storage
+/// that can be neither read nor written.
 struct WatchedMutex {
     mutex: Arc<dyn Mutex>,
     caller: Caller,

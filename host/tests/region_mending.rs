@@ -279,9 +279,9 @@ fn the_breaker_opens_whatever_is_called() {
         }),
         ("set", |users, _| drop(users.set("1", 1).unwrap())),
     ];
-    for alone in [false, true] {
+    for (alone, answers) in [(false, ""), (true, ""), (false, "try_acquire")] {
         for (name, call) in calls {
-            let board = Board::new(&format!("whatever {name} {alone}"));
+            let board = Board::new(&format!("whatever {name} {alone} {answers}"));
             let (host, users) = host(board.objects().argument("alone", alone));
             let methods = [
                 "get",
@@ -294,7 +294,7 @@ fn the_breaker_opens_whatever_is_called() {
                 "try_acquire",
                 "ping",
             ];
-            for method in methods {
+            for method in methods.into_iter().filter(|method| *method != answers) {
                 board.fault(method, Some(Fault::Fail));
             }
             for at in 0..20 {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use dogpile::{Cached, ErrorKind, MissReason, RegionConfig, Source};
 
@@ -222,6 +223,26 @@ fn a_cached_value_is_the_value_and_more() {
     drop(clone);
     let owned: Arc<String> = name.into_arc();
     assert_eq!(*owned, "Ada");
+}
+
+#[test]
+fn the_age_of_a_value_is_by_the_clock_of_its_host() {
+    let (users, clock) = memory();
+    let made = [
+        users.set("1", 1).unwrap(),
+        users.get_or_create("2", || 2).unwrap(),
+    ];
+    clock.advance(Duration::from_secs(5));
+    let one = users.get::<i32>("1").unwrap().unwrap();
+    let found = users.get_or_create("2", || 0).unwrap();
+    let several = users.get_multi::<i32, _>(&["1", "2"]).unwrap();
+    let read = several.into_iter().map(Option::unwrap);
+    let old = one.clone();
+    for value in read.chain(made).chain([one, found]) {
+        assert_eq!(value.age(), Duration::from_secs(5));
+    }
+    clock.set(0);
+    assert_eq!(old.age(), Duration::ZERO);
 }
 
 #[test]

@@ -13,13 +13,21 @@ use std::time::Duration;
 /// it. A future that waits for anything but this crate's own must see to it that its waker is called.
 pub struct Blocking {
     deadline: Cell<Option<Moment>>,
+    asleep: fn(&mut dyn FnMut()),
 }
 
 impl Blocking {
     /// For one call of [`Blocking::on`].
     pub fn new() -> Self {
+        Self::asleep_in(|sleep| sleep())
+    }
+
+    /// As [`Blocking::new`], with each sleep of the thread inside of `asleep`, which calls what it is given once: for who
+    /// counts the threads that are at work.
+    pub fn asleep_in(asleep: fn(&mut dyn FnMut())) -> Self {
         Self {
             deadline: Cell::new(None),
+            asleep,
         }
     }
 
@@ -46,13 +54,20 @@ impl Blocking {
             }
             // A thread's permit to go on may be used up by a call inside a creator; the flag is this call's own.
             while !alarm.rung.swap(false, Ordering::Acquire) {
-                match self.deadline.take() {
-                    Some(moment) => {
-                        moment.park();
-                        // It is polled again, and says whether the moment has come.
-                        break;
+                let deadline = self.deadline.take();
+                (self.asleep)(&mut || {
+                    // What `asleep` did may have used the permit up.
+                    if alarm.rung.load(Ordering::Acquire) {
+                        return;
                     }
-                    None => sync::park(),
+                    match deadline {
+                        Some(moment) => moment.park(),
+                        None => sync::park(),
+                    }
+                });
+                if deadline.is_some() {
+                    // It is polled again, and says whether the moment has come.
+                    break;
                 }
             }
         }

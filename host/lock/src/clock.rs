@@ -29,7 +29,7 @@ struct Hands {
 
 impl Clock {
     /// The system's clock.
-    pub fn system() -> Self {
+    pub const fn system() -> Self {
         Self(Kind::System)
     }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dogpile_lock::Source;
+use dogpile_lock::{Clock, Source};
 use dogpile_plugin_api::{Key, Metadata, Object};
 use serde::{Serialize, Serializer};
 
@@ -15,18 +15,25 @@ use crate::keys;
 pub struct Cached<T> {
     object: Object<T>,
     source: Source,
+    clock: &'static Clock,
 }
+
+/// That of what is in no host's cache.
+static SYSTEM: Clock = Clock::system();
 
 impl<T: Send + Sync + 'static> Cached<T> {
     #[inline]
-    pub(crate) fn new(object: Object<T>, source: Source) -> Self {
-        Self { object, source }
+    pub(crate) fn new(object: Object<T>, source: Source, clock: &'static Clock) -> Self {
+        Self {
+            object,
+            source,
+            clock,
+        }
     }
 
     /// A value that is in no cache, created just now.
     pub(crate) fn uncached(value: T) -> Self {
-        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let now = SYSTEM.exact();
         let metadata = Metadata {
             created: now,
             started: now,
@@ -34,7 +41,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
             weight: 0,
         };
         let object = Object::new(&metadata, Key::new("", keys::hash("")), value);
-        Self::new(object, Source::Created)
+        Self::new(object, Source::Created, &SYSTEM)
     }
 
     /// When its creation ended.
@@ -42,9 +49,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
         UNIX_EPOCH + Duration::from_nanos(self.object.as_value().metadata().created)
     }
 
-    /// How long ago its creation ended, by the system's clock; zero if that lies in the future.
+    /// How long ago its creation ended, by the clock of its host, which is the system's but for
+    /// [`Host::for_tests`](crate::Host::for_tests); zero if that lies in the future.
     pub fn age(&self) -> Duration {
-        self.cached_time().elapsed().unwrap_or_default()
+        let created = self.object.as_value().metadata().created;
+        Duration::from_nanos(self.clock.exact().saturating_sub(created))
     }
 
     /// Where this call had it from.
@@ -81,6 +90,7 @@ impl<T> Clone for Cached<T> {
         Self {
             object: self.object.clone(),
             source: self.source,
+            clock: self.clock,
         }
     }
 }

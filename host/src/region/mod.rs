@@ -79,6 +79,7 @@ use crate::events::CreatedEvent;
 use crate::instance::Instance;
 use crate::key_generator::KeyGenerator;
 use crate::manifest::OnBackendError;
+use crate::pool;
 use crate::registry::{Configured, Current, Registry, configured};
 use crate::serializer::Serializer;
 use crate::slot::{Hold, RegionStats, Slot};
@@ -353,7 +354,7 @@ impl Region {
         goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin::<T, F>(key, call) {
-            Ok(object) => Ok(Cached::new(object, Source::Fresh)),
+            Ok(object) => Ok(Cached::new(object, Source::Fresh, self.clock())),
             Err(passage) => self.create::<T, F>(*passage, key, call, goal),
         }
     }
@@ -367,7 +368,7 @@ impl Region {
         call: &Call<'_>,
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
-        let blocking = Blocking::new();
+        let blocking = Blocking::asleep_in(pool::asleep);
         let waiting = Waiting {
             way: Way::Here,
             timer: |wait| blocking.deadline(wait),
@@ -383,7 +384,7 @@ impl Region {
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin_on::<T, F>(Way::Pool, key, call).await {
-            Ok(object) => Ok(Cached::new(object, Source::Fresh)),
+            Ok(object) => Ok(Cached::new(object, Source::Fresh, self.clock())),
             Err(passage) => {
                 let waiting = Waiting {
                     way: Way::Pool,
@@ -428,7 +429,7 @@ impl Region {
         call: &Call<'_>,
     ) -> Result<Option<Cached<T>>> {
         match self.begin_on::<T, F>(way, key, call).await {
-            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh))),
+            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh, self.clock()))),
             Err(passage) => passage.map(|_| None),
         }
     }
@@ -439,7 +440,7 @@ impl Region {
         call: &Call<'_>,
     ) -> Result<Option<Cached<T>>> {
         match self.begin::<T, F>(key, call) {
-            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh))),
+            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh, self.clock()))),
             Err(passage) => passage.map(|_| None),
         }
     }
@@ -470,7 +471,7 @@ impl Region {
                 (object.as_value(), false, None),
                 Some(outcome),
             )?;
-            Ok(Cached::new(object, Source::Created))
+            Ok(Cached::new(object, Source::Created, self.clock()))
         };
         put.await.map_err(|error| self.ended(error))
     }
@@ -549,7 +550,7 @@ impl Region {
     }
 
     #[inline]
-    fn clock(&self) -> &Clock {
+    fn clock(&self) -> &'static Clock {
         self.engine.clock
     }
 

@@ -21,6 +21,7 @@ use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Region, creator_failed};
 use crate::Result;
 use crate::instance::Instance;
+use crate::pool;
 use crate::registry::Configured;
 use crate::slot::Tags;
 
@@ -295,7 +296,7 @@ impl Region {
                     }
                     Err(error) => self.not_written(call, error)?,
                 }
-                made.push(Cached::new(object, Source::Created));
+                made.push(Cached::new(object, Source::Created, self.clock()));
             }
             if keys.is_empty() {
                 return Ok(made);
@@ -488,7 +489,7 @@ impl<'a, K: CacheKey, P, X> Entries<'a, K, P, X> {
         P: ShouldCache<T>,
         X: OwnExpiration<T>,
     {
-        let blocking = Blocking::new();
+        let blocking = Blocking::asleep_in(pool::asleep);
         let waiting = Waiting {
             way: Way::Here,
             timer: |wait| blocking.deadline(wait),

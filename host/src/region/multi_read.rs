@@ -69,7 +69,7 @@ impl Region {
             self.count_all(&backend_keys, &found);
             let found = found.into_iter().map(|found| match found {
                 Found::Fresh(object) | Found::Held(object) => {
-                    Some(Cached::new(object, Source::Fresh))
+                    Some(Cached::new(object, Source::Fresh, self.clock()))
                 }
                 _ => None,
             });

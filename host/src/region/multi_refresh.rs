@@ -11,6 +11,7 @@ use super::wanted::Wanted;
 use super::way::{Way, delay};
 use super::{CacheKey, Cacheable, Cached, Entries, creator_failed};
 use crate::Result;
+use crate::pool;
 
 impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
     /// As [`Entry::try_refresh`](super::Entry::try_refresh), key by key. The creator is called for keys that nobody is
@@ -29,7 +30,7 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
         P: ShouldCache<T>,
         X: OwnExpiration<T>,
     {
-        let blocking = Blocking::new();
+        let blocking = Blocking::asleep_in(pool::asleep);
         let waiting = Waiting {
             way: Way::Here,
             timer: |wait| blocking.deadline(wait),

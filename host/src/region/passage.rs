@@ -303,7 +303,7 @@ impl Region {
                 self.begin_anew(key)?
             } else {
                 match self.begin_on::<T, F>(waiting.way, key, call).await {
-                    Ok(object) => return Ok(Cached::new(object, Source::Fresh)),
+                    Ok(object) => return Ok(Cached::new(object, Source::Fresh, self.clock())),
                     Err(passage) => (*passage)?,
                 }
             };
@@ -326,7 +326,7 @@ impl Region {
             }
             Source::Fresh | Source::Created => {}
         }
-        Cached::new(object, source)
+        Cached::new(object, source, self.clock())
     }
 
     /// Judges what a backend call gave. An error counts as a miss, unless the value was held that was created while the

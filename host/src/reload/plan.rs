@@ -97,42 +97,37 @@ impl Change {
         if !self.because.is_empty() {
             write!(f, " ({})", self.because.join(", "))?;
         }
-        match self.kind {
-            ChangeKind::Reconfigured if let EntriesFate::Lost(_) = self.entries => {
-                f.write_str(", keeps its instance")?;
-                self.write_entries(f, planned)
-            }
-            ChangeKind::Removed | ChangeKind::Swapped => self.write_entries(f, planned),
-            ChangeKind::Reconfigured if planned => {
-                f.write_str(", keeping its instance and the entries that still have room")
-            }
-            ChangeKind::Reconfigured => {
-                f.write_str(", keeps its instance and the entries that still have room")
-            }
-            ChangeKind::Changed if planned => f.write_str(", keeping its instance and entries"),
-            ChangeKind::Changed => f.write_str(", keeps its instance and entries"),
-            ChangeKind::Added | ChangeKind::Kept => Ok(()),
-        }
-    }
-
-    fn write_entries(&self, f: &mut fmt::Formatter<'_>, planned: bool) -> fmt::Result {
-        let (is, are) = if planned {
-            ("would be", "would be")
+        let (keeps, is, are) = if planned {
+            ("keeping", "would be", "would be")
         } else {
-            ("is", "are")
+            ("keeps", "is", "are")
         };
-        match self.entries {
-            EntriesFate::Lost(1) => write!(f, ", 1 entry {is} lost"),
-            EntriesFate::Lost(number) => write!(f, ", {number} entries {are} lost"),
-            EntriesFate::LostUncounted => {
+        let lost = |f: &mut fmt::Formatter<'_>, entries| match entries {
+            1 => write!(f, ", 1 entry {is} lost"),
+            entries => write!(f, ", {entries} entries {are} lost"),
+        };
+        match (self.kind, self.entries) {
+            (ChangeKind::Added | ChangeKind::Kept, _) => Ok(()),
+            (ChangeKind::Changed, _) => write!(f, ", {keeps} its instance and entries"),
+            (ChangeKind::Reconfigured, EntriesFate::Lost(entries)) => {
+                write!(f, ", {keeps} its instance")?;
+                lost(f, entries)
+            }
+            (ChangeKind::Reconfigured, _) | (_, EntriesFate::IfRoom) => {
+                write!(
+                    f,
+                    ", {keeps} its instance and the entries that still have room"
+                )
+            }
+            (ChangeKind::Removed | ChangeKind::Swapped, EntriesFate::Kept) => {
+                f.write_str(", its instance stays with other regions")
+            }
+            (_, EntriesFate::Lost(entries)) => lost(f, entries),
+            (_, EntriesFate::LostUncounted) => {
                 write!(f, ", what its old instance holds in this process {is} lost")
             }
-            EntriesFate::Stay if planned => {
-                f.write_str(", 0 entries would be lost: they stay in its storage")
-            }
-            EntriesFate::Stay => f.write_str(", 0 entries are lost: they stay in its storage"),
-            EntriesFate::Kept | EntriesFate::IfRoom => {
-                f.write_str(", its instance stays with other regions")
+            (_, EntriesFate::Stay) => {
+                write!(f, ", 0 entries {are} lost: they stay in its storage")
             }
         }
     }
@@ -328,6 +323,74 @@ mod tests {
                 ("gone".into(), ChangeKind::Removed, because(&[])),
             ]
         );
+    }
+
+    #[test]
+    fn a_change_tells_what_becomes_of_the_instance_and_its_entries() {
+        use ChangeKind::{Added, Changed, Kept, Reconfigured, Removed, Swapped};
+        use EntriesFate::{IfRoom, Kept as Stays, Lost, LostUncounted, Stay};
+        for (kind, entries, applied, planned) in [
+            (Added, Stays, "", ""),
+            (Kept, Stays, "", ""),
+            (
+                Changed,
+                Stays,
+                ", keeps its instance and entries",
+                ", keeping its instance and entries",
+            ),
+            (
+                Reconfigured,
+                Stays,
+                ", keeps its instance and the entries that still have room",
+                ", keeping its instance and the entries that still have room",
+            ),
+            (
+                Reconfigured,
+                IfRoom,
+                ", keeps its instance and the entries that still have room",
+                ", keeping its instance and the entries that still have room",
+            ),
+            (
+                Reconfigured,
+                Lost(1),
+                ", keeps its instance, 1 entry is lost",
+                ", keeping its instance, 1 entry would be lost",
+            ),
+            (
+                Removed,
+                Lost(2),
+                ", 2 entries are lost",
+                ", 2 entries would be lost",
+            ),
+            (
+                Swapped,
+                LostUncounted,
+                ", what its old instance holds in this process is lost",
+                ", what its old instance holds in this process would be lost",
+            ),
+            (
+                Swapped,
+                Stay,
+                ", 0 entries are lost: they stay in its storage",
+                ", 0 entries would be lost: they stay in its storage",
+            ),
+            (
+                Removed,
+                Stays,
+                ", its instance stays with other regions",
+                ", its instance stays with other regions",
+            ),
+        ] {
+            let change = Change {
+                region: "r".to_owned(),
+                kind,
+                because: Vec::new(),
+                entries,
+            };
+            let told = |planned| format!("{} region `r`", kind.verb(planned));
+            assert_eq!(change.to_string(), told(false) + applied);
+            assert_eq!(change.planned().to_string(), told(true) + planned);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) fn before_at(text: &str) -> Vec<Range<usize>> {
     for (at, _) in text.match_indices('@') {
         let before = text[..at].char_indices().rev();
         let mut before = before.take_while(|(from, _)| at - from <= LONGEST);
-        let start = before.find(|(_, c)| c.is_whitespace() || "\"'`".contains(*c));
+        let start = before.find(|(_, c)| parts(*c));
         let start = start.map_or_else(
             || text.floor_char_boundary(at.saturating_sub(LONGEST)),
             |(from, c)| from + c.len_utf8(),
@@ -52,6 +52,11 @@ pub(crate) fn in_value(text: &str, within: Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether it parts a URL, or whatever else is one word, from what stands before and after it.
+fn parts(c: char) -> bool {
+    c.is_whitespace() || "\"'`".contains(c)
+}
+
 /// Of what stands before an `@`: what follows `://`, or all if there is a `:` that parts a name from a password.
 fn user_information(text: &str, before: Range<usize>) -> Option<Range<usize>> {
     let token = &text[before.clone()];
@@ -66,7 +71,7 @@ fn ports(text: &str, within: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, scheme) in text[within.clone()].match_indices("://") {
         let start = within.start + at + scheme.len();
-        let ends = |c: char| c.is_whitespace() || "/?#\"'`\\".contains(c);
+        let ends = |c: char| parts(c) || "/?#\\".contains(c);
         let end = text[start..within.end].find(ends);
         let end = end.map_or(within.end, |length| start + length);
         let authority = &text[start..end];
@@ -125,7 +130,7 @@ fn paired(text: &str, rest: Range<usize>, reading: Reading) -> Option<Range<usiz
         };
         (rest.end - inner.len(), length)
     } else {
-        let length = value.find(|c: char| c.is_whitespace() || "&;,}\"'`)".contains(c));
+        let length = value.find(|c: char| parts(c) || "&;,})".contains(c));
         (rest.end - value.len(), length.unwrap_or(value.len()))
     };
     (length > 0).then_some(start..start + length)

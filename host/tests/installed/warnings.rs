@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::with_default;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::{NoSubscriber, with_default};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 pub(crate) fn warnings(run: impl FnOnce()) -> Vec<String> {
     let said = Arc::default();
+    // Were it the only one, tracing would ask the thread that first comes to an event, of whichever test, whether anybody
+    // wants it, and keep the answer for all threads.
+    let _another = Dispatch::new(NoSubscriber::default());
     with_default(Ear(Arc::clone(&said)), run);
     said.lock().unwrap().clone()
 }

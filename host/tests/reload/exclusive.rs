@@ -169,6 +169,39 @@ fn what_was_opened_is_closed_again_before_the_old_one_comes_back() {
     }
     // The first and the second of `a` are closed; those that came back are open.
     assert_eq!((log.closes(), other.closes()), (vec![1, 1, 0], vec![1, 0]));
+    // By the reaper it might have been later.
+    assert_ne!(log.seen(1).closed_by, "dogpile-reaper");
+}
+
+#[test]
+fn one_whose_proxy_does_not_open_again_is_closed_again_though_that_goes_on() {
+    let log = Log::named("slow proxy");
+    let proxy =
+        "proxies = [{ proxy = \"through\", arguments = { tag = 7, log = \"slow proxy\" } }]\n";
+    let site = Site::empty();
+    let save = |tag: &str| {
+        let manifest = crate::support::whole(&(region("a", "slow proxy", tag, "") + proxy));
+        site.replace(
+            "dogpile.toml",
+            manifest.replace("[host]", "[host]\nopen_timeout = \"500ms\""),
+        );
+    };
+    save("1");
+    let host = site.open_unwatched();
+    log.refuse("2");
+    log.hold("wrap", "7");
+    save("2");
+    contains(
+        &refusal(&host),
+        &["region `a` was closed, and does not open with its old arguments"],
+    );
+    // Of those that are tried from now on each finds the line free, though the proxy has the one before.
+    until("another one is open", || log.opened() > 2);
+    log.accept();
+    log.let_go();
+    until("it is open again", || state(&host) == "open");
+    host.region("a").unwrap().set("k", 1).unwrap();
+    assert_eq!(log.faults(), Vec::<String>::new());
 }
 
 #[test]

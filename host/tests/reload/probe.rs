@@ -358,7 +358,7 @@ impl Backend for Probe {
     }
 }
 
-/// Changes nothing; its arguments are there to be told apart.
+/// Changes nothing; its arguments are there to be told apart, or to be held.
 struct Through(Proxied);
 
 #[derive(Deserialize, JsonSchema)]
@@ -366,14 +366,19 @@ struct Through(Proxied);
 #[schemars(crate = "dogpile_plugin_api::schemars")]
 struct ThroughArguments {
     #[serde(default)]
-    #[expect(dead_code, reason = "only whether it differs matters")]
     tag: u32,
+    /// By whose gate it is held as it opens.
+    log: Option<String>,
 }
 
 impl Proxy for Through {
     type Arguments = ThroughArguments;
 
-    fn open(_: ThroughArguments, proxied: Proxied, _: &HostContext) -> Result<Self> {
+    fn open(arguments: ThroughArguments, proxied: Proxied, _: &HostContext) -> Result<Self> {
+        if let Some(log) = &arguments.log {
+            let gate = &Log::named(log).gate;
+            gate.pass("wrap", &arguments.tag.to_string());
+        }
         Ok(Self(proxied))
     }
 

@@ -175,9 +175,9 @@ fn a_ping_that_hangs_does_not_hold_a_reload_up() {
     let watched = Log::named(log);
     watched.hold("ping", "stuck");
     let hangs = probed(log, "ping = \"hang\", tag = \"stuck\"");
-    let manifest = crate::support::whole(&hangs).replace("[host]", "[host]\nopen_timeout = 0.05");
+    let manifest = crate::support::whole(&hangs).replace("[host]", "[host]\nopen_timeout = 0.5");
     site.replace("dogpile.toml", manifest);
-    contains(&refusal(&host), &["has not answered a ping within 50ms"]);
+    contains(&refusal(&host), &["has not answered a ping within 500ms"]);
     watched.until_held(1);
     assert_eq!(watched.closes(), [0, 0]);
     watched.let_go();

@@ -193,6 +193,38 @@ fn one_that_panics_on_the_way_is_reopened_with_its_old_arguments() {
 }
 
 #[test]
+fn one_that_does_not_answer_in_time_is_reopened_with_its_old_arguments() {
+    let log = Log::named("in its own time");
+    let site = Site::empty();
+    let save = |tag: &str| {
+        let manifest = crate::support::whole(&region("a", "in its own time", tag, "take"));
+        site.replace(
+            "dogpile.toml",
+            manifest.replace("[host]", "[host]\nopen_timeout = \"500ms\""),
+        );
+    };
+    save("1");
+    let host = site.open_unwatched();
+    host.region("a").unwrap().set("k", 1).unwrap();
+    log.hold("reconfigure", "1");
+    save("2");
+    contains(
+        &refusal(&host),
+        &["did not take on its new arguments", "500ms"],
+    );
+    // It may take them on at any time yet.
+    until("another one is in its place", || {
+        state(&host.status(), "a") == "open" && log.opened() == 2
+    });
+    assert_eq!(get(&host, "a"), None);
+    log.let_go();
+    until("the old one is closed", || log.closes() == [1, 0]);
+    assert_eq!(log.taken_on(), [vec!["2"], vec![]]);
+    save("1");
+    assert!(!host.reload().unwrap().changed);
+}
+
+#[test]
 fn regions_that_share_an_instance_have_it_take_arguments_on_together_or_not_at_all() {
     use ChangeKind::{Added, Reconfigured, Swapped};
     let log = Log::named("shares and takes on");
@@ -220,6 +252,12 @@ fn regions_that_share_an_instance_have_it_take_arguments_on_together_or_not_at_a
         ["a", "b", "c"].map(|name| get(&host, name)),
         [Some(1), Some(1), None]
     );
+    assert_eq!(log.seen(0).taken_on, ["2"]);
+    // Two that want it otherwise, and each in its own way, leave it as it is for as long as calls of both are made.
+    site.save(&[sharing("a", "4"), sharing("b", "5")].concat());
+    let reload = host.reload().unwrap();
+    assert_eq!(["a", "b"].map(|name| change(&reload, name).0), [Swapped; 2]);
+    assert_eq!(["a", "b"].map(|name| get(&host, name)), [None, None]);
     assert_eq!(log.seen(0).taken_on, ["2"]);
 }
 

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use dogpile::admin::{AdminSocket, Client};
 use dogpile::{Listener, ReloadOutcome, ReloadRecord, Trigger};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::support::{Site, contains, library, plugins, until};
 
@@ -202,7 +204,15 @@ fn each_reload_is_one_event_of_the_log_with_its_outcome_in_fields() {
     host.region("users").unwrap().set("k", 1).unwrap();
     let events = Events::default();
     let logged = Arc::clone(&events.0);
+    // Were it the only one, tracing would ask the thread that first comes to an event, of whichever test, whether anybody
+    // wants it, and keep the answer for all threads.
+    let _another = Dispatch::new(NoSubscriber::default());
     tracing::subscriber::with_default(events, || {
+        thread::scope(|scope| {
+            // As another test does.
+            let elsewhere = Site::new(USERS);
+            scope.spawn(move || elsewhere.open_unwatched().reload().unwrap());
+        });
         let more = "[regions.more]\nbackend = \"null\"\nexpiration_time = 1\n";
         site.save(
             &[

@@ -9,8 +9,8 @@ use std::time::Duration;
 use dogpile_plugin_api::testing::{Offered, TestHost, host};
 use dogpile_plugin_api::tracing::field::{Field, Visit};
 use dogpile_plugin_api::tracing::span::{Attributes, Id, Record};
-use dogpile_plugin_api::tracing::subscriber::with_default;
-use dogpile_plugin_api::tracing::{Event, Level, Metadata, Subscriber};
+use dogpile_plugin_api::tracing::subscriber::{NoSubscriber, with_default};
+use dogpile_plugin_api::tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use dogpile_plugin_api::{
     self as api, Backend, BackendInstance, Error, HostContext, Key, Lease, NoArguments, Plugin,
     Result, Value,
@@ -145,6 +145,9 @@ fn logged(most: Level, arguments: &str, calls: impl FnOnce(&BackendInstance)) ->
         lines: Arc::clone(&lines),
     };
     let opened = open(&host(), arguments).unwrap();
+    // Were it the only one, tracing would ask the thread that first comes to an event, of whichever test, whether anybody
+    // wants it, and keep the answer for all threads.
+    let _another = Dispatch::new(NoSubscriber::default());
     with_default(keeps, || calls(&opened));
     let lines = lines.lock().unwrap();
     lines.clone()

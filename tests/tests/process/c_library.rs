@@ -1,11 +1,14 @@
-//! What only the C library does: fork. And counts what this thread asks of its allocator, from whichever image: the names
-//! that are defined here come before those of the C library, for plugins that are loaded too.
+//! What only the C library does: fork. And counts what this thread asks of its allocator, from whichever image, or holds a
+//! thread up there: the names that are defined here come before those of the C library, for plugins that are loaded too.
 
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread;
 
 use rustix::process::Pid;
 
@@ -55,6 +58,62 @@ fn allocated() {
     });
 }
 
+/// Which of these it is: nobody is to be held up, whoever is next, or somebody is.
+static HOLD_UP: AtomicU8 = AtomicU8::new(NOBODY);
+const NOBODY: u8 = 0;
+const NEXT: u8 = 1;
+const HELD: u8 = 2;
+
+/// The size that blocks must have for it, and the thread whose own are left out.
+static SIZE: AtomicUsize = AtomicUsize::new(0);
+static BUT_FOR: AtomicUsize = AtomicUsize::new(0);
+
+/// A number that no other thread has now.
+fn own_number() -> usize {
+    CALLS.with(|calls| ptr::from_ref(calls).addr())
+}
+
+/// Another thread that frees a block waits there, with all that it has locked, until this is dropped.
+pub(crate) struct HoldUp(&'static AtomicU8);
+
+impl HoldUp {
+    /// Whoever is the next to free a block of at least that size. There is one at a time.
+    pub(crate) fn who_frees(size: usize) -> Self {
+        SIZE.store(size, Ordering::SeqCst);
+        BUT_FOR.store(own_number(), Ordering::SeqCst);
+        HOLD_UP.store(NEXT, Ordering::SeqCst);
+        Self(&HOLD_UP)
+    }
+
+    /// It was this thread itself that freed one, so that nobody is held up.
+    pub(crate) fn was_missed(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == NOBODY
+    }
+
+    pub(crate) fn has_somebody(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == HELD
+    }
+}
+
+impl Drop for HoldUp {
+    fn drop(&mut self) {
+        self.0.store(NOBODY, Ordering::SeqCst);
+    }
+}
+
+/// A block of that size is to be freed. Allocates nothing.
+fn freeing(size: usize) {
+    if HOLD_UP.load(Ordering::SeqCst) != NEXT || size < SIZE.load(Ordering::SeqCst) {
+        return;
+    }
+    let is_own = BUT_FOR.load(Ordering::SeqCst) == own_number();
+    let then = if is_own { NOBODY } else { HELD };
+    let begun = HOLD_UP.compare_exchange(NEXT, then, Ordering::SeqCst, Ordering::SeqCst);
+    while begun.is_ok() && HOLD_UP.load(Ordering::SeqCst) == HELD {
+        thread::yield_now();
+    }
+}
+
 unsafe extern "C" {
     fn fork() -> c_int;
     fn _exit(status: c_int) -> !;
@@ -63,6 +122,7 @@ unsafe extern "C" {
     fn __libc_realloc(old: *mut c_void, size: usize) -> *mut c_void;
     fn __libc_memalign(alignment: usize, size: usize) -> *mut c_void;
     fn __libc_free(old: *mut c_void);
+    fn malloc_usable_size(of: *mut c_void) -> usize;
 }
 
 #[unsafe(no_mangle)]
@@ -122,6 +182,8 @@ unsafe extern "C" fn free(old: *mut c_void) {
             frees: calls.frees + 1,
             ..calls
         });
+        // SAFETY: a block that the allocator gave, which is freed no sooner than below.
+        freeing(unsafe { malloc_usable_size(old) });
     }
     // SAFETY: as in `malloc`.
     unsafe { __libc_free(old) }

@@ -24,11 +24,15 @@ impl Step {
     }
 
     pub(crate) fn wait(&self) {
+        assert!(self.comes(), "the other process is not there yet");
+        (&self.0).read_exact(&mut [0]).unwrap();
+    }
+
+    /// Whether it is done soon. Leaves it to be waited for.
+    pub(crate) fn comes(&self) -> bool {
         let mut reader = [PollFd::new(&self.0, PollFlags::IN)];
         let limit = Timespec::try_from(LONG).unwrap();
-        let ready = poll(&mut reader, Some(&limit)).unwrap();
-        assert_eq!(ready, 1, "the other process is not there yet");
-        (&self.0).read_exact(&mut [0]).unwrap();
+        poll(&mut reader, Some(&limit)).unwrap() == 1
     }
 }
 

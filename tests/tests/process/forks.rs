@@ -11,7 +11,6 @@ use dogpile_plugin_api::testing::host;
 use dogpile_plugin_api::{Backend, Mutex};
 use dogpile_plugin_dbm::Dbm;
 use dogpile_tests::locks::until_one_waits;
-use dogpile_tests::until::until;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
@@ -44,14 +43,6 @@ fn a_child_and_its_parent_hold_keys_and_values_of_one_file_and_neither_frees_the
     );
 }
 
-/// Whether the thread that renews leases waits for something to do.
-fn leases_rest() -> bool {
-    let threads = fs::read_dir("/proc/self/task").unwrap();
-    let mut stats =
-        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
-    stats.any(|stat| stat.contains("(dogpile-leases) S "))
-}
-
 fn both_hold() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cache");
@@ -59,8 +50,6 @@ fn both_hold() {
     users.set("from before", 1_u32).unwrap();
     let (creating, looked) = (Step::new(), Step::new());
     let held = users.get_or_create("parent's", || {
-        // A lock that a thread of the parent has at the fork, the child has for ever.
-        until("the thread of leases has no lock", leases_rest);
         let child = in_a_child(|| {
             assert_eq!(get(&users, "from before"), Some(1));
             users.set("from the child", 2_u32).unwrap();

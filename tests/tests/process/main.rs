@@ -4,6 +4,7 @@ mod allocations;
 mod c_library;
 mod children;
 mod forks;
+mod lease_forks;
 mod memcached_forks;
 mod redis_forks;
 mod shared_backend;

@@ -2,7 +2,7 @@
 
 use super::RemoteMutex;
 use super::keeper::Post;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt::{self, Debug, Formatter};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub struct Held<M: RemoteMutex> {
 pub(super) struct State<M: RemoteMutex> {
     pub(super) mutex: Arc<M>,
     pub(super) length: Duration,
-    /// Never locked during a call.
-    slot: Mutex<Slot<M::Lease>>,
+    /// Never locked during a call. To be reached by [`State::slot`] alone.
+    locked: Mutex<Slot<M::Lease>>,
     post: Arc<Post<M>>,
 }
 
@@ -65,25 +65,31 @@ impl<M: RemoteMutex> State<M> {
         Self {
             mutex,
             length,
-            slot: Mutex::new(slot),
+            locked: Mutex::new(slot),
             post,
         }
     }
 
+    /// What is known of the lease. `None` in a child of the process whose lease it is: there it is lost, and may be locked
+    /// for ever.
+    fn slot(&self) -> Option<MutexGuard<'_, Slot<M::Lease>>> {
+        self.post.is_own().then(|| self.locked.lock())
+    }
+
     /// Whether the mutex said so, or the lease has passed by this process's own clock.
     fn is_lost(&self) -> bool {
-        let slot = self.slot.lock();
-        slot.lost || slot.passes_at.is_some_and(|at| at <= Instant::now())
+        self.slot()
+            .is_none_or(|slot| slot.lost || slot.passes_at.is_some_and(|at| at <= Instant::now()))
     }
 
     /// When it passes, as far as is known. `None`: never by itself.
     pub(super) fn passes_at(&self) -> Option<Instant> {
-        self.slot.lock().passes_at
+        self.slot()?.passes_at
     }
 
     /// A copy to renew, for whoever calls [`State::renewed`] afterwards. `None`: there is nothing to renew.
     pub(super) fn begin_renewal(&self) -> Option<M::Lease> {
-        let mut slot = self.slot.lock();
+        let mut slot = self.slot()?;
         let lease = slot.lease.clone().filter(|_| !slot.lost)?;
         slot.renewing = true;
         Some(lease)
@@ -106,14 +112,16 @@ impl<M: RemoteMutex> State<M> {
 
     /// The lease, for its holder to give back. `None`: it is lost, or is given back by who is at work with it.
     fn leave(&self) -> Option<M::Lease> {
-        let mut slot = self.slot.lock();
+        let mut slot = self.slot()?;
         slot.left = true;
         slot.take_back()
     }
 
     /// Somebody is no longer at work with the lease: if it was waited for alone, it is given back.
     fn leave_slot(&self, change: impl FnOnce(&mut Slot<M::Lease>)) {
-        let mut slot = self.slot.lock();
+        let Some(mut slot) = self.slot() else {
+            return;
+        };
         change(&mut slot);
         let back = slot.take_back();
         drop(slot);
@@ -145,7 +153,7 @@ impl<M: RemoteMutex> Lent<M> {
     /// said that it is lost, or it was given back already. One that has passed by this process's clock is given: the
     /// store knows better.
     pub fn hold(&self) -> Option<InUse<'_, M>> {
-        let mut slot = self.0.slot.lock();
+        let mut slot = self.0.slot()?;
         let lease = slot.lease.clone().filter(|_| !slot.lost)?;
         slot.uses += 1;
         let state = &self.0;
@@ -200,7 +208,8 @@ impl<M: RemoteMutex> Held<M> {
     }
 
     /// Whether another process may have the mutex: it said that the lease is lost, or the lease has passed without a
-    /// renewal. Of the two the latter may end: a renewal that comes late can still be in time for the mutex.
+    /// renewal; or this process was forked from the one that took it. That the lease has passed may end: a renewal that comes
+    /// late can still be in time for the mutex.
     pub fn is_lost(&self) -> bool {
         self.state.is_lost()
     }

@@ -4,6 +4,7 @@ use super::desk::{Desk, Kept, Next, Times};
 use super::held::{Held, Renewed, State};
 use super::{RemoteMutex, caught};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::process;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub(super) struct Keeper<M: RemoteMutex>(Arc<Post<M>>);
 
 /// What the threads and the holders of leases share.
 pub(super) struct Post<M: RemoteMutex> {
+    process: u32,
     work: Mutex<Work<M>>,
     news: Condvar,
 }
@@ -40,7 +42,8 @@ struct Work<M: RemoteMutex> {
 }
 
 impl<M: RemoteMutex> Keeper<M> {
-    pub(super) fn new() -> Self {
+    /// For leases of that process, which is the caller's.
+    pub(super) fn new(process: u32) -> Self {
         let work = Work {
             desk: Desk::new(),
             threads: 0,
@@ -48,6 +51,7 @@ impl<M: RemoteMutex> Keeper<M> {
             closed: false,
         };
         Self(Arc::new(Post {
+            process,
             work: Mutex::new(work),
             news: Condvar::new(),
         }))
@@ -80,12 +84,21 @@ impl<M: RemoteMutex> Keeper<M> {
 
 impl<M: RemoteMutex> Drop for Keeper<M> {
     fn drop(&mut self) {
+        if !self.0.is_own() {
+            return;
+        }
         self.0.work.lock().closed = true;
         self.0.news.notify_all();
     }
 }
 
 impl<M: RemoteMutex> Post<M> {
+    /// Whether it is this process's. What is another's must not be locked: its threads, which may have it locked, are
+    /// not here.
+    pub(super) fn is_own(&self) -> bool {
+        self.process == process::id()
+    }
+
     /// A lease that its holder does not give back itself. Blocks for nothing.
     pub(super) fn send_back(self: &Arc<Self>, mutex: Arc<M>, lease: M::Lease) {
         self.add(|desk| desk.returns.push_back((mutex, lease)));
@@ -93,7 +106,7 @@ impl<M: RemoteMutex> Post<M> {
 
     /// A lease is gone: it may have been the last.
     pub(super) fn look_again(&self) {
-        if self.work.lock().closed {
+        if self.is_own() && self.work.lock().closed {
             self.news.notify_all();
         }
     }

@@ -8,8 +8,11 @@ mod watch;
 
 use std::fmt::{self, Debug, Display, Formatter};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
 
 use crate::turn::Turn;
 
@@ -66,11 +69,28 @@ pub trait RemoteMutex: Send + Sync + 'static {
 ///
 /// A holder that dies is followed as soon as the mutex tells, and else within its lease, [`Remote::LONGEST_WAIT`] and the
 /// length of one call; beyond the 64 keys, within the time of one call for each of the rest.
-pub struct Remote<M: RemoteMutex>(Arc<Shared<M>>);
+///
+/// After a fork the child has threads of its own for the leases that it takes. Those of its parent are lost to it: it neither
+/// renews nor gives back what the parent still has.
+pub struct Remote<M: RemoteMutex>(Arc<ArcSwap<Shared<M>>>);
 
+/// What belongs to one process: a child has none of its parent's threads, and a lock that one of them had at the fork is
+/// never free there.
 struct Shared<M: RemoteMutex> {
+    process: u32,
     keeper: Keeper<M>,
     watchers: Arc<Watchers>,
+}
+
+impl<M: RemoteMutex> Shared<M> {
+    fn new() -> Arc<Self> {
+        let process = process::id();
+        Arc::new(Self {
+            process,
+            keeper: Keeper::new(process),
+            watchers: Arc::new(Watchers::default()),
+        })
+    }
 }
 
 impl<M: RemoteMutex> Remote<M> {
@@ -79,10 +99,22 @@ impl<M: RemoteMutex> Remote<M> {
 
     /// None held, none waited for.
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
-            keeper: Keeper::new(),
-            watchers: Arc::new(Watchers::default()),
-        }))
+        Self(Arc::new(ArcSwap::new(Shared::new())))
+    }
+
+    /// What this process has of it, which is made if it is a child. Waits for nobody.
+    fn own(&self) -> Arc<Shared<M>> {
+        let known = self.0.load_full();
+        if known.process == process::id() {
+            return known;
+        }
+        let own = Shared::new();
+        let before = self.0.compare_and_swap(&known, Arc::clone(&own));
+        if Arc::ptr_eq(&before, &known) {
+            own
+        } else {
+            Arc::clone(&before)
+        }
     }
 
     /// Takes the mutex if it is free, for `lease`, and renews it from then on. Blocks as the mutex does.
@@ -96,7 +128,10 @@ impl<M: RemoteMutex> Remote<M> {
     ) -> Result<Option<Held<M>>, M::Error> {
         let began = Instant::now();
         let taken = mutex.try_acquire(lease)?;
-        Ok(taken.map(|taken| self.0.keeper.keep(Arc::clone(mutex), taken, lease, began)))
+        Ok(taken.map(|taken| {
+            let mutex = Arc::clone(mutex);
+            self.own().keeper.keep(mutex, taken, lease, began)
+        }))
     }
 
     /// Keeps the turn of a key whose mutex another process holds until that may be over. If somebody waits for the key
@@ -109,7 +144,7 @@ impl<M: RemoteMutex> Remote<M> {
         E: Send + Sync + 'static,
     {
         let watched = Watched::new(self.clone(), mutex, lease, turn);
-        self.0.watchers.add(Box::new(watched));
+        self.own().watchers.add(Box::new(watched));
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn open_or_make_here(path: &Path) -> Result<File, Failure> {
 }
 
 fn open_or_make_with(path: &Path, flags: i32) -> Result<File, Failure> {
-    if geteuid().is_root() && !path.exists() {
+    if geteuid().is_root() {
         make_for_owner(path)?;
     }
     open_with(path, OpenOptions::new().write(true).create(true), flags)
@@ -158,17 +158,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_root_makes_belongs_to_the_owner_of_its_folder() {
+    fn what_root_makes_belongs_to_the_owner_of_its_folder_and_what_others_make_to_them() {
         const NOBODY: u32 = 65534;
+        let owner_of = |path: &Path| {
+            let metadata = fs::metadata(path).unwrap();
+            (metadata.uid(), metadata.gid())
+        };
         if !geteuid().is_root() {
+            // A folder of root's, as a rule, which only root could give it to.
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::remove_file(file.path()).unwrap();
+            open_or_make(file.path()).unwrap();
+            assert_eq!(owner_of(file.path()).0, geteuid().as_raw());
             return;
         }
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
-        let owner = |name: &str| {
-            let metadata = fs::metadata(place(name)).unwrap();
-            (metadata.uid(), metadata.gid())
-        };
+        let owner = |name: &str| owner_of(&place(name));
         open_or_make(&place("roots")).unwrap();
         assert_eq!(owner("roots"), (0, 0));
         std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();

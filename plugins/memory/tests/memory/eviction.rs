@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use dogpile_plugin_api::Key;
 use dogpile_plugin_api::testing::{TestHost, host};
 
-use crate::support::{has, held, object, open, store};
+use crate::support::{Numbers, has, held, object, open, store};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -32,29 +33,48 @@ fn what_is_asked_for_survives_a_scan() {
 
 #[test]
 fn what_is_asked_for_now_takes_the_place_of_what_was() {
+    const SETS: usize = 400;
+    let mut numbers = Numbers(42);
+    let found = (0..SETS).map(|_| found_after_twenty_rounds(&mut numbers));
+    let found: Vec<usize> = found.collect();
+    // Where a dozen of the fifty are remembered in the same bucket of eight, they push each other out for ever, and the
+    // others are kept: of 100,000 sets of hashes that befell 74, with 35 kept or more.
+    let all = found.iter().filter(|found| **found == 50).count();
+    assert!(all >= SETS - SETS / 200, "all are there in {all} of {SETS}");
+    let fewest = found.iter().min();
+    assert!(fewest >= Some(&30), "{fewest:?} of 50 are there");
+}
+
+/// How many of fifty newcomers are there at the twenty-first time that they are asked for, where a hundred of old were asked
+/// for once. Which of them are remembered when they go out depends on their hashes.
+fn found_after_twenty_rounds(numbers: &mut Numbers) -> usize {
     let host = host();
     let backend = open(&host, r#"{"max_entries": 100}"#);
-    for number in 0..100 {
-        store(&host, &backend, &format!("old{number}"));
-        assert!(has(&host, &backend, &format!("old{number}")));
+    let mut hashes = |count| -> Vec<u64> { (0..count).map(|_| numbers.next()).collect() };
+    let (old, new) = (hashes(100), hashes(50));
+    let set = |hash: u64| {
+        let key = Key::new("key", hash);
+        backend.set(&key, &object(key, 1, 0)).unwrap();
+    };
+    let is_there = |hash: u64| backend.get(&Key::new("key", hash)).unwrap().is_some();
+    for hash in old {
+        set(hash);
+        assert!(is_there(hash));
     }
     let ask = || {
-        let asked = (0..50).map(|number| format!("new{number}"));
-        asked
-            .filter(|text| {
-                let found = has(&host, &backend, text);
-                if !found {
-                    store(&host, &backend, text);
-                }
-                found
-            })
-            .count()
+        let found = |hash: &&u64| {
+            let found = is_there(**hash);
+            if !found {
+                set(**hash);
+            }
+            found
+        };
+        new.iter().filter(found).count()
     };
     for _ in 0..20 {
         ask();
     }
-    let found = ask();
-    assert!(found >= 30, "{found} of 50 are there after twenty rounds");
+    ask()
 }
 
 #[test]
