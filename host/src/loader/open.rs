@@ -12,6 +12,7 @@ use dogpile_plugin_api::{
 };
 use parking_lot::{Condvar, Mutex};
 
+use super::attempts;
 use crate::secrets::withhold_arguments;
 
 /// Why something of a plugin was not opened.
@@ -167,7 +168,9 @@ pub(crate) fn within<T: Send + 'static>(
         answered: Condvar::new(),
     });
     let theirs = Arc::clone(&meeting);
+    let attempt = attempts::current();
     let run = move || {
+        let _of_it = attempt;
         let answer = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|payload| {
             // A payload whose drop panics would end this thread without an answer.
             std::mem::forget(payload);
