@@ -127,10 +127,8 @@ impl Change {
             EntriesFate::LostUncounted => {
                 write!(f, ", what its old instance holds in this process {is} lost")
             }
-            EntriesFate::Stay if planned => {
-                f.write_str(", 0 entries would be lost: they stay in its storage")
-            }
-            EntriesFate::Stay => f.write_str(", 0 entries are lost: they stay in its storage"),
+            EntriesFate::Stay if planned => f.write_str(", its entries would stay in the storage"),
+            EntriesFate::Stay => f.write_str(", its entries stay in the storage"),
             EntriesFate::Kept | EntriesFate::IfRoom => {
                 f.write_str(", its instance stays with other regions")
             }
