@@ -242,7 +242,9 @@ fn a_socket_that_somebody_removed_is_made_anew() {
         for path in removed {
             fs::remove_file(path).unwrap();
         }
+        let began = std::time::Instant::now();
         while !(socket.exists() && lock.exists()) {
+            assert!(began.elapsed() < Duration::from_mins(1), "{removed:?}");
             std::thread::yield_now();
         }
         assert!(!has_k(&socket));

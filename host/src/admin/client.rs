@@ -393,7 +393,7 @@ mod tests {
         let errors = [
             client.status().unwrap_err(),
             client.reload().unwrap_err(),
-            client.set("a", "b", &[0; 8 << 20]).unwrap_err(),
+            client.set("a", "b", &vec![0; 8 << 20]).unwrap_err(),
         ];
         for error in errors {
             assert_eq!(error.kind(), ErrorKind::Admin);

@@ -64,9 +64,10 @@ fn while_telling<T>(wire: &mut Wire, work: impl FnOnce() -> T) -> T {
         if let Err(error) = thread.spawn_scoped(scope, tell) {
             tracing::debug!(target: "dogpile.admin", %error, "a client is not told that its request is worked at");
         }
-        // Dropped here, also by a panic: the scope waits for the thread.
-        let _working = working;
-        work()
+        let worked = work();
+        // It is this closure's, so that a panic drops it too: the scope waits for the thread.
+        drop(working);
+        worked
     })
 }
 

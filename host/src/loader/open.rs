@@ -170,7 +170,6 @@ pub(crate) fn within<T: Send + 'static>(
     let theirs = Arc::clone(&meeting);
     let attempt = attempts::current();
     let run = move || {
-        let _of_it = attempt;
         let answer = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|payload| {
             // A payload whose drop panics would end this thread without an answer.
             std::mem::forget(payload);
@@ -179,6 +178,8 @@ pub(crate) fn within<T: Send + 'static>(
         if let Some(Ok(late)) = theirs.answer(answer) {
             dispose(late);
         }
+        // It has ended with its last thread.
+        drop(attempt);
     };
     thread::Builder::new()
         .name("dogpile-open".to_owned())

@@ -132,9 +132,9 @@ fn with_ends_of(original: &str, before: &str, after: &str) -> String {
     let mut text = top.concat();
     for (at, line) in after[above..after.len() - below].iter().enumerate() {
         let own = old.get(at).filter(|line| line.ends_with('\n'));
-        let like = own.or(top.last()).or(original.first());
+        let neighbour = own.or(top.last()).or(original.first());
         match line.strip_suffix('\n') {
-            Some(line) if like.is_some_and(|like| like.ends_with("\r\n")) => {
+            Some(line) if neighbour.is_some_and(|other| other.ends_with("\r\n")) => {
                 text += line;
                 text += "\r\n";
             }

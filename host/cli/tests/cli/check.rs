@@ -315,14 +315,15 @@ fn all_regions_are_pinged_at_once() {
     let servers: Vec<_> = (0..3)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
-    let mut manifest = String::from("version = 1\n[plugins.redis]\n");
-    for (number, server) in servers.iter().enumerate() {
+    let regions = servers.iter().enumerate().map(|(number, server)| {
         let port = server.local_addr().unwrap().port();
-        manifest += &format!(
+        format!(
             "[regions.r{number}]\nbackend = \"redis\"\nexpiration_time = \"5m\"\ninvalidation = \"local\"\n\
              arguments = {{ host = \"127.0.0.1\", port = {port}, socket_timeout = 60 }}\n"
-        );
-    }
+        )
+    });
+    let regions: Vec<_> = regions.collect();
+    let manifest = format!("version = 1\n[plugins.redis]\n{}", regions.concat());
     let folder = Folder::without_plugins(&manifest);
     folder.add_plugin("redis");
     // None answers before all are asked.
