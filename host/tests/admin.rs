@@ -1,14 +1,17 @@
 //! The socket of a host, with clients good and bad.
 
+use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, SystemTime};
 
 use dogpile::admin::{AdminSocket, Client};
-use dogpile::{ErrorKind, Host, RegionConfig};
+use dogpile::{ErrorKind, Host, Invalidation, InvalidationStrategy, RegionConfig, Verdict};
 use tempfile::TempDir;
 
 /// A host with a region in memory, and its socket.
@@ -214,6 +217,100 @@ fn a_host_takes_the_socket_over_when_the_first_has_gone() {
     assert!(client.status().is_ok());
     drop((client, second, third));
     assert_eq!(fs::read_dir(listening.folder.path()).unwrap().count(), 0);
+}
+
+/// Waits for a host that answers there, and tells whether the region `users` has the key `k`.
+fn has_k(socket: &Path) -> bool {
+    let began = std::time::Instant::now();
+    loop {
+        assert!(began.elapsed() < Duration::from_mins(1), "nobody answers");
+        if let Ok(Some(mut client)) = Client::connect_to(socket)
+            && let Ok(found) = client.get("users", "k")
+        {
+            return found.is_some();
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_socket_that_somebody_removed_is_made_anew() {
+    let listening = Listening::new();
+    let socket = listening.socket();
+    let lock = listening.folder.path().join("a.sock.lock");
+    for removed in [&[&socket][..], &[&lock], &[&socket, &lock]] {
+        for path in removed {
+            fs::remove_file(path).unwrap();
+        }
+        let began = std::time::Instant::now();
+        while !(socket.exists() && lock.exists()) {
+            assert!(began.elapsed() < Duration::from_mins(1), "{removed:?}");
+            std::thread::yield_now();
+        }
+        assert!(!has_k(&socket));
+        let mode = fs::metadata(&socket).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    drop(listening.host);
+    assert_eq!(fs::read_dir(listening.folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn one_of_two_hosts_has_a_socket_that_somebody_removed_and_the_other_waits_for_it() {
+    let listening = Listening::new();
+    let socket = listening.socket();
+    let second = host(&socket).unwrap();
+    second.region("users").unwrap().set("k", 2).unwrap();
+    let mut first = Some(listening.host);
+    for _ in 0..3 {
+        fs::remove_file(listening.folder.path().join("a.sock.lock")).unwrap();
+        fs::remove_file(&socket).unwrap();
+        has_k(&socket);
+    }
+    // Whoever has it, it is the other's when that has gone.
+    if has_k(&socket) {
+        drop(second);
+        assert!(!has_k(&socket));
+    } else {
+        drop(first.take());
+        assert!(has_k(&socket));
+        drop(second);
+    }
+    drop(first);
+    assert_eq!(fs::read_dir(listening.folder.path()).unwrap().count(), 0);
+}
+
+/// Invalidates when it is told to.
+struct Slow(Mutex<Receiver<()>>);
+
+impl InvalidationStrategy for Slow {
+    fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let told = self.0.lock().unwrap();
+        Ok(told.recv_timeout(Duration::from_mins(1))?)
+    }
+
+    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
+        None
+    }
+}
+
+#[test]
+fn a_client_hears_of_a_host_that_works_at_its_answer() {
+    let listening = Listening::new();
+    let (go, gate) = mpsc::channel::<()>();
+    let users = listening.host.region("users").unwrap();
+    users.set_invalidation_strategy(Slow(Mutex::new(gate)));
+    let mut stream = listening.raw();
+    stream
+        .write_all(b"{\"version\":1,\"message\":{\"invalidate\":{\"region\":\"users\"}}}\n")
+        .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    for _ in 0..2 {
+        assert_eq!(next(), "{\"version\":1,\"message\":\"working\"}");
+    }
+    go.send(()).unwrap();
+    while next() != "{\"version\":1,\"message\":\"done\"}" {}
 }
 
 #[test]

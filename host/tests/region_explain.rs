@@ -241,6 +241,20 @@ fn what_another_process_creates_is_not_this_hosts() {
 }
 
 #[test]
+fn a_backend_that_has_failed_is_not_asked_for_the_lock_as_well() {
+    let board = Board::new("explain failed");
+    let (users, _hand) = region(board.shared().expiration_time(60 * SECOND));
+    board.lock_key("k");
+    board.fault("get", Some(Fault::Fail));
+    let lock = expect(&users, "k", Missing, Some(Reason::BackendError)).lock;
+    assert!(!lock.held && lock.error.is_some(), "{lock:?}");
+    board.fault("get", None);
+    let lock = expect(&users, "k", Missing, Some(Reason::Absent)).lock;
+    assert!(lock.held && lock.error.is_none(), "{lock:?}");
+    board.unlock_key("k");
+}
+
+#[test]
 fn the_stored_key_and_where_it_is_are_told() {
     let board = Board::new("explain place");
     let (users, _hand) = region(board.around(board.bytes().key_prefix("app:"), "outer"));

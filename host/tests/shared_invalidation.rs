@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dogpile::{
     ErrorKind, Host, Invalidation, InvalidationScope, ManualClock, Region, RegionConfig,
@@ -356,6 +356,31 @@ fn a_host_whose_storage_is_away_opens_and_finds_the_record_later() {
     assert!(is_fresh(&other, "1"));
     board.fault("get_fresh", None);
     until(|| !is_fresh(&other, "1"));
+}
+
+/// Who drops a host waits for the poll that is under way: of a storage that keeps its callers waiting there is none most of
+/// the time.
+#[test]
+fn a_poll_that_took_long_to_fail_is_followed_by_a_pause() {
+    const INTERVAL: Duration = Duration::from_millis(50);
+    let board = Board::new("slow failure");
+    board.fault("get_fresh", Some(Fault::Refuse));
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    board.hook(move |_| {
+        if thread::current().name() == Some("dogpile-poll") {
+            let began = Instant::now();
+            thread::sleep(2 * INTERVAL);
+            // The test may be over.
+            let _gone = tell.lock().unwrap().send((began, Instant::now()));
+        }
+    });
+    let _host = host(users(&board, INTERVAL));
+    let polls: Vec<(Instant, Instant)> = told.iter().take(3).collect();
+    for pair in polls.windows(2) {
+        let pause = pair[1].0.duration_since(pair[0].1);
+        assert!(pause >= INTERVAL, "{pause:?}");
+    }
 }
 
 #[test]

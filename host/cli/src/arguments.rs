@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 
 use clap::{Parser, Subcommand};
 
@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
+        display_order = LAST,
         value_name = "FILE",
         help = "The manifest [default: $DOGPILE_MANIFEST, else dogpile.toml]"
     )]
@@ -47,17 +48,21 @@ pub(crate) enum Command {
     Man(commands::man::Options),
 }
 
+/// Where in the list of options stands what all commands have: behind their own.
+const LAST: usize = 900;
+
 impl Arguments {
     /// Whether a manifest was named; if not, there need be none.
     pub(crate) fn names_a_manifest(&self) -> bool {
         self.manifest.is_some() || given().is_some()
     }
 
+    /// Its absolute path, by which hosts tell of it too: so that every message names a file in one way.
     pub(crate) fn manifest(&self) -> PathBuf {
-        self.manifest
-            .clone()
-            .or_else(given)
-            .unwrap_or_else(|| "dogpile.toml".into())
+        let named = self.manifest.clone().or_else(given);
+        let manifest = named.unwrap_or_else(|| "dogpile.toml".into());
+        // Without a current folder it cannot be read either, and that is told.
+        path::absolute(&manifest).unwrap_or(manifest)
     }
 }
 

@@ -10,24 +10,31 @@ mod outcome;
 mod output;
 mod probe;
 mod progress;
+mod quoted;
 mod running;
 mod schema;
 mod serve;
 mod table;
 
-use std::env;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
+use std::{env, io};
 
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::outcome::Outcome;
 
+/// The status of a command line that is not understood.
+const WRONG_USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     if let Some(probe) = probe::Arguments::ours() {
         return ended(probe::child::run(&probe.manifest, &probe.what));
     }
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| misunderstood(&error));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_a_command(&error),
+    };
     let manifest = arguments.manifest();
     let result = match &arguments.command {
         Command::Exec(options) => {
@@ -66,13 +73,27 @@ fn ended(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// What clap does, but for `exec`, which leaves the status of wrong usage to the commands that it runs.
-fn misunderstood(error: &clap::Error) -> ! {
+/// Help and version, which are asked for, and wrong usage. `exec` leaves the status of that to the commands that it runs.
+fn not_a_command(what: &clap::Error) -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
-    if error.use_stderr() && exec::place_of_exec(&arguments).is_some() {
-        // When the standard error is closed there is nobody to tell.
-        let _closed = error.print();
-        process::exit(exec::FAILED.into());
+    let is_exec = exec::place_of_exec(&arguments).is_some();
+    if !what.use_stderr() {
+        let text = what.render();
+        let printed = if output::is_coloured(&io::stdout()) {
+            output::print(text.ansi().to_string())
+        } else {
+            output::print(text.to_string())
+        };
+        return match printed {
+            Err(error) if is_exec => exec::failed(&error),
+            printed => ended(printed.map(|()| Outcome::Done)),
+        };
     }
-    error.exit()
+    // When the standard error is closed there is nobody to tell.
+    let _closed = what.print();
+    if is_exec {
+        exec::FAILED.into()
+    } else {
+        WRONG_USAGE.into()
+    }
 }

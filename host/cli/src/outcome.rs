@@ -11,7 +11,7 @@ pub(crate) enum Outcome {
 }
 
 impl From<Outcome> for ExitCode {
-    /// 2 is for the usage, which is clap's affair.
+    /// 2 is for a command line that is not understood, and comes to no outcome.
     fn from(outcome: Outcome) -> Self {
         Self::from(match outcome {
             Outcome::Done => 0,

@@ -1,28 +1,52 @@
 //! What is printed.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::{env, fmt};
 
+use anyhow::{Context, Result};
 use dogpile::ErrorKind;
 use dogpile::manifest::ManifestErrors;
 use serde::Serialize;
 
 use crate::probe::Refusal;
 
-/// Writes to the standard output. Whoever reads it may have had enough: that is no error.
-pub(crate) fn print(bytes: impl AsRef<[u8]>) -> io::Result<()> {
+/// Writes to the standard output, as it is. Whoever reads it may have had enough: that is no error.
+pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(bytes.as_ref()).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.context("the standard output cannot be written to"),
     }
 }
 
-pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+/// Writes text for people, in which there may be what others wrote: keys, tags, what a plugin says.
+pub(crate) fn print_text(text: &str) -> Result<()> {
+    print(&*harmless(text))
+}
+
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    Ok(print(text)?)
+    print(text)
+}
+
+/// With what a terminal would obey escaped, but for the ends of lines.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if is_obeyed(c) {
+            escaped.extend(c.escape_debug());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// Says why a command failed. What is wrong with a manifest comes as the library prints it: with the place, the line
@@ -36,7 +60,12 @@ pub(crate) fn error(error: &anyhow::Error) {
     if about_manifest {
         say(format_args!("{error}"));
     } else if is_coloured(&io::stderr()) {
-        say(format_args!("\x1b[1;31merror:\x1b[0m {}", whole(error)));
+        let text = whole(error);
+        let _closed = writeln!(
+            io::stderr().lock(),
+            "\x1b[1;31merror:\x1b[0m {}",
+            harmless(&text)
+        );
     } else {
         say(format_args!("error: {}", whole(error)));
     }
@@ -54,10 +83,10 @@ pub(crate) fn whole(error: &anyhow::Error) -> String {
     text
 }
 
-/// Writes a line to the standard error; when that is closed there is nobody to tell.
+/// Writes a line to the standard error, as [`print_text`] does; when that is closed there is nobody to tell.
 pub(crate) fn say(text: fmt::Arguments<'_>) {
-    let mut stderr = io::stderr().lock();
-    let _closed = writeln!(stderr, "{text}");
+    let text = text.to_string();
+    let _closed = writeln!(io::stderr().lock(), "{}", harmless(&text));
 }
 
 /// Whether colours may be used: on a terminal, unless `NO_COLOR` is set to anything.
@@ -70,4 +99,20 @@ pub(crate) fn is_coloured(to: &impl IsTerminal) -> bool {
 pub(crate) fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_lines_stay_lines() {
+        for plain in ["", "a\n\tb\n", "é ☃"] {
+            assert!(matches!(harmless(plain), Cow::Borrowed(text) if text == plain));
+        }
+        assert_eq!(
+            harmless("é\u{1b}[2J\u{9b}\r\u{7f}\n"),
+            "é\\u{1b}[2J\\u{9b}\\r\\u{7f}\n"
+        );
+    }
 }

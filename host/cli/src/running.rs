@@ -6,16 +6,25 @@ use anyhow::{Result, anyhow, bail};
 use dogpile::admin::Client;
 use dogpile::{Explanation, Host, Invalidation, Payload, Region};
 
+use crate::quoted;
+
 /// The running host of the manifest.
 pub(crate) fn host(manifest: &Path) -> Result<Client> {
     Client::connect(manifest)?.ok_or_else(|| {
         anyhow!(
-            "no host of {0} is running; start one with `dogpile --manifest {0} serve`, or give your program's host \
-             `.admin_socket(AdminSocket::Auto)`{1}",
+            "no host of {} is running; start one with `{}`, or give your program's host \
+             `.admin_socket(AdminSocket::Auto)`{}",
             manifest.display(),
+            serve(manifest),
             not_looked_in()
         )
     })
+}
+
+/// The command that runs one.
+fn serve(manifest: &Path) -> String {
+    let manifest = manifest.display().to_string();
+    format!("dogpile --manifest {} serve", quoted::word(&manifest))
 }
 
 /// Where a host may listen that was not looked for there; nothing if there is no such place.
@@ -52,9 +61,10 @@ impl Reached {
         let region = host.region(name)?;
         if !region.is_shared()? {
             bail!(
-                "region `{name}` lives in the process that uses it, and no host of {0} is running; start one with \
-                 `dogpile --manifest {0} serve`{1}",
+                "region `{name}` lives in the process that uses it, and no host of {} is running; start one with \
+                 `{}`{}",
                 manifest.display(),
+                serve(manifest),
                 not_looked_in()
             );
         }

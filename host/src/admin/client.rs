@@ -3,7 +3,8 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::place;
 use super::protocol::{Answer, Request};
@@ -14,16 +15,29 @@ use crate::reload::Reload;
 use crate::slot::Invalidation;
 use crate::status::{HostStatus, PluginDescription};
 use crate::{Error, ErrorKind, Result};
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{Uid, getuid};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::{Pid, Uid, getuid};
 
 /// How long a host may take to answer what needs no plugin to be opened.
 const PATIENCE: Option<Duration> = Some(Duration::from_mins(1));
 
-/// A connection to the running host of a manifest. Calls block until the host has answered.
+/// How long nothing may be heard of a host. One that works at an answer tells so more often, and one that answers too many
+/// others lets a client wait for less.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// How often a host is tried that cannot take one more connection yet.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// A connection to the running host of a manifest. Calls block until the host has answered, or until nothing was heard of
+/// it for 20 seconds: it is stopped, or hangs.
 pub struct Client {
     wire: Wire,
     socket: PathBuf,
+    /// The process that listens.
+    process: i32,
+    silence: Duration,
 }
 
 impl Client {
@@ -75,20 +89,26 @@ impl Client {
         let failed = |what: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Admin, format!("{}: {what}", socket.display()))
         };
-        let stream = match UnixStream::connect(&socket) {
+        let stream = match connected(&socket, SILENCE) {
             Ok(stream) => stream,
             Err(error) if is_nobody(&error) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let why = "the host that listens there has taken no connection for some time, since it is stopped or hangs: \
+                           let it go on (`kill -CONT`), or restart it";
+                return Err(failed(&why));
+            }
             Err(error) => return Err(failed(&error)),
         };
-        let peer = socket_peercred(&stream)
-            .map_err(|error| failed(&error))?
-            .uid;
+        let listening = socket_peercred(&stream).map_err(|error| failed(&error))?;
+        let peer = listening.uid;
         if peer != getuid() && peer != Uid::ROOT && getuid() != Uid::ROOT {
             return Err(failed(&"the host that listens there is another user's"));
         }
         Ok(Some(Self {
             wire: Wire::new(stream, ANSWER),
             socket,
+            process: Pid::as_raw(Some(listening.pid)),
+            silence: SILENCE,
         }))
     }
 
@@ -101,7 +121,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Admin`] if the host goes, or does not answer within a minute; so with all calls.
+    /// [`ErrorKind::Admin`] if the host goes, if nothing is heard of it for 20 seconds, or if it does not answer within a
+    /// minute; so with all calls.
     pub fn status(&mut self) -> Result<HostStatus> {
         match self.ask(&Request::Status, &[], PATIENCE)? {
             (Answer::Status(status), _) => Ok(*status),
@@ -121,7 +142,7 @@ impl Client {
         }
     }
 
-    /// Lets the host read its manifest again, and waits for the outcome as long as it takes.
+    /// Lets the host read its manifest again, and waits for the outcome as long as the host is at it.
     ///
     /// # Errors
     ///
@@ -258,18 +279,33 @@ impl Client {
         body: &[u8],
         time: Option<Duration>,
     ) -> Result<(Answer, Vec<u8>)> {
+        let deadline = time.map(|time| Instant::now() + time);
         // A host that turns this client away answers without having read.
-        let sent = self.wire.write(request, body, PATIENCE);
-        let answered = match self.wire.read(time) {
-            Ok(Some(answered)) => answered,
-            Ok(None) => return Err(self.broken(&sent.err().map_or("it went".to_owned(), text))),
-            Err(Broken::Io(error)) => return Err(self.broken(&text(error))),
-            Err(Broken::Refused(why)) => return Err(self.broken(&why)),
-        };
-        match answered {
-            (Answer::Failed(failure), _) => Err(failure.into()),
-            answered => Ok(answered),
+        let sent = self.wire.write(request, body, Some(self.silence));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let patience = left.map_or(self.silence, |left| left.min(self.silence));
+            return match self.wire.read(Some(patience)) {
+                Ok(Some((Answer::Working, _))) => continue,
+                Ok(Some((Answer::Failed(failure), _))) => Err(failure.into()),
+                Ok(Some(answered)) => Ok(answered),
+                Ok(None) => Err(self.broken(&sent.err().map_or("it went".to_owned(), text))),
+                Err(Broken::Io(error)) if is_late(&error) && patience == self.silence => {
+                    Err(self.silent())
+                }
+                Err(Broken::Io(error)) => Err(self.broken(&text(error))),
+                Err(Broken::Refused(why)) => Err(self.broken(&why)),
+            };
         }
+    }
+
+    /// Nothing was heard of the host.
+    fn silent(&self) -> Error {
+        let (process, silence) = (self.process, self.silence);
+        self.broken(&format!(
+            "nothing was heard of it for {silence:?}; it is stopped or hangs: if `ps -o stat= -p {process}` shows T, `kill \
+             -CONT {process}` lets it go on, otherwise restart it"
+        ))
     }
 
     fn broken(&self, why: &str) -> Error {
@@ -297,13 +333,103 @@ impl std::fmt::Debug for Client {
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
 fn text(error: io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "it took too long".to_owned(),
-        _ => error.to_string(),
+    if is_late(&error) {
+        "it took too long".to_owned()
+    } else {
+        error.to_string()
     }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    use io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
+}
+
+/// Connects, and waits for no longer than `time` for a host that has not taken those who came before.
+fn connected(path: &Path, time: Duration) -> io::Result<UnixStream> {
+    let deadline = Instant::now() + time;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    loop {
+        match connect(&socket, &address) {
+            Ok(()) => break,
+            Err(Errno::AGAIN) if Instant::now() < deadline => thread::sleep(AGAIN),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 fn is_nobody(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn listening() -> (tempfile::TempDir, PathBuf, UnixListener) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        (folder, path, listener)
+    }
+
+    #[test]
+    fn a_host_of_which_nothing_is_heard_is_given_up_and_the_remedy_is_told() {
+        let (_folder, path, _listener) = listening();
+        let mut client = Client::connect_to(&path).unwrap().unwrap();
+        client.silence = SHORT;
+        let errors = [
+            client.status().unwrap_err(),
+            client.reload().unwrap_err(),
+            client.set("a", "b", &vec![0; 8 << 20]).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::Admin);
+            let told = format!(
+                "nothing was heard of it for 50ms; it is stopped or hangs: if `ps -o stat= -p {0}` shows T, `kill -CONT {0}`",
+                std::process::id()
+            );
+            assert!(error.to_string().contains(&told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_takes_no_connection_is_given_up() {
+        let (_folder, path, _listener) = listening();
+        let mut others = Vec::new();
+        let full = loop {
+            match connected(&path, SHORT) {
+                Ok(other) => others.push(other),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_host_that_works_at_an_answer_is_waited_for() {
+        let (_folder, path, listener) = listening();
+        let mut client = Client::connect_to(&path).unwrap().unwrap();
+        let (mut host, _) = listener.accept().unwrap();
+        let working = "{\"version\":1,\"message\":\"working\"}\n".repeat(3);
+        let answers = working.clone() + "{\"version\":1,\"message\":\"done\"}\n";
+        host.write_all(answers.as_bytes()).unwrap();
+        client.clear("a").unwrap();
+        host.write_all(working.as_bytes()).unwrap();
+        client.silence = SHORT;
+        let error = client.clear("a").unwrap_err();
+        assert!(error.to_string().contains("nothing was heard"), "{error}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::os::unix::net::UnixStream;
 use std::sync::Weak;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use super::answer::answer;
@@ -12,6 +14,9 @@ use crate::{Error, ErrorKind};
 
 /// How long a client may take to send a request, and to take the answer.
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+
+/// How often a client is told that its request is worked at.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// Answers until the client goes, is too slow, or sends what is no request; then hangs up, whoever else has the stream.
 pub(super) fn serve(stream: UnixStream, host: &Weak<Inner>) {
@@ -25,7 +30,7 @@ fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
         let (answer, body) = match wire.read(PATIENCE) {
             Ok(Some((request, body))) => {
                 let Some(host) = host.upgrade() else { return };
-                answer(&host, request, &body)
+                while_telling(wire, || answer(&host, request, &body))
             }
             Ok(None) => return,
             Err(Broken::Io(error)) => {
@@ -43,6 +48,27 @@ fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
             return;
         }
     }
+}
+
+/// What `work` gives; as long as it needs for that, the client is told that it is worked at.
+fn while_telling<T>(wire: &mut Wire, work: impl FnOnce() -> T) -> T {
+    let (working, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let tell = move || {
+            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                // A client that has gone is noticed when it is to take the answer.
+                let _gone = wire.write(Answer::Working, &[], PATIENCE);
+            }
+        };
+        let thread = thread::Builder::new().name("dogpile-admin-tell".to_owned());
+        if let Err(error) = thread.spawn_scoped(scope, tell) {
+            tracing::debug!(target: "dogpile.admin", %error, "a client is not told that its request is worked at");
+        }
+        let worked = work();
+        // It is this closure's, so that a panic drops it too: the scope waits for the thread.
+        drop(working);
+        worked
+    })
 }
 
 /// Tells a client why it is turned away, without waiting for it.

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 /// Held until it is dropped, or its process ends in any way.
 pub(super) struct LockFile {
     path: PathBuf,
-    _held: File,
+    held: File,
 }
 
 impl LockFile {
@@ -31,24 +31,36 @@ impl LockFile {
                 Err(error) => return Err(error.into()),
             }
             // Its holder removes the file before letting go: then this one is nobody's, and there may be a new one.
-            let held = file.metadata()?;
-            match fs::symlink_metadata(path) {
-                Ok(there) if (there.dev(), there.ino()) == (held.dev(), held.ino()) => {
-                    return Ok(Some(Self {
-                        path: path.to_owned(),
-                        _held: file,
-                    }));
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            if is_at(&file, path)? {
+                return Ok(Some(Self {
+                    path: path.to_owned(),
+                    held: file,
+                }));
             }
         }
     }
 
-    /// Takes the file away, and lets go.
+    /// Whether who comes next finds this file. Somebody may have removed it, and then another host have made its own.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        is_at(&self.held, &self.path)
+    }
+
+    /// Takes the file away, if it is there, and lets go.
     pub(super) fn remove(self) -> io::Result<()> {
-        fs::remove_file(&self.path)
+        if self.is_in_place()? {
+            fs::remove_file(&self.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an open file is what lies at a path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -65,6 +77,20 @@ mod tests {
         first.remove().unwrap();
         assert!(!path.exists());
         assert!(LockFile::try_hold(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_removed_is_not_taken_from_who_made_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let first = LockFile::try_hold(&path).unwrap().unwrap();
+        assert!(first.is_in_place().unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!first.is_in_place().unwrap());
+        let second = LockFile::try_hold(&path).unwrap().unwrap();
+        assert!(!first.is_in_place().unwrap());
+        first.remove().unwrap();
+        assert!(second.is_in_place().unwrap());
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub(super) enum Answer {
     Explanation(Box<Explanation>),
     Done,
     Failed(Failure),
+    /// The host is at it, and the answer follows.
+    Working,
 }
 
 /// A value's metadata, in nanoseconds, the times since 1970.

@@ -24,6 +24,9 @@ const QUEUE: usize = 64;
 /// How long one waits before it is turned away. Longer than a client may be silent.
 const TURN: Duration = Duration::from_secs(15);
 
+/// How often the host sees whether the socket can be found yet.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// How long no client is accepted after the system refused one.
 const PAUSE: Timespec = Timespec {
     tv_sec: 0,
@@ -33,17 +36,55 @@ const PAUSE: Timespec = Timespec {
 /// A client's thread, and its stream to wake it by.
 type Serving = (JoinHandle<()>, UnixStream);
 
-/// Answers until `stopped` is closed at its other end, and then waits for the answers that are on their way.
-pub(super) fn receive(listener: &UnixListener, stopped: &OwnedFd, host: &Weak<Inner>) {
+/// What became of the socket's files since the last look.
+pub(super) enum Found {
+    InPlace,
+    /// They had gone, and this is the socket that was made anew.
+    Anew(UnixListener),
+    /// Another host has made its own in their place.
+    Taken,
+}
+
+/// Why nobody is answered any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Stopped,
+    /// Another host answers.
+    Taken,
+}
+
+/// Answers until `stopped` is closed at its other end, or another host does, and then waits for the answers that are on
+/// their way. `look` is called every two seconds or so.
+pub(super) fn receive(
+    mut listener: UnixListener,
+    stopped: &OwnedFd,
+    host: &Weak<Inner>,
+    look: impl Fn() -> Found,
+) -> Ended {
     let mut reception = match Reception::new(host) {
         Ok(reception) => reception,
         Err(error) => {
             tracing::error!(target: "dogpile.admin", %error, "nobody can be answered");
-            return;
+            return Ended::Stopped;
         }
     };
-    while !reception.next(listener, stopped) {}
+    let mut looked = Instant::now();
+    let end = loop {
+        if reception.next(&listener, stopped) {
+            break Ended::Stopped;
+        }
+        if looked.elapsed() >= LOOK {
+            match look() {
+                Found::InPlace => {}
+                Found::Anew(other) => listener = other,
+                Found::Taken => break Ended::Taken,
+            }
+            looked = Instant::now();
+        }
+    };
+    drop(listener);
     reception.close();
+    end
 }
 
 struct Reception<'h> {
@@ -78,7 +119,7 @@ impl<'h> Reception<'h> {
             PollFd::new(listener, PollFlags::IN),
             PollFd::new(&self.ended, PollFlags::IN),
         ];
-        let polled = poll(&mut ready, self.patience().as_ref());
+        let polled = poll(&mut ready, Some(&self.patience()));
         let [is_stopped, has_come, has_ended] = ready.map(|one| !one.revents().is_empty());
         if is_stopped {
             return true;
@@ -100,12 +141,17 @@ impl<'h> Reception<'h> {
         }
     }
 
-    /// Until the first of those that wait has waited too long.
-    fn patience(&self) -> Option<Timespec> {
-        let (_, since) = self.waiting.front()?;
-        let left = TURN.saturating_sub(since.elapsed());
+    /// Until the next look, or until the first of those that wait has waited too long.
+    fn patience(&self) -> Timespec {
+        let first = self.waiting.front();
+        let left = first.map(|(_, since)| TURN.saturating_sub(since.elapsed()));
+        let left = left.map_or(LOOK, |left| left.min(LOOK));
         // Rounded up, so that it is over when the poll is.
-        Timespec::try_from(left + Duration::from_millis(1)).ok()
+        let left = left + Duration::from_millis(1);
+        Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        }
     }
 
     fn count_ended(&mut self) {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::lock_file::LockFile;
-use super::reception::receive;
+use super::reception::{Ended, Found, receive};
 use super::{AdminSocket, place};
 use crate::inner::Inner;
 use crate::manifest::Manifest;
@@ -40,7 +40,7 @@ pub(crate) struct Server {
 enum State {
     /// Another host has it.
     Waiting,
-    Listening(#[expect(dead_code, reason = "they go with it")] Files),
+    Listening(Files),
     Stopped,
 }
 
@@ -60,6 +60,8 @@ struct Files {
     lock: Option<LockFile>,
     /// The process that made it.
     process: u32,
+    /// Whether it was told that they cannot be put back.
+    is_told: bool,
 }
 
 impl Server {
@@ -153,9 +155,48 @@ fn run(
     stopped: &OwnedFd,
     host: &Weak<Inner>,
 ) {
-    let listener = listener.or_else(|| wait(place, state, stopped));
-    if let Some(listener) = listener {
-        receive(&listener, stopped, host);
+    let mut listener = listener;
+    while let Some(own) = listener.take().or_else(|| wait(place, state, stopped)) {
+        if receive(own, stopped, host, || look(place, state)) == Ended::Stopped {
+            return;
+        }
+    }
+}
+
+/// Sees whether the files are where they were made, and puts back what is not: folders for temporary files are tidied.
+fn look(place: &Where, state: &Mutex<State>) -> Found {
+    let mut state = state.lock();
+    let State::Listening(files) = &mut *state else {
+        return Found::InPlace;
+    };
+    let socket = place.socket.display();
+    match place.put_back(files) {
+        Ok(found) => {
+            files.is_told = false;
+            match &found {
+                Found::InPlace => {}
+                Found::Anew(_) => {
+                    tracing::warn!(target: "dogpile.admin", %socket, "the socket had been removed, and was made anew");
+                }
+                Found::Taken => {
+                    *state = State::Waiting;
+                    tracing::warn!(
+                        target: "dogpile.admin", %socket,
+                        "the socket had been removed, and another host answers the `dogpile` command there now"
+                    );
+                }
+            }
+            found
+        }
+        Err(error) => {
+            if !std::mem::replace(&mut files.is_told, true) {
+                tracing::warn!(
+                    target: "dogpile.admin", error = %place.failed(&error),
+                    "the socket was removed and cannot be made anew yet, so the `dogpile` command cannot reach this host"
+                );
+            }
+            Found::InPlace
+        }
     }
 }
 
@@ -200,15 +241,44 @@ impl Where {
             lock: Some(lock),
             process: std::process::id(),
             socket: self.socket.clone(),
+            is_told: false,
         };
-        let listener = listen(&self.socket)?;
-        let found = fs::symlink_metadata(&self.socket)?;
-        files.made = Some((found.dev(), found.ino()));
+        let listener = files.listen()?;
         if let Some(usual) = &self.usual {
             files.link(usual);
         }
         tracing::debug!(target: "dogpile.admin", socket = %self.socket.display(), "listening");
         Ok(Some((files, listener)))
+    }
+
+    /// Makes anew what somebody else has removed. Who holds the file of the lock that can be found has the socket: if that
+    /// is another host, nothing is changed, and `files` forget what may be its.
+    fn put_back(&self, files: &mut Files) -> io::Result<Found> {
+        let has_lock = files.lock.as_ref().map(LockFile::is_in_place);
+        let has_socket = files.has_socket();
+        if !has_lock.unwrap_or(Ok(false))? {
+            if self.usual.as_ref() == Some(&self.socket) {
+                prepare_folder_of(&self.socket)?;
+            }
+            // Held beside the old one, which nobody finds any more.
+            let Some(lock) = LockFile::try_hold(&lock_of(&self.socket))? else {
+                (files.made, files.link) = (None, None);
+                return Ok(Found::Taken);
+            };
+            files.lock = Some(lock);
+        }
+        let found = if has_socket {
+            Found::InPlace
+        } else {
+            Found::Anew(files.listen()?)
+        };
+        if let Some(usual) = &self.usual
+            && fs::symlink_metadata(usual)
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
+            files.link(usual);
+        }
+        Ok(found)
     }
 
     fn failed(&self, error: &io::Error) -> Error {
@@ -234,12 +304,27 @@ impl Drop for Server {
 }
 
 impl Files {
+    /// The holder of the lock makes the socket.
+    fn listen(&mut self) -> io::Result<UnixListener> {
+        let listener = listen(&self.socket)?;
+        let found = fs::symlink_metadata(&self.socket)?;
+        self.made = Some((found.dev(), found.ino()));
+        Ok(listener)
+    }
+
+    /// Whether the socket is where it was made. While it is open no other file has its number.
+    fn has_socket(&self) -> bool {
+        let found = fs::symlink_metadata(&self.socket);
+        found.is_ok_and(|found| Some((found.dev(), found.ino())) == self.made)
+    }
+
     /// Lets the socket be found in the usual place too, also while the manifest that says where it is cannot be read.
     fn link(&mut self, usual: &Path) {
         if usual == self.socket {
             return;
         }
         let linked = std::path::absolute(&self.socket).and_then(|target| {
+            prepare_folder_of(usual)?;
             remove_stale(usual, |kind| kind.is_symlink() || kind.is_socket())?;
             symlink(target, usual)
         });
@@ -262,10 +347,8 @@ impl Drop for Files {
         if !self.are_ours() {
             return;
         }
-        let found = fs::symlink_metadata(&self.socket);
-        let is_ours = found.is_ok_and(|found| Some((found.dev(), found.ino())) == self.made);
         let link = self.link.as_ref().map(fs::remove_file);
-        let socket = is_ours.then(|| fs::remove_file(&self.socket));
+        let socket = self.has_socket().then(|| fs::remove_file(&self.socket));
         let lock = self.lock.take().map(LockFile::remove);
         for result in [link, socket, lock].into_iter().flatten() {
             if let Err(error) = result {
@@ -293,6 +376,11 @@ fn usual_place(manifest: &Path) -> Result<PathBuf> {
         "{}; set [host] admin_socket",
         reasons.join("; ")
     )))
+}
+
+/// The folder of a usual place, which somebody may have removed.
+fn prepare_folder_of(usual: &Path) -> io::Result<()> {
+    usual.parent().map_or(Ok(()), place::prepare)
 }
 
 fn lock_of(socket: &Path) -> PathBuf {

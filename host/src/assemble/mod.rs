@@ -411,7 +411,8 @@ impl Assembly<'_> {
                 }
                 OpenError::NoThread(error) => format!("there is no thread to ping it on: {error}"),
             };
-            let remedy = "see that what it connects to is up, and try again, or write `require_healthy = false` to use it all the same";
+            let remedy = "see to what it says, and that what it connects to is up, and try again, or write \
+                          `require_healthy = false` to use it all the same";
             let refused = Refused::new(ErrorKind::Plugin, &[place], message, remedy.to_owned());
             refused.with_code(code).of_outside(may_pass).into()
         })

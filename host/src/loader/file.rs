@@ -53,11 +53,7 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, Fault> {
 
 fn open(path: &Path, trust: Trust) -> Result<File, Fault> {
     trust.open(path).map_err(|unopened| match unopened {
-        Unopened::Distrusted(distrust) => {
-            let Distrust { message, remedy } = distrust;
-            let remedy = format!("{remedy}; or pin the file: `dogpile plugins --pin`");
-            untrusted(Distrust { message, remedy })
-        }
+        Unopened::Distrusted(distrust) => untrusted(distrust),
         Unopened::Io(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => Fault::new(
                 LoadErrorKind::NotFound,

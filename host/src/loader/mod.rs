@@ -38,6 +38,7 @@
 //! An image that was refused after it was mapped stays refused for the life of the process, also where it was only slow
 //! to start: to map it again would only leak it again.
 
+mod attempts;
 mod dynamic;
 mod elf;
 mod error;
@@ -62,6 +63,7 @@ use dogpile_plugin_api::{Plugin, PluginInfo};
 
 use crate::trust::Trust;
 
+pub(crate) use self::attempts::Attempts;
 pub use self::error::{LoadError, LoadErrorKind};
 use self::fault::Fault;
 pub use self::host_functions::host_functions;
@@ -78,6 +80,8 @@ pub struct Loader {
     /// None: as the environment says.
     trust: Option<Trust>,
     pin: Option<String>,
+    /// Whether there is a manifest that could pin it.
+    is_listed: bool,
     /// None: the usual.
     timeout: Option<Duration>,
 }
@@ -137,6 +141,12 @@ impl Loader {
     /// `sha256`.
     pub fn pin(mut self, sha256: impl Into<Option<String>>) -> Self {
         self.pin = sha256.into().map(|pin| pin.to_ascii_lowercase());
+        self
+    }
+
+    /// Says that a manifest lists the files. Then the error of one that is not trusted advises to pin it there, too.
+    pub fn listed(mut self) -> Self {
+        self.is_listed = true;
         self
     }
 
@@ -203,7 +213,12 @@ impl Loader {
             (None, Some(trust)) => trust,
             (None, None) => Trust::of_environment().map_err(file::untrusted)?,
         };
-        let bytes = file::read(path, trust)?;
+        let bytes = file::read(path, trust).map_err(|mut fault| {
+            if self.is_listed && fault.kind == LoadErrorKind::Untrusted {
+                fault.remedy += "; or pin the file: `dogpile plugins --pin`";
+            }
+            fault
+        })?;
         let digest = Digest::of(&bytes);
         match &self.pin {
             Some(pin) if *pin != digest.to_string() => Err(Fault::new(

@@ -12,6 +12,7 @@ use dogpile_plugin_api::{
 };
 use parking_lot::{Condvar, Mutex};
 
+use super::attempts;
 use crate::secrets::withhold_arguments;
 
 /// Why something of a plugin was not opened.
@@ -167,6 +168,7 @@ pub(crate) fn within<T: Send + 'static>(
         answered: Condvar::new(),
     });
     let theirs = Arc::clone(&meeting);
+    let attempt = attempts::current();
     let run = move || {
         let answer = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|payload| {
             // A payload whose drop panics would end this thread without an answer.
@@ -176,6 +178,8 @@ pub(crate) fn within<T: Send + 'static>(
         if let Some(Ok(late)) = theirs.answer(answer) {
             dispose(late);
         }
+        // It has ended with its last thread.
+        drop(attempt);
     };
     thread::Builder::new()
         .name("dogpile-open".to_owned())

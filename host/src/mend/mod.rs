@@ -17,7 +17,7 @@ use crate::engine::{Engine, Spawner};
 use crate::events::Events;
 use crate::health::State;
 use crate::instance::Instance;
-use crate::loader::OpenError;
+use crate::loader::{Attempts, OpenError};
 use crate::plugins::PluginSet;
 use crate::registry::Snapshot;
 use crate::reload::{LastCall, retire};
@@ -60,6 +60,7 @@ impl Workshop {
             engine: self.engine.clone(),
             patient: Arc::downgrade(patient),
             closing: Arc::clone(&self.closing),
+            attempts: Attempts::default(),
         };
         let thread = thread::Builder::new().name("dogpile-mend".to_owned());
         thread.spawn(move || job.run()).map(drop)
@@ -145,6 +146,7 @@ struct Job<P> {
     engine: Weak<Engine>,
     patient: Weak<P>,
     closing: Arc<Closing>,
+    attempts: Attempts,
 }
 
 impl<P: Patient> Job<P> {
@@ -158,7 +160,10 @@ impl<P: Patient> Job<P> {
             let Some(patient) = self.in_use() else {
                 return;
             };
-            if patient.attempt(self) {
+            if self.attempts.hang() {
+                continue;
+            }
+            if self.attempts.run(|| patient.attempt(self)) {
                 patient.mended();
                 return;
             }

@@ -48,6 +48,7 @@ impl Poller {
 
 /// A region's last look.
 struct Look {
+    /// When it began; when it ended, if it failed.
     at: Instant,
     /// Where it looked.
     instance: Weak<Instance>,
@@ -101,16 +102,19 @@ fn round(engine: &Engine, looks: &mut HashMap<usize, Look>, turns: &Turns) -> Op
         let last = looks.get(&number).filter(|look| look.is_of(region));
         let now = Instant::now();
         let due = last.map(|look| look.at + interval).filter(|due| *due > now);
-        let failed = last.is_some_and(|look| look.failed);
+        let had_failed = last.is_some_and(|look| look.failed);
         let due = due.unwrap_or_else(|| {
+            let failed = look(engine, region, had_failed);
+            // A storage that lets its callers wait is left alone for as long.
+            let at = if failed { Instant::now() } else { now };
             let look = Look {
-                at: now,
+                at,
                 instance: Arc::downgrade(&region.instance),
                 key_prefix: region.config.key_prefix.clone(),
-                failed: look(engine, region, failed),
+                failed,
             };
             looks.insert(number, look);
-            now + interval
+            at + interval
         });
         next = Some(next.map_or(due, |next| next.min(due)));
     }

@@ -79,7 +79,7 @@ fn load_one(
 
 /// What loads a plugin as its configuration and the program say.
 pub(super) fn loader(config: &PluginConfig, trust: Option<Trust>) -> Loader {
-    let loader = Loader::new().pin(config.sha256.clone());
+    let loader = Loader::new().listed().pin(config.sha256.clone());
     match trust {
         Some(trust) => loader.trust(trust),
         None => loader,

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::listener::Listeners;
+use crate::loader::Attempts;
 use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
 use crate::records::Poller;
 use crate::trust::Trust;
@@ -47,6 +48,7 @@ pub(crate) struct Follower {
     watch: OnceLock<watch::Stop>,
     /// What `[host] admin_socket` was when the host began to listen there, or in the usual place.
     admin_socket: OnceLock<Option<PathBuf>>,
+    attempts: Attempts,
 }
 
 /// The one region of the manifest that is opened, and what its configuration is made.
@@ -90,6 +92,7 @@ impl Follower {
             state: Mutex::default(),
             watch: OnceLock::new(),
             admin_socket: OnceLock::new(),
+            attempts: Attempts::default(),
         }
     }
 
@@ -156,7 +159,7 @@ impl Follower {
         let attempt = Attempt::read(&self.path, self.engine.trust);
         let trigger = if seen.fingerprint.as_ref() != Some(&attempt.fingerprint) {
             Trigger::File
-        } else if seen.retry.is_some_and(Retry::is_due) {
+        } else if seen.retry.is_some_and(Retry::is_due) && !self.put_off() {
             Trigger::Retry
         } else {
             return true;
@@ -181,6 +184,20 @@ impl Follower {
         is_first
     }
 
+    /// Whether a try that is due is put off, since an earlier one still hangs in a plugin: each would leave a thread there.
+    fn put_off(&self) -> bool {
+        if !self.attempts.hang() {
+            return false;
+        }
+        let mut state = self.state.lock();
+        state.retry = state.retry.map(Retry::next);
+        let retries = state.last.as_mut().and_then(|last| last.retries.as_mut());
+        if let Some(retries) = retries {
+            retries.hangs = true;
+        }
+        true
+    }
+
     /// How long it is until a refused manifest is tried again, if it is.
     fn retries_within(&self) -> Option<Duration> {
         self.state.lock().retry.map(Retry::within)
@@ -199,7 +216,8 @@ impl Follower {
             Ok(mut manifest) => {
                 let narrowed = self.narrow(&mut manifest).map_err(Refused::for_good);
                 narrowed.and_then(|()| {
-                    let mut reload = apply::apply(&self.engine, &manifest, is_reload)?;
+                    let apply = || apply::apply(&self.engine, &manifest, is_reload);
+                    let mut reload = self.attempts.run(apply)?;
                     reload.warnings.extend(self.warnings(&manifest));
                     Ok((reload, manifest))
                 })

@@ -97,10 +97,10 @@ impl Change {
         if !self.because.is_empty() {
             write!(f, " ({})", self.because.join(", "))?;
         }
-        let (keeps, is, are) = if planned {
-            ("keeping", "would be", "would be")
+        let (keeps, is, are, stay) = if planned {
+            ("keeping", "would be", "would be", "would stay")
         } else {
-            ("keeps", "is", "are")
+            ("keeps", "is", "are", "stay")
         };
         let lost = |f: &mut fmt::Formatter<'_>, entries| match entries {
             1 => write!(f, ", 1 entry {is} lost"),
@@ -126,9 +126,7 @@ impl Change {
             (_, EntriesFate::LostUncounted) => {
                 write!(f, ", what its old instance holds in this process {is} lost")
             }
-            (_, EntriesFate::Stay) => {
-                write!(f, ", 0 entries {are} lost: they stay in its storage")
-            }
+            (_, EntriesFate::Stay) => write!(f, ", its entries {stay} in the storage"),
         }
     }
 }
@@ -371,8 +369,8 @@ mod tests {
             (
                 Swapped,
                 Stay,
-                ", 0 entries are lost: they stay in its storage",
-                ", 0 entries would be lost: they stay in its storage",
+                ", its entries stay in the storage",
+                ", its entries would stay in the storage",
             ),
             (
                 Removed,

@@ -104,6 +104,8 @@ pub struct ReloadRecord {
 /// at once as always). A host that does not watch its manifest does not try again. Nor is it when an error is one of the text, the fault of a plugin (a panic, say), or of changes to
 /// what is in use (an `exclusive` backend, or one that takes on other arguments): a try would change that again.
 ///
+/// No try is made while a thread of an earlier one hangs in a plugin, which it left behind when opening took too long.
+///
 /// A try that is refused for the same errors is counted here alone: it is no reload, nobody is told of it, and it is not
 /// logged. One that comes to something else is a reload, of [`Trigger::Retry`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +115,10 @@ pub struct Retries {
     pub refused: u64,
     /// When the newest of these began, by RFC 3339.
     pub last: Option<String>,
+    /// Whether a try was put off, since opening for an earlier one took too long and still hangs in a plugin: each would
+    /// leave another thread there.
+    #[serde(default)]
+    pub hangs: bool,
 }
 
 /// How many reloads a host has had, by outcome. Its start is none, and neither are [`Retries`] that change nothing.
@@ -177,11 +183,13 @@ impl ReloadRecord {
         if let (true, Some(retries)) = (is_same, &mut self.retries) {
             retries.refused += 1;
             retries.last = Some(other.at.clone());
+            retries.hangs = false;
         }
         is_same
     }
 
-    /// One event for each: at level info, or error if it was refused. What takes several lines is its last field.
+    /// One event for each: at level info, or error if it was refused. What takes several lines is its last field. A start
+    /// that was refused is for who builds the host to tell, who gets the error.
     pub(super) fn log(&self) {
         let Self {
             seconds,
@@ -208,21 +216,17 @@ impl ReloadRecord {
                 entries_lost = plan.entries_lost,
                 changes, "{head}"
             );
-        } else {
+        } else if *trigger != Trigger::Start {
             let error = self.error.as_deref().unwrap_or_default();
             let stays = "the manifest was refused, the last good one stays in force";
-            let then = match (trigger, &self.retries) {
-                (Trigger::Start, _) => "the manifest was refused".to_owned(),
-                (_, None) => format!(
-                    "{stays} (it is tried again when one of its files changes, and by `dogpile reload`)"
-                ),
-                (_, Some(_)) => format!(
-                    "{stays} (it is tried again by itself within 30 s, when one of its files changes, and by `dogpile \
-                     reload`)"
-                ),
+            let then = if self.retries.is_some() {
+                "it is tried again by itself within 30 s, when one of its files changes, and by `dogpile reload`"
+            } else {
+                "it is tried again when one of its files changes, and by `dogpile reload`"
             };
             tracing::error!(
-                target: "dogpile.reload", %outcome, %trigger, generation, seconds, error = %format_args!("\n{error}"), "{then}"
+                target: "dogpile.reload", %outcome, %trigger, generation, seconds, error = %format_args!("\n{error}"),
+                "{stays} ({then})"
             );
         }
     }

@@ -64,7 +64,7 @@ fn what_is_lost_is_counted_in_plan_and_outcome() {
         &[
             "would swap region `memory` (arguments.storage), 7 entries would be lost\n",
             "would remove region `gone`, 1 entry would be lost\n",
-            "would swap region `shared` (arguments.tag), 0 entries would be lost: they stay in its storage\n",
+            "would swap region `shared` (arguments.tag), its entries would stay in the storage\n",
         ],
     );
     let reload = host.reload().unwrap();
@@ -84,7 +84,7 @@ fn what_is_lost_is_counted_in_plan_and_outcome() {
         &[
             "swapped region `memory` (arguments.storage), 7 entries are lost\n",
             "swapped region `silent` (arguments.tag), what its old instance holds in this process is lost\n",
-            "swapped region `shared` (arguments.tag), 0 entries are lost: they stay in its storage\n",
+            "swapped region `shared` (arguments.tag), its entries stay in the storage\n",
         ],
     );
 }

@@ -105,6 +105,11 @@ impl Log {
         self.gate.until_held(calls);
     }
 
+    /// How many calls are held.
+    pub(crate) fn held(&self) -> usize {
+        self.gate.state.lock().unwrap().1
+    }
+
     pub(crate) fn let_go(&self) {
         self.gate.let_go();
     }

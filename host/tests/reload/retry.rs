@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use dogpile::{Host, Listener, ReloadRecord, Reloads, Trigger, Trust};
 
 use crate::probe::Log;
-use crate::support::{Site, contains, library, plugins, until};
+use crate::support::{Site, contains, for_a_while, library, plugins, until, whole};
 use crate::trust::mode;
 
 const USERS: &str = "[regions.users]\nbackend = \"memory\"\nexpiration_time = 100\n";
@@ -150,6 +150,53 @@ fn what_would_touch_what_is_in_use_again_is_not_tried_again() {
     contains(&error, &["was put back"]);
     assert_eq!(retries(&host), None);
     assert_eq!(log.faults(), Vec::<String>::new());
+}
+
+/// Saves a manifest that lets nothing take long to open.
+fn impatient(site: &Site, rest: &str) {
+    let manifest = whole(rest).replace("[host]\n", "[host]\nopen_timeout = \"10ms\"\n");
+    site.replace("dogpile.toml", manifest);
+}
+
+#[test]
+fn no_other_try_is_made_while_opening_hangs() {
+    let log = Log::named("hangs");
+    log.hold("open", "down");
+    let site = Site::new(USERS);
+    let host = site.open();
+    impatient(&site, &(USERS.to_owned() + &region("hangs", "down", "")));
+    Site::refused(&host, "took longer than 10ms");
+    until("a try is put off", || {
+        last(&host).retries.is_some_and(|retries| retries.hangs)
+    });
+    assert_eq!((log.held(), retries(&host)), (1, Some(0)));
+    // Who asks for one gets it.
+    host.reload().unwrap_err();
+    log.until_held(2);
+    log.let_go();
+    site.applied(&host);
+    assert_eq!(last(&host).trigger, Trigger::Retry);
+}
+
+#[test]
+fn what_is_reopened_leaves_one_thread_behind_at_most() {
+    let log = Log::named("reopening hangs");
+    let site = Site::empty();
+    impatient(&site, &region("reopening hangs", "up", ""));
+    let host = site.open();
+    log.hold("open", "up");
+    let probe = host.region("probe").unwrap();
+    // It panics, and is retired.
+    let _bypassed = probe.get::<String>("panic");
+    log.until_held(1);
+    for_a_while("one open hangs", || log.held() == 1);
+    log.let_go();
+    until("it is open again", || {
+        host.status()
+            .regions
+            .iter()
+            .all(|region| region.state == "open")
+    });
 }
 
 #[test]

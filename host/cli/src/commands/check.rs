@@ -10,7 +10,7 @@ use dogpile::manifest::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::site;
+use super::site::{self, PAGES};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::probe::{self, Described, Probed, Refusal, Regions};
@@ -25,7 +25,7 @@ Examples:
   dogpile check --print
       The manifest as it is in force: with includes, variables and defaults, and secrets masked.
   dogpile check --site site
-      Also the pages of a site.
+      Also the pages of a site, as `dogpile serve --site site` would have them.
 
 Exit status: 0 nothing is wrong, though there may be warnings; 1 something is; 2 wrong usage.";
 
@@ -40,10 +40,13 @@ pub(crate) struct Options {
     /// secrets masked
     #[arg(long, conflicts_with = "json")]
     print: bool,
-    /// Look also at the site in this folder: whether each page compiles, the manifest has the regions that it names, and
-    /// the key of each cached fragment names what the fragment uses
+    /// Look also at the site in this folder: whether each page compiles, the manifest has the regions that it names and
+    /// that of the pages, and the key of each cached fragment names what the fragment uses
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
+    /// The region that holds the pages of the site
+    #[arg(long, value_name = "NAME", default_value = PAGES, requires = "site")]
+    region: String,
     /// Print JSON, also of what is wrong
     #[arg(long)]
     json: bool,
@@ -73,7 +76,7 @@ struct Report {
 pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
     let loaded = Manifest::load(path);
     let site = options.site.as_deref();
-    let site = site.map(|dir| site::check(dir, loaded.as_ref().ok()));
+    let site = site.map(|dir| site::check(dir, &options.region, path, loaded.as_ref().ok()));
     if options.json {
         return report(path, loaded, site, options);
     }
@@ -111,11 +114,8 @@ fn report(
     let warnings = warnings.unwrap_or_else(|_| Ok(Vec::new()))?;
     let pages = site.as_ref().map(|site| site.pages);
     let (site_errors, site_warnings) = site.map_or_else(Default::default, |site| {
-        let texts = site
-            .errors
-            .into_iter()
-            .map(|error| output::whole(&error.into()));
-        (texts.collect::<Vec<_>>(), site.warnings)
+        let texts: Vec<_> = site.errors.iter().map(output::whole).collect();
+        (texts, site.warnings)
     });
     let (checked, errors) = match manifest(path, loaded, options) {
         Ok(checked) => (Some(checked), Vec::new()),
@@ -266,7 +266,8 @@ fn regions_errors(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>
                 output::say(format_args!("{warning}\n"));
             }
             let errors = silent.into_iter().map(|(name, message)| {
-                let remedy = "see whether what it connects to is up, or check with --no-connect";
+                let remedy = "see to what it says, and that what it connects to is up; with --no-connect no server \
+                              is asked";
                 manifest.error_at(&["regions", &name, "backend"], message, remedy)
             });
             return Ok(errors.collect());

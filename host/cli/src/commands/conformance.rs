@@ -1,13 +1,12 @@
 //! `conformance`.
 
 use std::fmt::Write;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use dogpile::manifest::PluginConfig;
 use dogpile_plugin_api::Scalar;
 use dogpile_plugin_api::testing::Suite;
 use serde::Serialize;
@@ -17,6 +16,7 @@ use crate::exec;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::probe::{self, Described, Probed, Row, Task};
+use crate::progress::Progress;
 use crate::table::table;
 
 const EXAMPLES: &str = "\
@@ -28,7 +28,7 @@ Examples:
   dogpile conformance plugins/libdogpile_plugin_memcached.so --backend memcached --arguments -
       With arguments from the standard input, which keeps passwords out of the list of processes.
 
-Exit status: 0 no case failed; 1 one did, or the plugin cannot be loaded; 2 wrong usage.";
+Exit status: 0 no case failed; 1 one did, or the plugin cannot be loaded, or does not offer the backend; 2 wrong usage.";
 
 /// Run the conformance suites on a backend of a plugin's file, in a process that may die
 ///
@@ -128,8 +128,11 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
         limit: options.limit,
     };
     let all = task.cases.len() + 1;
-    let rows = probe::conformance(&task, |done, name| progress(done, all, name))?;
-    progress_ends();
+    let progress = Progress::start();
+    let rows = probe::conformance(&task, |done, name| {
+        progress.tell(format!("{}/{all} {name}", done + 1));
+    })?;
+    drop(progress);
     let count = |outcome: &str| rows.iter().filter(|row| row.outcome == outcome).count();
     let report = Report {
         file: &options.file,
@@ -147,7 +150,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
     if options.json {
         output::print_json(&report)?;
     } else {
-        output::print(text(&report)?)?;
+        output::print_text(&text(&report)?)?;
     }
     Ok(if report.failed == 0 {
         Outcome::Done
@@ -158,14 +161,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
 
 /// What the plugin says of itself, in a process of its own.
 fn load(file: &Path) -> Result<Described> {
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    let plugin = PluginConfig {
-        name: name.clone().into_owned(),
-        file: name.into_owned(),
-        path: file.to_owned(),
-        sha256: None,
-    };
-    match probe::plugin(&plugin) {
+    match probe::file(file) {
         Probed::Loaded(described) => Ok(described),
         Probed::Refused {
             code,
@@ -240,19 +236,6 @@ fn text(report: &Report<'_>) -> Result<String, std::fmt::Error> {
         "{passed} passed, {failed} failed, {not_supported} not supported, {skipped} skipped"
     )?;
     Ok(text)
-}
-
-/// Says on a terminal how far it is, in one line that is written over.
-fn progress(done: usize, all: usize, name: &str) {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{}/{all} {name}", done + 1);
-    }
-}
-
-fn progress_ends() {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
 }
 
 fn case(text: &str) -> Result<String, String> {

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use serde_json::json;
 
 use crate::outcome::Outcome;
+use crate::output;
 use crate::running::Reached;
 
 const EXAMPLES: &str = "\
@@ -24,12 +26,18 @@ pub(crate) struct Options {
     /// The keys as the program has them, before mangling
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let mut region = Reached::region(manifest, &options.region)?;
     for key in &options.keys {
         region.delete(key)?;
+    }
+    if options.json {
+        output::print_json(&json!({ "region": options.region, "keys": options.keys }))?;
     }
     Ok(Outcome::Done)
 }

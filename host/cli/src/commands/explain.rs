@@ -42,7 +42,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     if options.json {
         output::print_json(&explanation)?;
     } else {
-        output::print(text(&explanation)?)?;
+        output::print_text(&text(&explanation)?)?;
     }
     Ok(match (&explanation.value, explanation.reason) {
         (Some(_), _) => Outcome::Done,

@@ -58,7 +58,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     } else if options.json {
         output::print_json(&as_json(&metadata, bytes.len()))?;
     } else {
-        output::print(as_text(&metadata, bytes.len()))?;
+        output::print_text(&as_text(&metadata, bytes.len()))?;
     }
     Ok(Outcome::Done)
 }

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use dogpile::Invalidation;
+use serde_json::json;
 
 use crate::outcome::Outcome;
+use crate::output;
 use crate::running::Reached;
 
 const EXAMPLES: &str = "\
@@ -33,8 +36,11 @@ pub(crate) struct Options {
     #[arg(long)]
     soft: bool,
     /// Only values with this tag; several times for several
-    #[arg(long = "tag", value_name = "T")]
+    #[arg(long = "tag", value_name = "T", value_parser = NonEmptyStringValueParser::new())]
     tags: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
@@ -44,5 +50,12 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         Invalidation::Hard
     };
     Reached::region(manifest, &options.region)?.invalidate(how, &options.tags)?;
+    if options.json {
+        output::print_json(&json!({
+            "region": options.region,
+            "how": if options.soft { "soft" } else { "hard" },
+            "tags": options.tags,
+        }))?;
+    }
     Ok(Outcome::Done)
 }

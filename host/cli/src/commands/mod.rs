@@ -15,5 +15,5 @@ pub(crate) mod plugins;
 pub(crate) mod reload;
 pub(crate) mod schema;
 pub(crate) mod set;
-mod site;
+pub(crate) mod site;
 pub(crate) mod status;

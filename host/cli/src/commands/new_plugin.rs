@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::outcome::Outcome;
-use crate::output;
+use crate::{output, quoted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
         write(&path, &filled(text, &options.name, api.as_deref()))
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    output::print(next(&options.name, &folder)?)?;
+    output::print_text(&next(&options.name, &folder)?)?;
     Ok(Outcome::Done)
 }
 
@@ -108,7 +108,15 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
 fn is_there(folder: &Path) -> Result<bool> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_some()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(folder) {
+            Ok(target) => bail!(
+                "{} is a link to {}, which is not there; make that folder, remove the link, or take another folder by \
+                 --path",
+                folder.display(),
+                target.display()
+            ),
+            Err(_no_link) => Ok(false),
+        },
         Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(true),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", folder.display())),
     }
@@ -163,14 +171,14 @@ fn library(name: &str) -> String {
 
 fn next(name: &str, folder: &Path) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    let (shown, library) = (folder.display(), library(name));
+    let (shown, library) = (folder.display().to_string(), library(name));
     writeln!(
         text,
         "{shown}: a plugin with the backend `{name}`, which keeps values in memory until you change src/lib.rs"
     )?;
     writeln!(text, "\nnext:")?;
     for line in [
-        format!("cd {shown}"),
+        format!("cd {}", quoted::word(&shown)),
         "cargo test".to_owned(),
         "cargo build --release".to_owned(),
         format!("dogpile conformance target/release/lib{library}.so"),

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use dogpile::Trust;
 use dogpile::loader::Loader;
 use dogpile::manifest::Manifest;
+use serde::Serialize;
 use tempfile::NamedTempFile;
 use toml_edit::{DocumentMut, Item, TableLike};
 
@@ -20,7 +21,7 @@ use crate::output;
 /// none: if a file cannot be loaded, nothing is written.
 ///
 /// Whose file it is does not matter here: to pin it is to say that it is the right one.
-pub(super) fn pin(manifest: &Manifest) -> Result<Outcome> {
+pub(super) fn pin(manifest: &Manifest, as_json: bool) -> Result<Outcome> {
     let loader = Loader::new().trust(Trust::Off);
     let mut refused = Vec::new();
     let mut pins: BTreeMap<&Path, Vec<(&str, String)>> = BTreeMap::new();
@@ -61,12 +62,35 @@ pub(super) fn pin(manifest: &Manifest) -> Result<Outcome> {
             })?;
         }
     }
-    for (file, pins) in &pins {
-        for (name, digest) in pins {
-            output::print(format!("{}: {name}: {digest}\n", file.display()))?;
+    let pinned = pins.iter().flat_map(|(manifest, pins)| {
+        pins.iter().map(|(name, sha256)| Pinned {
+            name,
+            sha256,
+            manifest,
+        })
+    });
+    if as_json {
+        output::print_json(&pinned.collect::<Vec<_>>())?;
+    } else {
+        for Pinned {
+            name,
+            sha256,
+            manifest,
+        } in pinned
+        {
+            output::print_text(&format!("{}: {name}: {sha256}\n", manifest.display()))?;
         }
     }
     Ok(Outcome::Done)
+}
+
+/// What `--json` prints of a plugin.
+#[derive(Serialize)]
+struct Pinned<'p> {
+    name: &'p str,
+    sha256: &'p str,
+    /// The file that lists it.
+    manifest: &'p Path,
 }
 
 /// The text with those digests, and all else as it was.
@@ -75,8 +99,11 @@ fn pinned(text: &str, pins: &[(&str, String)]) -> Result<String> {
         Some(rest) => ("\u{feff}", rest),
         None => ("", text),
     };
-    let mut document: DocumentMut = text.parse()?;
+    let mut whole = text.to_owned();
     for (name, digest) in pins {
+        // As a document is written.
+        let before = whole.replace("\r\n", "\n");
+        let mut document: DocumentMut = before.parse()?;
         let plugin = document
             .get_mut("plugins")
             .and_then(Item::as_table_like_mut)
@@ -84,8 +111,37 @@ fn pinned(text: &str, pins: &[(&str, String)]) -> Result<String> {
             .and_then(Item::as_table_like_mut)
             .with_context(|| format!("it does not list `{name}`"))?;
         set(plugin, digest);
+        whole = with_ends_of(&whole, &before, &document.to_string());
     }
-    Ok(format!("{mark}{document}"))
+    Ok(format!("{mark}{whole}"))
+}
+
+/// `after` with the line ends of `original`, which is `before` but for these. A line that is new ends as the one above it.
+fn with_ends_of(original: &str, before: &str, after: &str) -> String {
+    let lines = |text| str::split_inclusive(text, '\n').collect::<Vec<_>>();
+    let (original, before, after) = (lines(original), lines(before), lines(after));
+    let same = before.iter().zip(&after);
+    let above = same.take_while(|(before, after)| before == after).count();
+    let same = before[above..]
+        .iter()
+        .rev()
+        .zip(after[above..].iter().rev());
+    let below = same.take_while(|(before, after)| before == after).count();
+    let (top, rest) = original.split_at(above);
+    let (old, bottom) = rest.split_at(rest.len() - below);
+    let mut text = top.concat();
+    for (at, line) in after[above..after.len() - below].iter().enumerate() {
+        let own = old.get(at).filter(|line| line.ends_with('\n'));
+        let neighbour = own.or(top.last()).or(original.first());
+        match line.strip_suffix('\n') {
+            Some(line) if neighbour.is_some_and(|other| other.ends_with("\r\n")) => {
+                text += line;
+                text += "\r\n";
+            }
+            _ => text += line,
+        }
+    }
+    text + &bottom.concat()
 }
 
 fn set(plugin: &mut dyn TableLike, digest: &str) {
@@ -144,5 +200,29 @@ mod tests {
             expected.replace("\"aa\"", "\"aa\" # old")
         );
         assert!(pinned("[plugins.other]\n", &pins).is_err());
+        let pinned_with_crlf = pinned(&before.replace('\n', "\r\n"), &pins);
+        assert_eq!(pinned_with_crlf.unwrap(), expected.replace('\n', "\r\n"));
+    }
+
+    #[test]
+    fn each_line_keeps_its_own_end_and_a_new_one_ends_as_its_neighbour() {
+        let pins = [("a", "1".to_owned()), ("b", "2".into())];
+        for (before, after) in [
+            (
+                "[plugins.a]\r\nfile = \"\"\"x\r\ny\nz\"\"\"\r\n\r\n# b\n[plugins.b] # two\n",
+                "[plugins.a]\r\nfile = \"\"\"x\r\ny\nz\"\"\"\r\nsha256 = \"1\"\r\n\r\n# b\n[plugins.b] # two\nsha256 = \
+                 \"2\"\n",
+            ),
+            (
+                "plugins.a.sha256 = '' # old\r\nplugins.b = {}\n",
+                "plugins.a.sha256 = \"1\" # old\r\nplugins.b = { sha256 = \"2\" }\n",
+            ),
+            (
+                "[plugins.a]\n[plugins.b]",
+                "[plugins.a]\nsha256 = \"1\"\n[plugins.b]\nsha256 = \"2\"\n",
+            ),
+        ] {
+            assert_eq!(pinned(before, &pins).unwrap(), after);
+        }
     }
 }

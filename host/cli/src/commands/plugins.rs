@@ -34,9 +34,9 @@ pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Write the SHA-256 of every listed plugin's file into the manifest: from then on no other file is loaded in its
-    /// place
-    #[arg(long, conflicts_with = "json")]
+    /// Write the SHA-256 of every listed plugin's file into the manifest, and print it: from then on no other file is
+    /// loaded in its place
+    #[arg(long)]
     pin: bool,
 }
 
@@ -56,7 +56,7 @@ struct Found {
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     let manifest = Manifest::load(manifest)?;
     if options.pin {
-        return pin(&manifest);
+        return pin(&manifest, options.json);
     }
     let mut found: Vec<_> = manifest
         .plugins()
@@ -88,7 +88,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     if options.json {
         output::print_json(&found)?;
     } else {
-        output::print(text(&found)?)?;
+        output::print_text(&text(&found)?)?;
     }
     Ok(if listed_are_right {
         Outcome::Done

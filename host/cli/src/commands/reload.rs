@@ -18,9 +18,10 @@ Examples:
   dogpile reload --dry-run next.toml
       The same, if next.toml were saved in the place of the manifest.
 
-A host follows its manifest by itself; this is to wait for the outcome.
+A host follows its manifest by itself; this is to wait for the outcome, as long as the host is at it. One that is stopped or \
+hangs is given up after 20 seconds.
 
-Exit status: 0 applied, or nothing to change; 1 refused, with what is wrong, or no host runs; 2 wrong usage.";
+Exit status: 0 applied, or nothing to change; 1 refused, with what is wrong, or no host answers; 2 wrong usage.";
 
 /// Let the running host read its manifest again, and tell the outcome
 #[derive(Debug, Args)]
@@ -54,7 +55,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         for warning in &reload.warnings {
             output::say(format_args!("{warning}\n"));
         }
-        output::print(format!("{reload}\n"))?;
+        output::print_text(&format!("{reload}\n"))?;
     }
     Ok(Outcome::Done)
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::json;
 
 use crate::outcome::Outcome;
+use crate::output;
 use crate::running::Reached;
 
 const EXAMPLES: &str = "\
@@ -29,6 +31,9 @@ pub(crate) struct Options {
     /// The payload, as the region's serializer writes it: JSON, if the region names none; `-` reads the standard input
     #[arg(allow_hyphen_values = true)]
     value: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
@@ -41,5 +46,12 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         payload.extend_from_slice(options.value.as_bytes());
     }
     Reached::region(manifest, &options.region)?.set(&options.key, &payload)?;
+    if options.json {
+        output::print_json(&json!({
+            "region": options.region,
+            "key": options.key,
+            "size": payload.len(),
+        }))?;
+    }
     Ok(Outcome::Done)
 }

@@ -18,7 +18,7 @@ Examples:
   dogpile status --json
       The same with all counters; docs/command.md has the fields.
 
-Exit status: 0 told; 1 no host of the manifest runs; 2 wrong usage.";
+Exit status: 0 told; 1 no host of the manifest answers; 2 wrong usage.";
 
 /// Show what the running host has loaded, and what it has counted
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     if options.json {
         output::print_json(&status)?;
     } else {
-        output::print(text(&status)?)?;
+        output::print_text(&text(&status)?)?;
     }
     Ok(Outcome::Done)
 }
@@ -138,11 +138,17 @@ fn reloaded(last: &ReloadRecord) -> String {
             (times, Some(at)) => format!("; it was tried again {times} times, last at {at}"),
         }
     });
+    let hangs = retries.as_ref().is_some_and(|retries| retries.hangs);
+    let waits = if hangs {
+        "; an earlier try still hangs in a plugin, and until that ends there is no other"
+    } else {
+        ""
+    };
     let plan = plan.as_ref().filter(|_| *trigger != Trigger::Start);
     let changes = plan.iter().flat_map(|plan| &plan.changes);
     let changes = changes.filter(|change| change.kind != ChangeKind::Kept);
     let lines = changes.map(|change| format!("\n  {change}"));
-    head + &again + &lines.collect::<String>()
+    head + &again + waits + &lines.collect::<String>()
 }
 
 fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {

@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::cache::Cache;
 use super::key::Key;
 use super::options::Options;
+use super::own;
 use super::record::{End, Record};
 use super::time::shown;
-use super::{own, quoted};
 use crate::outcome::Outcome;
-use crate::output;
 use crate::table::table;
+use crate::{output, quoted};
 
 /// A run that is kept.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
         output::print_json(&kept)?;
     } else {
         let rows: Vec<_> = kept.iter().map(row).collect();
-        output::print(table(["AGE", "SIZE", "END", "FOLDER", "COMMAND"], &rows))?;
+        output::print_text(&table(["AGE", "SIZE", "END", "FOLDER", "COMMAND"], &rows))?;
     }
     Ok(Outcome::Done)
 }
@@ -74,7 +74,7 @@ fn row(kept: &Kept) -> [String; 5] {
         shown(std::time::Duration::from_secs(kept.age)),
         kept.size.to_string(),
         kept.end.to_string(),
-        quoted::line(std::slice::from_ref(&kept.folder)),
+        quoted::word(&kept.folder),
         quoted::line(&kept.command),
     ]
 }

@@ -19,7 +19,6 @@ mod place;
 mod printing;
 mod pump;
 mod purge;
-mod quoted;
 mod record;
 mod recorder;
 mod running;

@@ -76,7 +76,7 @@ pub(crate) struct Options {
     /// Show what your own region holds, the newest first
     #[arg(long)]
     pub(super) list: bool,
-    /// Print JSON
+    /// With --list: print JSON
     #[arg(long, conflicts_with_all = ["region", "command", "purge"])]
     pub(super) json: bool,
     /// Forget everything in your own region

@@ -1,12 +1,14 @@
 //! What the child does.
 
 use std::error::Error;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
-use anyhow::{Context, Result};
-use dogpile::loader::{self, Loader};
+use anyhow::Context;
+use dogpile::loader::{self, LoadError, Loaded, Loader};
 use dogpile::manifest::{Manifest, ManifestErrors};
-use dogpile::{Clock, Host};
+use dogpile::{Clock, Host, Region};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,9 +17,12 @@ use crate::outcome::Outcome;
 use crate::output;
 
 /// Answers in one line of JSON. The plugin may print before.
-pub(crate) fn run(manifest: &Path, what: &What) -> Result<Outcome> {
+pub(crate) fn run(manifest: &Path, what: &What) -> anyhow::Result<Outcome> {
     match what {
-        What::Plugin { file, name, sha256 } => answer(&plugin(file, name, sha256.as_deref()))?,
+        What::Plugin { file, name, sha256 } => {
+            answer(&probed(loader(sha256.as_deref()).load_as(file, name)))?;
+        }
+        What::File { file } => answer(&probed(Loader::new().load(file)))?,
         What::Regions => answer(&regions(manifest)?)?,
         What::Region { name } => answer(&region(manifest, name)?)?,
         What::Conformance => conformance::child()?,
@@ -25,33 +30,28 @@ pub(crate) fn run(manifest: &Path, what: &What) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn answer(answer: &impl Serialize) -> Result<()> {
-    Ok(output::print(format!(
-        "\n{}\n",
-        serde_json::to_string(answer)?
-    ))?)
+fn answer(answer: &impl Serialize) -> anyhow::Result<()> {
+    output::print(format!("\n{}\n", serde_json::to_string(answer)?))
 }
 
+/// Of a plugin that the manifest lists.
 fn loader(sha256: Option<&str>) -> Loader {
-    Loader::new().pin(sha256.map(str::to_owned))
+    Loader::new().listed().pin(sha256.map(str::to_owned))
 }
 
-fn plugin(file: &Path, name: &str, sha256: Option<&str>) -> Probed {
-    let loaded = match loader(sha256).load_as(file, name) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            return Probed::Refused {
-                code: Some(error.kind().code().into()),
-                message: error.message().to_owned(),
-                remedy: error.remedy().to_owned(),
-                killed: false,
-            };
-        }
-    };
-    Probed::Loaded(Described::of_loaded(loaded))
+fn probed(loaded: Result<Loaded, LoadError>) -> Probed {
+    match loaded {
+        Ok(loaded) => Probed::Loaded(Described::of_loaded(loaded)),
+        Err(error) => Probed::Refused {
+            code: Some(error.kind().code().into()),
+            message: error.message().to_owned(),
+            remedy: error.remedy().to_owned(),
+            killed: false,
+        },
+    }
 }
 
-fn regions(path: &Path) -> Result<Regions> {
+fn regions(path: &Path) -> anyhow::Result<Regions> {
     let host = match Host::builder().manifest(path).watch(false).build() {
         Ok(host) => host,
         Err(error) => {
@@ -61,19 +61,47 @@ fn regions(path: &Path) -> Result<Regions> {
             });
         }
     };
-    let mut silent = Vec::new();
-    for status in host.status().regions {
-        if let Err(error) = host.region(&status.name)?.ping() {
-            silent.push((status.name, error.to_string()));
-        }
-    }
+    let silent = silent(&host)?;
     let plan = host.status().last_reload.and_then(|last| last.plan);
     let warnings = plan.map(|plan| plan.warnings).unwrap_or_default();
     Ok(Regions::Opened { silent, warnings })
 }
 
+/// The regions whose backends do not answer. All are pinged at once, so that it takes no longer than the slowest.
+fn silent(host: &Host) -> anyhow::Result<Vec<(String, String)>> {
+    let regions = host.status().regions.into_iter();
+    let regions: Vec<Region> = regions
+        .map(|status| host.region(&status.name))
+        .collect::<Result<_, _>>()?;
+    let answers: Vec<_> = thread::scope(|scope| {
+        let pings: Vec<_> = regions
+            .iter()
+            .map(|region| {
+                let thread = thread::Builder::new().name("dogpile-ping".to_owned());
+                thread.spawn_scoped(scope, || region.ping())
+            })
+            .collect();
+        // Without a thread it is pinged here.
+        let answers = pings.into_iter().zip(&regions);
+        answers
+            .map(
+                |(ping, region)| match ping.map(thread::ScopedJoinHandle::join) {
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(panic)) => resume_unwind(panic),
+                    Err(_no_thread) => region.ping(),
+                },
+            )
+            .collect()
+    });
+    let silent = regions.iter().zip(answers).filter_map(|(region, answer)| {
+        let error = answer.err()?;
+        Some((region.name().to_owned(), error.to_string()))
+    });
+    Ok(silent.collect())
+}
+
 /// What is wrong with the manifest.
-fn one_by_one(error: &dogpile::Error) -> Result<Vec<Value>> {
+fn one_by_one(error: &dogpile::Error) -> anyhow::Result<Vec<Value>> {
     let errors = error.source();
     let errors = errors.and_then(|source| source.downcast_ref::<ManifestErrors>());
     let errors = errors.into_iter().flatten().map(serde_json::to_value);
@@ -82,7 +110,7 @@ fn one_by_one(error: &dogpile::Error) -> Result<Vec<Value>> {
 
 /// Opens the backend of one region by whatever plugin offers it. Refusals are not told: that the process lives is the
 /// answer.
-fn region(path: &Path, name: &str) -> Result<()> {
+fn region(path: &Path, name: &str) -> anyhow::Result<()> {
     let manifest = Manifest::load(path)?;
     let region = manifest
         .regions()

@@ -55,6 +55,8 @@ pub(crate) enum What {
         /// What its digest must be.
         sha256: Option<String>,
     },
+    /// Loads one plugin that no manifest lists.
+    File { file: PathBuf },
     /// Opens and pings all regions.
     Regions,
     /// Opens one region.
@@ -111,7 +113,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Loads a plugin and asks what it is.
+/// Loads a plugin that a manifest lists, and asks what it is.
 pub(crate) fn plugin(config: &PluginConfig) -> Probed {
     let mut arguments = vec![
         "plugin".as_ref(),
@@ -119,7 +121,16 @@ pub(crate) fn plugin(config: &PluginConfig) -> Probed {
         config.name.as_ref(),
     ];
     arguments.extend(config.sha256.as_ref().map(OsStr::new));
-    run(&arguments, LOADING).unwrap_or_else(|died| Probed::Refused {
+    probed(&arguments)
+}
+
+/// Loads a plugin's file that no manifest lists.
+pub(crate) fn file(path: &Path) -> Probed {
+    probed(&["file".as_ref(), path.as_os_str()])
+}
+
+fn probed(arguments: &[&OsStr]) -> Probed {
+    run(arguments, LOADING).unwrap_or_else(|died| Probed::Refused {
         code: Some("plugin-kills-the-process".to_owned()),
         message: format!("loading it {died}"),
         remedy: "replace the file, or leave the plugin out".to_owned(),

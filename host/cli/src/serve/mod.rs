@@ -13,16 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, process};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
+use dogpile::Host;
 use dogpile::admin::AdminSocket;
-use dogpile::{Host, Region};
 use dogpile_templates::{Site, ViewCache};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinError;
 
+use crate::commands::site::{PAGES, without_region};
 use crate::outcome::Outcome;
 use crate::serve::page::Pages;
 use crate::{logging, output};
@@ -56,8 +57,8 @@ pub(crate) struct Options {
     /// The folder of the site: templates/, data/ and static/
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
-    /// The region that holds the pages
-    #[arg(long, value_name = "NAME", default_value = "pages", requires = "site")]
+    /// The region that holds the pages of the site
+    #[arg(long, value_name = "NAME", default_value = PAGES, requires = "site")]
     region: String,
     /// End each page with a comment that says what came of it and of its fragments
     #[arg(long, requires = "site")]
@@ -108,7 +109,9 @@ fn opened(manifest: &Path, options: &Options) -> Result<Outcome> {
     let pages = match &options.site {
         Some(dir) => {
             let site = Site::open_with(dir, ViewCache::new(&host))?;
-            let region = region(&host, manifest, &options.region)?;
+            let region = host.region(&options.region);
+            let region =
+                region.map_err(|error| without_region(&error, &options.region, manifest))?;
             Some(Pages::new(site, region, options.comment))
         }
         None => None,
@@ -118,15 +121,6 @@ fn opened(manifest: &Path, options: &Options) -> Result<Outcome> {
     // What still renders then is left to itself.
     runtime.shutdown_timeout(LAST_CALL);
     served
-}
-
-fn region(host: &Host, manifest: &Path, name: &str) -> Result<Region> {
-    host.region(name).map_err(|error| {
-        anyhow!(
-            "{error}; the pages are kept in region `{name}`: add [regions.{name}] to {}, or name another with --region",
-            manifest.display()
-        )
-    })
 }
 
 async fn serve(options: &Options, service: Arc<Service>, hangup: Signal) -> Result<Outcome> {

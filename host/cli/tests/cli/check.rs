@@ -1,4 +1,7 @@
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
 
 use crate::support::{Folder, PAGES};
 
@@ -305,4 +308,71 @@ fn a_hang_after_without_effect_is_a_warning() {
     folder.write("dogpile.toml", &manifest.replace("2s", "4s"));
     let run = folder.dogpile(&["check"]);
     assert!(!run.stderr.contains("warning"), "{run:?}");
+}
+
+#[test]
+fn all_regions_are_pinged_at_once() {
+    let servers: Vec<_> = (0..3)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let regions = servers.iter().enumerate().map(|(number, server)| {
+        let port = server.local_addr().unwrap().port();
+        format!(
+            "[regions.r{number}]\nbackend = \"redis\"\nexpiration_time = \"5m\"\ninvalidation = \"local\"\n\
+             arguments = {{ host = \"127.0.0.1\", port = {port}, socket_timeout = 60 }}\n"
+        )
+    });
+    let regions: Vec<_> = regions.collect();
+    let manifest = format!("version = 1\n[plugins.redis]\n{}", regions.concat());
+    let folder = Folder::without_plugins(&manifest);
+    folder.add_plugin("redis");
+    // None answers before all are asked.
+    let answering = thread::spawn(move || {
+        let asked: Vec<_> = servers
+            .iter()
+            .map(|server| pinged(&server.accept().unwrap().0))
+            .collect();
+        for mut client in asked {
+            client.write_all(b"+PONG\r\n").unwrap();
+        }
+    });
+    folder
+        .dogpile(&["check"])
+        .is(0, "ok: 3 regions, 1 plugin\n", "");
+    answering.join().unwrap();
+}
+
+/// A client that has asked.
+fn pinged(client: &TcpStream) -> TcpStream {
+    let mut asked = vec![0; b"*1\r\n$4\r\nPING\r\n".len()];
+    let mut client = client.try_clone().unwrap();
+    client.read_exact(&mut asked).unwrap();
+    assert!(asked.ends_with(b"PING\r\n"), "{asked:?}");
+    client
+}
+
+#[test]
+fn what_a_server_says_is_not_contradicted_by_the_remedy() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let folder = Folder::without_plugins(&format!(
+        "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = \"5m\"\n\
+         invalidation = \"local\"\narguments = {{ host = \"127.0.0.1\", port = {port} }}\n"
+    ));
+    folder.add_plugin("redis");
+    let answering = thread::spawn(move || {
+        let (client, _) = server.accept().unwrap();
+        pinged(&client)
+            .write_all(b"-NOAUTH Authentication required.\r\n")
+            .unwrap();
+    });
+    let run = folder.dogpile(&["check"]);
+    answering.join().unwrap();
+    assert_eq!((run.status, &*run.stdout), (Some(1), ""), "{run:?}");
+    for part in [
+        "wants a password: give `password`",
+        "  = help: see to what it says, and that what it connects to is up; with --no-connect no server is asked\n",
+    ] {
+        assert!(run.stderr.contains(part), "{part:?}: {run:?}");
+    }
 }

@@ -136,3 +136,32 @@ fn all_that_is_wrong_with_a_site_and_with_the_manifest_is_told() {
         "{run:?}"
     );
 }
+
+#[test]
+fn the_region_of_the_pages_must_be_there() {
+    let folder = site(&[]);
+    folder.write(
+        "dogpile.toml",
+        &PAGES.replace("[regions.pages]", "[regions.page]"),
+    );
+    let lacks = "error: no region `pages`; the manifest has `page`: did you mean `page`?; the pages are kept in region \
+                 `pages`: add [regions.pages] to dogpile.toml, or name another with --region\n\n";
+    folder.dogpile(CHECK).is(1, "", lacks);
+    let json = folder.dogpile(&[CHECK, &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(
+        (&json["ok"], &json["errors"]),
+        (&false.into(), &serde_json::json!([]))
+    );
+    let told = json["site_errors"][0].as_str().unwrap();
+    assert!(told.starts_with("no region `pages`; "), "{json}");
+    folder.dogpile(&[CHECK, &["--region", "page"]].concat()).is(
+        0,
+        "ok: 1 region, 1 plugin, 1 page\n",
+        "",
+    );
+    assert_eq!(
+        folder.dogpile(&["check", "--region", "page"]).status,
+        Some(2)
+    );
+}

@@ -158,6 +158,8 @@ fn whose_file_it_is_matters() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("chmod"), "{told}");
+    // No manifest lists it.
+    assert!(!told.contains("--pin"), "{told}");
 }
 
 #[test]

@@ -57,3 +57,11 @@ fn what_would_be_of_no_use_is_refused() {
     let start = "error: region `users`: a soft invalidation needs an expiration time";
     assert!(refused.stderr.starts_with(start), "{refused:?}");
 }
+
+#[test]
+fn a_tag_that_is_empty_is_wrong_usage() {
+    let folder = Folder::on_dbm("");
+    let run = folder.dogpile(&["invalidate", "users", "--tag", ""]);
+    assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""));
+    assert!(run.stderr.contains("'--tag <T>'"), "{run:?}");
+}

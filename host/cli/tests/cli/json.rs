@@ -128,6 +128,27 @@ fn plugins() {
 }
 
 #[test]
+fn pinning() {
+    let folder = Folder::new(PAGES);
+    let pinned = printed(&folder, &["plugins", "--pin", "--json"]);
+    are_documented("plugins --pin --json", &[pinned]);
+}
+
+#[test]
+fn what_changes_values() {
+    let folder = Folder::on_dbm("");
+    for (command, words) in [
+        ("set", &["users", "a", "1"][..]),
+        ("delete", &["users", "a", "b"]),
+        ("invalidate", &["users", "--soft", "--tag", "t"]),
+        ("clear", &["users"]),
+    ] {
+        let all = [&[command], words, &["--json"]].concat();
+        are_documented(&format!("{command} --json"), &[printed(&folder, &all)]);
+    }
+}
+
+#[test]
 fn get_and_explain() {
     let folder = Folder::on_dbm("");
     folder.dogpile(&["set", "users", "a", "1"]).is(0, "", "");

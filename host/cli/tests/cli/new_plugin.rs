@@ -14,9 +14,14 @@ const FILES: [&str; 8] = [
 ];
 
 fn next(folder: &str) -> String {
+    next_by(folder, folder)
+}
+
+/// With that word for the folder in the command.
+fn next_by(folder: &str, word: &str) -> String {
     format!(
         "{folder}: a plugin with the backend `my-store`, which keeps values in memory until you change src/lib.rs\n\nnext:\n  \
-         cd {folder}\n  cargo test\n  cargo build --release\n  dogpile conformance \
+         cd {word}\n  cargo test\n  cargo build --release\n  dogpile conformance \
          target/release/libdogpile_plugin_my_store.so\n  dogpile check\n\nREADME.md there says how to build it for older \
          systems, pin it and ship it.\n"
     )
@@ -120,4 +125,25 @@ fn a_wrong_name_is_a_usage_error_that_says_what_is_right() {
                 out\n";
     run.is(1, "", told);
     assert!(!folder.path("dogpile-plugin-a").exists());
+}
+
+#[test]
+fn a_folder_with_a_blank_is_quoted_where_it_can_be_pasted() {
+    let folder = Folder::without_plugins("");
+    let run = folder.dogpile(&["new-plugin", "my-store", "--path", "it's mine"]);
+    run.is(0, &next_by("it's mine", r"'it'\''s mine'"), "");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_as_that() {
+    let folder = Folder::without_plugins("");
+    std::os::unix::fs::symlink("nowhere", folder.path("link")).unwrap();
+    let told = "error: link is a link to nowhere, which is not there; make that folder, remove the link, or take another \
+                folder by --path\n";
+    folder
+        .dogpile(&["new-plugin", "my-store", "--path", "link"])
+        .is(1, "", told);
+    fs::create_dir(folder.path("nowhere")).unwrap();
+    let run = folder.dogpile(&["new-plugin", "my-store", "--path", "link"]);
+    assert_eq!(run.status, Some(0), "{run:?}");
 }

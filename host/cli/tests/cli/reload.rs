@@ -1,3 +1,7 @@
+use std::thread;
+
+use rustix::process::Signal;
+
 use crate::support::{Folder, PAGES};
 
 #[test]
@@ -98,4 +102,29 @@ fn the_json_names_each_region_with_what_becomes_of_it() {
     assert_eq!(json["changed"], false);
     assert_eq!(json["changes"][0]["region"], "pages");
     assert_eq!(json["changes"][0]["kind"], "kept");
+}
+
+#[test]
+fn a_host_that_is_stopped_is_given_up_and_the_remedy_is_told() {
+    let folder = Folder::new(PAGES);
+    let server = folder.serve_alone();
+    server.signal(Signal::STOP);
+    let commands = [&["reload"][..], &["status"], &["get", "pages", "k"]];
+    let runs = thread::scope(|scope| {
+        let started = commands.map(|command| scope.spawn(|| folder.dogpile(command)));
+        started.map(|run| run.join().unwrap())
+    });
+    let process = server.process().as_raw_nonzero();
+    let remedy = format!("`kill -CONT {process}` lets it go on");
+    for run in runs {
+        assert_eq!((run.status, &*run.stdout), (Some(1), ""), "{run:?}");
+        assert!(
+            run.stderr
+                .starts_with("error: the running host did not answer at "),
+            "{run:?}"
+        );
+        assert!(run.stderr.contains(&remedy), "{run:?}");
+    }
+    server.signal(Signal::CONT);
+    assert_eq!(folder.dogpile(&["reload"]).status, Some(0));
 }

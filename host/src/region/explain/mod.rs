@@ -160,8 +160,8 @@ pub struct ExplainedLock {
 impl Region {
     /// What is known of `key`, and what its callers would get at this moment, in a call that has no options of its own.
     ///
-    /// Nothing is created, changed or counted. The value is read once, and the backend's mutex asked whether it is held:
-    /// it blocks as they do. Of a payload is told whether the region's serializer reads it at all; whether it is of the
+    /// Nothing is created, changed or counted. The value is read once, and the backend's mutex asked whether it is held,
+    /// unless reading failed: it blocks as they do. Of a payload is told whether the region's serializer reads it at all; whether it is of the
     /// caller's type, only the caller knows. What the backend does with an error is told, and no error here.
     ///
     /// # Errors
@@ -181,7 +181,9 @@ impl Region {
         } else {
             Judged::of(region, &key, self.clock())
         };
-        let lock = lock(region, &key);
+        let is_out = judged.reason == Some(ExplainedReason::BackendError);
+        // Who has not answered is not waited for once more.
+        let lock = lock(region, &key, judged.detail.clone().filter(|_| is_out));
         let fails = region.config.on_backend_error == OnBackendError::Fail;
         let outcome = judged.outcome(fails);
         Ok(Explanation {
@@ -210,8 +212,8 @@ impl Region {
     }
 }
 
-/// Whether the key is being created, and where.
-fn lock(region: &Configured, key: &BackendKey<'_>) -> ExplainedLock {
+/// Whether the key is being created, and where. The backend is asked unless it has failed already.
+fn lock(region: &Configured, key: &BackendKey<'_>, failed: Option<String>) -> ExplainedLock {
     let creations = &region.instance.creations;
     let (hash, text) = (key.hash(), key.text());
     let mut lock = ExplainedLock {
@@ -220,7 +222,9 @@ fn lock(region: &Configured, key: &BackendKey<'_>) -> ExplainedLock {
         waiting: creations.waiting(hash, text),
         error: None,
     };
-    if !lock.held {
+    if !lock.held && failed.is_some() {
+        lock.error = failed;
+    } else if !lock.held {
         let mutex = region.instance.backend.mutex(&key.key());
         match mutex.and_then(|mutex| mutex.map_or(Ok(false), |mutex| mutex.is_locked())) {
             Ok(held) => lock.held = held,

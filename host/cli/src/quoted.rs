@@ -4,12 +4,13 @@
 const PLAIN: &str = "-_./:=@%+,";
 
 /// A command line that can be pasted.
-pub(super) fn line(words: &[String]) -> String {
-    let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+pub(crate) fn line(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|text| word(text)).collect();
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
+/// A word of one.
+pub(crate) fn word(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || PLAIN.contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -42,14 +43,14 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_as_bash_takes_it() {
-        let word = "a\u{1b}[2J\u{9b} it's \\ \n.";
-        let quoted = quoted(word);
+        let text = "a\u{1b}[2J\u{9b} it's \\ \n.";
+        let quoted = word(text);
         assert_eq!(quoted, r"$'a\u001b[2J\u009b it\'s \\ \n.'");
         let told = std::process::Command::new("bash")
             .args(["-c", &format!("printf %s {quoted}")])
             .env("LC_ALL", "C.UTF-8")
             .output()
             .unwrap();
-        assert_eq!(told.stdout, word.as_bytes());
+        assert_eq!(told.stdout, text.as_bytes());
     }
 }

@@ -1,0 +1,80 @@
+//! What is tried again and again must not leave another thread behind each time.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Attempts at one thing, of which the next begins when no thread of an earlier one hangs in a plugin.
+///
+/// Threads that [`within`](super::within) leaves behind belong to the attempt that started them.
+#[derive(Default)]
+pub(crate) struct Attempts(Arc<Attempt>);
+
+/// Held by each thread of an attempt.
+#[derive(Default)]
+pub(super) struct Attempt;
+
+thread_local! {
+    /// What this thread is in the middle of.
+    static CURRENT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
+}
+
+/// The attempt that this thread is in the middle of, for a thread that it starts.
+pub(super) fn current() -> Option<Arc<Attempt>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+impl Attempts {
+    /// Whether a thread of an attempt has not ended.
+    pub(crate) fn hang(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Makes an attempt.
+    pub(crate) fn run<T>(&self, attempt: impl FnOnce() -> T) -> T {
+        let _around = Around(CURRENT.replace(Some(Arc::clone(&self.0))));
+        attempt()
+    }
+}
+
+/// Puts back what the thread was in the middle of before, also after a panic.
+struct Around(Option<Arc<Attempt>>);
+
+impl Drop for Around {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::within;
+    use super::*;
+
+    #[test]
+    fn an_attempt_hangs_until_its_last_thread_has_ended() {
+        let attempts = Attempts::default();
+        let (go, gate) = mpsc::channel::<()>();
+        let hang = move || {
+            gate.recv().unwrap();
+            Ok(())
+        };
+        attempts.run(|| within(Duration::from_millis(1), "a", hang, drop).unwrap_err());
+        assert!(attempts.hang());
+        // What others leave behind is none of it.
+        let other = Attempts::default();
+        assert!(!other.hang());
+        go.send(()).unwrap();
+        while attempts.hang() {
+            thread::yield_now();
+        }
+        attempts.run(|| within(Duration::MAX, "a", || Ok(()), drop).unwrap());
+        while attempts.hang() {
+            thread::yield_now();
+        }
+        assert!(current().is_none());
+    }
+}
