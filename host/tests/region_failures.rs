@@ -175,6 +175,29 @@ fn a_region_can_want_its_backends_errors() {
 }
 
 #[test]
+fn a_read_that_fails_and_ends_its_call_is_a_miss_of_each_key() {
+    let board = Board::new("fail and miss");
+    let (users, _) = region(board.objects().on_backend_error(OnBackendError::Fail));
+    for method in ["get", "get_fresh", "get_multi", "get_multi_fresh", "ping"] {
+        board.fault(method, Some(Fault::Fail));
+    }
+    let keys = ["1", "2", "3"];
+    let create = |_: &[&str]| -> Vec<(&str, i32)> { unreachable!() };
+    users.get::<i32>("1").unwrap_err();
+    block_on(users.get_async::<i32>("1")).unwrap_err();
+    users.get_multi::<i32, _>(&keys).unwrap_err();
+    users.get_or_create_multi(&keys, create).unwrap_err();
+    assert_eq!(all_misses(&users), [(MissReason::BackendError, 8)]);
+    users.get_or_create("1", || 1).unwrap_err();
+    // The breaker is open.
+    users.get_or_create("1", || 1).unwrap_err();
+    users.get_multi::<i32, _>(&keys).unwrap_err();
+    assert_eq!(misses(&users, MissReason::BackendError), 9);
+    assert_eq!(misses(&users, MissReason::Bypass), 4);
+    assert_eq!((users.stats().hits, users.stats().errors), (0, 7));
+}
+
+#[test]
 fn a_creator_does_not_run_where_the_read_has_failed() {
     let board = Board::new("fail before");
     let (users, _) = region(board.objects().on_backend_error(OnBackendError::Fail));

@@ -144,11 +144,12 @@ impl<K: CacheKey + Clone, P, X> Entries<'_, K, P, X> {
             let backend_keys: Vec<_> = backend_keys.collect::<Result<_>>().map_err(ended)?;
             let (first, beneath) = if wanted.takes_what_is_there() {
                 let found = region.read_all::<T>(waiting.way, &current, &backend_keys, &self.call);
-                let found = found.await.map_err(ended)?;
+                let found = found.await;
                 // Each key is counted once.
                 if first_round {
                     region.count_all(&backend_keys, &found);
                 }
+                let found = found.map_err(ended)?;
                 region
                     .refuse_records(&backend_keys, &found)
                     .map_err(ended)?;

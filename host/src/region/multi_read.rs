@@ -32,7 +32,15 @@ impl Region {
     }
 
     /// Counts what a read of several keys found.
-    pub(super) fn count_all<T: Cacheable>(&self, keys: &[BackendKey<'_>], found: &[Found<T>]) {
+    pub(super) fn count_all<T: Cacheable>(
+        &self,
+        keys: &[BackendKey<'_>],
+        found: &Result<Vec<Found<T>>>,
+    ) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.count_unread(error, keys.len()),
+        };
         for (key, found) in keys.iter().zip(found) {
             match found {
                 Found::Fresh(_) => self.slot().stats.count(Count::Hit),
@@ -65,9 +73,9 @@ impl Region {
                 return Ok(Vec::new());
             }
             let found = self.read_all::<T>(way, &region, &backend_keys, call);
-            let found = found.await?;
+            let found = found.await;
             self.count_all(&backend_keys, &found);
-            let found = found.into_iter().map(|found| match found {
+            let found = found?.into_iter().map(|found| match found {
                 Found::Fresh(object) | Found::Held(object) => {
                     Some(Cached::new(object, Source::Fresh, self.clock()))
                 }

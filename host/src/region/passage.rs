@@ -1,5 +1,6 @@
 //! A call that found no fresh value: through the lock, the creator and the store.
 
+use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use dogpile_lock::{LockError, Outcome, Request, Retry, Source, shown};
@@ -170,7 +171,10 @@ impl Region {
                 Ok(object)
             }
             Ok((region, found)) => self.not_fresh(region, key, found),
-            Err(error) => Err(Box::new(Err(self.ended(error)))),
+            Err(error) => {
+                self.count_unread(&error, 1);
+                Err(Box::new(Err(self.ended(error))))
+            }
         }
     }
 
@@ -218,6 +222,19 @@ impl Region {
         if let Some(reason) = found.reason() {
             self.slot().stats.count(reason.count());
             tracing::debug!(target: "dogpile.cache", region = self.name(), key = key.shown(), ?reason, "no fresh value");
+        }
+    }
+
+    /// A first read that failed, and so ended its call, is a miss of each of its keys.
+    #[cold]
+    pub(super) fn count_unread(&self, error: &Error, keys: usize) {
+        let cause = error.source().and_then(|cause| cause.downcast_ref());
+        if error.kind() == ErrorKind::Backend
+            && let Some(reason) = cause.map(unread)
+        {
+            for _ in 0..keys {
+                self.slot().stats.count(reason.count());
+            }
         }
     }
 
