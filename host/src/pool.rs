@@ -14,9 +14,12 @@ use parking_lot::{Condvar, Mutex};
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// How many threads of a pool sleep, at most, with others in their places.
+const MOST_ASLEEP: usize = 120;
+
 /// Threads are made as they are needed, up to a number, and end when there was nothing to do for a while. What is queued
-/// when the pool is dropped is still done. A thread that sleeps in [`asleep`] does not count: what it waits for may be
-/// queued.
+/// when the pool is dropped is still done. Threads that sleep in [`asleep`] do not count, up to 120 of them: what they wait
+/// for may be queued.
 pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -31,6 +34,7 @@ struct Shared {
 struct State {
     jobs: VecDeque<Job>,
     threads: usize,
+    asleep: usize,
     idle: usize,
     closed: bool,
 }
@@ -115,9 +119,11 @@ pub(crate) fn asleep(sleep: &mut dyn FnMut()) {
     let Some(pool) = own else {
         return sleep();
     };
-    pool.leave();
+    let is_away = pool.leave();
     sleep();
-    pool.state.lock().threads += 1;
+    if is_away {
+        pool.come_back();
+    }
 }
 
 impl Shared {
@@ -132,14 +138,25 @@ impl Shared {
         Ok(())
     }
 
-    /// This thread does not count until it is back.
-    fn leave(self: &Arc<Self>) {
+    /// This thread does not count until it is back, unless too many are away.
+    fn leave(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
+        if state.asleep == MOST_ASLEEP {
+            return false;
+        }
         state.threads -= 1;
+        state.asleep += 1;
         if state.jobs.len() > state.idle {
             // Without a thread, those that there are come to it, this one among them.
             let _started = self.start(&mut state);
         }
+        true
+    }
+
+    fn come_back(&self) {
+        let mut state = self.state.lock();
+        state.asleep -= 1;
+        state.threads += 1;
     }
 
     fn work(&self) {
@@ -236,6 +253,38 @@ mod tests {
             ended.recv().unwrap();
         }
         assert_eq!(most.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn threads_that_sleep_are_replaced_up_to_a_number() {
+        const THREADS: usize = 2;
+        let pool = Pool::new("test", THREADS, 1000);
+        let (begun, has_begun) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let jobs = MOST_ASLEEP + THREADS + 5;
+        for _ in 0..jobs {
+            let (begun, gate) = (begun.clone(), Arc::clone(&gate));
+            let job = move || {
+                asleep(&mut || {
+                    begun.send(()).unwrap();
+                    gate.lock().recv().unwrap();
+                });
+            };
+            assert!(pool.submit(Box::new(job)).is_ok());
+        }
+        for _ in 0..MOST_ASLEEP + THREADS {
+            has_begun.recv().unwrap();
+        }
+        // All that may be there are asleep, and nobody comes to the rest.
+        let state = pool.0.state.lock();
+        assert_eq!((state.asleep, state.threads), (MOST_ASLEEP, THREADS));
+        assert_eq!(state.jobs.len(), jobs - MOST_ASLEEP - THREADS);
+        drop(state);
+        (0..jobs).for_each(|_| go.send(()).unwrap());
+        for _ in 0..jobs - MOST_ASLEEP - THREADS {
+            has_begun.recv().unwrap();
+        }
     }
 
     #[test]
