@@ -181,9 +181,12 @@ fn no_other_try_is_made_while_opening_hangs() {
 #[test]
 fn what_is_reopened_leaves_one_thread_behind_at_most() {
     let log = Log::named("reopening hangs");
-    let site = Site::empty();
-    impatient(&site, &region("reopening hangs", "up", ""));
+    let probe = region("reopening hangs", "up", "");
+    let site = Site::new(&(USERS.to_owned() + &probe));
     let host = site.open();
+    // Nothing is loaded or opened for that.
+    impatient(&site, &(USERS.replace("100", "200") + &probe));
+    site.applied(&host);
     log.hold("open", "up");
     let probe = host.region("probe").unwrap();
     // It panics, and is retired.
