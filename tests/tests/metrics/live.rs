@@ -10,10 +10,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use dogpile::{Host, Invalidation, Region, Source, Trust};
+use dogpile_plugin_api::{TemplatePart, TemplateRequest};
 use dogpile_tests::until::until;
 use tempfile::TempDir;
 
-use crate::trouble::{Trouble, hanging};
+use crate::trouble::{Trouble, TroubleWithTemplates, hanging};
 
 const MANIFEST: &str = r#"
 version = 1
@@ -44,7 +45,8 @@ expiration_time = "1h"
 hang_after = "never"
 
 [templates]
-plugin = "template-cache"
+plugin = "trouble-with-templates"
+arguments = { panicked = "FOLDER/panicked" }
 "#;
 
 pub(crate) struct Live {
@@ -56,10 +58,10 @@ impl Live {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let manifest = folder.path().join("dogpile.toml");
-        fs::write(&manifest, MANIFEST).unwrap();
+        fs::write(&manifest, text(&folder)).unwrap();
         let host = Host::builder()
             .plugin(dogpile_plugin_memory::plugin())
-            .plugin(dogpile_plugin_template_cache::plugin())
+            .template_cache::<TroubleWithTemplates>("trouble-with-templates")
             .backend::<Trouble>("trouble")
             .manifest(manifest)
             .watch(false)
@@ -113,6 +115,10 @@ impl Live {
         users.invalidate(Invalidation::Soft).unwrap();
         assert_eq!(beside_a_creation(&users, "stale"), Source::Stale);
 
+        self.host.declare("nowhere").get::<u8>("1").unwrap_err();
+        let page = TemplateRequest::new("tera", "a.html", (TemplatePart::Page, ""), "key");
+        self.host.templates().key_for(&page, |_| ()).unwrap_err();
+
         let broken = self.region("broken");
         broken.get_or_create("unstored", || 1).unwrap();
         until("the breaker is open", || {
@@ -125,7 +131,7 @@ impl Live {
             thread::spawn(move || region.get::<u8>("hang"));
         }
         until("two calls hang", || hanging() == 2);
-        let replaced = MANIFEST.replace(
+        let replaced = text(&self.folder).replace(
             "[regions.replaced]\nbackend = \"trouble\"\narguments = { pings = true }",
             "[regions.replaced]\nbackend = \"memory\"",
         );
@@ -136,6 +142,10 @@ impl Live {
             draining.iter().any(|one| one.state == "stuck")
         });
     }
+}
+
+fn text(folder: &TempDir) -> String {
+    MANIFEST.replace("FOLDER", folder.path().to_str().unwrap())
 }
 
 /// Whence a caller has its value that asks while another creates it. It may come too late to wait.

@@ -1,10 +1,13 @@
 //! A backend that does what tests want of it.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use dogpile_plugin_api::{
-    Backend, Deserialize, Error, HostContext, JsonSchema, Key, Result, Value, schemars, serde,
+    Backend, Deserialize, Error, HostContext, JsonSchema, Key, Result, TemplateCache,
+    TemplateEntry, TemplateRequest, Value, schemars, serde,
 };
 
 /// Fails with keys that begin with `fail`, and hangs with those that begin with `hang`.
@@ -75,5 +78,35 @@ impl Backend for Trouble {
         self.pings
             .then_some(())
             .ok_or_else(|| Error::unavailable("not today"))
+    }
+}
+
+/// A template cache that panics at what it is asked, and cannot be opened again.
+pub(crate) struct TroubleWithTemplates {
+    panicked: PathBuf,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "serde")]
+#[schemars(crate = "schemars")]
+pub(crate) struct TemplatesArguments {
+    /// A file that is there once it has panicked.
+    panicked: PathBuf,
+}
+
+impl TemplateCache for TroubleWithTemplates {
+    type Arguments = TemplatesArguments;
+
+    fn open(arguments: TemplatesArguments, _: &HostContext) -> Result<Self> {
+        let panicked = arguments.panicked;
+        if panicked.exists() {
+            return Err(Error::unavailable("not today"));
+        }
+        Ok(Self { panicked })
+    }
+
+    fn key_for<'a>(&'a self, _: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
+        fs::write(&self.panicked, "").unwrap();
+        panic!("not that one")
     }
 }
