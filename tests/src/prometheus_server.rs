@@ -77,16 +77,27 @@ impl PrometheusServer {
 
     /// The numbers that an expression gives now, with `NaN` for those that are none.
     pub fn query(&self, expression: &str) -> Vec<f64> {
-        let mut path = "/api/v1/query?query=".to_owned();
-        for byte in expression.bytes() {
-            write!(path, "%{byte:02x}").unwrap();
-        }
-        let data = self.ask(&path);
+        let data = self.ask(&format!("/api/v1/query?query={}", encoded(expression)));
         let result = data["result"].as_array().expect("it has a result");
         assert_ne!(data["resultType"], "scalar", "{expression}");
         let number = |sample: &Value| sample["value"][1].as_str().unwrap().parse().unwrap();
         result.iter().map(number).collect()
     }
+
+    /// The values that a label has in these series, as Grafana asks for those of a variable.
+    pub fn values(&self, label: &str, series: &str) -> Vec<String> {
+        let path = format!("/api/v1/label/{label}/values?match[]={}", encoded(series));
+        serde_json::from_value(self.ask(&path)).expect("they are texts")
+    }
+}
+
+/// As a part of an address.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        write!(encoded, "%{byte:02x}").expect("it has room");
+    }
+    encoded
 }
 
 /// Runs `promtool` with this for its input, and gives what it says if it does not like it.

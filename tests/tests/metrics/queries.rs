@@ -1,5 +1,7 @@
 //! A real Prometheus reads the metrics, and answers every query of the board and of the alerts.
 
+use std::collections::BTreeSet;
+
 use dogpile_tests::prometheus_server::{PrometheusServer, promtool};
 use dogpile_tests::until::until;
 
@@ -43,8 +45,53 @@ fn every_query_of_the_board_and_of_the_alerts_has_an_answer() {
                 .any(|number| !number.is_nan())
         });
     }
-    let rules = prometheus.ask("/api/v1/rules").to_string();
-    assert!(!rules.contains("\"health\":\"err\""), "{rules}");
+    let told = prometheus.ask("/api/v1/rules").to_string();
+    assert!(!told.contains("\"health\":\"err\""), "{told}");
+    let mut pending = Vec::new();
+    until("each rule has an alert", || {
+        pending = prometheus.ask("/api/v1/alerts")["alerts"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let names = pending
+            .iter()
+            .map(|alert| alert["labels"]["alertname"].to_string());
+        names.collect::<BTreeSet<_>>().len() == rules.len()
+    });
+    for alert in pending {
+        let told = alert["annotations"].to_string();
+        let wrong = ["<error", "<no value>", "{{", "Inf", "NaN", "=&", "=\""];
+        let is_filled_in = wrong.iter().all(|part| !told.contains(part));
+        assert!(is_filled_in, "{alert}");
+    }
+}
+
+#[test]
+fn where_all_is_well_no_panel_is_empty_and_each_variable_has_a_choice() {
+    let served = Served::start();
+    let prometheus = PrometheusServer::start(std::slice::from_ref(&served.address), &alerts());
+    until("it is read", || {
+        prometheus
+            .query("count_over_time(dogpile_generation[1m]) > 1")
+            .len()
+            == 1
+    });
+    let board = Board::read();
+    for (panel, queries) in board.panels_with_queries() {
+        let mut answers = queries.iter().map(|query| prometheus.query(query).len());
+        assert!(answers.any(|series| series > 0), "{panel}: {queries:?}");
+    }
+    for (label, series) in board.choices() {
+        assert_eq!(
+            prometheus.values(&label, &series).len(),
+            1,
+            "{label} of {series}"
+        );
+    }
+    // Nothing has happened yet.
+    for mark in board.marks() {
+        assert!(prometheus.query(&mark).is_empty(), "{mark}");
+    }
 }
 
 #[test]
