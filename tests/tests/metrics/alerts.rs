@@ -1,5 +1,6 @@
 //! Each alert fires in the trouble that it tells of, after its time, and no other does; by promtool, on series made up.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use dogpile_tests::prometheus_server::promtool;
@@ -173,7 +174,7 @@ const NO_TROUBLE: &[(&str, &[Series])] = &[
     ),
 ];
 
-/// A test of promtool: what fires is `expected`, at each of these minutes.
+/// A test of promtool: at each of these minutes those alerts fire, and no other.
 fn test(name: &str, otherwise: &[Series], when: &[(u32, &[&str])]) -> String {
     let mut text = format!("  - name: {name:?}\n    interval: 15s\n    input_series:\n");
     let of_well = WELL.iter().map(|(series, goes)| {
@@ -186,17 +187,20 @@ fn test(name: &str, otherwise: &[Series], when: &[(u32, &[&str])]) -> String {
             Some((name, rest)) => format!("{name}{{{labels},{rest}"),
             None => format!("{series}{{{labels}}}"),
         };
-        text += &format!("      - series: '{labelled}'\n        values: '{goes}'\n");
+        writeln!(
+            text,
+            "      - series: '{labelled}'\n        values: '{goes}'"
+        )
+        .unwrap();
     }
-    text += "    promql_expr_test:\n";
+    text.push_str("    promql_expr_test:\n");
     for (minute, firing) in when {
         let expression = r#"group by (alertname) (ALERTS{alertstate="firing"})"#;
-        text += &format!(
-            "      - expr: '{expression}'\n        eval_time: {minute}m\n        exp_samples:\n"
-        );
+        writeln!(text, "      - expr: '{expression}'").unwrap();
+        writeln!(text, "        eval_time: {minute}m\n        exp_samples:").unwrap();
         for alert in *firing {
-            text +=
-                &format!("          - labels: '{{alertname=\"{alert}\"}}'\n            value: 1\n");
+            writeln!(text, "          - labels: '{{alertname=\"{alert}\"}}'").unwrap();
+            writeln!(text, "            value: 1").unwrap();
         }
     }
     text
