@@ -43,7 +43,7 @@ pub(crate) struct Templates {
 }
 
 /// How long is waited for plugins.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     /// For one to open.
     pub(crate) open: Duration,

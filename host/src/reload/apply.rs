@@ -385,7 +385,8 @@ pub(super) fn timeouts(manifest: &Manifest) -> Timeouts {
     }
 }
 
-/// Whether nothing would be gained by the new one: the same plugins, and the same regions on the same instances.
+/// Whether nothing would be gained by the new one: the same timeouts, the same plugins, and the same regions on the same
+/// instances.
 fn is_same(current: &Snapshot, next: &Snapshot) -> bool {
     let same = |old: &Configured| {
         next.region(old.slot.number).is_some_and(|new| {
@@ -397,6 +398,7 @@ fn is_same(current: &Snapshot, next: &Snapshot) -> bool {
         (old, new) => old.is_none() && new.is_none(),
     };
     same_templates
+        && current.timeouts == next.timeouts
         && current.plugins.is_same(&next.plugins)
         && current.regions().count() == next.regions().count()
         && current.regions().all(same)

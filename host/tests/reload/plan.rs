@@ -5,7 +5,7 @@ use std::fs;
 use dogpile::ChangeKind;
 
 use crate::probe::Log;
-use crate::support::{Site, change, contains, library, plugins, until};
+use crate::support::{Site, change, contains, library, plugins, until, whole};
 
 const LOG: &str =
     "[regions.probed]\nbackend = \"probe\"\narguments = { log = \"planned\", tag = \"a\" }\n";
@@ -61,6 +61,20 @@ fn a_plan_of_what_is_in_force_is_empty() {
     let planned = host.plan().unwrap();
     assert!(!planned.changed, "{planned}");
     contains(&planned.to_string(), &["nothing to change"]);
+}
+
+#[test]
+fn other_timeouts_of_the_host_are_a_change() {
+    let site = Site::new(USERS);
+    let host = site.open_unwatched();
+    for line in ["open_timeout = \"20s\"", "drain_timeout = \"20s\""] {
+        let host_table = format!("[host]\n{line}");
+        site.replace("dogpile.toml", whole(USERS).replace("[host]", &host_table));
+        assert!(host.plan().unwrap().changed, "{line}");
+        let applied = host.reload().unwrap();
+        assert!(applied.changed, "{line}");
+        assert!(!host.reload().unwrap().changed, "{line}");
+    }
 }
 
 #[test]
