@@ -32,7 +32,11 @@ pub fn plugin_file(plugin: &str) -> PathBuf {
 }
 
 /// A file that cargo built of that package.
-fn built(file: &str, package: &str) -> PathBuf {
+///
+/// # Panics
+///
+/// If it is not there: the message has the command that builds it.
+pub fn built(file: &str, package: &str) -> PathBuf {
     let folder = std::env::var_os("DOGPILE_TEST_PLUGINS").map_or_else(
         || {
             let test = std::env::current_exe().expect("a test has a path");

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::edited::Editable;
 use crate::workspace::{Workspace, library};
-use crate::{install, run};
+use crate::{install, places, run};
 
-const HOST: &str = "dogpile-cli";
+/// The package of the command.
+pub(crate) const COMMAND: &str = "dogpile-cli";
 
 /// Throws away what was edited in the folder.
 pub(crate) const RESET: &str = "--reset";
@@ -38,13 +39,36 @@ pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
 
 /// Builds in `release` or `debug`, and lays out in `dist`. What was edited there stays, unless `reset`.
 pub(crate) fn make(workspace: &Workspace, profile: &str, dist: &Path, reset: bool) -> Result<()> {
-    let plugins = workspace.plugins();
-    build(workspace, profile, &[HOST.to_owned()])?;
-    build(workspace, profile, &plugins)?;
-    lay_out(
+    build(workspace, profile)?;
+    lay_out(workspace, profile, dist, reset)
+}
+
+/// One invocation of cargo for the command and one for the plugins: features which the command asks of a crate that both
+/// use do not leak into the plugins. What is to be given away names no path of this machine.
+pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<()> {
+    for packages in [vec![COMMAND.to_owned()], workspace.plugins()] {
+        let mut cargo = run::cargo(&workspace.root);
+        cargo.arg("build");
+        if profile == "release" {
+            cargo.arg("--release");
+            cargo.env("CARGO_ENCODED_RUSTFLAGS", places::hidden(workspace)?);
+        }
+        run::run(cargo.args(packages.iter().flat_map(|package| ["-p", package])))?;
+    }
+    Ok(())
+}
+
+/// Lays out in `dist` what was built in `release` or `debug`.
+pub(crate) fn lay_out(
+    workspace: &Workspace,
+    profile: &str,
+    dist: &Path,
+    reset: bool,
+) -> Result<()> {
+    put(
         &workspace.target.join(profile),
         &workspace.root.join("templates"),
-        &plugins,
+        &workspace.plugins(),
         dist,
         reset,
     )?;
@@ -72,25 +96,8 @@ fn for_shells(dist: &Path) -> Result<()> {
     run::run(Command::new(&command).args(["man", "--dir"]).arg(man))
 }
 
-/// One invocation of cargo for the host and one for the plugins: features which the host asks of a
-/// crate that both use do not leak into the plugins.
-fn build(workspace: &Workspace, profile: &str, packages: &[String]) -> Result<()> {
-    let mut cargo = run::cargo(&workspace.root);
-    cargo.arg("build");
-    if profile == "release" {
-        cargo.arg("--release");
-    }
-    run::run(cargo.args(packages.iter().flat_map(|package| ["-p", package])))
-}
-
 /// Everything is replaced by rename: a host may be running from this folder.
-fn lay_out(
-    built: &Path,
-    templates: &Path,
-    plugins: &[String],
-    dist: &Path,
-    reset: bool,
-) -> Result<()> {
+fn put(built: &Path, templates: &Path, plugins: &[String], dist: &Path, reset: bool) -> Result<()> {
     install::directory(dist)?;
     install::directory(&dist.join("plugins"))?;
     let mut changed = Vec::new();
@@ -159,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (built, templates) = sources(folder.path());
         let dist = folder.path().join("dist");
-        lay_out(
+        put(
             &built,
             &templates,
             &["dogpile-plugin-null".to_owned()],
@@ -182,7 +189,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (built, templates) = sources(folder.path());
         let plugins = ["dogpile-plugin-absent".to_owned()];
-        let error = lay_out(
+        let error = put(
             &built,
             &templates,
             &plugins,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::install;
+use crate::{files, install};
 
 /// Readable by everybody, writable by the owner.
 const FILE: u32 = 0o644;
@@ -65,11 +65,11 @@ impl<'a> Editable<'a> {
     /// Puts copies of all files under `from` at `name`. What was put there and is not under `from` any more is removed,
     /// unless it was edited; so is everything else there if edits are thrown away.
     pub(crate) fn tree(&mut self, from: &Path, name: &Path) -> Result<()> {
-        for relative in files_under(from)? {
+        for relative in files::under(from)? {
             self.file(&from.join(&relative), &name.join(&relative))?;
         }
         let to = self.folder.join(name);
-        for relative in files_under(&to)? {
+        for relative in files::under(&to)? {
             if from.join(&relative).exists() {
                 continue;
             }
@@ -101,28 +101,6 @@ fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Relative to the folder, sorted; none if it is not there.
-fn files_under(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    if !folder.is_dir() {
-        return Ok(found);
-    }
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let entries =
-        entries.with_context(|| format!("cannot read the directory {}", folder.display()))?;
-    for entry in entries {
-        let name = PathBuf::from(entry.file_name());
-        if entry.path().is_dir() {
-            let inner = files_under(&entry.path())?;
-            found.extend(inner.into_iter().map(|file| name.join(file)));
-        } else {
-            found.push(name);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -6,10 +6,13 @@ mod ci;
 mod dependencies;
 mod dist;
 mod edited;
+mod files;
 mod install;
 mod licence;
 mod miri;
 mod package;
+mod pages;
+mod places;
 mod ratchet;
 mod run;
 mod serve;
@@ -35,9 +38,9 @@ usage: cargo xtask COMMAND
   test [STEP...]   every test: unit, integration, documentation, model checks, Miri, examples
   soak [STEP...]   the same tests with their full counts, such as 500 killed writers; takes a while
   ci               format, clippy, documentation, dependencies, then `cargo xtask test`
-  package [--debug]
-                   what dist lays out, with licences and digests, as one archive for this platform in
-                   target/archives
+  package [--built FOLDER]
+                   what dist lays out, with documentation, licences and digests, as one archive for this
+                   platform in target/archives; --built has what `test build` built, in FOLDER, for a try
   bench [ARGS]     the benchmarks, in a workspace of their own; ARGS go to them
 ";
 

@@ -6,63 +6,62 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace::Workspace;
-use crate::{dist, install, run, third_party};
+use crate::workspace::{Workspace, platform};
+use crate::{dist, files, install, pages, places, run, third_party};
 
 /// The file with the digests of all others.
 const SUMS: &str = "SHA256SUMS";
 
-/// Builds, lays out what `dist` does with the licences and digests, and packs it.
+/// Where the README of the archive is in the repository.
+const README: &str = "xtask/archive/README.md";
+
+/// Builds, lays out what `dist` does with documentation, licences and digests, and packs it.
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let profile = match arguments {
-        [] => "release",
-        [debug] if debug == "--debug" => "debug",
-        _ => bail!("`package` takes `--debug` or nothing"),
-    };
-    let name = format!(
-        "dogpile-{}-{}",
-        workspace.version("dogpile-cli")?,
-        target()?
-    );
-    let folder = workspace.target.join("archives");
-    let tree = folder.join(&name);
+    match arguments {
+        [] => {
+            dist::build(workspace, "release")?;
+            let folder = workspace.target.join("archives");
+            let tree = lay_out(workspace, "release", &folder)?;
+            let files = files::under(&tree)?;
+            let files: Vec<PathBuf> = files.iter().map(|file| tree.join(file)).collect();
+            places::check(workspace, &files)?;
+            pack(&folder, &tree, last_commit(&workspace.root), "-9")
+        }
+        [built, folder] if built == "--built" => {
+            let folder = Path::new(folder);
+            let tree = lay_out(workspace, "debug", folder)?;
+            pack(folder, &tree, last_commit(&workspace.root), "-1")
+        }
+        _ => bail!("`package` takes `--built FOLDER` or nothing"),
+    }
+}
+
+/// Lays out what goes into the archive, in a folder of `folder` whose name is the archive's.
+fn lay_out(workspace: &Workspace, profile: &str, folder: &Path) -> Result<PathBuf> {
+    let version = workspace.version(dist::COMMAND)?;
+    let tree = folder.join(format!("dogpile-{version}-{}", platform()?));
     if tree.exists() {
         fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;
     }
-    dist::make(workspace, profile, &tree, true)?;
+    dist::lay_out(workspace, profile, &tree, true)?;
     // What `dist` remembers of files that may be edited is of no use there.
     fs::remove_dir_all(tree.join(".installed")).context("cannot remove .installed")?;
-    for file in [
-        "LICENSE",
-        "README.md",
-        "CHANGELOG.md",
-        "docs/dogpile.service",
-    ] {
-        let from = workspace.root.join(file);
-        let name = from.file_name().context("a file has a name")?;
-        install::file(&from, &tree.join(name), 0o644)?;
+    let put = |from: &Path, to: &Path| -> Result<()> {
+        install::directory(to.parent().context("a file is in a folder")?)?;
+        install::file(from, to, 0o644).map(drop)
+    };
+    let root = &workspace.root;
+    put(&root.join(README), &tree.join("README.md"))?;
+    put(&root.join("LICENSE"), &tree.join("LICENSE"))?;
+    for file in pages::all(root)? {
+        put(&root.join(&file), &tree.join("documentation").join(file))?;
     }
-    let text = third_party::text(workspace)?;
+    put(&third_party::of_rust()?, &tree.join("RUST-LICENCES.html"))?;
     let licences = tree.join("THIRD-PARTY-LICENCES");
-    fs::write(&licences, text).with_context(|| format!("cannot write {}", licences.display()))?;
-    write_sums(&tree, &files(&tree)?, SUMS)?;
-    let archive = format!("{name}.tar.gz");
-    pack(&folder, &name, &archive)?;
-    write_sums(
-        &folder,
-        &[archive.clone().into()],
-        &format!("{archive}.sha256"),
-    )?;
-    eprintln!("packed {}", folder.join(archive).display());
-    Ok(())
-}
-
-/// The platform for which this machine builds.
-fn target() -> Result<String> {
-    let told = run::output(Command::new("rustc").arg("-vV"))?;
-    let told = String::from_utf8(told)?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV tells no host")?.to_owned())
+    fs::write(&licences, third_party::text(workspace)?)
+        .with_context(|| format!("cannot write {}", licences.display()))?;
+    write_sums(&tree, &files::under(&tree)?, SUMS)?;
+    Ok(tree)
 }
 
 /// Writes the digests of files of a folder, as `sha256sum --check` reads them there.
@@ -73,46 +72,32 @@ fn write_sums(folder: &Path, files: &[PathBuf], to: &str) -> Result<()> {
     fs::write(&to, sums).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// All files of a folder, relative to it and in order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut open = vec![folder.to_owned()];
-    let mut found = Vec::new();
-    while let Some(inner) = open.pop() {
-        let entries =
-            fs::read_dir(&inner).with_context(|| format!("cannot read {}", inner.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                found.push(path.strip_prefix(folder)?.to_owned());
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The same contents give the same archive: names in order, nobody's, and as old as the last commit.
-fn pack(folder: &Path, name: &str, archive: &str) -> Result<()> {
+/// The same contents give the same archive: names in order, nobody's, the same modes under every umask, and all of one age,
+/// in seconds since 1970. `effort` is gzip's. Its digest is written beside it.
+fn pack(folder: &Path, tree: &Path, modified: u64, effort: &str) -> Result<()> {
+    let name = tree.file_name().context("a tree has a name")?;
+    let mut archive = name.to_owned();
+    archive.push(".tar.gz");
     let mut command = Command::new("tar");
     command
         .current_dir(folder)
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-        .args(["--mtime", &format!("@{}", last_commit(folder))])
-        .args([
-            "--use-compress-program=gzip --no-name -9",
-            "-cf",
-            archive,
-            name,
-        ]);
-    run::run(&mut command)
+        .args(["--mode=u=rwX,go=rX", "--format=gnu"])
+        .arg(format!("--mtime=@{modified}"))
+        .arg(format!("--use-compress-program=gzip --no-name {effort}"))
+        .arg("-cf")
+        .args([&archive, name]);
+    run::run(&mut command)?;
+    let sums = format!("{}.sha256", archive.display());
+    write_sums(folder, &[PathBuf::from(&archive)], &sums)?;
+    eprintln!("packed {}", folder.join(archive).display());
+    Ok(())
 }
 
-/// When it was, in seconds since 1970; 0 where there is no history.
-fn last_commit(folder: &Path) -> u64 {
+/// When that was, in seconds since 1970; 0 where there is no history.
+fn last_commit(root: &Path) -> u64 {
     let mut git = Command::new("git");
-    git.current_dir(folder).args(["log", "-1", "--format=%ct"]);
+    git.current_dir(root).args(["log", "-1", "--format=%ct"]);
     let told = git.output().ok().map(|output| output.stdout);
     let told = told.and_then(|told| String::from_utf8(told).ok());
     told.and_then(|told| told.trim().parse().ok()).unwrap_or(0)
@@ -127,8 +112,8 @@ mod tests {
         fs::write(folder.join("dogpile/dogpile"), "program").unwrap();
         fs::write(folder.join("dogpile/plugins/a.so"), "library").unwrap();
         let tree = folder.join("dogpile");
-        write_sums(&tree, &files(&tree).unwrap(), SUMS).unwrap();
-        pack(folder, "dogpile", "dogpile.tar.gz").unwrap();
+        write_sums(&tree, &files::under(&tree).unwrap(), SUMS).unwrap();
+        pack(folder, &tree, 1_000_000, "-1").unwrap();
         fs::read(folder.join("dogpile.tar.gz")).unwrap()
     }
 

@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::run;
-use crate::workspace::{Workspace, list};
+use crate::workspace::Workspace;
+use crate::{dist, files, licence, run};
 
-/// How files begin that say under what a crate may be used.
+/// What is in the names of files that say under what something may be used.
 const FILES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT"];
+
+/// Licences whose text need not go with what is built of the code.
+const WITHOUT_TEXT: [&str; 4] = ["Zlib", "BSL-1.0", "CC0-1.0", "0BSD"];
 
 /// A crate of somebody else's.
 struct Crate {
@@ -24,58 +28,40 @@ struct Crate {
 /// All crates that the command and the plugins are made of, and what each says of its licence. A text that several have
 /// is there once.
 pub(crate) fn text(workspace: &Workspace) -> Result<String> {
-    let mut cargo = run::cargo(&workspace.root);
-    cargo.args(["metadata", "--format-version", "1", "--locked"]);
-    cargo.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
-    let metadata: Value = serde_json::from_slice(&run::output(&mut cargo)?)?;
-    let mut roots = workspace.plugins();
-    roots.push("dogpile-cli".to_owned());
-    written(&shipped(&metadata, &roots)?)
+    let mut linked = BTreeSet::new();
+    // As they are built: features which the command asks of a crate are not the plugins'.
+    for packages in [vec![dist::COMMAND.to_owned()], workspace.plugins()] {
+        let mut cargo = run::cargo(&workspace.root);
+        cargo.args(["tree", "--locked", "--edges=normal,no-proc-macro"]);
+        cargo.args(["--prefix=none", "--format={p}"]);
+        cargo.args(packages.iter().flat_map(|package| ["-p", package]));
+        linked.extend(titles(&String::from_utf8(run::output(&mut cargo)?)?));
+    }
+    written(&crates(&workspace.others()?, &linked)?)
 }
 
-/// The crates of others that the members `roots` are made of, in the order of their names.
-fn shipped(metadata: &Value, roots: &[String]) -> Result<Vec<Crate>> {
-    let members: BTreeSet<&str> = list(&metadata["workspace_members"])
-        .filter_map(Value::as_str)
-        .collect();
-    let packages: BTreeMap<&str, &Value> = list(&metadata["packages"])
-        .filter_map(|package| Some((package["id"].as_str()?, package)))
-        .collect();
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"])
-        .filter_map(|node| Some((node["id"].as_str()?, node)))
-        .collect();
-    let is_root = |id: &&str| {
-        let name = packages
-            .get(id)
-            .and_then(|package| package["name"].as_str());
-        name.is_some_and(|name| roots.iter().any(|root| root == name))
-    };
-    let mut open: Vec<&str> = members.iter().copied().filter(is_root).collect();
-    let mut seen: BTreeSet<&str> = open.iter().copied().collect();
-    while let Some(id) = open.pop() {
-        let node = nodes
-            .get(id)
-            .with_context(|| format!("cargo resolved no {id}"))?;
-        for dependency in list(&node["deps"]).filter(|dependency| is_shipped(dependency)) {
-            let Some(id) = dependency["pkg"].as_str() else {
-                continue;
-            };
-            if seen.insert(id) {
-                open.push(id);
-            }
-        }
-    }
-    let others = seen.difference(&members);
-    let mut crates: Vec<Crate> = others
-        .map(|id| Crate::read(packages.get(id).context("a crate without a package")?))
-        .collect::<Result<_>>()?;
+/// What the Rust library says of its own licences; it is in everything that is built with it.
+pub(crate) fn of_rust() -> Result<PathBuf> {
+    let told = run::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let sysroot = PathBuf::from(String::from_utf8(told)?.trim_end());
+    Ok(sysroot.join("share/doc/rust/COPYRIGHT-library.html"))
+}
+
+/// Of lines such as `memchr v2.8.3 (*)`, the names and versions.
+fn titles(tree: &str) -> impl Iterator<Item = String> {
+    tree.lines().filter_map(|line| {
+        let (name, rest) = line.split_once(" v")?;
+        Some(format!("{name} {}", rest.split(' ').next()?))
+    })
+}
+
+/// Those of them that are linked, in the order of their names.
+fn crates(others: &[Value], linked: &BTreeSet<String>) -> Result<Vec<Crate>> {
+    let crates: Result<Vec<Crate>> = others.iter().map(Crate::read).collect();
+    let mut crates = crates?;
+    crates.retain(|other| linked.contains(&other.title));
     crates.sort_by(|one, other| one.title.cmp(&other.title));
     Ok(crates)
-}
-
-/// Neither for tests alone, nor for building alone.
-fn is_shipped(dependency: &Value) -> bool {
-    list(&dependency["dep_kinds"]).any(|kind| kind["kind"].is_null())
 }
 
 impl Crate {
@@ -91,38 +77,48 @@ impl Crate {
         })
     }
 
-    /// What its files say of its licence.
+    /// What its files say of its licence, and of those of what it has taken from others.
     fn texts(&self) -> Result<Vec<String>> {
-        let failed = |folder: &Path| format!("cannot read {}", folder.display());
-        let entries = fs::read_dir(&self.folder).with_context(|| failed(&self.folder))?;
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let name = name.to_uppercase();
-            if path.is_file() && FILES.iter().any(|start| name.starts_with(start)) {
-                files.push(path);
-            }
+        let files = files::under(&self.folder)?;
+        let files = files.iter().filter(|path| is_licence(path));
+        let texts: Result<Vec<String>> = files
+            .map(|path| {
+                let path = self.folder.join(path);
+                let text = fs::read(&path).with_context(|| path.display().to_string())?;
+                Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
+            })
+            .collect();
+        let texts = texts?;
+        let needs_none = |licence: &str| WITHOUT_TEXT.contains(&licence);
+        if texts.is_empty() && licence::permits(&self.licence, &needs_none) != Ok(true) {
+            let Self { title, licence, .. } = self;
+            bail!("{title} is shipped, and has no text of its licence {licence}");
         }
-        files.sort();
-        let texts = files.iter().map(|path| {
-            let text = fs::read(path).with_context(|| failed(path))?;
-            Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
-        });
-        texts.collect()
+        Ok(texts)
     }
 }
 
+fn is_licence(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_uppercase();
+    FILES.iter().any(|word| name.contains(word))
+}
+
 fn written(crates: &[Crate]) -> Result<String> {
-    let mut texts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut out = "The command and the plugins of dogpile hold these crates, each under the licence beside it.\n\n".to_owned();
+    let mut texts: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut out = "\
+The command and the plugins of dogpile hold these crates, unchanged, each under the licence beside it, whose texts follow.
+The source of each is at https://crates.io/crates/NAME/VERSION. RUST-LICENCES.html has the licences of Rust's own library.
+\n"
+    .to_owned();
     for other in crates {
         writeln!(out, "{}: {}", other.title, other.licence)?;
         for text in other.texts()? {
-            texts.entry(text).or_default().push(&other.title);
+            texts.entry(text).or_default().insert(&other.title);
         }
     }
     for (text, of) in &texts {
+        let of: Vec<&str> = of.iter().copied().collect();
         write!(out, "\n{}\n{}\n\n{text}\n", "-".repeat(80), of.join(", "))?;
     }
     Ok(out)
@@ -134,50 +130,43 @@ mod tests {
 
     use super::*;
 
-    fn metadata(folder: &Path) -> Value {
-        let package = |id: &str| {
-            let manifest = folder.join(id).join("Cargo.toml");
-            json!({"id": id, "name": id, "version": "1.0.0", "license": "MIT", "manifest_path": manifest})
-        };
-        let dependency = |id: &str, kind: Value| json!({"pkg": id, "dep_kinds": [{"kind": kind}]});
-        let names = [
-            "ours", "tests", "library", "used", "beneath", "tested", "building",
-        ];
-        json!({
-            "workspace_members": ["ours", "tests", "library"],
-            "packages": names.map(package),
-            "resolve": {"nodes": [
-                {"id": "ours", "deps": [
-                    dependency("library", Value::Null),
-                    dependency("tested", json!("dev")),
-                    dependency("building", json!("build")),
-                ]},
-                {"id": "library", "deps": [dependency("used", Value::Null)]},
-                {"id": "used", "deps": [dependency("beneath", Value::Null), dependency("library", Value::Null)]},
-                {"id": "beneath", "deps": []},
-                {"id": "tests", "deps": [dependency("tested", Value::Null)]},
-            ]},
-        })
+    fn used(folder: &Path, licence: &str) -> Crate {
+        let manifest = folder.join("Cargo.toml");
+        let package = json!({"name": "used", "version": "1.0.0", "license": licence, "manifest_path": manifest});
+        Crate::read(&package).unwrap()
     }
 
     #[test]
     fn crates_of_others_in_what_is_shipped_are_told_and_no_others() {
-        let crates = shipped(&metadata(Path::new("/")), &["ours".to_owned()]).unwrap();
+        let tree = "ours v0.1.0 (/ours)\nused v1.0.0\nused v1.0.0 (*)\n\nbeneath v2.0.0\n";
+        let package = |name: &str, version: &str| {
+            let manifest = format!("/{name}/Cargo.toml");
+            json!({"name": name, "version": version, "license": "MIT", "manifest_path": manifest})
+        };
+        let others = [
+            package("used", "1.0.0"),
+            package("used", "2.0.0"),
+            package("tested", "1.0.0"),
+            package("beneath", "2.0.0"),
+        ];
+        let crates = crates(&others, &titles(tree).collect()).unwrap();
         let titles: Vec<&str> = crates.iter().map(|one| &*one.title).collect();
-        assert_eq!(titles, ["beneath 1.0.0", "used 1.0.0"]);
+        assert_eq!(titles, ["beneath 2.0.0", "used 1.0.0"]);
     }
 
     #[test]
     fn a_text_that_two_have_is_there_once_and_names_both() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["used", "beneath"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-            fs::write(folder.path().join(name).join("LICENSE-MIT"), "You may.\n").unwrap();
+        let folders = ["used", "beneath"].map(|name| folder.path().join(name));
+        for folder in &folders {
+            fs::create_dir_all(folder.join("taken/from")).unwrap();
+            fs::write(folder.join("MIT_license"), "You may.\n").unwrap();
         }
-        fs::write(folder.path().join("used/NOTICE.md"), "Thanks.").unwrap();
-        fs::write(folder.path().join("used/lib.rs"), "code").unwrap();
-        let crates = shipped(&metadata(folder.path()), &["ours".to_owned()]).unwrap();
-        let text = written(&crates).unwrap();
+        fs::write(folders[0].join("taken/from/NOTICE.md"), "Thanks.").unwrap();
+        fs::write(folders[0].join("lib.rs"), "code").unwrap();
+        let [one, mut other] = folders.each_ref().map(|folder| used(folder, "MIT"));
+        other.title = "beneath 1.0.0".to_owned();
+        let text = written(&[other, one]).unwrap();
         assert!(
             text.contains("beneath 1.0.0: MIT\nused 1.0.0: MIT\n"),
             "{text}"
@@ -194,5 +183,16 @@ mod tests {
             ),
             (1, 0)
         );
+    }
+
+    #[test]
+    fn a_text_that_must_go_with_a_crate_and_is_not_in_it_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = written(&[used(folder.path(), "MIT")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "used 1.0.0 is shipped, and has no text of its licence MIT"
+        );
+        written(&[used(folder.path(), "MIT OR Zlib")]).unwrap();
     }
 }

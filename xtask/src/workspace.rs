@@ -1,6 +1,7 @@
 //! Where things are, as cargo tells it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -85,6 +86,16 @@ impl Workspace {
             .filter_map(|target| target["name"].as_str())
     }
 
+    /// The crates of others that cargo would build anything of for this machine, as `cargo metadata` tells of them.
+    pub(crate) fn others(&self) -> Result<Vec<Value>> {
+        let mut cargo = run::cargo(&self.root);
+        cargo.args(["metadata", "--format-version", "1", "--locked"]);
+        cargo.args(["--filter-platform", &platform()?]);
+        let metadata: Value = serde_json::from_slice(&run::output(&mut cargo)?)?;
+        let packages = list(&metadata["packages"]).filter(|package| !package["source"].is_null());
+        Ok(packages.cloned().collect())
+    }
+
     fn packages(&self) -> impl Iterator<Item = &Value> {
         list(&self.metadata["packages"])
     }
@@ -97,6 +108,14 @@ fn has_feature(package: &Value, feature: &str) -> bool {
     words(&package["features"]["default"])
         .chain(itself.flat_map(|itself| words(&itself["features"])))
         .any(|has| has == feature)
+}
+
+/// The platform for which this machine builds.
+pub(crate) fn platform() -> Result<String> {
+    let told = run::output(Command::new("rustc").arg("-vV"))?;
+    let told = String::from_utf8(told)?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV tells no host")?.to_owned())
 }
 
 /// The file that a plugin crate's library is built to.

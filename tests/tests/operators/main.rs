@@ -1,5 +1,5 @@
 //! What `docs/for-operators.md` names is there and right: the unit of systemd, the files for Kubernetes, and what it says of
-//! each alert, error code and message of the log. Its commands are run by `guides.rs`.
+//! each alert, error code and message of the log. Its commands are run by `tests/guides`.
 
 #![forbid(unsafe_code)]
 
