@@ -30,6 +30,15 @@ pub(crate) fn not_reopened(title: &str, error: &OpenError) {
     tracing::warn!(target: "dogpile.cache", code, %error, "{title} does not open again yet");
 }
 
+/// Logs that what has that title is not reopened while an earlier attempt at it goes on.
+pub(crate) fn opens_still(title: &str) {
+    tracing::warn!(
+        target: "dogpile.cache",
+        "{title} is not opened again until a call ends that took too long to open it: see what it waits for; if it waits for \
+         ever, change its arguments, or restart"
+    );
+}
+
 /// Logs that what has that title and those arguments failed as it was dropped: nobody else can be told.
 pub(crate) fn failed_drop(title: &str, arguments: &Map<String, Value>, error: Error) {
     let error = error.map_messages(|text| without_secrets(text, arguments));

@@ -14,12 +14,12 @@ use parking_lot::{Condvar, Mutex};
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How many threads of a pool sleep, at most, with others in their places.
+/// How many threads a pool may have beside its number, while as many sleep.
 const MOST_ASLEEP: usize = 120;
 
 /// Threads are made as they are needed, up to a number, and end when there was nothing to do for a while. What is queued
-/// when the pool is dropped is still done. Threads that sleep in [`asleep`] do not count, up to 120 of them: what they wait
-/// for may be queued.
+/// when the pool is dropped is still done. Threads that sleep in [`asleep`] do not count, and others take their places, up to
+/// 120: what they wait for may be queued.
 pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -33,6 +33,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Without those that are asleep.
     threads: usize,
     asleep: usize,
     idle: usize,
@@ -87,15 +88,10 @@ impl Pool {
             self.0.work.notify_one();
             return Ok(());
         }
-        if state.threads < self.0.threads {
-            // Else those that there are will come to it.
-            if let Err(error) = self.0.start(&mut state)
-                && state.threads == 0
-            {
-                tracing::error!(target: "dogpile.cache", pool = self.0.name, %error, "no thread for the pool");
-                let job = state.jobs.pop_back();
-                return Err(job.expect("it was put there just now"));
-            }
+        // Without one more thread, those that there are come to it.
+        if self.0.start(&mut state).is_err() && state.threads + state.asleep == 0 {
+            let job = state.jobs.pop_back();
+            return Err(job.expect("it was put there just now"));
         }
         Ok(())
     }
@@ -119,44 +115,55 @@ pub(crate) fn asleep(sleep: &mut dyn FnMut()) {
     let Some(pool) = own else {
         return sleep();
     };
-    let is_away = pool.leave();
+    let _away = Away::of(&pool);
     sleep();
-    if is_away {
-        pool.come_back();
+}
+
+/// A thread that does not count until it is back.
+struct Away<'p>(&'p Shared);
+
+impl<'p> Away<'p> {
+    fn of(pool: &'p Arc<Shared>) -> Self {
+        let mut state = pool.state.lock();
+        state.threads -= 1;
+        state.asleep += 1;
+        if state.jobs.len() > state.idle {
+            // Without one more thread, those that there are come to it, this one among them.
+            let _started = pool.start(&mut state);
+        }
+        Self(pool)
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.asleep -= 1;
+        state.threads += 1;
     }
 }
 
 impl Shared {
+    /// Starts one more thread, if there may be one more.
     fn start(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let all = state.threads + state.asleep;
+        if state.threads >= self.threads || all >= self.threads + MOST_ASLEEP {
+            return Ok(());
+        }
         let own = Arc::clone(self);
         let thread = thread::Builder::new().name(self.name.to_owned());
-        thread.spawn(move || {
+        let started = thread.spawn(move || {
             OWN.set(Some(Arc::clone(&own)));
             own.work();
-        })?;
+        });
+        if let Err(error) = &started
+            && state.threads == 0
+        {
+            tracing::error!(target: "dogpile.cache", pool = self.name, %error, "no thread for the pool");
+        }
+        started?;
         state.threads += 1;
         Ok(())
-    }
-
-    /// This thread does not count until it is back, unless too many are away.
-    fn leave(self: &Arc<Self>) -> bool {
-        let mut state = self.state.lock();
-        if state.asleep == MOST_ASLEEP {
-            return false;
-        }
-        state.threads -= 1;
-        state.asleep += 1;
-        if state.jobs.len() > state.idle {
-            // Without a thread, those that there are come to it, this one among them.
-            let _started = self.start(&mut state);
-        }
-        true
-    }
-
-    fn come_back(&self) {
-        let mut state = self.state.lock();
-        state.asleep -= 1;
-        state.threads += 1;
     }
 
     fn work(&self) {
@@ -276,15 +283,44 @@ mod tests {
         for _ in 0..MOST_ASLEEP + THREADS {
             has_begun.recv().unwrap();
         }
-        // All that may be there are asleep, and nobody comes to the rest.
+        // All that may be there are asleep, and the first that is back comes to the rest.
         let state = pool.0.state.lock();
-        assert_eq!((state.asleep, state.threads), (MOST_ASLEEP, THREADS));
+        assert_eq!((state.asleep, state.threads), (MOST_ASLEEP + THREADS, 0));
         assert_eq!(state.jobs.len(), jobs - MOST_ASLEEP - THREADS);
         drop(state);
         (0..jobs).for_each(|_| go.send(()).unwrap());
         for _ in 0..jobs - MOST_ASLEEP - THREADS {
             has_begun.recv().unwrap();
         }
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_again_and_again_is_replaced_once() {
+        const THREADS: usize = 2;
+        let pool = Pool::new("test", THREADS, 1000);
+        let (begun, has_begun) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        for _ in 0..10 {
+            let (begun, gate) = (begun.clone(), Arc::clone(&gate));
+            let job = move || {
+                begun.send(()).unwrap();
+                gate.lock().recv().unwrap();
+            };
+            assert!(pool.submit(Box::new(job)).is_ok());
+        }
+        for _ in 0..THREADS {
+            has_begun.recv().unwrap();
+        }
+        go.send(()).unwrap();
+        has_begun.recv().unwrap();
+        let away = |_| drop(Away::of(&pool.0));
+        // As if the first of them slept five times.
+        (0..5).for_each(away);
+        let state = pool.0.state.lock();
+        assert_eq!((state.asleep, state.threads), (0, THREADS + 1));
+        drop(state);
+        (0..9).for_each(|_| go.send(()).unwrap());
     }
 
     #[test]

@@ -47,9 +47,10 @@ pub(crate) fn of_rust() -> Result<PathBuf> {
     Ok(sysroot.join("share/doc/rust/COPYRIGHT-library.html"))
 }
 
-/// Of lines such as `memchr v2.8.3 (*)`, the names and versions.
+/// Of lines such as `memchr v2.8.3 (*)`, the names and versions; of ours, which have a folder behind that, none.
 fn titles(tree: &str) -> impl Iterator<Item = String> {
-    tree.lines().filter_map(|line| {
+    let others = tree.lines().filter(|line| !line.contains(" (/"));
+    others.filter_map(|line| {
         let (name, rest) = line.split_once(" v")?;
         Some(format!("{name} {}", rest.split(' ').next()?))
     })
@@ -60,6 +61,14 @@ fn crates(others: &[Value], linked: &BTreeSet<String>) -> Result<Vec<Crate>> {
     let crates: Result<Vec<Crate>> = others.iter().map(Crate::read).collect();
     let mut crates = crates?;
     crates.retain(|other| linked.contains(&other.title));
+    if let Some(missing) = linked
+        .iter()
+        .find(|title| !crates.iter().any(|one| one.title == **title))
+    {
+        bail!(
+            "cargo metadata has no {missing}, which is shipped: nothing says what its licence is"
+        );
+    }
     crates.sort_by(|one, other| one.title.cmp(&other.title));
     Ok(crates)
 }
@@ -152,6 +161,8 @@ mod tests {
         let crates = crates(&others, &titles(tree).collect()).unwrap();
         let titles: Vec<&str> = crates.iter().map(|one| &*one.title).collect();
         assert_eq!(titles, ["beneath 2.0.0", "used 1.0.0"]);
+        let unknown = ["unknown 1.0.0".to_owned()].into();
+        assert!(super::crates(&others, &unknown).is_err());
     }
 
     #[test]

@@ -382,6 +382,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.sock");
         let listener = UnixListener::bind(&path).unwrap();
+        // Two wait for it at the most: each takes descriptors of this process.
+        rustix::net::listen(&listener, 1).unwrap();
         (folder, path, listener)
     }
 

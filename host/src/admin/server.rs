@@ -231,7 +231,7 @@ fn wait(place: &Where, state: &Mutex<State>, stopped: &OwnedFd) -> Option<UnixLi
 impl Where {
     /// The socket with its files, unless another host has it.
     fn take(&self) -> io::Result<Option<(Files, UnixListener)>> {
-        let Some(lock) = LockFile::try_hold(&lock_of(&self.socket))? else {
+        let Some(lock) = self.lock()? else {
             return Ok(None);
         };
         // From here on, what was made is taken away again when something fails.
@@ -251,17 +251,22 @@ impl Where {
         Ok(Some((files, listener)))
     }
 
+    /// The file of the lock, unless another host holds it.
+    fn lock(&self) -> io::Result<Option<LockFile>> {
+        if self.usual.as_ref() == Some(&self.socket) {
+            prepare_folder_of(&self.socket)?;
+        }
+        LockFile::try_hold(&lock_of(&self.socket))
+    }
+
     /// Makes anew what somebody else has removed. Who holds the file of the lock that can be found has the socket: if that
     /// is another host, nothing is changed, and `files` forget what may be its.
     fn put_back(&self, files: &mut Files) -> io::Result<Found> {
         let has_lock = files.lock.as_ref().map(LockFile::is_in_place);
         let has_socket = files.has_socket();
         if !has_lock.unwrap_or(Ok(false))? {
-            if self.usual.as_ref() == Some(&self.socket) {
-                prepare_folder_of(&self.socket)?;
-            }
             // Held beside the old one, which nobody finds any more.
-            let Some(lock) = LockFile::try_hold(&lock_of(&self.socket))? else {
+            let Some(lock) = self.lock()? else {
                 (files.made, files.link) = (None, None);
                 return Ok(Found::Taken);
             };

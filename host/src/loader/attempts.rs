@@ -1,7 +1,7 @@
 //! What is tried again and again must not leave another thread behind each time.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Attempts at one thing, of which the next begins when no thread of an earlier one hangs in a plugin.
 ///
@@ -15,33 +15,33 @@ pub(super) struct Attempt;
 
 thread_local! {
     /// What this thread is in the middle of.
-    static CURRENT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Weak<Attempt>> = const { RefCell::new(Weak::new()) };
 }
 
 /// The attempt that this thread is in the middle of, for a thread that it starts.
 pub(super) fn current() -> Option<Arc<Attempt>> {
-    CURRENT.with_borrow(Clone::clone)
+    CURRENT.with_borrow(Weak::upgrade)
 }
 
 impl Attempts {
-    /// Whether a thread of an attempt has not ended.
+    /// Whether a thread that an attempt started has not ended.
     pub(crate) fn hang(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
 
     /// Makes an attempt.
     pub(crate) fn run<T>(&self, attempt: impl FnOnce() -> T) -> T {
-        let _around = Around(CURRENT.replace(Some(Arc::clone(&self.0))));
+        let _around = Around(CURRENT.replace(Arc::downgrade(&self.0)));
         attempt()
     }
 }
 
 /// Puts back what the thread was in the middle of before, also after a panic.
-struct Around(Option<Arc<Attempt>>);
+struct Around(Weak<Attempt>);
 
 impl Drop for Around {
     fn drop(&mut self) {
-        CURRENT.set(self.0.take());
+        CURRENT.set(std::mem::take(&mut self.0));
     }
 }
 
@@ -62,7 +62,10 @@ mod tests {
             gate.recv().unwrap();
             Ok(())
         };
-        attempts.run(|| within(Duration::from_millis(1), "a", hang, drop).unwrap_err());
+        attempts.run(|| {
+            assert!(!attempts.hang(), "to be at it is not to hang");
+            within(Duration::from_millis(1), "a", hang, drop).unwrap_err()
+        });
         assert!(attempts.hang());
         // What others leave behind is none of it.
         let other = Attempts::default();

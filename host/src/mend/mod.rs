@@ -128,6 +128,9 @@ impl Closing {
 
 /// What can be mended.
 trait Patient: Send + Sync + Sized + 'static {
+    /// What it is called in the log.
+    fn title(&self) -> String;
+
     /// Whether a snapshot has it.
     fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool;
 
@@ -154,18 +157,30 @@ impl<P: Patient> Job<P> {
         while let Some(patient) = self.in_use() {
             let pause = patient.next_pause();
             drop(patient);
-            if self.closing.within(pause) {
-                return;
-            }
-            let Some(patient) = self.in_use() else {
+            let Some(patient) = self.after(pause) else {
                 return;
             };
-            if self.attempts.hang() {
-                continue;
-            }
             if self.attempts.run(|| patient.attempt(self)) {
                 patient.mended();
                 return;
+            }
+        }
+    }
+
+    /// The patient after a pause, and after no earlier attempt hangs in a plugin any more: another would leave one more
+    /// thread there.
+    fn after(&self, pause: Duration) -> Option<Arc<P>> {
+        let mut is_told = false;
+        loop {
+            if self.closing.within(pause) {
+                return None;
+            }
+            let patient = self.in_use()?;
+            if !self.attempts.hang() {
+                return Some(patient);
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                blame::opens_still(&patient.title());
             }
         }
     }
@@ -179,6 +194,10 @@ impl<P: Patient> Job<P> {
 }
 
 impl Patient for Instance {
+    fn title(&self) -> String {
+        self.title()
+    }
+
     fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool {
         snapshot.uses(self)
     }

@@ -8,6 +8,10 @@ use crate::reload::retire;
 use crate::template_cache::TemplateCache;
 
 impl Patient for TemplateCache {
+    fn title(&self) -> String {
+        self.title()
+    }
+
     fn is_used(self: &Arc<Self>, snapshot: &Snapshot) -> bool {
         snapshot.asks(self)
     }

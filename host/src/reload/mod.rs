@@ -13,6 +13,7 @@ mod retry;
 mod templates;
 mod watch;
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -48,7 +49,8 @@ pub(crate) struct Follower {
     watch: OnceLock<watch::Stop>,
     /// What `[host] admin_socket` was when the host began to listen there, or in the usual place.
     admin_socket: OnceLock<Option<PathBuf>>,
-    attempts: Attempts,
+    /// At the manifest that was refused, with those that follow by themselves.
+    attempts: Mutex<Attempts>,
 }
 
 /// The one region of the manifest that is opened, and what its configuration is made.
@@ -92,7 +94,7 @@ impl Follower {
             state: Mutex::default(),
             watch: OnceLock::new(),
             admin_socket: OnceLock::new(),
-            attempts: Attempts::default(),
+            attempts: Mutex::default(),
         }
     }
 
@@ -186,7 +188,9 @@ impl Follower {
 
     /// Whether a try that is due is put off, since an earlier one still hangs in a plugin: each would leave a thread there.
     fn put_off(&self) -> bool {
-        if !self.attempts.hang() {
+        // Threads of a reload that is under way do not hang.
+        let _change = self.engine.change.lock();
+        if !self.attempts.lock().hang() {
             return false;
         }
         let mut state = self.state.lock();
@@ -212,18 +216,24 @@ impl Follower {
     /// The caller holds the change lock.
     fn apply(&self, attempt: Attempt, trigger: Trigger) -> Applied {
         let is_reload = self.state.lock().applied.is_some();
+        // What hung for another manifest says nothing of this one.
+        let attempts = match trigger {
+            Trigger::Retry => mem::take(&mut *self.attempts.lock()),
+            _ => Attempts::default(),
+        };
         let outcome = match attempt.manifest {
             Ok(mut manifest) => {
                 let narrowed = self.narrow(&mut manifest).map_err(Refused::for_good);
                 narrowed.and_then(|()| {
                     let apply = || apply::apply(&self.engine, &manifest, is_reload);
-                    let mut reload = self.attempts.run(apply)?;
+                    let mut reload = attempts.run(apply)?;
                     reload.warnings.extend(self.warnings(&manifest));
                     Ok((reload, manifest))
                 })
             }
             Err(errors) => Err(apply::Refusal::from(self.with_more(errors)).into()),
         };
+        *self.attempts.lock() = attempts;
         let (outcome, hash, may_pass) = match outcome {
             Ok((reload, manifest)) => (Ok(reload), Some(manifest.content_hash().to_owned()), false),
             Err(Refused { error, may_pass }) => (Err(error), None, may_pass),

@@ -154,7 +154,7 @@ fn what_would_touch_what_is_in_use_again_is_not_tried_again() {
 
 /// Saves a manifest that lets nothing take long to open.
 fn impatient(site: &Site, rest: &str) {
-    let manifest = whole(rest).replace("[host]\n", "[host]\nopen_timeout = \"10ms\"\n");
+    let manifest = whole(rest).replace("[host]\n", "[host]\nopen_timeout = \"50ms\"\n");
     site.replace("dogpile.toml", manifest);
 }
 
@@ -165,7 +165,7 @@ fn no_other_try_is_made_while_opening_hangs() {
     let site = Site::new(USERS);
     let host = site.open();
     impatient(&site, &(USERS.to_owned() + &region("hangs", "down", "")));
-    Site::refused(&host, "took longer than 10ms");
+    Site::refused(&host, "took longer than 50ms");
     until("a try is put off", || {
         last(&host).retries.is_some_and(|retries| retries.hangs)
     });

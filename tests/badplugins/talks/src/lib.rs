@@ -39,8 +39,11 @@ impl Talks {
             let ends = Arc::new(AtomicBool::new(false));
             let (told, said) = (Arc::clone(&ends), note.clone());
             let chatters = move || {
-                while !told.load(Ordering::Relaxed) {
+                loop {
                     tracing::info!("chatter of {said}");
+                    if told.load(Ordering::Relaxed) {
+                        break;
+                    }
                 }
                 tracing::info!("chatter ends");
             };
