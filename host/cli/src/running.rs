@@ -1,5 +1,6 @@
 //! Regions, through the running host or opened here.
 
+use std::error::Error as _;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
@@ -120,11 +121,16 @@ impl Reached {
                          and no host of this manifest is running; start one, or set invalidation = \"shared\""
                     );
                 }
-                if tags.is_empty() {
-                    region.invalidate(how)?;
+                let outdated = if tags.is_empty() {
+                    region.invalidate(how)
                 } else {
-                    region.invalidate_tags(tags, how)?;
-                }
+                    region.invalidate_tags(tags, how)
+                };
+                // The library tells of this process, which ends now.
+                outdated.map_err(|error| match error.source() {
+                    Some(cause) => anyhow!("nothing was outdated: {cause}"),
+                    None => error.into(),
+                })?;
             }
         }
         Ok(())

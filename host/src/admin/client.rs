@@ -304,7 +304,7 @@ impl Client {
         let (process, silence) = (self.process, self.silence);
         self.broken(&format!(
             "nothing was heard of it for {silence:?}; it is stopped or hangs: if `ps -o stat= -p {process}` shows T, `kill \
-             -CONT {process}` lets it go on, otherwise restart it"
+             -CONT {process}` lets it go on, otherwise restart it. If it goes on, what it was asked for may still be done"
         ))
     }
 

@@ -86,7 +86,8 @@ pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
             output::say(format_args!("{warning}\n"));
         }
     }
-    let Checked { manifest, plugins } = manifest(path, loaded, options)?;
+    let mut warn = |warning: &str| output::say(format_args!("{warning}\n"));
+    let Checked { manifest, plugins } = manifest(path, loaded, options, &mut warn)?;
     if !site_is_right {
         return Ok(Outcome::Failed);
     }
@@ -111,13 +112,16 @@ fn report(
     options: &Options,
 ) -> Result<Outcome> {
     let warnings = loaded.as_ref().map(|manifest| json(manifest.warnings()));
-    let warnings = warnings.unwrap_or_else(|_| Ok(Vec::new()))?;
+    let mut warnings = warnings.unwrap_or_else(|_| Ok(Vec::new()))?;
+    let mut warn = |warning: &str| {
+        warnings.push(json!({ "severity": "warning", "message": warning }));
+    };
     let pages = site.as_ref().map(|site| site.pages);
     let (site_errors, site_warnings) = site.map_or_else(Default::default, |site| {
         let texts: Vec<_> = site.errors.iter().map(output::whole).collect();
         (texts, site.warnings)
     });
-    let (checked, errors) = match manifest(path, loaded, options) {
+    let (checked, errors) = match manifest(path, loaded, options, &mut warn) {
         Ok(checked) => (Some(checked), Vec::new()),
         Err(error) => (None, one_by_one(&error)?),
     };
@@ -155,11 +159,12 @@ fn one_by_one(error: &anyhow::Error) -> Result<Vec<Value>> {
     Ok(vec![json!({ "severity": "error", "message": message })])
 }
 
-/// Looks at a manifest with its plugins and, unless that is not to be, its regions.
+/// Looks at a manifest with its plugins and, unless that is not to be, its regions, whose warnings are given to `warn`.
 fn manifest(
     path: &Path,
     loaded: Result<Manifest, ManifestErrors>,
     options: &Options,
+    warn: &mut dyn FnMut(&str),
 ) -> Result<Checked> {
     let manifest = match loaded {
         Ok(manifest) => manifest,
@@ -173,7 +178,7 @@ fn manifest(
         // The child loads them again, and tells what it thinks of them with the rest.
         let regions = output::count(manifest.regions().len(), "region");
         progress.tell(format!("opening {regions}"));
-        regions_errors(path, &manifest)?
+        regions_errors(path, &manifest, warn)?
     };
     drop(progress);
     refuse(&manifest, errors)?;
@@ -255,7 +260,11 @@ impl<'m> Plugins<'m> {
 }
 
 /// Opens and pings every region, all in one process; if that dies, each in its own, to find whose fault it is.
-fn regions_errors(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>> {
+fn regions_errors(
+    path: &Path,
+    manifest: &Manifest,
+    warn: &mut dyn FnMut(&str),
+) -> Result<Vec<ManifestError>> {
     let died = match probe::regions(path, manifest) {
         Ok(Regions::Opened { silent, warnings }) => {
             let is_told = |warning: &String| {
@@ -263,7 +272,7 @@ fn regions_errors(path: &Path, manifest: &Manifest) -> Result<Vec<ManifestError>
                 told.any(|told| told.to_string() == *warning)
             };
             for warning in warnings.iter().filter(|warning| !is_told(warning)) {
-                output::say(format_args!("{warning}\n"));
+                warn(warning);
             }
             let errors = silent.into_iter().map(|(name, message)| {
                 let remedy = "see to what it says, and that what it connects to is up; with --no-connect no server \

@@ -211,8 +211,12 @@ fn name(text: &str) -> Result<String, String> {
             "a manifest takes names of {LONGEST} letters at most"
         ));
     }
-    if TAKEN.contains(&text) {
+    // Both are the same in the name of a library.
+    if TAKEN.contains(&&*text.replace('_', "-")) {
         return Err("a plugin of that name comes with dogpile; take another".to_owned());
+    }
+    if text == "api" {
+        return Err("`dogpile-plugin-api` is what a plugin depends on; take another".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -235,6 +239,8 @@ mod tests {
             ("é", "lower-case"),
             ("dogpile-plugin-etcd", "write `etcd`"),
             ("memory", "comes with dogpile"),
+            ("template_cache", "comes with dogpile"),
+            ("api", "what a plugin depends on"),
             (&*long, "64"),
         ] {
             let error = name(wrong).unwrap_err();

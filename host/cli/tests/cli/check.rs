@@ -304,6 +304,11 @@ fn a_hang_after_without_effect_is_a_warning() {
     let run = folder.dogpile(&["check"]);
     assert_eq!(run.status, Some(1));
     assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
+    let run = folder.dogpile(&["check", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(told["warnings"][0]["severity"], "warning");
+    let message = told["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.contains(warning), "{message}");
     // It is what the backend says of itself.
     folder.write("dogpile.toml", &manifest.replace("2s", "4s"));
     let run = folder.dogpile(&["check"]);

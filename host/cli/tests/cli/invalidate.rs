@@ -40,6 +40,18 @@ fn other_processes_are_told_without_a_host() {
 }
 
 #[test]
+fn an_invalidation_that_cannot_be_told_outdates_nothing() {
+    let manifest = "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = 1\n\
+                    arguments = { url = \"unix:///nobody/listens\" }\n";
+    let folder = Folder::without_plugins(manifest);
+    folder.add_plugin("redis");
+    let run = folder.dogpile(&["invalidate", "users"]);
+    assert_eq!((run.status, &*run.stdout), (Some(1), ""), "{run:?}");
+    assert!(run.stderr.contains("nothing was outdated: "), "{run:?}");
+    assert!(!run.stderr.contains("in this process"), "{run:?}");
+}
+
+#[test]
 fn what_would_be_of_no_use_is_refused() {
     let local = Folder::on_dbm("invalidation = \"local\"\n");
     local.dogpile(&["invalidate", "users"]).is(
