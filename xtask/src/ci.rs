@@ -103,15 +103,14 @@ fn cargo_deny(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What `cargo publish` asks of each crate, but for building it once more.
+/// What `cargo publish` asks of each crate: that it can be packed, and that it builds of what is in its package.
 fn packages(workspace: &Workspace) -> Result<Outcome> {
-    let arguments = ["publish", "--workspace", "--dry-run", "--no-verify"];
+    // One place for all crates: by itself, cargo builds each with all that it depends on in a place of its own. Not the
+    // usual one, where the plugins would be replaced by those of the packages.
+    let mut cargo = run::cargo(&workspace.root);
+    cargo.env("CARGO_TARGET_DIR", workspace.target.join("publish"));
     // Whether all is committed is asked by those who publish.
-    run::run(
-        run::cargo(&workspace.root)
-            .args(arguments)
-            .arg("--allow-dirty"),
-    )?;
+    run::run(cargo.args(["publish", "--workspace", "--dry-run", "--allow-dirty"]))?;
     Ok(Outcome::Done)
 }
 
