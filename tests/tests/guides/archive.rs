@@ -27,8 +27,8 @@ $ cat > live.toml <<'END'
 > regions.stays = { backend = "dbm", expiration_time = "1h", arguments = { filename = "values" } }
 > END
 $ export DOGPILE_MANIFEST=live.toml
-$ ./dogpile serve --listen 127.0.0.1:0 > address 2> log &
-$ timeout 60 sh -c 'until grep -qs http address; do sleep 0.1; done'
+$ ./dogpile serve --listen 127.0.0.1:0 > next.address 2> next.log &
+$ timeout 60 sh -c 'until grep -qs http next.address; do sleep 0.1; done'
 $ ./dogpile set lost key '"old"' && ./dogpile set stays key '"old"'
 $ ln -s next link.next && mv -T link.next link
 $ timeout 60 sh -c "until ./dogpile status | grep '^generation: 2'; do sleep 0.1; done"
