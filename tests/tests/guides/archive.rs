@@ -36,7 +36,7 @@ generation: 2, …
 $ ./dogpile status | sed -n '/^last reload/,/^reloads/p'
 last reload: applied at … (cause: file)
   swapped region `lost` (plugin), 1 entry is lost
-  swapped region `stays` (plugin), 0 entries are lost: they stay in its storage
+  swapped region `stays` (plugin), its entries stay in the storage
 reloads: 1 applied, 0 unchanged, 0 refused
 $ ./dogpile get stays key
 "old"
