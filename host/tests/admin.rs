@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, SystemTime};
 
 use dogpile::admin::{AdminSocket, Client};
-use dogpile::{ErrorKind, Host, Invalidation, InvalidationStrategy, RegionConfig, Verdict};
+use dogpile::{ErrorKind, Host, Invalidation, InvalidationStrategy, RegionConfig, Trust, Verdict};
 use tempfile::TempDir;
 
 /// A host with a region in memory, and its socket.
@@ -313,6 +313,34 @@ fn a_client_hears_of_a_host_that_works_at_its_answer() {
     while next() != "{\"version\":1,\"message\":\"done\"}" {}
 }
 
+/// Its fault is in the program, which goes on.
+struct Panics;
+
+impl InvalidationStrategy for Panics {
+    fn invalidate(&self, _: Invalidation) -> Result<(), Box<dyn Error + Send + Sync>> {
+        panic!("on purpose")
+    }
+
+    fn outdates(&self, _: SystemTime, _: SystemTime) -> Option<Verdict> {
+        None
+    }
+}
+
+#[test]
+fn a_client_whose_request_panics_is_let_go_and_others_are_answered() {
+    let listening = Listening::new();
+    let users = listening.host.region("users").unwrap();
+    users.set_invalidation_strategy(Panics);
+    let mut stream = listening.raw();
+    stream
+        .write_all(b"{\"version\":1,\"message\":{\"invalidate\":{\"region\":\"users\"}}}\n")
+        .unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    assert_eq!(told, "");
+    assert!(listening.client().status().is_ok());
+}
+
 #[test]
 fn a_socket_that_nobody_listens_on_is_replaced_and_any_other_file_is_left() {
     let folder = tempfile::tempdir().unwrap();
@@ -328,6 +356,29 @@ fn a_socket_that_nobody_listens_on_is_replaced_and_any_other_file_is_left() {
     assert!(refused.to_string().contains("a.sock"), "{refused}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Another user could listen there first, and be taken for the host.
+#[test]
+fn a_socket_in_a_folder_that_others_may_write_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    let socket = shared.join("a.sock");
+    let builder = || Host::builder().admin_socket(AdminSocket::At(socket.clone()));
+    let Err(refused) = builder().trust(Trust::Strict).build() else {
+        panic!("it listens")
+    };
+    assert_eq!(refused.kind(), ErrorKind::Admin);
+    let told = format!(
+        "no admin socket: {} is not trusted: its folder {} can be written by others (mode 1777); ",
+        socket.display(),
+        shared.display()
+    );
+    assert!(refused.to_string().contains(&told), "{refused}");
+    assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
+    drop(builder().trust(Trust::Off).build().unwrap());
 }
 
 #[test]

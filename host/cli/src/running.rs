@@ -14,10 +14,10 @@ pub(crate) fn host(manifest: &Path) -> Result<Client> {
     Client::connect(manifest)?.ok_or_else(|| {
         anyhow!(
             "no host of {} is running; start one with `{}`, or give your program's host \
-             `.admin_socket(AdminSocket::Auto)`{}",
+             `.admin_socket(AdminSocket::Auto)`; {}",
             manifest.display(),
             serve(manifest),
-            not_looked_in()
+            looked_for(manifest)
         )
     })
 }
@@ -28,16 +28,16 @@ fn serve(manifest: &Path) -> String {
     format!("dogpile --manifest {} serve", quoted::word(&manifest))
 }
 
-/// Where a host may listen that was not looked for there; nothing if there is no such place.
-fn not_looked_in() -> String {
-    let folders = Client::passed_over();
-    if folders.is_empty() {
-        return String::new();
+/// Where the host was looked for. It may listen elsewhere: its environment can have another runtime directory.
+fn looked_for(manifest: &Path) -> String {
+    let places = Client::places(manifest).into_iter();
+    let places: Vec<_> = places.map(|place| place.display().to_string()).collect();
+    let mut told = format!("its socket was looked for in {}", places.join(", "));
+    let passed_over = Client::passed_over();
+    if !passed_over.is_empty() {
+        told = format!("{told}; not where {}", passed_over.join(", and "));
     }
-    format!(
-        "; its socket was not looked for where {}",
-        folders.join(", and ")
-    )
+    told
 }
 
 /// A region, wherever it can be reached.
@@ -63,10 +63,10 @@ impl Reached {
         if !region.is_shared()? {
             bail!(
                 "region `{name}` lives in the process that uses it, and no host of {} is running; start one with \
-                 `{}`{}",
+                 `{}`; {}",
                 manifest.display(),
                 serve(manifest),
-                not_looked_in()
+                looked_for(manifest)
             );
         }
         Ok(Self::Opened { region, host })

@@ -14,6 +14,7 @@ use crate::region::{Explanation, Payload, ValueMetadata};
 use crate::reload::Reload;
 use crate::slot::Invalidation;
 use crate::status::{HostStatus, PluginDescription};
+use crate::trust::{Distrust, Trust};
 use crate::{Error, ErrorKind, Result};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
@@ -35,7 +36,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub struct Client {
     wire: Wire,
     socket: PathBuf,
-    /// The process that listens.
+    /// The process that listens; 0 if it cannot be seen from here.
     process: i32,
     silence: Duration,
 }
@@ -49,15 +50,11 @@ impl Client {
     ///
     /// [`ErrorKind::Admin`] if something is there which may not be used.
     pub fn connect(path: &Path) -> Result<Option<Self>> {
-        let usual = place::name(path).map(|name| {
-            let folders = place::folders().into_iter();
-            let ours = folders.filter(|folder| place::check(folder).is_ok());
-            ours.map(|folder| folder.join(&name)).collect()
-        });
-        let mut places: Vec<PathBuf> = usual.unwrap_or_default();
-        if let Ok(manifest) = Manifest::load(path) {
-            places.extend(manifest.host().admin_socket.clone());
+        let mut places = Vec::new();
+        if let Ok(name) = place::name(path) {
+            places.extend(usual_folders().into_iter().map(|folder| folder.join(&name)));
         }
+        places.extend(set_place(path));
         for socket in places {
             if let Some(client) = Self::connect_to(socket)? {
                 return Ok(Some(client));
@@ -66,15 +63,18 @@ impl Client {
         Ok(None)
     }
 
+    /// Where [`Client::connect`] looks: in which folders, and at the socket that the manifest names.
+    pub fn places(path: &Path) -> Vec<PathBuf> {
+        usual_folders().into_iter().chain(set_place(path)).collect()
+    }
+
     /// The folders in which [`Client::connect`] does not look for the socket of a host though they are there, each with the
     /// reason: others could have put it there.
     pub fn passed_over() -> Vec<String> {
         let folders = place::folders().into_iter();
-        let reasons = folders.filter_map(|folder| match place::check(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Some(format!("{} {error}", folder.display()))
-            }
-            _ => None,
+        let reasons = folders.filter_map(|folder| {
+            let error = place::check(&folder).err().filter(is_refused)?;
+            Some(format!("{} {error}", folder.display()))
         });
         reasons.collect()
     }
@@ -100,10 +100,7 @@ impl Client {
             Err(error) => return Err(failed(&error)),
         };
         let listening = socket_peercred(&stream).map_err(|error| failed(&error))?;
-        let peer = listening.uid;
-        if peer != getuid() && peer != Uid::ROOT && getuid() != Uid::ROOT {
-            return Err(failed(&"the host that listens there is another user's"));
-        }
+        believe(&socket, listening.uid).map_err(|why| failed(&why))?;
         Ok(Some(Self {
             wire: Wire::new(stream, ANSWER),
             socket,
@@ -301,10 +298,17 @@ impl Client {
 
     /// Nothing was heard of the host.
     fn silent(&self) -> Error {
-        let (process, silence) = (self.process, self.silence);
+        let silence = self.silence;
+        let remedy = match self.process {
+            // A PID namespace that is not seen from here.
+            0 => "look in its container whether `ps` shows T for it: then `kill -CONT` there lets it go on".to_owned(),
+            process => format!(
+                "if `ps -o stat= -p {process}` shows T, `kill -CONT {process}` lets it go on"
+            ),
+        };
         self.broken(&format!(
-            "nothing was heard of it for {silence:?}; it is stopped or hangs: if `ps -o stat= -p {process}` shows T, `kill \
-             -CONT {process}` lets it go on, otherwise restart it. If it goes on, what it was asked for may still be done"
+            "nothing was heard of it for {silence:?}; it is stopped or hangs: {remedy}, otherwise restart it. If it goes on, \
+             what it was asked for may still be done"
         ))
     }
 
@@ -345,6 +349,39 @@ fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), TimedOut | WouldBlock)
 }
 
+/// The usual folders, but for those in which others could have put a socket.
+fn usual_folders() -> Vec<PathBuf> {
+    let mut folders = place::folders();
+    folders.retain(|folder| !place::check(folder).is_err_and(|error| is_refused(&error)));
+    folders
+}
+
+fn is_refused(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// The socket that the manifest names, if it can be read.
+fn set_place(manifest: &Path) -> Option<PathBuf> {
+    Manifest::load(manifest).ok()?.host().admin_socket.clone()
+}
+
+/// Whether a host of the user `peer` is the one that is meant: this user's, root's, or for root that of whom root gave the
+/// folder to.
+fn believe(socket: &Path, peer: Uid) -> Result<(), String> {
+    if peer == getuid() || peer.is_root() {
+        return Ok(());
+    }
+    if !getuid().is_root() {
+        return Err("the host that listens there is another user's".to_owned());
+    }
+    let judged =
+        Trust::of_environment().and_then(|trust| trust.judge_place(socket, Some(peer.as_raw())));
+    judged.map_err(|Distrust { message, remedy }| {
+        let peer = peer.as_raw();
+        format!("the host that listens there is that of the user {peer}, and the socket {message}; {remedy}")
+    })
+}
+
 /// Connects, and waits for no longer than `time` for a host that has not taken those who came before.
 fn connected(path: &Path, time: Duration) -> io::Result<UnixStream> {
     let deadline = Instant::now() + time;
@@ -362,6 +399,11 @@ fn connected(path: &Path, time: Duration) -> io::Result<UnixStream> {
     let stream = UnixStream::from(socket);
     stream.set_nonblocking(false)?;
     Ok(stream)
+}
+
+/// Whether anybody listens, were it somebody who takes no connection.
+pub(super) fn answers(path: &Path) -> bool {
+    !connected(path, Duration::ZERO).is_err_and(|error| is_nobody(&error))
 }
 
 fn is_nobody(error: &io::Error) -> bool {
@@ -405,6 +447,15 @@ mod tests {
             );
             assert!(error.to_string().contains(&told), "{error}");
         }
+    }
+
+    #[test]
+    fn of_a_host_in_another_container_no_number_is_told() {
+        let (_folder, path, _listener) = listening();
+        let mut client = Client::connect_to(&path).unwrap().unwrap();
+        (client.silence, client.process) = (SHORT, 0);
+        let told = client.status().unwrap_err().to_string();
+        assert!(told.contains("look in its container"), "{told}");
     }
 
     #[test]

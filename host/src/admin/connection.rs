@@ -1,36 +1,75 @@
 //! One client of the socket.
 
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Weak;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::answer::answer;
 use super::protocol::{Answer, Failure};
-use super::wire::{Broken, REQUEST, Wire};
+use super::wire::{Broken, REQUEST, Wire, send_now};
 use crate::inner::Inner;
 use crate::{Error, ErrorKind};
 
 /// How long a client may take to send a request, and to take the answer.
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
 
-/// How often a client is told that its request is worked at.
-const BEAT: Duration = Duration::from_secs(2);
-
-/// Answers until the client goes, is too slow, or sends what is no request; then hangs up, whoever else has the stream.
-pub(super) fn serve(stream: UnixStream, host: &Weak<Inner>) {
-    let mut wire = Wire::new(stream, REQUEST);
-    answer_all(&mut wire, host);
-    wire.hang_up();
+/// A client, as it is seen by the thread that lets clients in.
+pub(super) struct Desk {
+    stream: UnixStream,
+    /// Whether its request is being worked at. Held while it is told so, so that this comes before its answer.
+    is_working: Mutex<bool>,
 }
 
-fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
+impl Desk {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            is_working: Mutex::new(false),
+        }
+    }
+
+    /// Tells the client that its request is worked at, if it is. Does not wait for it: one that has not taken what it was
+    /// told before needs no more of it.
+    pub(super) fn tell(&self) {
+        let is_working = self.is_working.lock();
+        if *is_working && let Err(error) = send_now(&self.stream, &Answer::Working) {
+            tracing::trace!(target: "dogpile.admin", %error, "a client is not told that its request is worked at");
+        }
+    }
+
+    /// Nothing more is read; an answer that is on its way is still sent.
+    pub(super) fn close(&self) {
+        if let Err(error) = self.stream.shutdown(Shutdown::Read) {
+            tracing::trace!(target: "dogpile.admin", %error, "a client had gone");
+        }
+    }
+
+    /// Ends the stream, whoever else has it.
+    pub(super) fn hang_up(&self) {
+        if let Err(error) = self.stream.shutdown(Shutdown::Both) {
+            tracing::trace!(target: "dogpile.admin", %error, "the other end had gone");
+        }
+    }
+
+    fn working<T>(&self, work: impl FnOnce() -> T) -> T {
+        *self.is_working.lock() = true;
+        let worked = work();
+        *self.is_working.lock() = false;
+        worked
+    }
+}
+
+/// Answers until the client goes, is too slow, or sends what is no request.
+pub(super) fn serve(stream: UnixStream, desk: &Desk, host: &Weak<Inner>) {
+    let mut wire = Wire::new(stream, REQUEST);
     loop {
         let (answer, body) = match wire.read(PATIENCE) {
             Ok(Some((request, body))) => {
                 let Some(host) = host.upgrade() else { return };
-                while_telling(wire, || answer(&host, request, &body))
+                desk.working(|| answer(&host, request, &body))
             }
             Ok(None) => return,
             Err(Broken::Io(error)) => {
@@ -39,7 +78,7 @@ fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
             }
             Err(Broken::Refused(why)) => {
                 tracing::debug!(target: "dogpile.admin", why, "a client was refused");
-                refuse(wire, &why);
+                refuse(&mut wire, &why);
                 return;
             }
         };
@@ -48,27 +87,6 @@ fn answer_all(wire: &mut Wire, host: &Weak<Inner>) {
             return;
         }
     }
-}
-
-/// What `work` gives; as long as it needs for that, the client is told that it is worked at.
-fn while_telling<T>(wire: &mut Wire, work: impl FnOnce() -> T) -> T {
-    let (working, ended) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        let tell = move || {
-            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
-                // A client that has gone is noticed when it is to take the answer.
-                let _gone = wire.write(Answer::Working, &[], PATIENCE);
-            }
-        };
-        let thread = thread::Builder::new().name("dogpile-admin-tell".to_owned());
-        if let Err(error) = thread.spawn_scoped(scope, tell) {
-            tracing::debug!(target: "dogpile.admin", %error, "a client is not told that its request is worked at");
-        }
-        let worked = work();
-        // It is this closure's, so that a panic drops it too: the scope waits for the thread.
-        drop(working);
-        worked
-    })
 }
 
 /// Tells a client why it is turned away, without waiting for it.

@@ -23,6 +23,7 @@
 mod answer;
 mod client;
 mod connection;
+mod files;
 mod lock_file;
 mod place;
 mod protocol;
@@ -33,4 +34,4 @@ mod wire;
 
 pub use self::client::Client;
 pub(crate) use self::server::Server;
-pub use self::socket::AdminSocket;
+pub use self::socket::{AdminSocket, check};

@@ -4,10 +4,14 @@ use std::fmt::Write;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::SocketAddrUnix;
 use sha2::{Digest, Sha256};
+
+use crate::trust::{Distrust, Trust};
 
 /// So many bytes of the digest tell manifests apart.
 const NAME_BYTES: usize = 12;
@@ -67,6 +71,54 @@ pub(super) fn check(folder: &Path) -> io::Result<()> {
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::PermissionDenied, refused))
+}
+
+/// Why nobody listens at a path.
+pub(super) struct Refusal {
+    /// Goes on after the path.
+    pub(super) message: String,
+    pub(super) remedy: String,
+    /// Whether it is so for every user, and at any time.
+    pub(super) is_lasting: bool,
+}
+
+/// What would keep a host of this user, or of `tenant`, from listening at a path that it was given. Others must not be able
+/// to put a socket of theirs there, since the command believes who answers.
+pub(super) fn judge(
+    socket: &Path,
+    trust: Option<Trust>,
+    tenant: Option<u32>,
+) -> Result<(), Refusal> {
+    let lasting = |message: String, remedy: &str| Refusal {
+        message,
+        remedy: remedy.to_owned(),
+        is_lasting: true,
+    };
+    if let Err(error) = SocketAddrUnix::new(socket) {
+        let message = if error == Errno::NAMETOOLONG {
+            "is too long for a socket: the most is 107 bytes".to_owned()
+        } else {
+            io::Error::from(error).to_string()
+        };
+        return Err(lasting(
+            message,
+            "set a shorter path, such as /run/app/admin.sock",
+        ));
+    }
+    let found = fs::symlink_metadata(socket);
+    if found.is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(lasting(
+            "is no socket, and is left alone".to_owned(),
+            "remove it or set another path",
+        ));
+    }
+    let trust = trust.map_or_else(Trust::of_environment, Ok);
+    let judged = trust.and_then(|trust| trust.judge_place(socket, tenant));
+    judged.map_err(|Distrust { message, remedy }| Refusal {
+        message,
+        remedy,
+        is_lasting: false,
+    })
 }
 
 #[cfg(test)]

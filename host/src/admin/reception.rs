@@ -12,7 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::Uid;
 
-use super::connection::{serve, turn_away};
+use super::connection::{Desk, serve, turn_away};
+use super::files::Found;
 use crate::inner::Inner;
 
 /// So many clients are answered at once. Each takes a thread.
@@ -27,23 +28,17 @@ const TURN: Duration = Duration::from_secs(15);
 /// How often the host sees whether the socket can be found yet.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// What those are told for whom there was no thread in time.
+const TOO_MANY: &str = "the host is answering too many clients; try again";
+
 /// How long no client is accepted after the system refused one.
 const PAUSE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 
-/// A client's thread, and its stream to wake it by.
-type Serving = (JoinHandle<()>, UnixStream);
-
-/// What became of the socket's files since the last look.
-pub(super) enum Found {
-    InPlace,
-    /// They had gone, and this is the socket that was made anew.
-    Anew(UnixListener),
-    /// Another host has made its own in their place.
-    Taken,
-}
+/// How often a client is told that its request is worked at.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// Why nobody is answered any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +68,18 @@ pub(super) fn receive(
         if reception.next(&listener, stopped) {
             break Ended::Stopped;
         }
+        reception.tell();
         if looked.elapsed() >= LOOK {
             match look() {
                 Found::InPlace => {}
-                Found::Anew(other) => listener = other,
-                Found::Taken => break Ended::Taken,
+                Found::Anew(other) => {
+                    let before = std::mem::replace(&mut listener, other);
+                    reception.admit_all(&before);
+                }
+                Found::Taken => {
+                    reception.admit_all(&listener);
+                    break Ended::Taken;
+                }
             }
             looked = Instant::now();
         }
@@ -89,10 +91,12 @@ pub(super) fn receive(
 
 struct Reception<'h> {
     host: &'h Weak<Inner>,
-    clients: Vec<Serving>,
+    clients: Vec<(JoinHandle<()>, Arc<Desk>)>,
     /// Those of them that have not ended.
     busy: usize,
     waiting: VecDeque<(UnixStream, Instant)>,
+    /// When the clients were told last that their requests are worked at.
+    told: Instant,
     /// A byte for each client that has ended.
     ended: UnixStream,
     end: Arc<UnixStream>,
@@ -107,6 +111,7 @@ impl<'h> Reception<'h> {
             clients: Vec::new(),
             busy: 0,
             waiting: VecDeque::new(),
+            told: Instant::now(),
             ended,
             end: Arc::new(end),
         })
@@ -154,6 +159,15 @@ impl<'h> Reception<'h> {
         }
     }
 
+    fn tell(&mut self) {
+        if self.told.elapsed() >= BEAT {
+            self.told = Instant::now();
+            for (_, desk) in &self.clients {
+                desk.tell();
+            }
+        }
+    }
+
     fn count_ended(&mut self) {
         let mut bytes = [0; CLIENTS];
         while let Ok(ended @ 1..) = self.ended.read(&mut bytes) {
@@ -162,13 +176,22 @@ impl<'h> Reception<'h> {
         self.clients.retain(|(thread, _)| !thread.is_finished());
     }
 
+    /// Those who came while their socket was still this one's.
+    fn admit_all(&mut self, listener: &UnixListener) {
+        while let Ok((stream, _)) = listener.accept() {
+            if let Err(error) = self.admit(stream) {
+                tracing::debug!(target: "dogpile.admin", %error, "a client was not accepted");
+            }
+        }
+    }
+
     fn admit(&mut self, stream: UnixStream) -> io::Result<()> {
         let peer = socket_peercred(&stream)?.uid;
         if peer != rustix::process::getuid() && peer != Uid::ROOT {
             tracing::warn!(target: "dogpile.admin", user = peer.as_raw(), "a client of another user was turned away");
             turn_away(stream, "this host belongs to another user");
         } else if self.waiting.len() >= QUEUE {
-            turn_away(stream, "the host is answering too many clients; try again");
+            turn_away(stream, TOO_MANY);
         } else {
             self.waiting.push_back((stream, Instant::now()));
         }
@@ -187,33 +210,36 @@ impl<'h> Reception<'h> {
             && since.elapsed() >= TURN
             && let Some((stream, _)) = self.waiting.pop_front()
         {
-            turn_away(stream, "the host is answering too many clients; try again");
+            turn_away(stream, TOO_MANY);
         }
         Ok(())
     }
 
-    fn begin(&mut self, stream: UnixStream) -> io::Result<Serving> {
-        let other = stream.try_clone()?;
-        let (host, end) = (Weak::clone(self.host), End(Arc::clone(&self.end)));
+    fn begin(&mut self, stream: UnixStream) -> io::Result<(JoinHandle<()>, Arc<Desk>)> {
+        let desk = Arc::new(Desk::new(stream.try_clone()?));
+        let host = Weak::clone(self.host);
+        let end = End {
+            desk: Arc::clone(&desk),
+            told: Arc::clone(&self.end),
+        };
         let thread = thread::Builder::new()
             .name("dogpile-admin-client".to_owned())
             .spawn(move || {
-                let _end = end;
-                serve(stream, &host);
+                let end = end;
+                serve(stream, &end.desk, &host);
             });
         // Without a thread the end is told by who drops it here.
         self.busy += 1;
-        Ok((thread?, other))
+        Ok((thread?, desk))
     }
 
     fn close(self) {
-        for (_, stream) in &self.clients {
-            // Nothing more is read; an answer that is on its way is still sent.
-            if let Err(error) = stream.shutdown(std::net::Shutdown::Read) {
-                tracing::trace!(target: "dogpile.admin", %error, "a client had gone");
-            }
+        for (_, desk) in &self.clients {
+            desk.close();
         }
-        drop(self.waiting);
+        for (stream, _) in self.waiting {
+            turn_away(stream, "the host stops answering here; try again");
+        }
         for (thread, _) in self.clients {
             if thread.join().is_err() {
                 tracing::error!(target: "dogpile.admin", "answering a client panicked");
@@ -222,17 +248,77 @@ impl<'h> Reception<'h> {
     }
 }
 
-/// Tells that a client has ended, also by a panic.
-struct End(Arc<UnixStream>);
+/// Hangs up and tells that a client has ended, also by a panic.
+struct End {
+    desk: Arc<Desk>,
+    told: Arc<UnixStream>,
+}
 
 impl Drop for End {
     fn drop(&mut self) {
+        self.desk.hang_up();
         // Without its other end there is nobody to tell.
-        let _gone = (&*self.0).write_all(&[0]);
+        let _gone = (&*self.told).write_all(&[0]);
     }
 }
 
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::path::Path;
+
+    use super::*;
+
+    fn listening(path: &Path) -> UnixListener {
+        let listener = UnixListener::bind(path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        listener
+    }
+
+    /// What a client is told that comes when a look is taken, whose outcome is `found`.
+    fn told(found: impl FnOnce(&Path) -> Found) -> (Ended, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let listener = listening(&path);
+        let (stop, stopped) = UnixStream::pair().unwrap();
+        let stop = RefCell::new(Some(stop));
+        let found = RefCell::new(Some(found));
+        let client = RefCell::new(None);
+        let ended = receive(listener, &stopped.into(), &Weak::new(), || {
+            let Some(found) = found.take() else {
+                stop.take();
+                return Found::InPlace;
+            };
+            let mut come = UnixStream::connect(&path).unwrap();
+            come.write_all(b"x\n").unwrap();
+            client.replace(Some(come));
+            std::fs::remove_file(&path).unwrap();
+            found(&path)
+        });
+        let mut answer = String::new();
+        let read = client.take().unwrap().read_to_string(&mut answer);
+        (ended, format!("{answer}{read:?}"))
+    }
+
+    #[test]
+    fn who_came_to_the_old_socket_is_answered() {
+        let (ended, answer) = told(|path| Found::Anew(listening(path)));
+        assert_eq!(ended, Ended::Stopped);
+        assert!(answer.contains("not a message"), "{answer}");
+    }
+
+    #[test]
+    fn who_waits_when_another_host_has_the_socket_is_turned_away() {
+        let (ended, answer) = told(|_| Found::Taken);
+        assert_eq!(ended, Ended::Taken);
+        assert!(
+            answer.contains("stops answering here; try again"),
+            "{answer}"
+        );
+    }
 }

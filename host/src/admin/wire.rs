@@ -1,10 +1,10 @@
 //! Messages on a stream, bounded in size and time.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::net::{SendFlags, send};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -97,22 +97,8 @@ impl Wire {
         time: Option<Duration>,
     ) -> io::Result<()> {
         let deadline = time.map(|time| Instant::now() + time);
-        let line = Line {
-            version: VERSION,
-            message,
-            body: body.len(),
-        };
-        let mut line = serde_json::to_vec(&line)?;
-        line.push(b'\n');
-        self.send(&line, deadline)?;
+        self.send(&line_of(message, body.len())?, deadline)?;
         self.send(body, deadline)
-    }
-
-    /// Ends the stream in both directions, for every descriptor of it.
-    pub(super) fn hang_up(&self) {
-        if let Err(error) = self.stream.shutdown(Shutdown::Both) {
-            tracing::trace!(target: "dogpile.admin", %error, "the other end had gone");
-        }
     }
 
     fn line(&mut self, deadline: Option<Instant>) -> Result<Option<Vec<u8>>, Broken> {
@@ -170,6 +156,25 @@ impl Wire {
         }
         Ok(())
     }
+}
+
+/// Sends a message without a body if it fits in at once, whoever reads or writes the stream meanwhile.
+pub(super) fn send_now<T: Serialize>(stream: &UnixStream, message: T) -> io::Result<()> {
+    let line = line_of(message, 0)?;
+    // Of a stream's buffer that has too little room for so short a line nothing is taken.
+    send(stream, &line, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+fn line_of<T: Serialize>(message: T, body: usize) -> io::Result<Vec<u8>> {
+    let line = Line {
+        version: VERSION,
+        message,
+        body,
+    };
+    let mut line = serde_json::to_vec(&line)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Line<T>, Broken> {

@@ -80,7 +80,8 @@ pub(super) const HOST: Keys = Keys {
             "admin_socket",
             Path,
             Told("one in the user's runtime directory, named after the manifest's path"),
-            "The socket by which the running host answers the `dogpile` command; relative as `plugin_dir`.",
+            "The socket by which the running host answers the `dogpile` command; relative as `plugin_dir`. Its folder must be there, \
+             and be trusted as the manifest's is.",
         ),
         key(
             "open_timeout",

@@ -22,8 +22,12 @@ pub(super) enum Place {
     File,
     /// The folder that it is in.
     Folder,
+    /// Likewise, if it may also be this user's.
+    FolderOf(u32),
     /// A folder above.
     Above,
+    /// Likewise, if the next one is not ours: nobody else may have made it.
+    AboveOthers,
 }
 
 /// Whether what `descriptor` is open on, whose state is `found`, is nobody else's to change.
@@ -44,8 +48,8 @@ pub(super) fn judge(
     let shown = shown.display();
     let whose = match place {
         Place::File => "it".to_owned(),
-        Place::Folder => format!("its folder {shown}"),
-        Place::Above => format!("the folder {shown} above it"),
+        Place::Folder | Place::FolderOf(_) => format!("its folder {shown}"),
+        Place::Above | Place::AboveOthers => format!("the folder {shown} above it"),
     };
     Err(match wrong {
         Wrong::Owner(owner) => Distrust {
@@ -99,7 +103,7 @@ enum Wrong {
 }
 
 fn wrong(found: &Stat, place: Place, writers: Writers) -> Option<Wrong> {
-    if !is_ours(found) {
+    if !is_ours(found) && place != Place::FolderOf(found.st_uid) {
         return Some(Wrong::Owner(found.st_uid));
     }
     let mode = Mode::from_raw_mode(found.st_mode);

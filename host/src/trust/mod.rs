@@ -10,6 +10,8 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
+use self::judge::Writers;
+
 /// Whose files are believed: the manifest, what it includes, and the plugins that it lists.
 ///
 /// A file is believed if nobody else could have written it, or put another in its place: it, its folder and every
@@ -22,7 +24,8 @@ use rustix::io::Errno;
 /// file is read through the descriptor that was looked at. So what passed is what is read, whatever is renamed or linked
 /// meanwhile.
 ///
-/// Files that `${file:…}` names are not looked at: they give text, as the environment does.
+/// Files that `${file:…}` names are not looked at: they give text, as the environment does. What is asked of the folder of
+/// a file is also asked of that of an admin socket, where another's host could take its place.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
@@ -62,10 +65,36 @@ impl Trust {
     /// Opens the file at `path` for reading, if it may be believed. Does not wait for the writer of a FIFO; whether it is
     /// a regular file is for the caller to see.
     pub(crate) fn open(self, path: &Path) -> Result<File, Unopened> {
+        match self.writers() {
+            None => Ok(walk::open(path)?),
+            Some(writers) => walk::open_judged(path, writers),
+        }
+    }
+
+    /// Whether nobody else can put anything at `path`, where something is or is to be. The folder may also belong to the
+    /// user `tenant`, if root gave it to him.
+    pub(crate) fn judge_place(self, path: &Path, tenant: Option<u32>) -> Result<(), Distrust> {
+        let Some(writers) = self.writers() else {
+            return Ok(());
+        };
+        walk::judge_place(path, writers, tenant).map_err(|why| {
+            let error = match why {
+                Unopened::Distrusted(distrust) => return distrust,
+                Unopened::Io(error) => error,
+                Unopened::NotAFile => Errno::NXIO.into(),
+            };
+            Distrust {
+                message: format!("cannot be reached: {error}"),
+                remedy: "make its folder, or set another path".to_owned(),
+            }
+        })
+    }
+
+    fn writers(self) -> Option<Writers> {
         match self {
-            Self::Off => Ok(walk::open(path)?),
-            Self::Strict => walk::open_judged(path, judge::Writers::Owner),
-            Self::Owner => walk::open_judged(path, judge::Writers::Group),
+            Self::Strict => Some(Writers::Owner),
+            Self::Owner => Some(Writers::Group),
+            Self::Off => None,
         }
     }
 }
@@ -106,5 +135,101 @@ impl From<Errno> for Unopened {
 impl From<Distrust> for Unopened {
     fn from(distrust: Distrust) -> Self {
         Self::Distrusted(distrust)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    struct Tree(tempfile::TempDir);
+
+    impl Tree {
+        fn new() -> Self {
+            let tree = Self(tempfile::tempdir().unwrap());
+            fs::create_dir(tree.at("own")).unwrap();
+            tree
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn mode(&self, name: &str, mode: u32) {
+            fs::set_permissions(self.at(name), Permissions::from_mode(mode)).unwrap();
+        }
+
+        /// What is said of a place, by the rules of `trust`; nothing if nobody else can put anything there.
+        fn told(&self, trust: Trust, name: &str, tenant: Option<u32>) -> String {
+            let judged = trust.judge_place(&self.at(name), tenant);
+            judged.map_or_else(|distrust| distrust.message, |()| String::new())
+        }
+    }
+
+    #[test]
+    fn a_place_is_judged_by_its_folder_and_those_above() {
+        let tree = Tree::new();
+        let strict = |name| tree.told(Trust::Strict, name, None);
+        assert_eq!(strict("own/a.sock"), "");
+        fs::write(tree.at("own/a.sock"), "").unwrap();
+        assert_eq!(strict("own/a.sock"), "");
+        assert!(strict("absent/a.sock").starts_with("cannot be reached: "));
+        tree.mode("own", 0o1777);
+        for name in ["own/a.sock", "own/b.sock"] {
+            let told = strict(name);
+            assert!(told.starts_with("is not trusted: its folder "), "{told}");
+            assert!(
+                told.ends_with(" can be written by others (mode 1777)"),
+                "{told}"
+            );
+        }
+        tree.mode("own", 0o775);
+        assert!(strict("own/a.sock").contains("by its group"));
+        assert_eq!(tree.told(Trust::Owner, "own/a.sock", None), "");
+        tree.mode("own", 0o777);
+        assert!(
+            tree.told(Trust::Owner, "own/a.sock", None)
+                .contains("by everybody")
+        );
+        assert_eq!(tree.told(Trust::Off, "own/a.sock", None), "");
+        // A link leads there, and what it leads through is looked at.
+        symlink(tree.at("own/a.sock"), tree.at("link.sock")).unwrap();
+        assert!(strict("link.sock").contains("/own can be written"));
+    }
+
+    /// In a folder that everybody may write in, he may have been the first to make it.
+    #[test]
+    fn a_tenant_has_a_folder_that_only_root_could_give_him() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let tree = Tree::new();
+        let strict = |tenant| tree.told(Trust::Strict, "own/a.sock", Some(tenant));
+        assert_eq!(strict(4242), "");
+        chown(tree.at("own"), Some(4242), None).unwrap();
+        assert_eq!(strict(4242), "");
+        assert!(strict(4243).contains("belongs to the user 4242"));
+        assert!(
+            tree.told(Trust::Strict, "own/a.sock", None)
+                .contains("belongs to the user 4242")
+        );
+        tree.mode("", 0o1777);
+        assert!(strict(4242).contains(" above it can be written by others (mode 1777)"));
+        tree.mode("", 0o755);
+        tree.mode("own", 0o777);
+        assert!(strict(4242).contains("/own can be written by its group and everybody"));
+        // What lies deeper in it is as much his.
+        tree.mode("own", 0o755);
+        fs::create_dir(tree.at("own/deep")).unwrap();
+        chown(tree.at("own/deep"), Some(4242), None).unwrap();
+        let deep = tree.told(Trust::Strict, "own/deep/a.sock", Some(4242));
+        assert!(
+            deep.contains("/own above it belongs to the user 4242"),
+            "{deep}"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
@@ -29,20 +30,37 @@ pub(super) fn open(path: &Path) -> rustix::io::Result<File> {
 
 /// Opens what is at `path`, having looked at it and at all that leads there.
 pub(super) fn open_judged(path: &Path, writers: Writers) -> Result<File, Unopened> {
-    let mut way = Way {
-        folders: vec![Folder::root()?],
-        rest: VecDeque::new(),
-        links: 0,
-        writers,
-    };
-    way.go(&std::path::absolute(path)?);
+    let mut way = Way::to(path, writers)?;
     while let Some(name) = way.rest.pop_front() {
-        if let Some(file) = way.step(&name)? {
-            return Ok(file);
+        if way.step(&name)? {
+            return way.file(&name);
         }
     }
     // It is a folder.
     Ok(rustix::fs::openat(&way.here().descriptor, ".", READ, Mode::empty())?.into())
+}
+
+/// Looks at all that leads to `path`, where something is or is to be made. Its folder may also belong to `tenant`, if the
+/// one above is nobody else's.
+pub(super) fn judge_place(
+    path: &Path,
+    writers: Writers,
+    tenant: Option<u32>,
+) -> Result<(), Unopened> {
+    let mut way = Way::to(path, writers)?;
+    while let Some(name) = way.rest.pop_front() {
+        match way.step(&name) {
+            Ok(false) => {}
+            Ok(true) => break,
+            Err(Unopened::Io(error))
+                if error.kind() == io::ErrorKind::NotFound && way.rest.is_empty() =>
+            {
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(way.judge_last(tenant)?)
 }
 
 struct Way {
@@ -79,6 +97,17 @@ impl Folder {
 }
 
 impl Way {
+    fn to(path: &Path, writers: Writers) -> Result<Self, Unopened> {
+        let mut way = Self {
+            folders: vec![Folder::root()?],
+            rest: VecDeque::new(),
+            links: 0,
+            writers,
+        };
+        way.go(&std::path::absolute(path)?);
+        Ok(way)
+    }
+
     /// Puts a path before what is to be walked.
     fn go(&mut self, path: &Path) {
         for component in path.components().rev() {
@@ -95,22 +124,23 @@ impl Way {
         self.folders.last().expect("the root is never left")
     }
 
-    /// One step; the file, if the way ends there. A folder is judged for each name that is looked up in it.
-    fn step(&mut self, name: &OsStr) -> Result<Option<File>, Unopened> {
+    /// One step, and whether the way ends there: at what is neither a folder nor a link. A folder is judged for each name
+    /// that is looked up in it, the last one by who asked.
+    fn step(&mut self, name: &OsStr) -> Result<bool, Unopened> {
         if name == ".." {
             if self.folders.len() > 1 {
                 self.folders.pop();
             }
-            return Ok(None);
+            return Ok(false);
         }
         let found = rustix::fs::statat(&self.here().descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Symlink => self.follow(name, &found)?,
             FileType::Directory => self.enter(name)?,
-            _ if self.rest.is_empty() => return self.file(name).map(Some),
+            _ if self.rest.is_empty() => return Ok(true),
             _ => return Err(Errno::NOTDIR.into()),
         }
-        Ok(None)
+        Ok(false)
     }
 
     fn follow(&mut self, name: &OsStr, found: &Stat) -> Result<(), Unopened> {
@@ -118,7 +148,7 @@ impl Way {
         if self.links > LINKS {
             return Err(Errno::LOOP.into());
         }
-        self.judge_here(Place::Above)?;
+        self.judge(self.here(), Place::Above)?;
         let here = self.here();
         // In a folder that everybody may write in, it could be anybody's.
         if !judge::is_ours(found) && Mode::from_raw_mode(here.state.st_mode).contains(Mode::SVTX) {
@@ -133,7 +163,7 @@ impl Way {
     }
 
     fn enter(&mut self, name: &OsStr) -> Result<(), Unopened> {
-        self.judge_here(Place::Above)?;
+        self.judge(self.here(), Place::Above)?;
         let here = self.here();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let entered = rustix::fs::openat(&here.descriptor, name, flags, Mode::empty())?;
@@ -143,7 +173,7 @@ impl Way {
     }
 
     fn file(&self, name: &OsStr) -> Result<File, Unopened> {
-        self.judge_here(Place::Folder)?;
+        self.judge(self.here(), Place::Folder)?;
         let here = self.here();
         let flags = READ | OFlags::NOFOLLOW;
         let file = rustix::fs::openat(&here.descriptor, name, flags, Mode::empty())?;
@@ -157,12 +187,26 @@ impl Way {
         Ok(file.into())
     }
 
-    fn judge_here(&self, place: Place) -> Result<(), Distrust> {
-        let here = self.here();
+    /// The folder at the end of the way. If it is the tenant's, the one above must be such that nobody else could have made
+    /// it: a sticky bit does not do.
+    fn judge_last(&self, tenant: Option<u32>) -> Result<(), Distrust> {
+        let [.., above, last] = &self.folders[..] else {
+            return self.judge(self.here(), Place::Folder);
+        };
+        match tenant {
+            Some(tenant) if !judge::is_ours(&last.state) => {
+                self.judge(above, Place::AboveOthers)?;
+                self.judge(last, Place::FolderOf(tenant))
+            }
+            _ => self.judge(last, Place::Folder),
+        }
+    }
+
+    fn judge(&self, folder: &Folder, place: Place) -> Result<(), Distrust> {
         judge::judge(
-            here.descriptor.as_fd(),
-            &here.state,
-            (place, &here.path),
+            folder.descriptor.as_fd(),
+            &folder.state,
+            (place, &folder.path),
             self.writers,
         )
     }

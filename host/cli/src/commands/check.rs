@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use dogpile::manifest::{
-    KeyManglers, Manifest, ManifestError, ManifestErrors, Unresolved, resolve,
+    KeyManglers, Manifest, ManifestError, ManifestErrors, Severity, Unresolved, resolve,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -170,16 +170,21 @@ fn manifest(
         Ok(manifest) => manifest,
         Err(errors) => bail!(with_more(errors)),
     };
+    let mut errors = Vec::new();
+    match dogpile::admin::check(&manifest) {
+        Some(wrong) if wrong.severity() == Severity::Warning => warn(&wrong.to_string()),
+        wrong => errors.extend(wrong),
+    }
     let progress = Progress::start();
     let plugins = Plugins::probe(&manifest, &progress);
-    let errors = if options.no_connect || plugins.killed {
+    errors.extend(if options.no_connect || plugins.killed {
         plugins.errors(&manifest)
     } else {
         // The child loads them again, and tells what it thinks of them with the rest.
         let regions = output::count(manifest.regions().len(), "region");
         progress.tell(format!("opening {regions}"));
         regions_errors(path, &manifest, warn)?
-    };
+    });
     drop(progress);
     refuse(&manifest, errors)?;
     let Plugins {

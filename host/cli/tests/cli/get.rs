@@ -1,4 +1,4 @@
-use crate::support::{Folder, PAGES};
+use crate::support::{Folder, PAGES, looked_for};
 
 #[test]
 fn a_payload_is_printed_exactly() {
@@ -65,14 +65,17 @@ fn a_region_that_is_not_there_is_an_error_which_names_those_that_are() {
 #[test]
 fn a_region_in_memory_is_refused_where_no_host_runs() {
     let folder = Folder::new(PAGES);
-    let refused = "error: region `pages` lives in the process that uses it, and no host of dogpile.toml is running; \
-                   start one with `dogpile --manifest dogpile.toml serve`\n";
+    let refused = format!(
+        "error: region `pages` lives in the process that uses it, and no host of dogpile.toml is running; start one with \
+         `dogpile --manifest dogpile.toml serve`; {}\n",
+        looked_for()
+    );
     for arguments in [
         &["get", "pages", "k"][..],
         &["set", "pages", "k", "1"],
         &["delete", "pages", "k"],
     ] {
-        folder.dogpile(arguments).is(1, "", refused);
+        folder.dogpile(arguments).is(1, "", &refused);
     }
 }
 

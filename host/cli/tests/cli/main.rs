@@ -4,6 +4,7 @@
 
 mod check;
 mod check_site;
+mod check_socket;
 mod clear;
 mod completions;
 mod conformance;

@@ -1,15 +1,23 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Folder, PAGES, until, without_folder};
+use crate::support::{Folder, PAGES, looked_for, until, without_folder};
 
 #[test]
 fn without_a_host_it_says_how_to_start_one() {
     let folder = Folder::without_plugins(PAGES);
-    let refused = "error: no host of dogpile.toml is running; start one with `dogpile --manifest dogpile.toml serve`, \
-                   or give your program's host `.admin_socket(AdminSocket::Auto)`\n";
-    folder.dogpile(&["status"]).is(1, "", refused);
-    folder.dogpile(&["reload"]).is(1, "", refused);
+    let refused = format!(
+        "error: no host of dogpile.toml is running; start one with `dogpile --manifest dogpile.toml serve`, or give your \
+         program's host `.admin_socket(AdminSocket::Auto)`; {}\n",
+        looked_for()
+    );
+    folder.dogpile(&["status"]).is(1, "", &refused);
+    folder.dogpile(&["reload"]).is(1, "", &refused);
+    let set = PAGES.replace("[host]\n", "[host]\nadmin_socket = \"run/a.sock\"\n");
+    folder.write("dogpile.toml", &set);
+    let run = folder.dogpile(&["status"]);
+    let also = format!("; {}, run/a.sock\n", looked_for());
+    assert!(run.stderr.ends_with(&also), "{run:?}");
 }
 
 #[test]
@@ -21,7 +29,7 @@ fn a_folder_in_which_a_host_is_not_looked_for_is_named_with_the_reason() {
     fs::set_permissions(&socket, Permissions::from_mode(0o755)).unwrap();
     let run = folder.dogpile(&["status"]);
     let told = format!(
-        "; its socket was not looked for where {} is open to other users: its mode must be 0700",
+        "; not where {} is open to other users: its mode must be 0700\n",
         socket.display()
     );
     // As `Folder` shows its own path.

@@ -85,7 +85,12 @@ impl Folder {
 
     /// Runs the command to its end.
     pub fn dogpile(&self, arguments: &[&str]) -> Run {
-        Run::of(self.command(arguments), "", self.root.path())
+        self.run(self.command(arguments))
+    }
+
+    /// Runs one of its commands, whatever was set for it.
+    pub fn run(&self, command: Command) -> Run {
+        Run::of(command, "", self.root.path())
     }
 
     /// The same, with something on the standard input.

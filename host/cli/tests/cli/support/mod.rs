@@ -9,7 +9,7 @@ mod server;
 pub use exec::{Ended, Exec, ended, tick, until, wait, within};
 pub use folder::Folder;
 pub use http::Response;
-pub use run::{Run, without_folder};
+pub use run::{Run, looked_for, without_folder};
 pub use server::Server;
 
 /// One region of pages in memory.

@@ -59,6 +59,14 @@ pub fn without_folder(text: &str, folder: &Path) -> String {
         .replace(&*folder, "[DIR]")
 }
 
+/// Where the command says that it looked for a host.
+pub fn looked_for() -> String {
+    let user = rustix::process::getuid().as_raw();
+    format!(
+        "its socket was looked for in run/dogpile, /run/user/{user}/dogpile, /tmp/dogpile-{user}"
+    )
+}
+
 /// Times, digests and compilers differ from run to run.
 fn normalised(text: &str) -> String {
     let mut whole = String::new();
