@@ -14,6 +14,9 @@ use dogpile::admin::{AdminSocket, Client};
 use dogpile::{ErrorKind, Host, Invalidation, InvalidationStrategy, RegionConfig, Trust, Verdict};
 use tempfile::TempDir;
 
+/// How often is looked at what will be so in the end.
+const POLL: Duration = Duration::from_millis(5);
+
 /// A host with a region in memory, and its socket.
 struct Listening {
     folder: TempDir,
@@ -161,7 +164,7 @@ fn silent_clients_keep_nobody_out_for_long_and_end_with_the_host() {
     drop((waiting, client));
     // As soon as a thread has seen that those went.
     while listening.client().status().is_err() {
-        std::thread::yield_now();
+        std::thread::sleep(POLL);
     }
     drop(listening.host);
     for mut stream in silent {
@@ -210,7 +213,7 @@ fn a_host_takes_the_socket_over_when_the_first_has_gone() {
         assert!(began.elapsed() < Duration::from_mins(1), "nobody takes it");
         match Client::connect_to(&socket).unwrap() {
             Some(client) => break client,
-            None => std::thread::yield_now(),
+            None => std::thread::sleep(POLL),
         }
     };
     // One of the two, and one only.
@@ -229,7 +232,7 @@ fn has_k(socket: &Path) -> bool {
         {
             return found.is_some();
         }
-        std::thread::yield_now();
+        std::thread::sleep(POLL);
     }
 }
 
@@ -245,7 +248,7 @@ fn a_socket_that_somebody_removed_is_made_anew() {
         let began = std::time::Instant::now();
         while !(socket.exists() && lock.exists()) {
             assert!(began.elapsed() < Duration::from_mins(1), "{removed:?}");
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
         assert!(!has_k(&socket));
         let mode = fs::metadata(&socket).unwrap().permissions().mode();

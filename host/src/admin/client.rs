@@ -97,6 +97,10 @@ impl Client {
                            let it go on (`kill -CONT`), or restart it";
                 return Err(failed(&why));
             }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let why = format!("{error}: run the command as the user of the host, or as root");
+                return Err(failed(&why));
+            }
             Err(error) => return Err(failed(&error)),
         };
         let listening = socket_peercred(&stream).map_err(|error| failed(&error))?;
