@@ -316,6 +316,32 @@ fn a_client_hears_of_a_host_that_works_at_its_answer() {
     while next() != "{\"version\":1,\"message\":\"done\"}" {}
 }
 
+#[test]
+fn a_client_hears_of_a_host_that_stops_and_works_at_its_answer() {
+    let listening = Listening::new();
+    let (go, gate) = mpsc::channel::<()>();
+    let users = listening.host.region("users").unwrap();
+    users.set_invalidation_strategy(Slow(Mutex::new(gate)));
+    let mut stream = listening.raw();
+    stream
+        .write_all(b"{\"version\":1,\"message\":{\"invalidate\":{\"region\":\"users\"}}}\n")
+        .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "{\"version\":1,\"message\":\"working\"}");
+    let socket = listening.socket();
+    let stopping = std::thread::spawn(move || drop(listening));
+    while socket.exists() {
+        std::thread::sleep(POLL);
+    }
+    for _ in 0..2 {
+        assert_eq!(next(), "{\"version\":1,\"message\":\"working\"}");
+    }
+    go.send(()).unwrap();
+    while next() != "{\"version\":1,\"message\":\"done\"}" {}
+    stopping.join().unwrap();
+}
+
 /// Its fault is in the program, which goes on.
 struct Panics;
 

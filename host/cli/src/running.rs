@@ -32,10 +32,15 @@ fn serve(manifest: &Path) -> String {
 fn looked_for(manifest: &Path) -> String {
     let places = Client::places(manifest).into_iter();
     let places: Vec<_> = places.map(|place| place.display().to_string()).collect();
-    let mut told = format!("its socket was looked for in {}", places.join(", "));
-    let passed_over = Client::passed_over();
+    let mut told = "its socket was looked for ".to_owned();
+    if places.is_empty() {
+        told.push_str("nowhere");
+    } else {
+        told += &format!("in {}", places.join(", "));
+    }
+    let passed_over = Client::passed_over(manifest);
     if !passed_over.is_empty() {
-        told = format!("{told}; not where {}", passed_over.join(", and "));
+        told += &format!("; not where {}", passed_over.join(", and "));
     }
     told
 }

@@ -1,5 +1,6 @@
 //! The command's end of the socket.
 
+use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -50,17 +51,20 @@ impl Client {
     ///
     /// [`ErrorKind::Admin`] if something is there which may not be used.
     pub fn connect(path: &Path) -> Result<Option<Self>> {
-        let mut places = Vec::new();
         if let Ok(name) = place::name(path) {
-            places.extend(usual_folders().into_iter().map(|folder| folder.join(&name)));
-        }
-        places.extend(set_place(path));
-        for socket in places {
-            if let Some(client) = Self::connect_to(socket)? {
-                return Ok(Some(client));
+            for folder in usual_folders() {
+                let socket = folder.join(&name);
+                // It is ours, and so is what is in it; where a link leads is not yet.
+                let found = match fs::read_link(&socket) {
+                    Ok(target) => Self::connect_to(target),
+                    Err(_) => Self::connect_in(socket, |_| Ok(())),
+                };
+                if let Some(client) = found? {
+                    return Ok(Some(client));
+                }
             }
         }
-        Ok(None)
+        set_place(path).map_or(Ok(None), Self::connect_to)
     }
 
     /// Where [`Client::connect`] looks: in which folders, and at the socket that the manifest names.
@@ -68,15 +72,19 @@ impl Client {
         usual_folders().into_iter().chain(set_place(path)).collect()
     }
 
-    /// The folders in which [`Client::connect`] does not look for the socket of a host though they are there, each with the
-    /// reason: others could have put it there.
-    pub fn passed_over() -> Vec<String> {
+    /// Where [`Client::connect`] does not look though a host may listen there, each with the reason: in folders in which
+    /// others could have put a socket, and at what a manifest names that cannot be read.
+    pub fn passed_over(path: &Path) -> Vec<String> {
         let folders = place::folders().into_iter();
         let reasons = folders.filter_map(|folder| {
             let error = place::check(&folder).err().filter(is_refused)?;
             Some(format!("{} {error}", folder.display()))
         });
-        reasons.collect()
+        let mut reasons: Vec<_> = reasons.collect();
+        if Manifest::load(path).is_err() {
+            reasons.push("the manifest may say, which has errors: see `dogpile check`".to_owned());
+        }
+        reasons
     }
 
     /// Connects to the host that listens at `socket`; `None` if none does.
@@ -86,6 +94,18 @@ impl Client {
     /// As [`Client::connect`].
     pub fn connect_to(socket: impl Into<PathBuf>) -> Result<Option<Self>> {
         let socket = socket.into();
+        let judge = |tenant: Uid| {
+            let trust = Trust::of_environment();
+            trust.and_then(|trust| trust.judge_place(&socket, Some(tenant.as_raw())))
+        };
+        Self::connect_in(socket.clone(), judge)
+    }
+
+    /// Connects where `judge` says whether only a host of that user can be.
+    fn connect_in(
+        socket: PathBuf,
+        judge: impl FnOnce(Uid) -> Result<(), Distrust>,
+    ) -> Result<Option<Self>> {
         let failed = |what: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Admin, format!("{}: {what}", socket.display()))
         };
@@ -101,10 +121,24 @@ impl Client {
                 let why = format!("{error}: run the command as the user of the host, or as root");
                 return Err(failed(&why));
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+                return Err(failed(
+                    &"the path is too long for a socket: the most is 107 bytes",
+                ));
+            }
             Err(error) => return Err(failed(&error)),
         };
         let listening = socket_peercred(&stream).map_err(|error| failed(&error))?;
-        believe(&socket, listening.uid).map_err(|why| failed(&why))?;
+        let peer = listening.uid;
+        if peer != getuid() && !peer.is_root() && !getuid().is_root() {
+            return Err(failed(&"the host that listens there is another user's"));
+        }
+        judge(peer).map_err(|Distrust { message, remedy }| {
+            failed(&format!(
+                "who listens there, the user {}, may not be the host: it {message}; {remedy}",
+                peer.as_raw()
+            ))
+        })?;
         Ok(Some(Self {
             wire: Wire::new(stream, ANSWER),
             socket,
@@ -367,23 +401,6 @@ fn is_refused(error: &io::Error) -> bool {
 /// The socket that the manifest names, if it can be read.
 fn set_place(manifest: &Path) -> Option<PathBuf> {
     Manifest::load(manifest).ok()?.host().admin_socket.clone()
-}
-
-/// Whether a host of the user `peer` is the one that is meant: this user's, root's, or for root that of whom root gave the
-/// folder to.
-fn believe(socket: &Path, peer: Uid) -> Result<(), String> {
-    if peer == getuid() || peer.is_root() {
-        return Ok(());
-    }
-    if !getuid().is_root() {
-        return Err("the host that listens there is another user's".to_owned());
-    }
-    let judged =
-        Trust::of_environment().and_then(|trust| trust.judge_place(socket, Some(peer.as_raw())));
-    judged.map_err(|Distrust { message, remedy }| {
-        let peer = peer.as_raw();
-        format!("the host that listens there is that of the user {peer}, and the socket {message}; {remedy}")
-    })
 }
 
 /// Connects, and waits for no longer than `time` for a host that has not taken those who came before.

@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 
 use super::client::answers;
 use super::lock_file::LockFile;
 use super::place;
+
+/// So many clients may have come that were not let in yet.
+const BACKLOG: i32 = 128;
 
 /// Where the socket is to be, and where it is looked for.
 pub(super) struct Where {
@@ -54,12 +60,8 @@ impl Where {
             socket: self.socket.clone(),
             is_told: false,
         };
-        if self.is_usual() && is_link(&self.socket) {
-            // A host made it that had its socket elsewhere.
-            if answers(&self.socket) {
-                return Ok(None);
-            }
-            fs::remove_file(&self.socket)?;
+        if self.has_link_of_another()? {
+            return Ok(None);
         }
         let listener = files.listen()?;
         self.link(&mut files);
@@ -70,6 +72,19 @@ impl Where {
     /// The file of the lock.
     pub(super) fn lock_path(&self) -> PathBuf {
         lock_of(&self.socket)
+    }
+
+    /// Whether a host that has its socket elsewhere is linked in the usual place. The link of one that has died is removed.
+    fn has_link_of_another(&self) -> io::Result<bool> {
+        let is_link = fs::symlink_metadata(&self.socket).is_ok_and(|found| found.is_symlink());
+        if !self.is_usual() || !is_link {
+            return Ok(false);
+        }
+        if answers(&self.socket) {
+            return Ok(true);
+        }
+        fs::remove_file(&self.socket)?;
+        Ok(false)
     }
 
     fn is_usual(&self) -> bool {
@@ -99,6 +114,9 @@ impl Where {
         }
         let found = if has_socket {
             Found::InPlace
+        } else if self.has_link_of_another()? {
+            files.made = None;
+            return Ok(Found::Taken);
         } else {
             Found::Anew(files.listen()?)
         };
@@ -184,11 +202,17 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
-    // Until then whoever may enter the folder can connect, and is turned away by his user id.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
+    // The file is made with the mode of the socket.
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Makes the link, or one that leads elsewhere to nobody lead to this socket. Whether it is there: not where another host
@@ -229,10 +253,6 @@ fn leads_to(link: &Path, socket: &Path) -> io::Result<bool> {
             _ => Err(error),
         },
     }
-}
-
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }
 
 #[cfg(test)]
@@ -322,6 +342,27 @@ mod tests {
         fs::remove_file(folders.usually().lock_path()).unwrap();
         let (_other, _listening) = taken(&a);
         assert_eq!(folders.leads_to(), a.socket);
+    }
+
+    #[test]
+    fn a_host_whose_usual_place_a_link_has_taken_waits_while_that_leads_to_a_host() {
+        let folders = Folders::new();
+        let (mut files, _listener) = taken(&folders.usually());
+        for path in [folders.usual(), folders.usually().lock_path()] {
+            fs::remove_file(path).unwrap();
+        }
+        let (other, listener) = taken(&folders.place("a.sock"));
+        let put_back = |files: &mut Files| folders.usually().put_back(files).unwrap();
+        assert!(matches!(put_back(&mut files), Found::Taken));
+        drop(files);
+        assert!(answers(&folders.usual()));
+        // As one that was killed.
+        drop(listener);
+        std::mem::forget(other);
+        let (mut files, _listener) = taken(&folders.usually());
+        fs::remove_file(folders.usual()).unwrap();
+        symlink("nobody.sock", folders.usual()).unwrap();
+        assert!(matches!(put_back(&mut files), Found::Anew(_)));
     }
 
     #[test]

@@ -23,8 +23,12 @@ impl LockFile {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
                 .open(path)?;
+            if !file.metadata()?.is_file() {
+                let why = "the lock beside the socket is no regular file; remove it";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Ok(None),
@@ -66,6 +70,8 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     #[test]
@@ -91,6 +97,19 @@ mod tests {
         assert!(!first.is_in_place().unwrap());
         first.remove().unwrap();
         assert!(second.is_in_place().unwrap());
+    }
+
+    #[test]
+    fn a_pipe_is_refused_without_waiting_for_its_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, &path, FileType::Fifo, mode, 0).unwrap();
+        assert!(LockFile::try_hold(&path).is_err());
+        let _reader = File::from(
+            rustix::fs::open(&path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap(),
+        );
+        assert!(LockFile::try_hold(&path).is_err());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The Unix socket by which a running host answers the `dogpile` command.
 //!
 //! A host of a manifest listens in the user's runtime directory, under a name made of the manifest's path, so that the
-//! command finds it without being told. The first host of a manifest has the socket; when it goes, another one takes it
-//! over within a few seconds. If somebody else removes it, it is made anew as soon: by the host that holds the lock beside
-//! it, or by whoever makes that lock anew first.
+//! command finds it without being told. Where its manifest names a place for the socket, whose folder must be trusted as
+//! that of a manifest is, a link leads there from the usual one. The first host of a manifest has the socket; when it goes,
+//! another one takes it over within a few seconds. If somebody else removes it, it is made anew as soon: by the host that
+//! holds the lock beside it, or by whoever makes that lock anew first.
 //!
 //! A client sends a message and gets one back, as often as it likes. A message is one line of JSON,
 //! `{"version":1,"message":…}`, and after it as many bytes as its `body` says, which is left out when there are none:

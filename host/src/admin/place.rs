@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 use sha2::{Digest, Sha256};
@@ -112,12 +113,23 @@ pub(super) fn judge(
             "remove it or set another path",
         ));
     }
-    let trust = trust.map_or_else(Trust::of_environment, Ok);
-    let judged = trust.and_then(|trust| trust.judge_place(socket, tenant));
-    judged.map_err(|Distrust { message, remedy }| Refusal {
+    let passing = |Distrust { message, remedy }| Refusal {
         message,
         remedy,
         is_lasting: false,
+    };
+    let trust = trust.map_or_else(Trust::of_environment, Ok);
+    let judged = trust.and_then(|trust| trust.judge_place(socket, tenant));
+    judged.map_err(passing)?;
+    let folder = match socket.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        passing(Distrust {
+            message: format!("cannot be made: {}", io::Error::from(error)),
+            remedy: "let the user of the host write in its folder, or set another path".to_owned(),
+        })
     })
 }
 

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::Uid;
 
@@ -152,11 +153,7 @@ impl<'h> Reception<'h> {
         let left = first.map(|(_, since)| TURN.saturating_sub(since.elapsed()));
         let left = left.map_or(LOOK, |left| left.min(LOOK));
         // Rounded up, so that it is over when the poll is.
-        let left = left + Duration::from_millis(1);
-        Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        }
+        timespec(left + Duration::from_millis(1))
     }
 
     fn tell(&mut self) {
@@ -233,12 +230,24 @@ impl<'h> Reception<'h> {
         Ok((thread?, desk))
     }
 
-    fn close(self) {
+    /// Waits for the answers that are on their way.
+    fn close(mut self) {
         for (_, desk) in &self.clients {
             desk.close();
         }
-        for (stream, _) in self.waiting {
+        for (stream, _) in std::mem::take(&mut self.waiting) {
             turn_away(stream, "the host stops answering here; try again");
+        }
+        while self.busy > 0 {
+            let mut ended = [PollFd::new(&self.ended, PollFlags::IN)];
+            if let Err(error) = poll(&mut ended, Some(&timespec(BEAT)))
+                && error != Errno::INTR
+            {
+                tracing::debug!(target: "dogpile.admin", %error, "clients are not told that their requests are worked at");
+                break;
+            }
+            self.count_ended();
+            self.tell();
         }
         for (thread, _) in self.clients {
             if thread.join().is_err() {
@@ -259,6 +268,13 @@ impl Drop for End {
         self.desk.hang_up();
         // Without its other end there is nobody to tell.
         let _gone = (&*self.told).write_all(&[0]);
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
     }
 }
 

@@ -84,7 +84,8 @@ impl Server {
         manifest: Option<&Path>,
         set: Option<&Path>,
     ) -> Result<Option<Self>> {
-        if let Some(socket) = set {
+        let set = set.map(std::path::absolute).transpose().map_err(failed)?;
+        if let Some(socket) = &set {
             let judged = place::judge(socket, host.engine.trust, None);
             judged.map_err(
                 |Refusal {
@@ -99,7 +100,7 @@ impl Server {
             )),
         };
         let socket = match set {
-            Some(path) => path.to_owned(),
+            Some(path) => path,
             None => usual.as_ref().map_err(Error::clone)?.clone(),
         };
         let place = Where {

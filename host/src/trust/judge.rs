@@ -16,18 +16,27 @@ pub(super) enum Writers {
     Group,
 }
 
+/// What passes.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) writers: Writers,
+    /// Whether everything does that lies on a mount which is read-only here. Not where somebody is asked who answers
+    /// there: a socket can be listened to from where the mount is another.
+    pub(super) read_only: bool,
+    /// Whose folders do too, beside root's and those of the user of the process.
+    pub(super) tenant: Option<u32>,
+}
+
 /// What is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     File,
     /// The folder that it is in.
     Folder,
-    /// Likewise, if it may also be this user's.
-    FolderOf(u32),
     /// A folder above.
     Above,
-    /// Likewise, if the next one is not ours: nobody else may have made it.
-    AboveOthers,
+    /// Likewise, if the next one is the tenant's: nobody else may have made it.
+    AboveTenant,
 }
 
 /// Whether what `descriptor` is open on, whose state is `found`, is nobody else's to change.
@@ -35,21 +44,22 @@ pub(super) fn judge(
     descriptor: BorrowedFd<'_>,
     found: &Stat,
     (place, shown): (Place, &Path),
-    writers: Writers,
+    rules: Rules,
 ) -> Result<(), Distrust> {
-    let Some(wrong) = wrong(found, place, writers) else {
+    let Some(wrong) = wrong(found, place, rules) else {
         return Ok(());
     };
     // Asked only of what is wrong: most files lie on no such mount.
     let mount = rustix::fs::fstatvfs(descriptor);
-    if mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+    if rules.read_only && mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
+    {
         return Ok(());
     }
     let shown = shown.display();
     let whose = match place {
         Place::File => "it".to_owned(),
-        Place::Folder | Place::FolderOf(_) => format!("its folder {shown}"),
-        Place::Above | Place::AboveOthers => format!("the folder {shown} above it"),
+        Place::Folder => format!("its folder {shown}"),
+        Place::Above | Place::AboveTenant => format!("the folder {shown} above it"),
     };
     Err(match wrong {
         Wrong::Owner(owner) => Distrust {
@@ -64,7 +74,7 @@ pub(super) fn judge(
                 // It is meant for everybody.
                 _ if mode & Mode::SVTX.bits() != 0 => (
                     "others",
-                    "move the file into a folder that only its user may write in".to_owned(),
+                    "use a folder that only its user may write in".to_owned(),
                 ),
                 (true, true) => ("its group and everybody", format!("chmod go-w {shown}")),
                 (false, _) => ("everybody", format!("chmod o-w {shown}")),
@@ -102,15 +112,15 @@ enum Wrong {
     Mode(Mode),
 }
 
-fn wrong(found: &Stat, place: Place, writers: Writers) -> Option<Wrong> {
-    if !is_ours(found) && place != Place::FolderOf(found.st_uid) {
+fn wrong(found: &Stat, place: Place, rules: Rules) -> Option<Wrong> {
+    if !is_ours(found) && rules.tenant != Some(found.st_uid) {
         return Some(Wrong::Owner(found.st_uid));
     }
     let mode = Mode::from_raw_mode(found.st_mode);
     if place == Place::Above && mode.contains(Mode::SVTX) {
         return None;
     }
-    let refused = match writers {
+    let refused = match rules.writers {
         Writers::Owner => Mode::WGRP | Mode::WOTH,
         Writers::Group => Mode::WOTH,
     };

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use self::judge::Writers;
+use self::judge::{Rules, Writers};
 
 /// Whose files are believed: the manifest, what it includes, and the plugins that it lists.
 ///
@@ -25,7 +25,8 @@ use self::judge::Writers;
 /// meanwhile.
 ///
 /// Files that `${file:…}` names are not looked at: they give text, as the environment does. What is asked of the folder of
-/// a file is also asked of that of an admin socket, where another's host could take its place.
+/// a file is also asked of that of an admin socket, where another's host could take its place; a mount that is read-only
+/// here says nothing there.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
@@ -65,27 +66,42 @@ impl Trust {
     /// Opens the file at `path` for reading, if it may be believed. Does not wait for the writer of a FIFO; whether it is
     /// a regular file is for the caller to see.
     pub(crate) fn open(self, path: &Path) -> Result<File, Unopened> {
-        match self.writers() {
-            None => Ok(walk::open(path)?),
-            Some(writers) => walk::open_judged(path, writers),
-        }
+        let Some(writers) = self.writers() else {
+            return Ok(walk::open(path)?);
+        };
+        let rules = Rules {
+            writers,
+            read_only: true,
+            tenant: None,
+        };
+        walk::open_judged(path, rules)
     }
 
-    /// Whether nobody else can put anything at `path`, where something is or is to be. The folder may also belong to the
-    /// user `tenant`, if root gave it to him.
+    /// Whether nobody else can put anything at `path`, where a socket is or is to be; but for the user `tenant`, in folders
+    /// that only root or this user can have given him.
     pub(crate) fn judge_place(self, path: &Path, tenant: Option<u32>) -> Result<(), Distrust> {
         let Some(writers) = self.writers() else {
             return Ok(());
         };
-        walk::judge_place(path, writers, tenant).map_err(|why| {
+        let rules = Rules {
+            writers,
+            read_only: false,
+            tenant,
+        };
+        walk::judge_place(path, rules).map_err(|why| {
             let error = match why {
                 Unopened::Distrusted(distrust) => return distrust,
                 Unopened::Io(error) => error,
                 Unopened::NotAFile => Errno::NXIO.into(),
             };
+            let remedy = match error.kind() {
+                io::ErrorKind::NotFound => "make its folder, or set another path",
+                io::ErrorKind::PermissionDenied => "run this as the user of the host, or as root",
+                _ => "set another path",
+            };
             Distrust {
                 message: format!("cannot be reached: {error}"),
-                remedy: "make its folder, or set another path".to_owned(),
+                remedy: remedy.to_owned(),
             }
         })
     }
@@ -222,14 +238,64 @@ mod tests {
         tree.mode("", 0o755);
         tree.mode("own", 0o777);
         assert!(strict(4242).contains("/own can be written by its group and everybody"));
-        // What lies deeper in it is as much his.
+        // What lies deeper in it is as much his, whoever made it.
         tree.mode("own", 0o755);
         fs::create_dir(tree.at("own/deep")).unwrap();
+        let deep = || tree.told(Trust::Strict, "own/deep/a.sock", Some(4242));
+        assert_eq!(deep(), "");
         chown(tree.at("own/deep"), Some(4242), None).unwrap();
-        let deep = tree.told(Trust::Strict, "own/deep/a.sock", Some(4242));
+        assert_eq!(deep(), "");
+        chown(tree.at("own/deep"), Some(4243), None).unwrap();
         assert!(
-            deep.contains("/own above it belongs to the user 4242"),
-            "{deep}"
+            deep().contains("/own/deep belongs to the user 4243"),
+            "{}",
+            deep()
         );
+    }
+
+    /// A socket is listened to from where the mount is another.
+    #[test]
+    fn a_mount_that_is_read_only_says_nothing_of_a_socket() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+        fs::write(folder.join("file"), "").unwrap();
+        fs::set_permissions(folder.join("file"), Permissions::from_mode(0o666)).unwrap();
+        let mounted = Mounted::read_only(&folder);
+        let Some(_mounted) = mounted else { return };
+        assert!(Trust::Strict.open(&folder.join("file")).is_ok());
+        assert!(
+            Trust::Strict
+                .judge_place(&folder.join("a.sock"), None)
+                .is_err()
+        );
+    }
+
+    struct Mounted(PathBuf);
+
+    impl Mounted {
+        /// `None` where this process may not mount.
+        fn read_only(folder: &Path) -> Option<Self> {
+            let mount = |options: &[&str]| {
+                let mut command = std::process::Command::new("mount");
+                command.args(options).arg(folder);
+                command.stderr(std::process::Stdio::null());
+                command.status().is_ok_and(|status| status.success())
+            };
+            if !mount(&["--bind", folder.to_str()?]) {
+                return None;
+            }
+            let mounted = Self(folder.to_owned());
+            mount(&["-o", "remount,bind,ro"]).then_some(mounted)
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let mut command = std::process::Command::new("umount");
+            let unmounted = command.arg("--lazy").arg(&self.0).status();
+            assert!(unmounted.is_ok_and(|status| status.success()));
+        }
     }
 }

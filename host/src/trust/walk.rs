@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::judge::{self, Place, Writers};
+use super::judge::{self, Place, Rules};
 use super::{Distrust, Unopened};
 
 /// How many symbolic links one way may lead through: the kernel's own limit.
@@ -29,8 +29,8 @@ pub(super) fn open(path: &Path) -> rustix::io::Result<File> {
 }
 
 /// Opens what is at `path`, having looked at it and at all that leads there.
-pub(super) fn open_judged(path: &Path, writers: Writers) -> Result<File, Unopened> {
-    let mut way = Way::to(path, writers)?;
+pub(super) fn open_judged(path: &Path, rules: Rules) -> Result<File, Unopened> {
+    let mut way = Way::to(path, rules)?;
     while let Some(name) = way.rest.pop_front() {
         if way.step(&name)? {
             return way.file(&name);
@@ -40,14 +40,9 @@ pub(super) fn open_judged(path: &Path, writers: Writers) -> Result<File, Unopene
     Ok(rustix::fs::openat(&way.here().descriptor, ".", READ, Mode::empty())?.into())
 }
 
-/// Looks at all that leads to `path`, where something is or is to be made. Its folder may also belong to `tenant`, if the
-/// one above is nobody else's.
-pub(super) fn judge_place(
-    path: &Path,
-    writers: Writers,
-    tenant: Option<u32>,
-) -> Result<(), Unopened> {
-    let mut way = Way::to(path, writers)?;
+/// Looks at all that leads to `path`, where something is or is to be made.
+pub(super) fn judge_place(path: &Path, rules: Rules) -> Result<(), Unopened> {
+    let mut way = Way::to(path, rules)?;
     while let Some(name) = way.rest.pop_front() {
         match way.step(&name) {
             Ok(false) => {}
@@ -60,7 +55,7 @@ pub(super) fn judge_place(
             Err(error) => return Err(error),
         }
     }
-    Ok(way.judge_last(tenant)?)
+    Ok(way.judge_here(Place::Folder)?)
 }
 
 struct Way {
@@ -69,7 +64,7 @@ struct Way {
     /// What is to be walked yet.
     rest: VecDeque<OsString>,
     links: usize,
-    writers: Writers,
+    rules: Rules,
 }
 
 struct Folder {
@@ -97,12 +92,12 @@ impl Folder {
 }
 
 impl Way {
-    fn to(path: &Path, writers: Writers) -> Result<Self, Unopened> {
+    fn to(path: &Path, rules: Rules) -> Result<Self, Unopened> {
         let mut way = Self {
             folders: vec![Folder::root()?],
             rest: VecDeque::new(),
             links: 0,
-            writers,
+            rules,
         };
         way.go(&std::path::absolute(path)?);
         Ok(way)
@@ -148,7 +143,7 @@ impl Way {
         if self.links > LINKS {
             return Err(Errno::LOOP.into());
         }
-        self.judge(self.here(), Place::Above)?;
+        self.judge_here(Place::Above)?;
         let here = self.here();
         // In a folder that everybody may write in, it could be anybody's.
         if !judge::is_ours(found) && Mode::from_raw_mode(here.state.st_mode).contains(Mode::SVTX) {
@@ -163,17 +158,23 @@ impl Way {
     }
 
     fn enter(&mut self, name: &OsStr) -> Result<(), Unopened> {
-        self.judge(self.here(), Place::Above)?;
+        self.judge_here(Place::Above)?;
         let here = self.here();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let entered = rustix::fs::openat(&here.descriptor, name, flags, Mode::empty())?;
-        let path = here.path.join(name);
-        self.folders.push(Folder::of(entered, path)?);
+        let entered = Folder::of(entered, here.path.join(name))?;
+        let is_tenants = |folder: &Folder| {
+            self.rules.tenant == Some(folder.state.st_uid) && !judge::is_ours(&folder.state)
+        };
+        if is_tenants(&entered) && !is_tenants(here) {
+            self.judge_here(Place::AboveTenant)?;
+        }
+        self.folders.push(entered);
         Ok(())
     }
 
     fn file(&self, name: &OsStr) -> Result<File, Unopened> {
-        self.judge(self.here(), Place::Folder)?;
+        self.judge_here(Place::Folder)?;
         let here = self.here();
         let flags = READ | OFlags::NOFOLLOW;
         let file = rustix::fs::openat(&here.descriptor, name, flags, Mode::empty())?;
@@ -183,31 +184,17 @@ impl Way {
             return Ok(file.into());
         }
         let path = here.path.join(name);
-        judge::judge(file.as_fd(), &found, (Place::File, &path), self.writers)?;
+        judge::judge(file.as_fd(), &found, (Place::File, &path), self.rules)?;
         Ok(file.into())
     }
 
-    /// The folder at the end of the way. If it is the tenant's, the one above must be such that nobody else could have made
-    /// it: a sticky bit does not do.
-    fn judge_last(&self, tenant: Option<u32>) -> Result<(), Distrust> {
-        let [.., above, last] = &self.folders[..] else {
-            return self.judge(self.here(), Place::Folder);
-        };
-        match tenant {
-            Some(tenant) if !judge::is_ours(&last.state) => {
-                self.judge(above, Place::AboveOthers)?;
-                self.judge(last, Place::FolderOf(tenant))
-            }
-            _ => self.judge(last, Place::Folder),
-        }
-    }
-
-    fn judge(&self, folder: &Folder, place: Place) -> Result<(), Distrust> {
+    fn judge_here(&self, place: Place) -> Result<(), Distrust> {
+        let here = self.here();
         judge::judge(
-            folder.descriptor.as_fd(),
-            &folder.state,
-            (place, &folder.path),
-            self.writers,
+            here.descriptor.as_fd(),
+            &here.state,
+            (place, &here.path),
+            self.rules,
         )
     }
 }

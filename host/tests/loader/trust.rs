@@ -112,7 +112,7 @@ fn a_sticky_folder_passes_above_but_not_as_the_plugins_own() {
     untrusted(
         Trust::Strict,
         &tree.path(plugin),
-        &["its folder", "by others (mode 1777)", "; move the file"],
+        &["its folder", "by others (mode 1777)", "; use a folder"],
     );
 }
 
