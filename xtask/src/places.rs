@@ -49,6 +49,7 @@ fn places(workspace: &Workspace) -> Result<Vec<(PathBuf, &'static str)>> {
         (workspace.target.clone(), "dogpile/target"),
         (workspace.intermediate.clone(), "dogpile/target"),
     ];
+    places.dedup();
     places.extend(
         others(workspace)?
             .into_iter()
