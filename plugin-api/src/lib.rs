@@ -33,6 +33,10 @@
 //!         self.0.lock().unwrap().remove(key.as_str());
 //!         Ok(())
 //!     }
+//!
+//!     fn shared(&self) -> bool {
+//!         false // what it stores is this process's
+//!     }
 //! }
 //!
 //! export_plugin! { backends: { "map" => Map } }

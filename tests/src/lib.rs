@@ -4,6 +4,7 @@
 pub mod backend;
 pub mod certificates;
 pub mod command;
+pub mod links;
 pub mod locks;
 pub mod memcached_server;
 pub mod outside;
@@ -54,11 +55,14 @@ pub fn built(file: &str, package: &str) -> PathBuf {
     file
 }
 
-/// The code of the README and of the guides.
+/// The code of the READMEs and of the guides.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../../README.md")]
     struct Readme;
+
+    #[doc = include_str!("../../host/README.md")]
+    struct OfDogpile;
 
     #[doc = include_str!("../../docs/for-application-developers.md")]
     struct ForApplicationDevelopers;

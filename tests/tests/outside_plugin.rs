@@ -1,10 +1,12 @@
 //! A plugin from outside the workspace: the guide's, built by cargo as a stranger would, and edited while a host runs.
 
 use std::fs;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dogpile::{Host, HostStatus, Source};
+use dogpile_tests::built;
 use dogpile_tests::outside::{Builder, LIKE_FIXTURES, share_versions, workspace};
 
 /// Longer than anything but a build takes.
@@ -175,4 +177,17 @@ fn a_plugin_from_outside_is_dropped_in_listed_used_rebuilt_and_used_again() {
         assert_eq!(*on_old_code.join().unwrap(), "second build");
     });
     assert!(pages.get::<String>("page").unwrap().is_none());
+}
+
+#[test]
+fn a_plugin_from_outside_passes_the_suites() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join(LIBRARY);
+    fs::write(&library, Outside::new().build(SOURCE)).unwrap();
+    let mut command = Command::new(built("dogpile", "dogpile-cli"));
+    command.arg("conformance").arg(&library);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains(" passed, 0 failed, "), "{told}");
 }

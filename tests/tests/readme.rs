@@ -1,5 +1,5 @@
-//! What the README shows is what runs, and the plugin of the guide for plugin authors. The README's Rust is run as a
-//! documentation test of this crate.
+//! What the README shows is what runs, and the plugin of the guide for plugin authors and of the plugin interface's own README.
+//! The README's Rust is run as a documentation test of this crate.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ use dogpile_tests::plugin_file;
 
 const README: &str = include_str!("../../README.md");
 const GUIDE: &str = include_str!("../../docs/for-plugin-authors.md");
+const OF_INTERFACE: &str = include_str!("../../plugin-api/README.md");
 const PLUGIN: &str = include_str!("../fixtures/readme_plugin/src/lib.rs");
 
 /// The fenced blocks of that language.
@@ -28,7 +29,9 @@ fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
 
 #[test]
 fn the_plugin_is_the_one_that_the_tests_build() {
-    assert_eq!(blocks(GUIDE, "rust,ignore"), [PLUGIN]);
+    for page in [GUIDE, OF_INTERFACE] {
+        assert_eq!(blocks(page, "rust,ignore"), [PLUGIN]);
+    }
     let lines = PLUGIN.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 25, "{lines} lines");
 }

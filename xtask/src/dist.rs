@@ -43,19 +43,24 @@ pub(crate) fn make(workspace: &Workspace, profile: &str, dist: &Path, reset: boo
     lay_out(workspace, profile, dist, reset)
 }
 
-/// One invocation of cargo for the command and one for the plugins: features which the command asks of a crate that both
-/// use do not leak into the plugins. What is to be given away names no path of this machine.
+/// What is to be given away names no path of this machine.
 pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<()> {
-    for packages in [vec![COMMAND.to_owned()], workspace.plugins()] {
-        let mut cargo = run::cargo(&workspace.root);
-        cargo.arg("build");
-        if profile == "release" {
-            cargo.arg("--release");
-            cargo.env("CARGO_ENCODED_RUSTFLAGS", places::hidden(workspace)?);
-        }
-        run::run(cargo.args(packages.iter().flat_map(|package| ["-p", package])))?;
+    let mut cargo = build_command(workspace);
+    if profile == "release" {
+        cargo.arg("--release");
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", places::hidden(workspace)?);
     }
-    Ok(())
+    run::run(&mut cargo)
+}
+
+/// One invocation of cargo for the command and the plugins, as in the tests. The command links one of the plugins: two
+/// invocations, which have crates beneath it with different features, would each replace that plugin's files by their own, and
+/// find next time that it has to be built again.
+fn build_command(workspace: &Workspace) -> Command {
+    let mut cargo = run::cargo(&workspace.root);
+    cargo.args(["build", "-p", COMMAND]);
+    cargo.args(workspace.plugins().iter().flat_map(|plugin| ["-p", plugin]));
+    cargo
 }
 
 /// Lays out in `dist` what was built in `release` or `debug`.
@@ -148,6 +153,47 @@ mod tests {
         let zsh = fs::read_to_string(folder.path().join("completions/_dogpile")).unwrap();
         assert_eq!(zsh, "completions zsh\n");
         assert!(folder.path().join("man/man1/dogpile.1").exists());
+    }
+
+    /// A workspace in which the command links a plugin and wants more of a crate that both use.
+    fn linking(folder: &Path) -> Workspace {
+        let member = |name: &str, rest: &str, source: &str| {
+            let package = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n{rest}");
+            fs::create_dir_all(folder.join(name).join("src")).unwrap();
+            fs::write(folder.join(name).join("Cargo.toml"), package).unwrap();
+            fs::write(folder.join(name).join("src").join(source), "fn main() {}").unwrap();
+        };
+        let workspace =
+            "workspace = { members = [\"both\", \"dogpile-cli\", \"plugin\"], resolver = \"3\" }";
+        fs::write(folder.join("Cargo.toml"), workspace).unwrap();
+        member("both", "[features]\nmore = []", "lib.rs");
+        member(
+            "plugin",
+            "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n[dependencies]\nboth.path = \"../both\"",
+            "lib.rs",
+        );
+        member(
+            COMMAND,
+            "[dependencies]\nplugin.path = \"../plugin\"\nboth = { path = \"../both\", features = [\"more\"] }",
+            "main.rs",
+        );
+        Workspace::ask(run::cargo(folder)).unwrap()
+    }
+
+    #[test]
+    fn a_second_time_nothing_is_built() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = linking(folder.path());
+        let target = folder.path().join("target");
+        let built = || {
+            let mut cargo = build_command(&workspace);
+            let output = cargo.arg("--target-dir").arg(&target).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        let (first, second) = (built(), built());
+        assert!(first.contains("Compiling plugin"), "{first}");
+        assert!(!second.contains("Compiling"), "{second}");
     }
 
     fn sources(folder: &Path) -> (PathBuf, PathBuf) {

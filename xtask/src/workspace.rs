@@ -11,9 +11,17 @@ use crate::run;
 /// The workspace that this task runner belongs to.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Cargo's target directory, absolute.
+    /// Cargo's target directory, absolute: in the tree or anywhere else.
     pub(crate) target: PathBuf,
+    /// Where cargo keeps what it makes on the way, absolute; mostly the target directory.
+    pub(crate) intermediate: PathBuf,
     metadata: Value,
+}
+
+/// The root of this crate's workspace: cargo is asked where it will build, since a relative target directory begins there.
+fn here() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
 }
 
 /// An example of a member.
@@ -26,9 +34,12 @@ pub(crate) struct Example {
 impl Workspace {
     /// Asks cargo about the workspace of this crate's sources.
     pub(crate) fn find() -> Result<Self> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let text =
-            run::output(run::cargo(here).args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        Self::ask(run::cargo(here()))
+    }
+
+    /// Asks that cargo.
+    pub(crate) fn ask(mut cargo: Command) -> Result<Self> {
+        let text = run::output(cargo.args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let metadata: Value = serde_json::from_slice(&text).context("cargo metadata")?;
         let path = |key: &str| {
             let value = metadata[key].as_str();
@@ -36,10 +47,10 @@ impl Workspace {
                 .map(PathBuf::from)
                 .with_context(|| format!("cargo metadata has no `{key}`"))
         };
-        let (root, target) = (path("workspace_root")?, path("target_directory")?);
         Ok(Self {
-            root,
-            target,
+            root: path("workspace_root")?,
+            target: path("target_directory")?,
+            intermediate: path("build_directory")?,
             metadata,
         })
     }
@@ -135,6 +146,14 @@ fn words(value: &Value) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_relative_target_directory_is_where_cargo_builds() {
+        let mut cargo = run::cargo(here());
+        cargo.env("CARGO_TARGET_DIR", "elsewhere");
+        let workspace = Workspace::ask(cargo).unwrap();
+        assert_eq!(workspace.target, workspace.root.join("elsewhere"));
+    }
 
     #[test]
     fn the_plugins_of_the_workspace_are_found_by_their_crate_type() {

@@ -14,7 +14,8 @@ pub(crate) struct Line {
     pub(crate) level: String,
     pub(crate) target: String,
     pub(crate) message: String,
-    fields: Vec<(String, String)>,
+    /// All but the message, in their order.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl Line {
@@ -27,9 +28,14 @@ impl Line {
 
 /// The events of target `dogpile.cache` on this thread while `work` runs.
 pub(crate) fn of(work: impl FnOnce()) -> Vec<Line> {
+    of_target("dogpile.cache", work)
+}
+
+/// The events of a target on this thread while `work` runs.
+pub(crate) fn of_target(target: &'static str, work: impl FnOnce()) -> Vec<Line> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let listener = Listener {
-        target: "dogpile.cache",
+        target,
         lines: Arc::clone(&lines),
     };
     // Were it the only one, tracing would ask the thread that first comes to an event, of whichever test, whether anybody

@@ -10,6 +10,9 @@ mod entries;
 mod exclusive;
 mod invalidation;
 mod judge;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+#[path = "../region_support/logs.rs"]
+mod logs;
 mod metrics;
 mod only;
 mod plan;

@@ -1,17 +1,13 @@
 //! What a host tells of its reloads: in its status, to its listener, and in its log.
 
-use std::fmt;
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use dogpile::admin::{AdminSocket, Client};
 use dogpile::{Listener, ReloadOutcome, ReloadRecord, Trigger};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::NoSubscriber;
-use tracing::{Dispatch, Event, Metadata, Subscriber};
 
+use crate::logs::{self, Line};
 use crate::support::{Site, contains, library, plugins, until};
 
 const USERS: &str = "[regions.users]\nbackend = \"memory\"\nexpiration_time = 100\n";
@@ -161,40 +157,14 @@ fn a_listener_is_told_of_the_beginning_and_the_end_of_each_reload() {
     assert_eq!(*told.lock().unwrap(), expected);
 }
 
-/// Keeps the events of this thread, each field as `name=value`.
-#[derive(Default)]
-struct Events(Arc<Mutex<Vec<Vec<String>>>>);
-
-struct Fields(Vec<String>);
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push(format!("{}={value:?}", field.name()));
-    }
-}
-
-impl Subscriber for Events {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "dogpile.reload"
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields(vec![event.metadata().level().to_string()]);
-        event.record(&mut fields);
-        self.0.lock().unwrap().push(fields.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
+/// The level of an event, and each of its fields as `name=value`.
+fn told(line: Line) -> Vec<String> {
+    let fields = line.fields.iter();
+    let mut told: Vec<String> = fields
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    told.splice(0..0, [line.level, format!("message={}", line.message)]);
+    told
 }
 
 #[test]
@@ -202,12 +172,7 @@ fn each_reload_is_one_event_of_the_log_with_its_outcome_in_fields() {
     let site = Site::new(USERS);
     let host = site.open_unwatched();
     host.region("users").unwrap().set("k", 1).unwrap();
-    let events = Events::default();
-    let logged = Arc::clone(&events.0);
-    // Were it the only one, tracing would ask the thread that first comes to an event, of whichever test, whether anybody
-    // wants it, and keep the answer for all threads.
-    let _another = Dispatch::new(NoSubscriber::default());
-    tracing::subscriber::with_default(events, || {
+    let lines = logs::of_target("dogpile.reload", || {
         thread::scope(|scope| {
             // As another test does.
             let elsewhere = Site::new(USERS);
@@ -227,7 +192,7 @@ fn each_reload_is_one_event_of_the_log_with_its_outcome_in_fields() {
         host.reload().unwrap();
         host.reload().unwrap();
     });
-    let logged = logged.lock().unwrap();
+    let logged: Vec<Vec<String>> = lines.into_iter().map(told).collect();
     let with = |event: &Vec<String>, fields: &[&str]| {
         for field in fields {
             assert!(

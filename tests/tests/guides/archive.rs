@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dogpile_tests::built;
+use dogpile_tests::links::dead_links;
 use dogpile_tests::outside::workspace;
 
 use crate::page::{blocks, commands};
@@ -151,16 +152,8 @@ fn links(folder: &Path, files: &BTreeSet<PathBuf>, problems: &mut String) {
     let pages = files
         .iter()
         .filter(|name| name.extension() == Some("md".as_ref()) && !name.starts_with("site"));
-    for page in pages {
-        let page = folder.join(page);
-        let text = fs::read_to_string(&page).expect("it is text");
-        let targets = text.split("](").skip(1);
-        for link in targets.filter_map(|rest| rest.split([')', '#']).next()) {
-            let to = page.parent().expect("it is in a folder").join(link);
-            if !link.contains("://") && !to.exists() {
-                let _ = writeln!(problems, "{}: {link}", page.display());
-            }
-        }
+    for dead in pages.flat_map(|page| dead_links(&folder.join(page))) {
+        let _ = writeln!(problems, "{dead}");
     }
 }
 

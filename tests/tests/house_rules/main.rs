@@ -8,6 +8,7 @@ mod glob_imports;
 mod leftovers;
 mod length;
 mod named_tests;
+mod pages;
 mod pinned;
 mod source;
 mod template_features;
@@ -107,4 +108,14 @@ fn the_table_of_dogpiles_tests_has_them_all_and_names_tests_that_are_there() {
         &Tree::read(project()),
         dogpile_tests::THEIRS,
     ));
+}
+
+#[test]
+fn links_of_all_pages_lead_to_files_and_headings_that_are_there() {
+    none(&pages::dead(project(), &Tree::read(project())));
+}
+
+#[test]
+fn each_published_crate_has_a_readme_that_needs_nothing_beside_it() {
+    none(&pages::readmes(&metadata()));
 }
