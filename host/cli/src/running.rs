@@ -24,8 +24,7 @@ pub(crate) fn host(manifest: &Path) -> Result<Client> {
 
 /// The command that runs one.
 fn serve(manifest: &Path) -> String {
-    let manifest = manifest.display().to_string();
-    format!("dogpile --manifest {} serve", quoted::word(&manifest))
+    format!("dogpile --manifest {} serve", quoted::path(manifest))
 }
 
 /// Where a host may listen that was not looked for there; nothing if there is no such place.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use dogpile::paths;
 
 use crate::outcome::Outcome;
 use crate::{output, quoted};
@@ -130,7 +131,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// The absolute path of that local plugin interface.
-fn local(folder: &Path) -> Result<PathBuf> {
+fn local(folder: &Path) -> Result<String> {
     const NAME: &str = "dogpile-plugin-api";
     let manifest = fs::read_to_string(folder.join("Cargo.toml"));
     let manifest = manifest
@@ -145,17 +146,21 @@ fn local(folder: &Path) -> Result<PathBuf> {
             folder.display()
         );
     }
-    Ok(folder.canonicalize()?)
+    let folder = folder.canonicalize()?;
+    let path = folder.to_str().map(str::to_owned);
+    path.with_context(|| {
+        let folder = folder.display();
+        format!(
+            "{folder} is not UTF-8, as paths in a Cargo.toml are; give a copy of it whose path is"
+        )
+    })
 }
 
 /// A file of the template for that plugin.
-fn filled(text: &str, name: &str, api: Option<&Path>) -> String {
+fn filled(text: &str, name: &str, api: Option<&str>) -> String {
     let api = match api {
         // As TOML quotes it.
-        Some(path) => format!(
-            "{{ path = {} }}",
-            toml::Value::from(path.display().to_string())
-        ),
+        Some(path) => format!("{{ path = {} }}", toml::Value::from(path)),
         None => "\"1\"".to_owned(),
     };
     text.replace("RUST_VERSION", env!("CARGO_PKG_RUST_VERSION"))
@@ -171,14 +176,14 @@ fn library(name: &str) -> String {
 
 fn next(name: &str, folder: &Path) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    let (shown, library) = (folder.display().to_string(), library(name));
+    let (shown, library) = (paths::in_a_line(folder), library(name));
     writeln!(
         text,
         "{shown}: a plugin with the backend `{name}`, which keeps values in memory until you change src/lib.rs"
     )?;
     writeln!(text, "\nnext:")?;
     for line in [
-        format!("cd {}", quoted::word(&shown)),
+        format!("cd {}", quoted::path(folder)),
         "cargo test".to_owned(),
         "cargo build --release".to_owned(),
         format!("dogpile conformance target/release/lib{library}.so"),
@@ -251,7 +256,7 @@ mod tests {
     #[test]
     fn every_file_is_of_that_plugin() {
         for (file, text) in TEMPLATE {
-            let filled = filled(text, "my-store", Some(Path::new("/a \"b\"")));
+            let filled = filled(text, "my-store", Some("/a \"b\""));
             for left in [
                 "acme",
                 "PLUGIN_API",
@@ -261,7 +266,7 @@ mod tests {
                 assert!(!filled.contains(left), "{left} in {file}");
             }
         }
-        let manifest = filled(TEMPLATE[0].1, "my-store", Some(Path::new("/a \"b\"")));
+        let manifest = filled(TEMPLATE[0].1, "my-store", Some("/a \"b\""));
         let manifest: toml::Table = manifest.parse().unwrap();
         let api = &manifest["dependencies"]["dogpile-plugin-api"];
         assert_eq!(api["path"].as_str(), Some("/a \"b\""));

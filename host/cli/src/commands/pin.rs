@@ -7,9 +7,9 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use dogpile::Trust;
 use dogpile::loader::Loader;
 use dogpile::manifest::Manifest;
+use dogpile::{Trust, paths};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 use toml_edit::{DocumentMut, Item, TableLike};
@@ -78,7 +78,8 @@ pub(super) fn pin(manifest: &Manifest, as_json: bool) -> Result<Outcome> {
             manifest,
         } in pinned
         {
-            output::print_text(&format!("{}: {name}: {sha256}\n", manifest.display()))?;
+            let manifest = paths::in_a_line(manifest);
+            output::print_text(&format!("{manifest}: {name}: {sha256}\n"))?;
         }
     }
     Ok(Outcome::Done)
@@ -90,6 +91,7 @@ struct Pinned<'p> {
     name: &'p str,
     sha256: &'p str,
     /// The file that lists it.
+    #[serde(serialize_with = "paths::in_json")]
     manifest: &'p Path,
 }
 

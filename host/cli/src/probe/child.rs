@@ -25,7 +25,7 @@ pub(crate) fn run(manifest: &Path, what: &What) -> anyhow::Result<Outcome> {
         What::File { file } => answer(&probed(Loader::new().load(file)))?,
         What::Regions => answer(&regions(manifest)?)?,
         What::Region { name } => answer(&region(manifest, name)?)?,
-        What::Conformance => conformance::child()?,
+        What::Conformance { file } => conformance::child(file)?,
     }
     Ok(Outcome::Done)
 }

@@ -61,8 +61,8 @@ pub(crate) enum What {
     Regions,
     /// Opens one region.
     Region { name: String },
-    /// Runs the suites that the standard input asks for.
-    Conformance,
+    /// Runs the suites on a plugin's file, as the standard input asks for.
+    Conformance { file: PathBuf },
 }
 
 /// Of a plugin.
