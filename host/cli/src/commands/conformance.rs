@@ -267,7 +267,8 @@ fn object(text: &str) -> Result<String, String> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().map(|span| &text[..span.start]);
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        format!("line {line} is no TOML: {}", error.message())
+        let message = output::in_a_line(error.message());
+        format!("line {line} is no TOML: {message}")
     })?;
     let mut object = Map::new();
     for (name, value) in table {

@@ -48,8 +48,8 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
     else {
         output::say(format_args!(
             "no value for `{}` in region `{}`",
-            options.key.escape_debug(),
-            options.region
+            output::in_a_line(&options.key),
+            output::in_a_line(&options.region)
         ));
         return Ok(Outcome::NoSuchValue);
     };

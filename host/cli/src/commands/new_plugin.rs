@@ -201,7 +201,8 @@ fn next(name: &str, folder: &Path) -> Result<String, std::fmt::Error> {
 fn name(text: &str) -> Result<String, String> {
     if let Some(alone) = text.strip_prefix("dogpile-plugin-") {
         return Err(format!(
-            "the crate's name begins so by itself; write `{alone}`"
+            "the crate's name begins so by itself; write `{}`",
+            output::in_a_line(alone)
         ));
     }
     let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
