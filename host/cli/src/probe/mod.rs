@@ -82,14 +82,30 @@ pub(crate) enum Probed {
 /// Of the regions.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Regions {
-    /// All are open; some, by name, do not answer.
+    /// All are open; some do not answer.
     Opened {
-        silent: Vec<(String, String)>,
+        silent: Vec<Silent>,
         /// What works, but probably not as it is meant.
-        warnings: Vec<String>,
+        warnings: Vec<Warning>,
     },
     /// The whole of what the library says, and one by one what is wrong with the manifest, as `--json` prints it.
     Refused { text: String, errors: Vec<Value> },
+}
+
+/// A region that does not answer.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Silent {
+    pub(crate) region: String,
+    pub(crate) message: String,
+    /// What an operator can search for.
+    pub(crate) code: Option<String>,
+}
+
+/// A warning of a manifest, as text and as `--json` prints it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Warning {
+    pub(crate) text: String,
+    pub(crate) as_json: Value,
 }
 
 /// Errors of a manifest as a child told them.
