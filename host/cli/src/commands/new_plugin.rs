@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -23,7 +23,8 @@ Exit status: 0 written; 1 something of that name is there, or it cannot be writt
 
 /// Write a crate with a backend that works, its tests, a manifest to try it, and what to know to ship it
 ///
-/// What it makes compiles and passes the conformance suites as it is. Nothing is overwritten, and nothing is fetched.
+/// What it makes compiles and passes the conformance suites as it is. Nothing is overwritten, and nothing is fetched. If a
+/// file cannot be written, what was made is removed again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -96,10 +97,18 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
             folder.display()
         );
     }
+    let mut made = Vec::new();
     for (file, text) in TEMPLATE {
         let path = folder.join(file);
-        write(&path, &filled(text, &options.name, api.as_deref()))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        let text = filled(text, &options.name, api.as_deref());
+        if let Err(error) = write(&path, &text, &mut made) {
+            let path = path.display();
+            let what = match remove(&made) {
+                Ok(()) => format!("{path} cannot be written, and what was made is removed again"),
+                Err(left) => format!("{path} cannot be written, and {left}"),
+            };
+            return Err(error).context(what);
+        }
     }
     output::print_text(&next(&options.name, &folder)?)?;
     Ok(Outcome::Done)
@@ -123,11 +132,40 @@ fn is_there(folder: &Path) -> Result<bool> {
     }
 }
 
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// Adds to `made` what was not there.
+fn write(path: &Path, text: &str, made: &mut Vec<PathBuf>) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        make_folder(folder, made)?;
     }
-    File::create_new(path)?.write_all(text.as_bytes())
+    let mut file = File::create_new(path)?;
+    made.push(path.to_owned());
+    file.write_all(text.as_bytes())
+}
+
+/// With those that it is in.
+fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_folder(parent, made)?;
+    }
+    fs::create_dir(folder)?;
+    made.push(folder.to_owned());
+    Ok(())
+}
+
+/// The newest first. What others put there meanwhile stays, and is told with its folder.
+fn remove(made: &[PathBuf]) -> Result<(), String> {
+    for path in made.iter().rev() {
+        let removed = if path.is_dir() {
+            fs::remove_dir(path)
+        } else {
+            fs::remove_file(path)
+        };
+        removed.map_err(|error| format!("{} cannot be removed again ({error})", path.display()))?;
+    }
+    Ok(())
 }
 
 /// The absolute path of that local plugin interface.
