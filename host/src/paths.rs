@@ -22,7 +22,6 @@ pub fn in_json<S: Serializer>(path: impl AsRef<Path>, serializer: S) -> Result<S
 /// # Errors
 ///
 /// Those of the serializer.
-#[expect(clippy::ref_option, reason = "serde calls it so")]
 pub fn in_json_if_any<S: Serializer>(
     path: &Option<PathBuf>,
     serializer: S,

@@ -80,19 +80,16 @@ mod tests {
         ] {
             let error = Arguments::try_parse_from([&["dogpile"], words].concat()).unwrap_err();
             let told = escaped(error).render().ansi().to_string();
-            let plain = told
-                .split('\u{1b}')
-                .enumerate()
-                .map(|(index, part)| match index {
-                    0 => part,
-                    _ => {
-                        let (style, rest) = part.split_once('m').unwrap_or((part, ""));
-                        let is_style = |c: char| c.is_ascii_digit() || matches!(c, '[' | ';');
-                        assert!(style.chars().all(is_style), "{words:?}: {told:?}");
-                        rest
-                    }
-                });
-            let plain: String = plain.collect();
+            let mut plain = String::new();
+            for (index, part) in told.split('\u{1b}').enumerate() {
+                let (style, rest) = part.split_once('m').unwrap_or((part, ""));
+                let is_style = |c: char| c.is_ascii_digit() || matches!(c, '[' | ';');
+                match index {
+                    0 => plain.push_str(part),
+                    _ if style.chars().all(is_style) => plain.push_str(rest),
+                    _ => panic!("{words:?}: {told:?}"),
+                }
+            }
             let is_obeyed = |c: char| c.is_control() && c != '\n';
             assert!(!plain.contains(is_obeyed), "{words:?}: {plain:?}");
             let errors = plain.lines().filter(|line| line.starts_with("error: "));

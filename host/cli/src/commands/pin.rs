@@ -308,11 +308,11 @@ mod tests {
             let (mut before, mut after) = (String::new(), String::new());
             for (at, line) in lines.into_iter().enumerate() {
                 let end = if ends & 1 << at == 0 { "\n" } else { "\r\n" };
-                before += &format!("{line}{end}");
-                after += &format!("{line}{end}");
+                before.extend([line, end]);
+                after.extend([line, end]);
                 match at {
-                    1 => after += &format!("sha256 = \"1\"{end}"),
-                    3 => after += &format!("sha256 = \"2\"{end}"),
+                    1 => after.extend(["sha256 = \"1\"", end]),
+                    3 => after.extend(["sha256 = \"2\"", end]),
                     _ => {}
                 }
             }
