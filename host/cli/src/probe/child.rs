@@ -64,13 +64,7 @@ fn regions(path: &Path) -> anyhow::Result<Regions> {
     let silent = silent(&host)?;
     let plan = host.status().last_reload.and_then(|last| last.plan);
     let findings = plan.iter().flat_map(Reload::findings);
-    let warnings = findings.map(|finding| {
-        Ok(Warning {
-            text: finding.to_string(),
-            as_json: serde_json::to_value(finding)?,
-        })
-    });
-    let warnings = warnings.collect::<anyhow::Result<_>>()?;
+    let warnings = findings.map(Warning::of).collect::<Result<_, _>>()?;
     Ok(Regions::Opened { silent, warnings })
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use dogpile::manifest::{Manifest, PluginConfig};
+use dogpile::manifest::{Manifest, ManifestError, PluginConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,6 +106,15 @@ pub(crate) struct Silent {
 pub(crate) struct Warning {
     pub(crate) text: String,
     pub(crate) as_json: Value,
+}
+
+impl Warning {
+    pub(crate) fn of(warning: &ManifestError) -> serde_json::Result<Self> {
+        Ok(Self {
+            text: warning.to_string(),
+            as_json: serde_json::to_value(warning)?,
+        })
+    }
 }
 
 /// Errors of a manifest as a child told them.
