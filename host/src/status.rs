@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::draining::Leaving;
 use crate::inner::Inner;
 use crate::loader;
+use crate::paths;
 use crate::plugins::{Leaked, PluginEntry};
 use crate::registry::{Configured, Snapshot, Templates};
 use crate::reload::{ReloadRecord, Reloads};
@@ -24,6 +25,7 @@ pub struct HostStatus {
     /// Counted up with every change that was applied.
     pub generation: u64,
     /// The manifest that the host follows, if it follows one.
+    #[serde(serialize_with = "paths::in_json_if_any")]
     pub manifest: Option<PathBuf>,
     /// SHA-256 over everything that the applied manifest was made of, in hex.
     pub manifest_hash: Option<String>,
@@ -65,6 +67,7 @@ pub struct PluginStatus {
     /// Its name in the manifest, or its package's if it was linked in.
     pub name: String,
     /// Its file; none if it was linked in.
+    #[serde(serialize_with = "paths::in_json_if_any")]
     pub file: Option<PathBuf>,
     /// The version of its package.
     pub version: String,
@@ -160,6 +163,7 @@ pub struct PluginDescription {
     /// Its name in the manifest, or its package's if it was linked in.
     pub name: String,
     /// Its file; none if it was linked in.
+    #[serde(serialize_with = "paths::in_json_if_any")]
     pub file: Option<PathBuf>,
     /// Its package.
     pub package: String,

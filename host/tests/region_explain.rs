@@ -154,11 +154,13 @@ fn a_backend_that_fails_is_an_error_or_a_miss_as_the_region_says() {
             failed.detail.is_some() && failed.value.is_none(),
             "{failed:?}"
         );
+        assert_eq!(failed.value_error, failed.detail);
         if what == OnBackendError::Bypass {
             board.fault("set", Some(Fault::Fail));
             users.get_or_create("k", || 1).unwrap();
             let held = expect(&users, "k", Fresh, None);
             assert!(held.caller.contains("which this process holds"), "{held:?}");
+            assert!(held.value_error.is_some(), "{held:?}");
         }
     }
 }

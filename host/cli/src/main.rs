@@ -15,7 +15,9 @@ mod running;
 mod schema;
 mod serve;
 mod table;
+mod wrong_usage;
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::{env, io};
 
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return not_a_command(&error),
+        Err(error) => return not_a_command(&wrong_usage::escaped(error)),
     };
     let manifest = arguments.manifest();
     let result = match &arguments.command {
@@ -78,22 +80,26 @@ fn not_a_command(what: &clap::Error) -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     let is_exec = exec::place_of_exec(&arguments).is_some();
     if !what.use_stderr() {
-        let text = what.render();
-        let printed = if output::is_coloured(&io::stdout()) {
-            output::print(text.ansi().to_string())
-        } else {
-            output::print(text.to_string())
-        };
+        let printed = output::print(rendered(what, &io::stdout()));
         return match printed {
             Err(error) if is_exec => exec::failed(&error),
             printed => ended(printed.map(|()| Outcome::Done)),
         };
     }
     // When the standard error is closed there is nobody to tell.
-    let _closed = what.print();
+    let _closed = write!(io::stderr().lock(), "{}", rendered(what, &io::stderr()));
     if is_exec {
         exec::FAILED.into()
     } else {
         WRONG_USAGE.into()
+    }
+}
+
+fn rendered(what: &clap::Error, to: &impl IsTerminal) -> String {
+    let text = what.render();
+    if output::is_coloured(to) {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
     }
 }

@@ -7,6 +7,7 @@ use std::{env, fmt};
 use anyhow::{Context, Result};
 use dogpile::ErrorKind;
 use dogpile::manifest::ManifestErrors;
+use dogpile_templates::ViewError;
 use serde::Serialize;
 
 use crate::probe::Refusal;
@@ -34,7 +35,15 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// With what a terminal would obey escaped, but for the ends of lines.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    escaped(text, |c| c.is_control() && !matches!(c, '\n' | '\t'))
+}
+
+/// What others wrote, such as a name, with all its control characters escaped: a line stays one.
+pub(crate) fn in_a_line(text: &str) -> Cow<'_, str> {
+    escaped(text, char::is_control)
+}
+
+fn escaped(text: &str, is_obeyed: fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
@@ -52,22 +61,35 @@ fn harmless(text: &str) -> Cow<'_, str> {
 /// Says why a command failed. What is wrong with a manifest comes as the library prints it: with the place, the line
 /// and a caret.
 pub(crate) fn error(error: &anyhow::Error) {
-    let about_manifest = error.is::<ManifestErrors>()
-        || error.is::<Refusal>()
-        || error
-            .downcast_ref::<dogpile::Error>()
-            .is_some_and(|error| error.kind() == ErrorKind::Configuration);
-    if about_manifest {
+    if is_about_manifest(error) {
         say(format_args!("{error}"));
     } else if is_coloured(&io::stderr()) {
-        let text = whole(error);
+        let text = for_people(error);
         let _closed = writeln!(
             io::stderr().lock(),
             "\x1b[1;31merror:\x1b[0m {}",
             harmless(&text)
         );
     } else {
-        say(format_args!("error: {}", whole(error)));
+        say(format_args!("error: {}", for_people(error)));
+    }
+}
+
+fn is_about_manifest(error: &anyhow::Error) -> bool {
+    error.is::<ManifestErrors>()
+        || error.is::<Refusal>()
+        || error
+            .downcast_ref::<dogpile::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::Configuration)
+}
+
+/// The whole of an error as text for people: a line, but for what the libraries print in several, with a place and a caret.
+pub(crate) fn for_people(error: &anyhow::Error) -> String {
+    let text = whole(error);
+    if is_about_manifest(error) || error.is::<ViewError>() {
+        text
+    } else {
+        in_a_line(&text).into_owned()
     }
 }
 
@@ -114,5 +136,6 @@ mod tests {
             harmless("é\u{1b}[2J\u{9b}\r\u{7f}\n"),
             "é\\u{1b}[2J\\u{9b}\\r\\u{7f}\n"
         );
+        assert_eq!(in_a_line("a\n\t\u{1b}"), "a\\n\\t\\u{1b}");
     }
 }

@@ -1,5 +1,8 @@
 //! Words as a shell takes them.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 /// Letters, digits and these need no quotes.
 const PLAIN: &str = "-_./:=@%+,";
 
@@ -22,6 +25,20 @@ pub(crate) fn word(word: &str) -> String {
     }
 }
 
+/// A path of any bytes as a word.
+pub(crate) fn path(path: &Path) -> String {
+    if let Some(text) = path.to_str() {
+        return word(text);
+    }
+    let mut quoted = String::from("$'");
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        quoted.extend(chunk.valid().chars().map(escaped));
+        let bytes = chunk.invalid().iter();
+        quoted.extend(bytes.map(|byte| format!(r"\x{byte:02x}")));
+    }
+    quoted + "'"
+}
+
 fn escaped(c: char) -> String {
     match c {
         '\n' => r"\n".to_owned(),
@@ -33,6 +50,8 @@ fn escaped(c: char) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -46,11 +65,23 @@ mod tests {
         let text = "a\u{1b}[2J\u{9b} it's \\ \n.";
         let quoted = word(text);
         assert_eq!(quoted, r"$'a\u001b[2J\u009b it\'s \\ \n.'");
-        let told = std::process::Command::new("bash")
-            .args(["-c", &format!("printf %s {quoted}")])
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .unwrap();
-        assert_eq!(told.stdout, text.as_bytes());
+        assert_eq!(taken(&quoted), text.as_bytes());
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf_8_is_quoted_byte_by_byte() {
+        let bytes = b"caf\xe9 \xc3\xa9'\x1b";
+        let quoted = path(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(quoted, r"$'caf\xe9 é\'\u001b'");
+        assert_eq!(taken(&quoted), bytes);
+        assert_eq!(path(Path::new("a b")), "'a b'");
+    }
+
+    /// What a shell makes of a word.
+    fn taken(word: &str) -> Vec<u8> {
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", &format!("printf %s {word}")]);
+        let told = shell.env("LC_ALL", "C.UTF-8").output().unwrap();
+        told.stdout
     }
 }

@@ -24,8 +24,7 @@ pub(crate) fn host(manifest: &Path) -> Result<Client> {
 
 /// The command that runs one.
 fn serve(manifest: &Path) -> String {
-    let manifest = manifest.display().to_string();
-    format!("dogpile --manifest {} serve", quoted::word(&manifest))
+    format!("dogpile --manifest {} serve", quoted::path(manifest))
 }
 
 /// Where the host was looked for. It may listen elsewhere: its environment can have another runtime directory.

@@ -200,14 +200,19 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::reload`].
+    /// [`ErrorKind::Admin`] if its path is not UTF-8, by which the host is told of it; and as [`Client::reload`].
     pub fn plan_of(&mut self, candidate: &Path) -> Result<Reload> {
-        let manifest = std::path::absolute(candidate).map_err(|error| {
-            Error::new(
-                ErrorKind::Admin,
-                format!("{}: {error}", candidate.display()),
-            )
-        })?;
+        let failed = |what: &dyn std::fmt::Display| {
+            let message = format!("{}: {what}", candidate.display());
+            Error::new(ErrorKind::Admin, message)
+        };
+        let manifest = std::path::absolute(candidate).map_err(|error| failed(&error))?;
+        if manifest.to_str().is_none() {
+            return Err(failed(
+                &"its path is not UTF-8, so that the running host cannot be told of it; name it by a link to its folder \
+                  (`ln -s`), or a copy, whose path is",
+            ));
+        }
         self.reloaded(&Request::PlanOf { manifest })
     }
 

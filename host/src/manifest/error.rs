@@ -7,6 +7,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
 use super::Manifest;
+use crate::paths;
 use crate::secrets::Secrets;
 
 /// How much a finding matters.
@@ -47,6 +48,7 @@ pub struct ManifestError {
     pub(super) severity: Severity,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<Cow<'static, str>>,
+    #[serde(serialize_with = "paths::in_json")]
     pub(super) file: PathBuf,
     pub(super) line: usize,
     pub(super) column: usize,
@@ -140,7 +142,7 @@ impl ManifestError {
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
+        write!(f, "{}", paths::in_a_line(&self.file))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }

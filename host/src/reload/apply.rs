@@ -319,8 +319,7 @@ impl<'a, 'e: 'a> Opening<'a, 'e> {
         let lost = fates.tell(&mut changes, current, stays);
         let mut reload = Reload::unchanged(current.generation, changes);
         reload.entries_lost = lost;
-        let warnings = without_effect(self.manifest, next);
-        reload.warnings = warnings.map(|warning| warning.to_string()).collect();
+        reload.warn(without_effect(self.manifest, next));
         reload.templates = template_change(current.templates.as_ref(), next.templates.as_ref());
         reload
     }

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use crate::engine::Engine;
 use crate::listener::Listeners;
 use crate::loader::Attempts;
-use crate::manifest::{Manifest, ManifestErrors, RegionConfig};
+use crate::manifest::{Manifest, ManifestError, ManifestErrors, RegionConfig};
 use crate::records::Poller;
 use crate::trust::Trust;
 use crate::watchdog::Watchdog;
@@ -227,7 +227,7 @@ impl Follower {
                 narrowed.and_then(|()| {
                     let apply = || apply::apply(&self.engine, &manifest, is_reload);
                     let mut reload = attempts.run(apply)?;
-                    reload.warnings.extend(self.warnings(&manifest));
+                    reload.warn(self.warnings(&manifest));
                     Ok((reload, manifest))
                 })
             }
@@ -291,8 +291,8 @@ impl Follower {
         errors.and(&readable, more)
     }
 
-    fn warnings(&self, manifest: &Manifest) -> Vec<String> {
-        let mut warnings: Vec<String> = manifest.warnings().iter().map(<_>::to_string).collect();
+    fn warnings(&self, manifest: &Manifest) -> Vec<ManifestError> {
+        let mut warnings = manifest.warnings().to_vec();
         let listens = self.admin_socket.get();
         if listens.is_some_and(|listens| *listens != manifest.host().admin_socket) {
             let warning = manifest.warning_at(
@@ -300,7 +300,7 @@ impl Follower {
                 "the admin socket stays where it is until the host starts again",
                 "restart the host to move it, or put `admin_socket` in [host] back",
             );
-            warnings.push(warning.to_string());
+            warnings.push(warning);
         }
         warnings
     }
@@ -318,7 +318,7 @@ impl Follower {
         let mut manifest = manifest.map_err(|errors| refused(self.with_more(errors)))?;
         self.narrow(&mut manifest)?;
         let mut planned = apply::planned(&self.engine, &manifest).map_err(refused)?;
-        planned.warnings.extend(self.warnings(&manifest));
+        planned.warn(self.warnings(&manifest));
         Ok(planned)
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Change, ChangeKind};
 use super::templates::TemplateCacheChange;
+use crate::manifest::ManifestError;
 
 /// The outcome of a reload, or of planning one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct Reload {
     /// What works, but probably not as it is meant; each as an error is printed, with its place.
     #[serde(default)]
     pub warnings: Vec<String>,
+    #[serde(skip)]
+    findings: Vec<ManifestError>,
 }
 
 impl Reload {
@@ -42,7 +45,20 @@ impl Reload {
             entries_lost: 0,
             templates: None,
             warnings: Vec::new(),
+            findings: Vec::new(),
         }
+    }
+
+    pub(super) fn warn(&mut self, findings: impl IntoIterator<Item = ManifestError>) {
+        for finding in findings {
+            self.warnings.push(finding.to_string());
+            self.findings.push(finding);
+        }
+    }
+
+    /// The warnings with their places, as this process knows them; none of a reload that another one told of.
+    pub fn findings(&self) -> &[ManifestError] {
+        &self.findings
     }
 }
 

@@ -57,7 +57,7 @@ impl Trust {
             Some("owner") => Ok(Self::Owner),
             Some("off") => Ok(Self::Off),
             _ => Err(Distrust {
-                message: format!("is not read, as {VARIABLE} is \"{}\"", said.display()),
+                message: format!("is not read, as {VARIABLE} is {:?}", said.to_string_lossy()),
                 remedy: format!("set {VARIABLE} to strict, owner or off, or not at all"),
             }),
         }

@@ -2,6 +2,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dogpile::paths::in_a_line;
+
 /// What went wrong in a site: the file, the place in it, what is wrong there and what to do.
 ///
 /// Its text is for a person and has several lines: `file:line:column: message`, the line itself with a caret, and the
@@ -119,7 +121,7 @@ impl ViewError {
 
 impl fmt::Display for ViewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.file.display())?;
+        write!(f, "{}", in_a_line(&self.0.file))?;
         let Some(place) = &self.0.place else {
             return write!(f, ": {}\n{}", self.0.message, self.0.remedy);
         };

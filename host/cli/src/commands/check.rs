@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::site::{self, PAGES};
 use crate::outcome::Outcome;
 use crate::output;
-use crate::probe::{self, Described, Probed, Refusal, Regions};
+use crate::probe::{self, Described, Probed, Refusal, Regions, Warning};
 use crate::progress::Progress;
 
 const EXAMPLES: &str = "\
@@ -86,7 +86,7 @@ pub(crate) fn run(path: &Path, options: &Options) -> Result<Outcome> {
             output::say(format_args!("{warning}\n"));
         }
     }
-    let mut warn = |warning: &str| output::say(format_args!("{warning}\n"));
+    let mut warn = |warning: Warning| output::say(format_args!("{}\n", warning.text));
     let Checked { manifest, plugins } = manifest(path, loaded, options, &mut warn)?;
     if !site_is_right {
         return Ok(Outcome::Failed);
@@ -113,9 +113,7 @@ fn report(
 ) -> Result<Outcome> {
     let warnings = loaded.as_ref().map(|manifest| json(manifest.warnings()));
     let mut warnings = warnings.unwrap_or_else(|_| Ok(Vec::new()))?;
-    let mut warn = |warning: &str| {
-        warnings.push(json!({ "severity": "warning", "message": warning }));
-    };
+    let mut warn = |warning: Warning| warnings.push(warning.as_json);
     let pages = site.as_ref().map(|site| site.pages);
     let (site_errors, site_warnings) = site.map_or_else(Default::default, |site| {
         let texts: Vec<_> = site.errors.iter().map(output::whole).collect();
@@ -164,7 +162,7 @@ fn manifest(
     path: &Path,
     loaded: Result<Manifest, ManifestErrors>,
     options: &Options,
-    warn: &mut dyn FnMut(&str),
+    warn: &mut dyn FnMut(Warning),
 ) -> Result<Checked> {
     let manifest = match loaded {
         Ok(manifest) => manifest,
@@ -268,21 +266,25 @@ impl<'m> Plugins<'m> {
 fn regions_errors(
     path: &Path,
     manifest: &Manifest,
-    warn: &mut dyn FnMut(&str),
+    warn: &mut dyn FnMut(Warning),
 ) -> Result<Vec<ManifestError>> {
     let died = match probe::regions(path, manifest) {
         Ok(Regions::Opened { silent, warnings }) => {
-            let is_told = |warning: &String| {
+            let is_told = |warning: &Warning| {
                 let mut told = manifest.warnings().iter();
-                told.any(|told| told.to_string() == *warning)
+                told.any(|told| told.to_string() == warning.text)
             };
-            for warning in warnings.iter().filter(|warning| !is_told(warning)) {
-                warn(warning);
-            }
-            let errors = silent.into_iter().map(|(name, message)| {
+            let news = warnings.into_iter().filter(|warning| !is_told(warning));
+            news.for_each(warn);
+            let errors = silent.into_iter().map(|silent| {
                 let remedy = "see to what it says, and that what it connects to is up; with --no-connect no server \
                               is asked";
-                manifest.error_at(&["regions", &name, "backend"], message, remedy)
+                let path = ["regions", &silent.region, "backend"];
+                let error = manifest.error_at(&path, silent.message, remedy);
+                match silent.code {
+                    Some(code) => error.with_code(code),
+                    None => error,
+                }
             });
             return Ok(errors.collect());
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use dogpile::paths;
 use dogpile_plugin_api::Scalar;
 use dogpile_plugin_api::testing::Suite;
 use serde::Serialize;
@@ -98,6 +99,7 @@ impl Arguments {
 /// What is printed as JSON.
 #[derive(Serialize)]
 struct Report<'r> {
+    #[serde(serialize_with = "paths::in_json")]
     file: &'r Path,
     package: &'r str,
     version: Option<&'r str>,
@@ -201,7 +203,7 @@ fn text(report: &Report<'_>) -> Result<String, std::fmt::Error> {
     writeln!(
         text,
         "{}: backend {} of {} {version}, plugin API {}\n",
-        report.file.display(),
+        paths::in_a_line(report.file),
         report.backend,
         report.package,
         report.api_version
@@ -265,7 +267,8 @@ fn object(text: &str) -> Result<String, String> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().map(|span| &text[..span.start]);
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        format!("line {line} is no TOML: {}", error.message())
+        let message = output::in_a_line(error.message());
+        format!("line {line} is no TOML: {message}")
     })?;
     let mut object = Map::new();
     for (name, value) in table {

@@ -81,12 +81,17 @@ fn text(explanation: &Explanation) -> Result<String, std::fmt::Error> {
     writeln!(text, "storage: {seen_by}")?;
     match &explanation.value {
         Some(value) => describe(&mut text, value)?,
-        None => writeln!(text, "value: none")?,
+        None => match (&explanation.value_error, explanation.reason) {
+            (Some(why), _) => writeln!(text, "value: could not be read: {why}")?,
+            (None, Some(ExplainedReason::Reserved)) => writeln!(text, "value: not read")?,
+            _ => writeln!(text, "value: none")?,
+        },
     }
     if let Some(invalidation) = &explanation.invalidated_by {
         writeln!(text, "invalidated: {}", invalidated(invalidation))?;
     }
-    if let Some(detail) = &explanation.detail {
+    let is_told = explanation.value.is_none() && explanation.detail == explanation.value_error;
+    if let Some(detail) = explanation.detail.as_ref().filter(|_| !is_told) {
         writeln!(text, "detail: {detail}")?;
     }
     writeln!(text, "lock: {}", lock(&explanation.lock))?;

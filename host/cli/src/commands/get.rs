@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use dogpile::{Expiration, Payload, ValueMetadata};
+use dogpile::{Expiration, ExplainedReason, Explanation, Payload, ValueMetadata};
 use humantime::format_rfc3339_nanos;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ Examples:
 
 It says nothing of whether a caller would get the value: that is `dogpile explain`.
 
-Exit status: 0 printed; 1 the region cannot be asked; 2 wrong usage; 3 no such value.";
+Exit status: 0 printed; 1 the region cannot be asked, or what is stored cannot be read; 2 wrong usage; 3 no such value.";
 
 /// Print the payload of a value as it is stored, fresh or not
 #[derive(Debug, Args)]
@@ -46,12 +46,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         bytes, metadata, ..
     }) = region.get(&options.key)?
     else {
-        output::say(format_args!(
-            "no value for `{}` in region `{}`",
-            options.key.escape_debug(),
-            options.region
-        ));
-        return Ok(Outcome::NoSuchValue);
+        return without_payload(&region.explain(&options.key)?);
     };
     if !options.metadata {
         output::print(bytes)?;
@@ -61,6 +56,23 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
         output::print_text(&as_text(&metadata, bytes.len()))?;
     }
     Ok(Outcome::Done)
+}
+
+/// Nothing is stored, or nothing that dogpile wrote.
+fn without_payload(explanation: &Explanation) -> Result<Outcome> {
+    use ExplainedReason::{BackendError, Bypass, Damaged, Foreign, Reserved};
+    let Explanation { region, key, .. } = explanation;
+    if let Some(BackendError | Bypass | Damaged | Foreign | Reserved) = explanation.reason {
+        let caller = format!("a caller {}", explanation.caller);
+        let why = explanation.detail.as_ref().unwrap_or(&caller);
+        bail!("what is stored for `{key}` in region `{region}` cannot be read: {why}");
+    }
+    output::say(format_args!(
+        "no value for `{}` in region `{}`",
+        output::in_a_line(key),
+        output::in_a_line(region)
+    ));
+    Ok(Outcome::NoSuchValue)
 }
 
 fn as_text(metadata: &ValueMetadata, size: usize) -> String {

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use dogpile::paths;
 
 use crate::outcome::Outcome;
 use crate::{output, quoted};
@@ -22,7 +23,8 @@ Exit status: 0 written; 1 something of that name is there, or it cannot be writt
 
 /// Write a crate with a backend that works, its tests, a manifest to try it, and what to know to ship it
 ///
-/// What it makes compiles and passes the conformance suites as it is. Nothing is overwritten, and nothing is fetched.
+/// What it makes compiles and passes the conformance suites as it is. Nothing is overwritten, and nothing is fetched. If a
+/// file cannot be written, what was made is removed again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -95,10 +97,18 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
             folder.display()
         );
     }
+    let mut made = Vec::new();
     for (file, text) in TEMPLATE {
         let path = folder.join(file);
-        write(&path, &filled(text, &options.name, api.as_deref()))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        let text = filled(text, &options.name, api.as_deref());
+        if let Err(error) = write(&path, &text, &mut made) {
+            let path = path.display();
+            let what = match remove(&made) {
+                Ok(()) => format!("{path} cannot be written, and what was made is removed again"),
+                Err(left) => format!("{path} cannot be written, and {left}"),
+            };
+            return Err(error).context(what);
+        }
     }
     output::print_text(&next(&options.name, &folder)?)?;
     Ok(Outcome::Done)
@@ -122,15 +132,44 @@ fn is_there(folder: &Path) -> Result<bool> {
     }
 }
 
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// Adds to `made` what was not there.
+fn write(path: &Path, text: &str, made: &mut Vec<PathBuf>) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        make_folder(folder, made)?;
     }
-    File::create_new(path)?.write_all(text.as_bytes())
+    let mut file = File::create_new(path)?;
+    made.push(path.to_owned());
+    file.write_all(text.as_bytes())
+}
+
+/// With those that it is in.
+fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_folder(parent, made)?;
+    }
+    fs::create_dir(folder)?;
+    made.push(folder.to_owned());
+    Ok(())
+}
+
+/// The newest first. What others put there meanwhile stays, and is told with its folder.
+fn remove(made: &[PathBuf]) -> Result<(), String> {
+    for path in made.iter().rev() {
+        let removed = if path.is_dir() {
+            fs::remove_dir(path)
+        } else {
+            fs::remove_file(path)
+        };
+        removed.map_err(|error| format!("{} cannot be removed again ({error})", path.display()))?;
+    }
+    Ok(())
 }
 
 /// The absolute path of that local plugin interface.
-fn local(folder: &Path) -> Result<PathBuf> {
+fn local(folder: &Path) -> Result<String> {
     const NAME: &str = "dogpile-plugin-api";
     let manifest = fs::read_to_string(folder.join("Cargo.toml"));
     let manifest = manifest
@@ -145,17 +184,21 @@ fn local(folder: &Path) -> Result<PathBuf> {
             folder.display()
         );
     }
-    Ok(folder.canonicalize()?)
+    let folder = folder.canonicalize()?;
+    let path = folder.to_str().map(str::to_owned);
+    path.with_context(|| {
+        let folder = folder.display();
+        format!(
+            "{folder} is not UTF-8, as paths in a Cargo.toml are; give a copy of it whose path is"
+        )
+    })
 }
 
 /// A file of the template for that plugin.
-fn filled(text: &str, name: &str, api: Option<&Path>) -> String {
+fn filled(text: &str, name: &str, api: Option<&str>) -> String {
     let api = match api {
         // As TOML quotes it.
-        Some(path) => format!(
-            "{{ path = {} }}",
-            toml::Value::from(path.display().to_string())
-        ),
+        Some(path) => format!("{{ path = {} }}", toml::Value::from(path)),
         None => "\"1\"".to_owned(),
     };
     text.replace("RUST_VERSION", env!("CARGO_PKG_RUST_VERSION"))
@@ -171,14 +214,14 @@ fn library(name: &str) -> String {
 
 fn next(name: &str, folder: &Path) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    let (shown, library) = (folder.display().to_string(), library(name));
+    let (shown, library) = (paths::in_a_line(folder), library(name));
     writeln!(
         text,
         "{shown}: a plugin with the backend `{name}`, which keeps values in memory until you change src/lib.rs"
     )?;
     writeln!(text, "\nnext:")?;
     for line in [
-        format!("cd {}", quoted::word(&shown)),
+        format!("cd {}", quoted::path(folder)),
         "cargo test".to_owned(),
         "cargo build --release".to_owned(),
         format!("dogpile conformance target/release/lib{library}.so"),
@@ -196,7 +239,8 @@ fn next(name: &str, folder: &Path) -> Result<String, std::fmt::Error> {
 fn name(text: &str) -> Result<String, String> {
     if let Some(alone) = text.strip_prefix("dogpile-plugin-") {
         return Err(format!(
-            "the crate's name begins so by itself; write `{alone}`"
+            "the crate's name begins so by itself; write `{}`",
+            output::in_a_line(alone)
         ));
     }
     let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -251,7 +295,7 @@ mod tests {
     #[test]
     fn every_file_is_of_that_plugin() {
         for (file, text) in TEMPLATE {
-            let filled = filled(text, "my-store", Some(Path::new("/a \"b\"")));
+            let filled = filled(text, "my-store", Some("/a \"b\""));
             for left in [
                 "acme",
                 "PLUGIN_API",
@@ -261,7 +305,7 @@ mod tests {
                 assert!(!filled.contains(left), "{left} in {file}");
             }
         }
-        let manifest = filled(TEMPLATE[0].1, "my-store", Some(Path::new("/a \"b\"")));
+        let manifest = filled(TEMPLATE[0].1, "my-store", Some("/a \"b\""));
         let manifest: toml::Table = manifest.parse().unwrap();
         let api = &manifest["dependencies"]["dogpile-plugin-api"];
         assert_eq!(api["path"].as_str(), Some("/a \"b\""));

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use dogpile::Trust;
 use dogpile::loader::Loader;
 use dogpile::manifest::Manifest;
+use dogpile::{Trust, paths};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 use toml_edit::{DocumentMut, Item, TableLike};
@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::output;
 
 /// Writes the digest of every listed plugin's file beside its name, and changes nothing else of the manifest. All or
-/// none: if a file cannot be loaded, nothing is written.
+/// none: if a plugin cannot be loaded, or a file not be written, nothing is changed.
 ///
 /// Whose file it is does not matter here: to pin it is to say that it is the right one.
 pub(super) fn pin(manifest: &Manifest, as_json: bool) -> Result<Outcome> {
@@ -44,24 +44,21 @@ pub(super) fn pin(manifest: &Manifest, as_json: bool) -> Result<Outcome> {
     if let Some(errors) = manifest.refuse(refused) {
         bail!(errors);
     }
-    let mut written = Vec::new();
+    let mut edits = Vec::new();
     for (file, pins) in &pins {
         let before = fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read again", file.display()))?;
         let after = pinned(&before, pins)
             .with_context(|| format!("{} has changed meanwhile; pin again", file.display()))?;
-        written.push((file, before != after, after));
-    }
-    for (file, is_new, text) in &written {
-        if *is_new {
-            replace(file, text).with_context(|| {
-                format!(
-                    "{} cannot be written; pin a copy that can, and put it in its place",
-                    file.display()
-                )
-            })?;
+        if before != after {
+            edits.push(Edit {
+                file,
+                before,
+                after,
+            });
         }
     }
+    make(&edits)?;
     let pinned = pins.iter().flat_map(|(manifest, pins)| {
         pins.iter().map(|(name, sha256)| Pinned {
             name,
@@ -78,7 +75,8 @@ pub(super) fn pin(manifest: &Manifest, as_json: bool) -> Result<Outcome> {
             manifest,
         } in pinned
         {
-            output::print_text(&format!("{}: {name}: {sha256}\n", manifest.display()))?;
+            let manifest = paths::in_a_line(manifest);
+            output::print_text(&format!("{manifest}: {name}: {sha256}\n"))?;
         }
     }
     Ok(Outcome::Done)
@@ -90,6 +88,7 @@ struct Pinned<'p> {
     name: &'p str,
     sha256: &'p str,
     /// The file that lists it.
+    #[serde(serialize_with = "paths::in_json")]
     manifest: &'p Path,
 }
 
@@ -99,7 +98,13 @@ fn pinned(text: &str, pins: &[(&str, String)]) -> Result<String> {
         Some(rest) => ("\u{feff}", rest),
         None => ("", text),
     };
-    let mut whole = text.to_owned();
+    // The last line has an end meanwhile, as a document is written.
+    let missing = match text.trim_end_matches(|c| c != '\n') {
+        _ if text.is_empty() || text.ends_with('\n') => "",
+        above if above.ends_with("\r\n") => "\r\n",
+        _ => "\n",
+    };
+    let mut whole = format!("{text}{missing}");
     for (name, digest) in pins {
         // As a document is written.
         let before = whole.replace("\r\n", "\n");
@@ -113,6 +118,7 @@ fn pinned(text: &str, pins: &[(&str, String)]) -> Result<String> {
         set(plugin, digest);
         whole = with_ends_of(&whole, &before, &document.to_string());
     }
+    let whole = whole.strip_suffix(missing).unwrap_or(&whole);
     Ok(format!("{mark}{whole}"))
 }
 
@@ -158,9 +164,47 @@ fn set(plugin: &mut dyn TableLike, digest: &str) {
     }
 }
 
-/// Writes beside the file and renames over it, so that a host which follows it never reads half of it. A link stays one,
-/// and owner and mode stay.
-fn replace(file: &Path, text: &str) -> Result<()> {
+/// What becomes of a file.
+struct Edit<'e> {
+    file: &'e Path,
+    before: String,
+    after: String,
+}
+
+/// Makes all of them or none. Each text is written beside its file and renamed over it once all are, so that a host which
+/// follows the files never reads half of one.
+fn make(edits: &[Edit<'_>]) -> Result<()> {
+    let failed = |edit: &Edit<'_>| {
+        format!(
+            "{} cannot be written, and nothing was changed; pin a copy that can, and put it in its place",
+            edit.file.display()
+        )
+    };
+    let asides = edits
+        .iter()
+        .map(|edit| aside(edit.file, &edit.after).with_context(|| failed(edit)));
+    let asides: Vec<_> = asides.collect::<Result<_>>()?;
+    for (done, ((aside, file), edit)) in asides.into_iter().zip(edits).enumerate() {
+        let Err(error) = aside.persist(file) else {
+            continue;
+        };
+        for Edit { file, before, .. } in &edits[..done] {
+            let put_back = self::aside(file, before).and_then(|(aside, file)| {
+                aside.persist(file)?;
+                Ok(())
+            });
+            put_back.with_context(|| {
+                let (file, other) = (file.display(), edit.file.display());
+                format!("{file} is pinned, {other} cannot be, and the first cannot be put back")
+            })?;
+        }
+        return Err(error.error).with_context(|| failed(edit));
+    }
+    Ok(())
+}
+
+/// The text in a new file beside that one, which is to be renamed to the path: a link stays one, and owner and mode stay.
+fn aside(file: &Path, text: &str) -> Result<(NamedTempFile, PathBuf)> {
     let file = fs::canonicalize(file)?;
     let folder = file.parent().context("it has no folder")?;
     let before = fs::metadata(&file)?;
@@ -169,11 +213,11 @@ fn replace(file: &Path, text: &str) -> Result<()> {
     if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
         fchown(aside.as_file(), Some(before.uid()), Some(before.gid()))?;
     }
-    aside.write_all(text.as_bytes())?;
+    // By the file itself: an error names no temporary path then.
+    aside.as_file_mut().write_all(text.as_bytes())?;
     aside.as_file().set_permissions(before.permissions())?;
     aside.as_file().sync_all()?;
-    aside.persist(&file)?;
-    Ok(())
+    Ok((aside, file))
 }
 
 #[cfg(test)]
@@ -219,9 +263,61 @@ mod tests {
             ),
             (
                 "[plugins.a]\n[plugins.b]",
-                "[plugins.a]\nsha256 = \"1\"\n[plugins.b]\nsha256 = \"2\"\n",
+                "[plugins.a]\nsha256 = \"1\"\n[plugins.b]\nsha256 = \"2\"",
             ),
         ] {
+            assert_eq!(pinned(before, &pins).unwrap(), after);
+        }
+    }
+
+    #[test]
+    fn what_was_renamed_is_put_back_if_another_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.toml"), folder.path().join("b.toml"));
+        fs::write(&first, "before\n").unwrap();
+        // No file can be renamed to it.
+        fs::create_dir(&second).unwrap();
+        let edit = |file| Edit {
+            file,
+            before: "before\n".to_owned(),
+            after: "after\n".to_owned(),
+        };
+        let error = make(&[edit(&first), edit(&second)]).unwrap_err();
+        let told = format!("{} cannot be written, and nothing was", second.display());
+        assert!(error.to_string().starts_with(&told), "{error:#}");
+        assert_eq!(fs::read_to_string(&first).unwrap(), "before\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        make(&[edit(&first)]).unwrap();
+        assert_eq!(fs::read_to_string(&first).unwrap(), "after\n");
+    }
+
+    /// All line ends that these lines may have, and a last one that has none.
+    #[test]
+    fn no_line_gets_the_end_of_another() {
+        let lines = [
+            "[plugins.a]",
+            "file = \"x\"",
+            "",
+            "[plugins.b] # b",
+            "",
+            "[host]",
+            "plugin_dir = \"p\"",
+        ];
+        let pins = [("a", "1".to_owned()), ("b", "2".into())];
+        for ends in 0..1 << lines.len() {
+            let (mut before, mut after) = (String::new(), String::new());
+            for (at, line) in lines.into_iter().enumerate() {
+                let end = if ends & 1 << at == 0 { "\n" } else { "\r\n" };
+                before.extend([line, end]);
+                after.extend([line, end]);
+                match at {
+                    1 => after.extend(["sha256 = \"1\"", end]),
+                    3 => after.extend(["sha256 = \"2\"", end]),
+                    _ => {}
+                }
+            }
+            assert_eq!(pinned(&before, &pins).unwrap(), after);
+            let (before, after) = (before.trim_end(), after.trim_end());
             assert_eq!(pinned(before, &pins).unwrap(), after);
         }
     }

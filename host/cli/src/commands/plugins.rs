@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use dogpile::Trust;
 use dogpile::loader::Loader;
 use dogpile::manifest::Manifest;
+use dogpile::{Trust, paths};
 use serde::Serialize;
 
 use super::pin::pin;
@@ -45,6 +45,7 @@ pub(crate) struct Options {
 struct Found {
     /// Its name in the manifest.
     name: Option<String>,
+    #[serde(serialize_with = "paths::in_json")]
     file: PathBuf,
     #[serde(flatten)]
     described: Option<Described>,
@@ -150,8 +151,8 @@ fn text(found: &[Found]) -> Result<String, std::fmt::Error> {
             text.push('\n');
         }
         match name {
-            Some(name) => writeln!(text, "{name}: {}", file.display())?,
-            None => writeln!(text, "not listed: {}", file.display())?,
+            Some(name) => writeln!(text, "{name}: {}", paths::in_a_line(file))?,
+            None => writeln!(text, "not listed: {}", paths::in_a_line(file))?,
         }
         if let Some(error) = error {
             let code = code.as_deref().map(|code| format!("[{code}]"));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use dogpile::{ChangeKind, HostStatus, ReloadRecord, Trigger};
+use dogpile::{ChangeKind, HostStatus, ReloadRecord, Trigger, paths};
 
 use crate::outcome::Outcome;
 use crate::table::table;
@@ -42,7 +42,7 @@ pub(crate) fn run(manifest: &Path, options: &Options) -> Result<Outcome> {
 fn text(status: &HostStatus) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let path = status.manifest.as_deref().unwrap_or(Path::new("(none)"));
-    writeln!(text, "manifest: {}", path.display())?;
+    writeln!(text, "manifest: {}", paths::in_a_line(path))?;
     let generation = status.generation;
     match &status.loaded_at {
         Some(at) => writeln!(text, "generation: {generation}, loaded at {at}")?,
@@ -160,7 +160,7 @@ fn plugin(plugin: &dogpile::PluginStatus) -> [String; 5] {
         plugin.generation.to_string(),
         file.map_or_else(
             || "(linked in)".to_owned(),
-            |file| file.display().to_string(),
+            |file| paths::in_a_line(file).to_string(),
         ),
     ]
 }

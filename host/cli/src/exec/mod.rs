@@ -48,7 +48,6 @@ use self::around::Around;
 use self::key::Key;
 use self::line::Line;
 use crate::outcome::Outcome;
-use crate::output;
 
 /// Switches the cache off, if it is `off`.
 const SWITCH: &str = "DOGPILE_EXEC";
@@ -88,7 +87,7 @@ pub(crate) fn run(manifest: &Path, options: Options) -> Result<Outcome> {
 
 /// Tells why dogpile itself failed.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
-    warn::warn(format_args!("{}", output::whole(error)));
+    warn::warn_of("", error);
     FAILED.into()
 }
 

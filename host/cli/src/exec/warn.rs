@@ -8,8 +8,15 @@ use crate::output;
 pub(super) const WORKER: &str = "dogpile-exec";
 const OPENER: &str = "dogpile-open";
 
+/// A line.
 pub(super) fn warn(text: fmt::Arguments<'_>) {
-    output::say(format_args!("dogpile: {text}"));
+    let text = text.to_string();
+    output::say(format_args!("dogpile: {}", output::in_a_line(&text)));
+}
+
+/// What failed, and why: a line, but for errors of a manifest.
+pub(super) fn warn_of(what: &str, error: &anyhow::Error) {
+    output::say(format_args!("dogpile: {what}{}", output::for_people(error)));
 }
 
 /// What is in a damaged file can make its reader panic, which ends in a new file or in a warning. More is not to be said

@@ -23,8 +23,7 @@ use super::outlet::Outlet;
 use super::printing::{Printed, replay};
 use super::running::{Ran, Trouble};
 use super::time::shown;
-use super::warn::{WORKER, warn};
-use crate::output::whole;
+use super::warn::{WORKER, warn, warn_of};
 
 /// How long the cache may take to open and look, for which many processes at once take turns on a busy machine, and to
 /// store: more than any that works, and what one that does not may cost the command. Somebody who was stopped may hold
@@ -149,7 +148,7 @@ fn after_run(ran: Ran, fetched: Result<Fetched, Late>) -> ! {
 fn not_stored(fetched: Result<Fetched, Late>) {
     match fetched {
         Ok(Fetched::Failed(error)) => {
-            warn(format_args!("the output is not kept: {}", whole(&error)));
+            warn_of("the output is not kept: ", &error);
         }
         Err(Late) => warn(format_args!(
             "the output is not kept: the cache takes too long"
@@ -177,7 +176,7 @@ fn without_run(job: &Job, fetched: Result<Fetched, Late>) -> ! {
             process::exit(ending::FAILED.into())
         }
         Ok(Fetched::Failed(error)) => {
-            warn(format_args!("the cache is not used: {}", whole(&error)));
+            warn_of("the cache is not used: ", &error);
         }
         Err(Late) => warn(format_args!("the cache is not used: it takes too long")),
         Ok(Fetched::Refused(_) | Fetched::NotAwaited) => {}

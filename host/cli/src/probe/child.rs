@@ -8,11 +8,11 @@ use std::thread;
 use anyhow::Context;
 use dogpile::loader::{self, LoadError, Loaded, Loader};
 use dogpile::manifest::{Manifest, ManifestErrors};
-use dogpile::{Clock, Host, Region};
+use dogpile::{Clock, Host, Region, Reload};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Described, Probed, Regions, What, conformance};
+use super::{Described, Probed, Regions, Silent, Warning, What, conformance};
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(manifest: &Path, what: &What) -> anyhow::Result<Outcome> {
         What::File { file } => answer(&probed(Loader::new().load(file)))?,
         What::Regions => answer(&regions(manifest)?)?,
         What::Region { name } => answer(&region(manifest, name)?)?,
-        What::Conformance => conformance::child()?,
+        What::Conformance { file } => conformance::child(file)?,
     }
     Ok(Outcome::Done)
 }
@@ -63,12 +63,13 @@ fn regions(path: &Path) -> anyhow::Result<Regions> {
     };
     let silent = silent(&host)?;
     let plan = host.status().last_reload.and_then(|last| last.plan);
-    let warnings = plan.map(|plan| plan.warnings).unwrap_or_default();
+    let findings = plan.iter().flat_map(Reload::findings);
+    let warnings = findings.map(Warning::of).collect::<Result<_, _>>()?;
     Ok(Regions::Opened { silent, warnings })
 }
 
 /// The regions whose backends do not answer. All are pinged at once, so that it takes no longer than the slowest.
-fn silent(host: &Host) -> anyhow::Result<Vec<(String, String)>> {
+fn silent(host: &Host) -> anyhow::Result<Vec<Silent>> {
     let regions = host.status().regions.into_iter();
     let regions: Vec<Region> = regions
         .map(|status| host.region(&status.name))
@@ -94,8 +95,14 @@ fn silent(host: &Host) -> anyhow::Result<Vec<(String, String)>> {
             .collect()
     });
     let silent = regions.iter().zip(answers).filter_map(|(region, answer)| {
-        let error = answer.err()?;
-        Some((region.name().to_owned(), error.to_string()))
+        let (error, region) = (answer.err()?, region.name().to_owned());
+        let (code, text) = (error.code(), error.to_string());
+        Some(Silent {
+            region,
+            // The code has a place of its own.
+            message: code.map_or(text.clone(), |code| text.replace(&format!(" [{code}]"), "")),
+            code: code.map(str::to_owned),
+        })
     });
     Ok(silent.collect())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -28,6 +28,8 @@ const LATE: Duration = Duration::from_secs(30);
 /// What a child is to look at, as it reads it from its standard input.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Task {
+    /// The child's argument: JSON has no path that is not UTF-8.
+    #[serde(skip)]
     pub(crate) file: PathBuf,
     pub(crate) backend: String,
     /// A JSON object.
@@ -58,13 +60,13 @@ enum Told {
 }
 
 /// What the child does. What the plugin prints goes to the standard error.
-pub(super) fn child() -> Result<()> {
+pub(super) fn child(file: &Path) -> Result<()> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
     let task: Task = serde_json::from_str(&text)?;
     let mut ours = fs::File::from(dup(stdout())?);
     dup2_stdout(stderr())?;
-    let loaded = Loader::new().load(&task.file)?;
+    let loaded = Loader::new().load(file)?;
     let backend = Offered {
         plugin: loaded.plugin,
         name: &task.backend,
@@ -239,6 +241,7 @@ impl Speaking {
     fn start(task: &Task) -> Result<Self> {
         let mut child = Command::new(OURSELVES)
             .args(["probe", "conformance"])
+            .arg(&task.file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

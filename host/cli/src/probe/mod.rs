@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use dogpile::manifest::{Manifest, PluginConfig};
+use dogpile::manifest::{Manifest, ManifestError, PluginConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,8 +61,8 @@ pub(crate) enum What {
     Regions,
     /// Opens one region.
     Region { name: String },
-    /// Runs the suites that the standard input asks for.
-    Conformance,
+    /// Runs the suites on a plugin's file, as the standard input asks for.
+    Conformance { file: PathBuf },
 }
 
 /// Of a plugin.
@@ -82,14 +82,39 @@ pub(crate) enum Probed {
 /// Of the regions.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Regions {
-    /// All are open; some, by name, do not answer.
+    /// All are open; some do not answer.
     Opened {
-        silent: Vec<(String, String)>,
+        silent: Vec<Silent>,
         /// What works, but probably not as it is meant.
-        warnings: Vec<String>,
+        warnings: Vec<Warning>,
     },
     /// The whole of what the library says, and one by one what is wrong with the manifest, as `--json` prints it.
     Refused { text: String, errors: Vec<Value> },
+}
+
+/// A region that does not answer.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Silent {
+    pub(crate) region: String,
+    pub(crate) message: String,
+    /// What an operator can search for.
+    pub(crate) code: Option<String>,
+}
+
+/// A warning of a manifest, as text and as `--json` prints it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Warning {
+    pub(crate) text: String,
+    pub(crate) as_json: Value,
+}
+
+impl Warning {
+    pub(crate) fn of(warning: &ManifestError) -> serde_json::Result<Self> {
+        Ok(Self {
+            text: warning.to_string(),
+            as_json: serde_json::to_value(warning)?,
+        })
+    }
 }
 
 /// Errors of a manifest as a child told them.

@@ -293,26 +293,54 @@ fn the_effective_manifest_is_printed_with_defaults_and_without_secrets() {
     );
 }
 
+/// A region on a socket that nobody listens at, with a `hang_after` that is too short.
+const NOBODY: &str = "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = 1\n\
+                      hang_after = \"2s\"\narguments = { url = \"unix:///nobody/listens\" }\n";
+
 #[test]
 fn a_hang_after_without_effect_is_a_warning() {
-    let manifest = "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = 1\n\
-                    hang_after = \"2s\"\narguments = { url = \"unix:///nobody/listens\" }\n";
-    let folder = Folder::without_plugins(manifest);
+    let folder = Folder::without_plugins(NOBODY);
     folder.add_plugin("redis");
     let warning =
         "dogpile.toml:6:14: warning: `hang_after` has no effect below 4s: backend `redis`";
     let run = folder.dogpile(&["check"]);
     assert_eq!(run.status, Some(1));
     assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
+    // With the place in fields, as all warnings have it.
     let run = folder.dogpile(&["check", "--json"]);
     let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(told["warnings"][0]["severity"], "warning");
-    let message = told["warnings"][0]["message"].as_str().unwrap();
-    assert!(message.contains(warning), "{message}");
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1);
+    let warned = &told["warnings"][0];
+    let place = (&warned["file"], &warned["line"], &warned["column"]);
+    assert_eq!(place, (&"dogpile.toml".into(), &6.into(), &14.into()));
+    assert_eq!(warned["severity"], "warning");
+    let message = warned["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("`hang_after` has no effect below 4s: backend"),
+        "{message}"
+    );
+    let remedy = warned["remedy"].as_str().unwrap();
+    assert!(remedy.starts_with("write \"4s\" or more, or"), "{remedy}");
     // It is what the backend says of itself.
-    folder.write("dogpile.toml", &manifest.replace("2s", "4s"));
+    folder.write("dogpile.toml", &NOBODY.replace("2s", "4s"));
     let run = folder.dogpile(&["check"]);
     assert!(!run.stderr.contains("warning"), "{run:?}");
+}
+
+#[test]
+fn a_storage_that_does_not_answer_is_told_with_what_to_search_for() {
+    let folder = Folder::without_plugins(NOBODY);
+    folder.add_plugin("redis");
+    let run = folder.dogpile(&["check"]);
+    let head = "dogpile.toml:4:11: error[storage-unavailable]: region `users`: backend `redis`";
+    assert!(run.stderr.contains(head), "{run:?}");
+    assert_eq!(run.stderr.matches("unavailable").count(), 1, "{run:?}");
+    let run = folder.dogpile(&["check", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let error = &told["errors"][0];
+    assert_eq!(error["code"], "storage-unavailable");
+    let message = error["message"].as_str().unwrap();
+    assert!(!message.contains("unavailable"), "{message}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::fs::OpenOptions;
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -60,6 +61,77 @@ fn a_region_in_memory_is_refused_where_no_host_runs() {
     assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
     let start = "error: region `pages` lives in the process that uses it, and no host of dogpile.toml is running; ";
     assert!(refused.stderr.starts_with(start), "{refused:?}");
+}
+
+/// Nobody listens at its port.
+#[test]
+fn what_could_not_be_read_is_not_told_as_nothing() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let folder = Folder::without_plugins(&format!(
+        "version = 1\n[plugins.redis]\n[regions.users]\nbackend = \"redis\"\nexpiration_time = \"5m\"\n\
+         invalidation = \"local\"\narguments = {{ host = \"127.0.0.1\", port = {port} }}\n"
+    ));
+    folder.add_plugin("redis");
+    let run = folder.dogpile(&["explain", "users", "k"]);
+    assert_eq!((run.status, &*run.stderr), (Some(1), ""), "{run:?}");
+    let value = run.stdout.lines().find(|line| line.starts_with("value: "));
+    let why = value.and_then(|line| line.strip_prefix("value: could not be read: "));
+    let why = why.unwrap_or_else(|| panic!("{run:?}"));
+    assert!(why.contains("Connection refused"), "{why}");
+    assert!(!run.stdout.contains("detail: "), "{run:?}");
+    let run = folder.dogpile(&["explain", "users", "k", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (&told["value"], run.status),
+        (&serde_json::Value::Null, Some(1))
+    );
+    assert_eq!(told["value_error"], why);
+    // As `get`, which says why too.
+    let run = folder.dogpile(&["get", "users", "k"]);
+    assert_eq!((run.status, &*run.stdout), (Some(1), ""));
+    assert!(run.stderr.contains("Connection refused"), "{run:?}");
+}
+
+/// What one region wrote, another cannot read.
+#[test]
+fn get_and_explain_tell_the_same_of_a_value_that_is_damaged() {
+    let region = |name: &str, more: &str| {
+        format!(
+            "[regions.{name}]\nbackend = \"dbm\"\nexpiration_time = \"5m\"\nshares_keys = true\n{more}\
+             arguments.filename = \"users.dbm\"\n"
+        )
+    };
+    let (packed, plain) = (
+        region("packed", "proxies = [\"zstd\"]\n"),
+        region("plain", ""),
+    );
+    let manifest = format!("version = 1\n[plugins.dbm]\n[plugins.proxies]\n{packed}{plain}");
+    let folder = Folder::without_plugins(&manifest);
+    folder.add_plugin("dbm");
+    folder.add_plugin("proxies");
+    let value = format!("\"{}\"", "x".repeat(5000));
+    folder
+        .dogpile(&["set", "packed", "k", &value])
+        .is(0, "", "");
+    folder.dogpile(&["get", "packed", "k"]).is(0, &value, "");
+
+    let run = folder.dogpile(&["explain", "plain", "k"]);
+    assert_eq!((run.status, &*run.stderr), (Some(0), ""), "{run:?}");
+    let why = "it does not begin as an envelope";
+    assert!(
+        run.stdout.contains(&format!("\ndetail: {why}\n")),
+        "{run:?}"
+    );
+    let told = format!("error: what is stored for `k` in region `plain` cannot be read: {why}\n");
+    folder.dogpile(&["get", "plain", "k"]).is(1, "", &told);
+
+    let none = "no value for `other` in region `plain`\n";
+    folder.dogpile(&["get", "plain", "other"]).is(3, "", none);
+    let run = folder.dogpile(&["explain", "plain", "other"]);
+    assert_eq!(run.status, Some(3), "{run:?}");
+    assert!(run.stdout.contains("\nvalue: none\n"), "{run:?}");
 }
 
 /// Where `exec` keeps what was run under that name.

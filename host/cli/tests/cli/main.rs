@@ -20,6 +20,7 @@ mod man;
 mod manifest_page;
 mod new_plugin;
 mod notify;
+mod paths;
 mod plugins;
 mod progress;
 mod reload;

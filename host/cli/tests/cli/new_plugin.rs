@@ -147,3 +147,30 @@ fn a_link_that_leads_nowhere_is_told_as_that() {
     let run = folder.dogpile(&["new-plugin", "my-store", "--path", "link"]);
     assert_eq!(run.status, Some(0), "{run:?}");
 }
+
+#[test]
+fn what_was_made_is_removed_again_if_the_rest_cannot_be() {
+    let folder = Folder::without_plugins("");
+    folder.write("there/kept", "");
+    let failed = |path: &str| {
+        let run = folder.dogpile_limited(2, &["new-plugin", "mine", "--path", path]);
+        let told = format!(
+            "error: {path}/src/lib.rs cannot be written, and what was made is removed again: File too large (os error 27)\n"
+        );
+        run.is(1, "", &told);
+    };
+    let names = |path: &str| {
+        let entries = fs::read_dir(folder.path(path)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<Vec<_>>()
+    };
+    failed("there/new/mine");
+    assert_eq!(names("there"), ["kept"]);
+    // A folder that was there stays.
+    fs::create_dir(folder.path("there/empty")).unwrap();
+    failed("there/empty");
+    assert!(names("there/empty").is_empty());
+    let run = folder.dogpile(&["new-plugin", "mine", "--path", "there/empty"]);
+    assert_eq!(run.status, Some(0), "{run:?}");
+}

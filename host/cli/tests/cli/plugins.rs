@@ -106,3 +106,32 @@ fn a_template_cache_is_described_with_its_arguments() {
         assert!(run.stdout.contains(line), "no {line:?} in {run:?}");
     }
 }
+
+#[test]
+fn either_all_files_of_a_manifest_are_pinned_or_none() {
+    let folder = Folder::new(&format!("include = [\"z.toml\"]\n{PAGES}"));
+    let long = format!("[plugins.null]\n# {}\n", "-".repeat(50_000));
+    folder.write("z.toml", &long);
+    let files = ["dogpile.toml", "z.toml"].map(|file| folder.path(file));
+    let texts = || {
+        files
+            .each_ref()
+            .map(|file| fs::read_to_string(file).unwrap())
+    };
+    let before = texts();
+    let run = folder.dogpile_limited(16, &["plugins", "--pin"]);
+    assert_eq!(texts(), before);
+    run.is(
+        1,
+        "",
+        "error: z.toml cannot be written, and nothing was changed; pin a copy that can, and put it in its place: File too \
+         large (os error 27)\n",
+    );
+    // Nothing else is left there.
+    let beside = fs::read_dir(folder.path("")).unwrap().count();
+    assert_eq!(beside, ["dogpile.toml", "z.toml", "plugins", "run"].len());
+    assert_eq!(folder.dogpile(&["plugins", "--pin"]).status, Some(0));
+    for text in texts() {
+        assert_eq!(text.matches("\nsha256 = \"").count(), 1);
+    }
+}

@@ -125,7 +125,9 @@ fn who_has_read_enough_is_no_error() {
 #[test]
 fn what_a_terminal_would_obey_is_escaped_in_what_is_told() {
     let folder = Folder::on_dbm("");
-    let wild = "a\u{1b}[2J\r\u{9b}";
+    let wild = "a\u{1b}[2J\r\n\u{9b}";
+    let option = format!("--{wild}");
+    let named = format!("dogpile-plugin-{wild}");
     for command in [
         &["delete", wild, "k"][..],
         &["clear", wild],
@@ -133,11 +135,31 @@ fn what_a_terminal_would_obey_is_escaped_in_what_is_told() {
         &["explain", wild, "k"],
         &["set", wild, "k", "1"],
         &["get", "users", wild],
+        &["get", wild, "k"],
         &["check", "--site", wild],
+        &["check", "--manifest", wild],
+        &["status", "--manifest", wild],
+        &["conformance", wild],
+        &["new-plugin", "mine", "--plugin-api", wild],
+        &["man", "--dir", &format!("/proc/{wild}")],
+        &["exec", "--file", wild, "--", "true"],
+        &["exec", "--", wild],
+        // Wrong usage.
+        &[wild],
+        &[&option],
+        &["get", &option],
+        &["get", "users", "k", wild],
+        &["new-plugin", &named],
+        &["completions", wild],
+        &["conformance", "a.so", "--limit", wild],
+        &["exec", &option, "--", "true"],
     ] {
         let run = folder.dogpile(command);
         assert_ne!(run.status, Some(0), "{run:?}");
-        assert!(run.stderr.contains(r"a\u{1b}[2J\r\u{9b}"), "{run:?}");
+        let shown = r"a\u{1b}[2J\r\n\u{9b}";
+        assert!(run.stderr.contains(shown), "{run:?}");
+        // As much as it names of it, it names so.
+        assert!(!run.stderr.contains("\n\u{9b}"), "{run:?}");
         let raw = |c: char| c.is_control() && c != '\n';
         assert!(!run.stderr.contains(raw), "{run:?}");
     }

@@ -20,6 +20,8 @@ use crate::slot::{Invalidation, MissReason, Target};
 #[derive(Default)]
 pub(super) struct Judged {
     pub(super) value: Option<ExplainedValue>,
+    /// Why the backend did not tell of one.
+    pub(super) unread: Option<String>,
     pub(super) reason: Option<ExplainedReason>,
     pub(super) detail: Option<String>,
     pub(super) invalidated_by: Option<ExplainedInvalidation>,
@@ -56,7 +58,11 @@ impl Judged {
             _ => ExplainedReason::BackendError,
         };
         let shown = region.instance.without_secrets(error);
-        let failed = Self::unusable(reason, Some(shown.message().to_owned()));
+        let why = Some(shown.message().to_owned());
+        let failed = Self {
+            unread: why.clone(),
+            ..Self::unusable(reason, why)
+        };
         let Some(spare) = region.instance.spare.get(&key.key(), clock) else {
             return failed;
         };
@@ -64,6 +70,7 @@ impl Judged {
         match judged.reason {
             None => Self {
                 held: true,
+                unread: failed.unread,
                 detail: failed.detail,
                 ..judged
             },

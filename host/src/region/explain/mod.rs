@@ -41,6 +41,10 @@ pub struct Explanation {
     pub state_reason: Option<String>,
     /// What is stored; none if nothing is, or nobody knows.
     pub value: Option<ExplainedValue>,
+    /// Why nobody knows what is stored: how the backend failed, or why it is not called at present. A value is one that this
+    /// process holds, then.
+    #[serde(default)]
+    pub value_error: Option<String>,
     /// What a caller would get.
     pub outcome: ExplainedOutcome,
     /// Why it is not fresh, if it is not.
@@ -202,6 +206,7 @@ impl Region {
             state: region.instance.state().name().to_owned(),
             state_reason: region.instance.cause(),
             value: judged.value,
+            value_error: judged.unread,
             outcome,
             reason: judged.reason,
             detail: judged.detail,

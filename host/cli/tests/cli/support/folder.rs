@@ -98,6 +98,25 @@ impl Folder {
         Run::of(self.command(arguments), stdin, self.root.path())
     }
 
+    /// The same where no file can be longer than so many blocks of 512 bytes, or of 1024 by some shells.
+    pub fn dogpile_limited(&self, blocks: u32, arguments: &[&str]) -> Run {
+        let unlimited = self.command(arguments);
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script, "sh"])
+            .arg(unlimited.get_program())
+            .args(unlimited.get_args())
+            .current_dir(self.root.path());
+        for (name, value) in unlimited.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Run::of(command, "", self.root.path())
+    }
+
     /// A site of one page, `/`, which shows `query.name` and `data.numbers.one`.
     pub fn add_site(&self) {
         self.write(
