@@ -89,6 +89,7 @@ mod mangler;
 pub mod manifest;
 mod mend;
 mod metrics;
+#[doc(hidden)]
 pub mod paths;
 mod plugins;
 mod pool;

@@ -170,7 +170,7 @@ fn manifest(
     };
     let mut errors = Vec::new();
     match dogpile::admin::check(&manifest) {
-        Some(wrong) if wrong.severity() == Severity::Warning => warn(&wrong.to_string()),
+        Some(wrong) if wrong.severity() == Severity::Warning => warn(Warning::of(&wrong)?),
         wrong => errors.extend(wrong),
     }
     let progress = Progress::start();
