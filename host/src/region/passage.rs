@@ -320,7 +320,7 @@ impl Region {
                 self.begin_anew(key)?
             } else {
                 match self.begin_on::<T, F>(waiting.way, key, call).await {
-                    Ok(object) => return Ok(Cached::new(object, Source::Fresh, self.clock())),
+                    Ok(object) => return Ok(self.cached(object, Source::Fresh)),
                     Err(passage) => (*passage)?,
                 }
             };
@@ -343,7 +343,7 @@ impl Region {
             }
             Source::Fresh | Source::Created => {}
         }
-        Cached::new(object, source, self.clock())
+        self.cached(object, source)
     }
 
     /// Judges what a backend call gave. An error counts as a miss, unless the value was held that was created while the
