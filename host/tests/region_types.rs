@@ -70,6 +70,9 @@ fn who_waited_for_another_type_reads_it_as_its_own_where_bytes_allow() {
             assert_eq!(*short.join().unwrap().unwrap(), 1_i32);
         });
     }
+    // Each call is counted once, by its first read.
+    assert_eq!(all_misses(&users), [(MissReason::Absent, 4)]);
+    assert_eq!(users.stats().hits, 0);
 }
 
 #[test]
