@@ -47,6 +47,7 @@ impl Drop for Around {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
@@ -78,6 +79,20 @@ mod tests {
         while attempts.hang() {
             thread::yield_now();
         }
+        assert!(current().is_none());
+    }
+
+    #[test]
+    fn what_a_thread_was_in_the_middle_of_comes_back_after_an_attempt_and_after_its_panic() {
+        let (outer, inner) = (Attempts::default(), Attempts::default());
+        let is_of = |attempts: &Attempts| Arc::ptr_eq(&current().unwrap(), &attempts.0);
+        outer.run(|| {
+            inner.run(|| assert!(is_of(&inner)));
+            assert!(is_of(&outer));
+            let panics = || inner.run(|| panic!("on purpose"));
+            catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+            assert!(is_of(&outer));
+        });
         assert!(current().is_none());
     }
 }
