@@ -59,7 +59,9 @@ mod tests {
     fn an_attempt_hangs_until_its_last_thread_has_ended() {
         let attempts = Attempts::default();
         let (go, gate) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
         let hang = move || {
+            begun.send(()).unwrap();
             gate.recv().unwrap();
             Ok(())
         };
@@ -67,6 +69,7 @@ mod tests {
             assert!(!attempts.hang(), "to be at it is not to hang");
             within(Duration::from_millis(1), "a", hang, drop).unwrap_err()
         });
+        has_begun.recv().unwrap();
         assert!(attempts.hang());
         // What others leave behind is none of it.
         let other = Attempts::default();

@@ -309,6 +309,7 @@ fn a_hang_after_without_effect_is_a_warning() {
     assert_eq!(told["warnings"][0]["severity"], "warning");
     let message = told["warnings"][0]["message"].as_str().unwrap();
     assert!(message.contains(warning), "{message}");
+    assert_eq!(run.stderr, "");
     // It is what the backend says of itself.
     folder.write("dogpile.toml", &manifest.replace("2s", "4s"));
     let run = folder.dogpile(&["check"]);
