@@ -244,6 +244,11 @@ fn the_age_of_a_value_is_by_the_clock_of_its_host() {
     for value in read.chain(made).chain([one, found]) {
         assert_eq!(value.age(), Duration::from_secs(5));
     }
+    let (others, their_clock) = memory();
+    let theirs = others.set("1", 1).unwrap();
+    their_clock.advance(Duration::from_secs(7));
+    assert_eq!(theirs.age(), Duration::from_secs(7));
+    assert_eq!(old.age(), Duration::from_secs(5));
     clock.set(0);
     assert_eq!(old.age(), Duration::ZERO);
 }
