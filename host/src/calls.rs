@@ -96,3 +96,42 @@ impl Drop for Entered<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn seen(calls: &Calls) -> Vec<(u64, &'static str)> {
+        let mut all = Vec::new();
+        calls.seen(|call| all.push((call.number, call.method)));
+        all
+    }
+
+    #[test]
+    fn a_call_is_seen_until_it_ends_by_a_number_that_no_other_has() {
+        let calls = Calls::default();
+        let mut numbers = Vec::new();
+        for _ in 0..3 {
+            calls.during(1, "get", || {
+                let ended = catch_unwind(AssertUnwindSafe(|| {
+                    calls.during(2, "set", || {
+                        let [(get, "get"), (set, "set")] = seen(&calls)[..] else {
+                            panic!("{:?}", seen(&calls))
+                        };
+                        numbers.extend([get, set]);
+                        panic!("on purpose");
+                    })
+                }));
+                assert_eq!(ended.unwrap_err().downcast_ref(), Some(&"on purpose"));
+                let get = numbers[numbers.len() - 2];
+                assert_eq!(seen(&calls), [(get, "get")]);
+            });
+            assert_eq!(seen(&calls), []);
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 6);
+    }
+}

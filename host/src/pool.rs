@@ -320,7 +320,29 @@ mod tests {
         let state = pool.0.state.lock();
         assert_eq!((state.asleep, state.threads), (0, THREADS + 1));
         drop(state);
-        (0..9).for_each(|_| go.send(()).unwrap());
+        // Of the three that are at work now, the first that is done ends.
+        has_begun.recv().unwrap();
+        go.send(()).unwrap();
+        while pool.0.state.lock().threads > THREADS {
+            assert!(has_begun.try_recv().is_err(), "it took another job");
+            thread::yield_now();
+        }
+        (0..8).for_each(|_| go.send(()).unwrap());
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_is_not_replaced_while_nothing_waits() {
+        let pool = Pool::new("test", 1, 10);
+        let (tell, told) = mpsc::channel();
+        let shared = Arc::clone(&pool.0);
+        let job = move || {
+            asleep(&mut || {
+                let state = shared.state.lock();
+                tell.send((state.asleep, state.threads)).unwrap();
+            });
+        };
+        assert!(pool.submit(Box::new(job)).is_ok());
+        assert_eq!(told.recv().unwrap(), (1, 0));
     }
 
     #[test]

@@ -248,6 +248,33 @@ fn a_backend_is_given_the_time_that_it_says_its_calls_may_take_and_a_second() {
     });
 }
 
+/// The regions are looked at in the order of their names.
+#[test]
+fn of_regions_that_share_a_backend_the_least_patient_counts() {
+    let hour = Duration::from_hours(1);
+    for (at, limits) in [[HANG_AFTER, hour], [hour, HANG_AFTER]].iter().enumerate() {
+        let board = Board::new(&format!("least patient {at}"));
+        let [one, other] = [("users", limits[0]), ("zzz", limits[1])].map(|(name, limit)| {
+            let mut config = board.objects().shares_keys().hang_after(limit);
+            config.name = name.into();
+            config
+        });
+        let host = builder().0.region(one).region(other).build().unwrap();
+        let users = host.region("users").unwrap();
+        let gate = Gate::on(&board, &["get"]);
+        thread::scope(|scope| {
+            scope.spawn(|| users.get::<i32>("1").unwrap());
+            until(|| {
+                host.status()
+                    .regions
+                    .iter()
+                    .all(|region| region.stuck_calls == 1)
+            });
+            gate.open();
+        });
+    }
+}
+
 #[test]
 fn a_wait_for_a_mutex_is_no_hang() {
     let board = Board::new("waits");

@@ -13,9 +13,11 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dogpile::{ErrorKind, Host, Invalidation, RegionConfig, Source};
+use dogpile::{ErrorKind, Host, Invalidation, MissReason, RegionConfig, Source};
 
-use region_support::{Board, SECOND, builder, held, region, until, until_waiting, unwanted};
+use region_support::{
+    Board, SECOND, all_misses, builder, held, region, until, until_waiting, unwanted,
+};
 
 /// A host whose region is given other backends by its manifest.
 fn host(folder: &tempfile::TempDir, board: &Board) -> Host {
@@ -93,6 +95,8 @@ fn a_caller_whose_region_moves_meanwhile_does_not_wait_twice() {
         assert_eq!(*next.join().unwrap().unwrap(), 7);
     });
     assert!(old.stored("moved").is_none() && new.stored("moved").is_some());
+    // Each call is counted once, in whichever backend it reads.
+    assert_eq!(all_misses(&users), [(MissReason::Absent, 5)]);
 }
 
 #[test]

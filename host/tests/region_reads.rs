@@ -7,9 +7,11 @@ mod region_support;
 use std::thread;
 use std::time::Duration;
 
-use dogpile::{Expiration, MaxStale, MissReason, Source};
+use dogpile::{Expiration, Invalidation, MaxStale, MissReason, Source};
 
-use region_support::{Board, SECOND, TICK, after, all_misses, beside_a_creation, memory, region};
+use region_support::{
+    Board, SECOND, TICK, after, all_misses, beside_a_creation, held, memory, region, until_waiting,
+};
 
 #[test]
 fn a_fresh_hit_is_one_get_and_no_set() {
@@ -36,6 +38,35 @@ fn a_miss_is_two_reads_and_one_set() {
     assert_eq!(board.calls(), ["get 2"]);
     assert_eq!(all_misses(&users), [(MissReason::Absent, 2)]);
     assert_eq!(users.stats().creations, 1);
+}
+
+/// It waits for a creation from before an invalidation, which is none of its own.
+#[test]
+fn a_call_that_reads_again_is_counted_once() {
+    let (users, _) = memory();
+    for key in ["again", "again as a task"] {
+        thread::scope(|scope| {
+            let outdated = held(scope, |hold| {
+                users.get_or_create(key, || {
+                    hold.wait();
+                    1
+                })
+            });
+            users.invalidate(Invalidation::Hard).unwrap();
+            let call = scope.spawn(|| {
+                if key == "again" {
+                    return users.get_or_create(key, || 2);
+                }
+                futures_executor::block_on(users.get_or_create_async(key, || async { 2 }))
+            });
+            until_waiting(key, 1);
+            assert_eq!(*outdated.end().unwrap(), 1);
+            assert_eq!(*call.join().unwrap().unwrap(), 2);
+        });
+    }
+    let stats = users.stats();
+    assert_eq!(all_misses(&users), [(MissReason::Absent, 4)]);
+    assert_eq!((stats.hits, stats.creations, stats.waits), (0, 4, 0));
 }
 
 #[test]

@@ -70,6 +70,9 @@ fn who_waited_for_another_type_reads_it_as_its_own_where_bytes_allow() {
             assert_eq!(*short.join().unwrap().unwrap(), 1_i32);
         });
     }
+    // Each call is counted once, by its first read.
+    assert_eq!(all_misses(&users), [(MissReason::Absent, 4)]);
+    assert_eq!(users.stats().hits, 0);
 }
 
 #[test]
@@ -241,6 +244,11 @@ fn the_age_of_a_value_is_by_the_clock_of_its_host() {
     for value in read.chain(made).chain([one, found]) {
         assert_eq!(value.age(), Duration::from_secs(5));
     }
+    let (others, their_clock) = memory();
+    let theirs = others.set("1", 1).unwrap();
+    their_clock.advance(Duration::from_secs(7));
+    assert_eq!(theirs.age(), Duration::from_secs(7));
+    assert_eq!(old.age(), Duration::from_secs(5));
     clock.set(0);
     assert_eq!(old.age(), Duration::ZERO);
 }

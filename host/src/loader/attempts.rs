@@ -47,6 +47,7 @@ impl Drop for Around {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
@@ -58,7 +59,9 @@ mod tests {
     fn an_attempt_hangs_until_its_last_thread_has_ended() {
         let attempts = Attempts::default();
         let (go, gate) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
         let hang = move || {
+            begun.send(()).unwrap();
             gate.recv().unwrap();
             Ok(())
         };
@@ -66,6 +69,7 @@ mod tests {
             assert!(!attempts.hang(), "to be at it is not to hang");
             within(Duration::from_millis(1), "a", hang, drop).unwrap_err()
         });
+        has_begun.recv().unwrap();
         assert!(attempts.hang());
         // What others leave behind is none of it.
         let other = Attempts::default();
@@ -78,6 +82,20 @@ mod tests {
         while attempts.hang() {
             thread::yield_now();
         }
+        assert!(current().is_none());
+    }
+
+    #[test]
+    fn what_a_thread_was_in_the_middle_of_comes_back_after_an_attempt_and_after_its_panic() {
+        let (outer, inner) = (Attempts::default(), Attempts::default());
+        let is_of = |attempts: &Attempts| Arc::ptr_eq(&current().unwrap(), &attempts.0);
+        outer.run(|| {
+            inner.run(|| assert!(is_of(&inner)));
+            assert!(is_of(&outer));
+            let panics = || inner.run(|| panic!("on purpose"));
+            catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+            assert!(is_of(&outer));
+        });
         assert!(current().is_none());
     }
 }

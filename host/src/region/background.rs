@@ -82,7 +82,7 @@ where
     match region.begin::<T, F>(&key, &call) {
         Ok(object) => {
             goal.refresh_early(object.as_value())?;
-            Ok(Cached::new(object, Source::Fresh, region.clock()))
+            Ok(region.cached(object, Source::Fresh))
         }
         Err(passage) => region.create::<T, F>(*passage, &key, &call, goal),
     }
@@ -154,7 +154,7 @@ where
     match region.begin_on::<T, F>(Way::Pool, &key, &call).await {
         Ok(object) => {
             goal.refresh_early(object.as_value())?;
-            Ok(Cached::new(object, Source::Fresh, region.clock()))
+            Ok(region.cached(object, Source::Fresh))
         }
         Err(passage) => {
             let waiting = Waiting {

@@ -27,6 +27,7 @@ mod multi_refresh;
 mod multi_set;
 mod notes;
 mod objects;
+mod origin;
 mod passage;
 mod payload;
 mod ping;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use dogpile_lock::{Blocking, Clock, Source};
-use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key};
+use dogpile_plugin_api::{BackendStats, ErrorKind as PluginErrorKind, Key, Object};
 
 pub use dogpile_plugin_api::Expiration;
 
@@ -64,6 +65,7 @@ pub(crate) use self::mangle::BackendKey;
 pub use self::metadata::ValueMetadata;
 pub use self::multi::Entries;
 pub use self::objects::Objects;
+pub(crate) use self::origin::Origins;
 pub use self::payload::Payload;
 
 use self::call::Call;
@@ -354,7 +356,7 @@ impl Region {
         goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin::<T, F>(key, call) {
-            Ok(object) => Ok(Cached::new(object, Source::Fresh, self.clock())),
+            Ok(object) => Ok(self.cached(object, Source::Fresh)),
             Err(passage) => self.create::<T, F>(*passage, key, call, goal),
         }
     }
@@ -384,7 +386,7 @@ impl Region {
         mut goal: impl Goal<T>,
     ) -> Result<Cached<T>> {
         match self.begin_on::<T, F>(Way::Pool, key, call).await {
-            Ok(object) => Ok(Cached::new(object, Source::Fresh, self.clock())),
+            Ok(object) => Ok(self.cached(object, Source::Fresh)),
             Err(passage) => {
                 let waiting = Waiting {
                     way: Way::Pool,
@@ -429,7 +431,7 @@ impl Region {
         call: &Call<'_>,
     ) -> Result<Option<Cached<T>>> {
         match self.begin_on::<T, F>(way, key, call).await {
-            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh, self.clock()))),
+            Ok(object) => Ok(Some(self.cached(object, Source::Fresh))),
             Err(passage) => passage.map(|_| None),
         }
     }
@@ -440,7 +442,7 @@ impl Region {
         call: &Call<'_>,
     ) -> Result<Option<Cached<T>>> {
         match self.begin::<T, F>(key, call) {
-            Ok(object) => Ok(Some(Cached::new(object, Source::Fresh, self.clock()))),
+            Ok(object) => Ok(Some(self.cached(object, Source::Fresh))),
             Err(passage) => passage.map(|_| None),
         }
     }
@@ -471,7 +473,7 @@ impl Region {
                 (object.as_value(), false, None),
                 Some(outcome),
             )?;
-            Ok(Cached::new(object, Source::Created, self.clock()))
+            Ok(self.cached(object, Source::Created))
         };
         put.await.map_err(|error| self.ended(error))
     }
@@ -552,6 +554,11 @@ impl Region {
     #[inline]
     fn clock(&self) -> &'static Clock {
         self.engine.clock
+    }
+
+    #[inline]
+    fn cached<T: Send + Sync + 'static>(&self, object: Object<T>, source: Source) -> Cached<T> {
+        Cached::new(object, self.engine.origins.of(source))
     }
 
     /// A failed backend call: logged, and an error only if the region wants it so.

@@ -296,7 +296,7 @@ impl Region {
                     }
                     Err(error) => self.not_written(call, error)?,
                 }
-                made.push(Cached::new(object, Source::Created, self.clock()));
+                made.push(self.cached(object, Source::Created));
             }
             if keys.is_empty() {
                 return Ok(made);

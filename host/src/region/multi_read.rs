@@ -77,7 +77,7 @@ impl Region {
             self.count_all(&backend_keys, &found);
             let found = found?.into_iter().map(|found| match found {
                 Found::Fresh(object) | Found::Held(object) => {
-                    Some(Cached::new(object, Source::Fresh, self.clock()))
+                    Some(self.cached(object, Source::Fresh))
                 }
                 _ => None,
             });

@@ -21,7 +21,7 @@ use crate::registry::{Configured, configured};
 use crate::slot::{Count, MissReason};
 use crate::{Error, ErrorKind, Result};
 
-/// A call that has read, and found no fresh value.
+/// A call that has read, and at first found no fresh value.
 pub(super) struct Passage<'k, T> {
     creations: Creations,
     key: BackendKey<'k>,
@@ -200,6 +200,27 @@ impl Region {
         begun.map_err(|error| self.ended(error))
     }
 
+    /// One more read of a call that has read before, and is counted already.
+    async fn begin_again<'k, T: Send + Sync + 'static, F: Form<T>>(
+        &self,
+        way: Way,
+        key: &'k str,
+        call: &Call<'_>,
+    ) -> Result<Passage<'k, T>> {
+        let begun = async {
+            let region = self.current()?;
+            let key = BackendKey::new(&region, key)?;
+            let got = self
+                .call_with_key(way, &region.instance, &key, |instance, key| {
+                    instance.backend.get(key)
+                })
+                .await;
+            let found = self.judge_read::<T, F>(&region, &key, call, got)?;
+            Ok(passage(&region, key, found))
+        };
+        begun.await.map_err(|error| self.ended(error))
+    }
+
     #[cold]
     fn not_fresh<'k, T: Send + Sync + 'static>(
         &self,
@@ -319,10 +340,7 @@ impl Region {
             passage = if goal.newer_than() == u64::MAX {
                 self.begin_anew(key)?
             } else {
-                match self.begin_on::<T, F>(waiting.way, key, call).await {
-                    Ok(object) => return Ok(Cached::new(object, Source::Fresh, self.clock())),
-                    Err(passage) => (*passage)?,
-                }
+                self.begin_again::<T, F>(waiting.way, key, call).await?
             };
         }
     }
@@ -343,7 +361,7 @@ impl Region {
             }
             Source::Fresh | Source::Created => {}
         }
-        Cached::new(object, source, self.clock())
+        self.cached(object, source)
     }
 
     /// Judges what a backend call gave. An error counts as a miss, unless the value was held that was created while the

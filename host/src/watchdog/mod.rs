@@ -60,8 +60,13 @@ fn run(engine: &Weak<Engine>, turns: &Turns) {
         let now = Instant::now();
         let passed = now - looked;
         looked = now;
-        let most = 2 * pause.unwrap_or(SELDOMEST);
-        look(&mut sight, &engine, &snapshot, &wards, passed.min(most));
+        look(
+            &mut sight,
+            &engine,
+            &snapshot,
+            &wards,
+            counted(passed, pause),
+        );
         drop((wards, snapshot, engine));
         if !turns.next(pause) {
             return;
@@ -142,7 +147,16 @@ fn wards(snapshot: &Snapshot) -> HashMap<usize, Ward> {
 /// When to look again, if ever.
 fn look_again(wards: &HashMap<usize, Ward>) -> Option<Duration> {
     let shortest = wards.values().filter_map(|ward| ward.limit).min()?;
-    Some((shortest / LOOKS).clamp(OFTENEST, SELDOMEST))
+    Some(pause(shortest))
+}
+
+fn pause(shortest: Duration) -> Duration {
+    (shortest / LOOKS).clamp(OFTENEST, SELDOMEST)
+}
+
+/// How much of the time that has passed since the last look calls have grown older by: not what the thread had no turn in.
+fn counted(passed: Duration, pause: Option<Duration>) -> Duration {
+    passed.min(2 * pause.unwrap_or(SELDOMEST))
 }
 
 /// Looks at all calls, `passed` after it last did, and says what is new.
@@ -197,4 +211,19 @@ fn look(
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_stopped_raises_no_alarm() {
+        for limit in [50, 100, 2_000, 3_600_000].map(Duration::from_millis) {
+            let aged = counted(Duration::from_hours(24), Some(pause(limit)));
+            assert!(2 * aged <= limit, "{aged:?} of {limit:?}");
+        }
+        let passed = Duration::from_millis(300);
+        assert_eq!(counted(passed, None), passed);
+    }
 }

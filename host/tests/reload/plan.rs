@@ -67,8 +67,9 @@ fn a_plan_of_what_is_in_force_is_empty() {
 fn other_timeouts_of_the_host_are_a_change() {
     let site = Site::new(USERS);
     let host = site.open_unwatched();
+    let mut host_table = String::from("[host]");
     for line in ["open_timeout = \"20s\"", "drain_timeout = \"20s\""] {
-        let host_table = format!("[host]\n{line}");
+        host_table.extend(["\n", line]);
         site.replace("dogpile.toml", whole(USERS).replace("[host]", &host_table));
         assert!(host.plan().unwrap().changed, "{line}");
         let applied = host.reload().unwrap();

@@ -37,6 +37,8 @@ fn a_template_cache_comes_changes_and_goes_with_the_manifest() {
     let templates = host.templates();
     assert_eq!(region(&host, "a.html"), None);
     assert!(host.status().templates.is_none());
+    let mut decider = templates.decider();
+    assert_eq!(decider, None);
 
     for (number, (text, expected)) in [
         (
@@ -69,8 +71,13 @@ fn a_template_cache_comes_changes_and_goes_with_the_manifest() {
         let region = |entry: TemplateEntry<'_>| entry.region.into_owned();
         let found = templates.key_for(&page, region).unwrap();
         assert_eq!(found.as_deref(), expected.1);
+        // What the one before has decided holds no longer.
+        let before = std::mem::replace(&mut decider, templates.decider());
+        assert_ne!(decider, before);
+        assert_eq!(decider.is_some(), expected.1.is_some());
         let again = host.reload().unwrap();
         assert!(!again.changed, "{again}");
+        assert_eq!(templates.decider(), decider);
     }
     until("all are dropped", || {
         let (opened, dropped) = case.counts();

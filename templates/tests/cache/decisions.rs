@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use dogpile::{Host, Invalidation, TemplatesConfig};
 use dogpile_plugin_api::{
-    HostContext, NoArguments, Result, TemplateCache, TemplateEntry, TemplateEvent, TemplateRequest,
+    Decision, HostContext, NoArguments, Result, TemplateCache, TemplateEntry, TemplateEvent,
+    TemplateRequest,
 };
 use dogpile_templates::{Part, TemplateOutcome, ViewCache};
 
@@ -169,5 +170,51 @@ fn more_parts_than_are_remembered_have_the_keys_that_they_would_have() {
     }
     for name in names.iter().rev() {
         assert_eq!(outcome(cache.fragment(&same, name)), TemplateOutcome::Fresh);
+    }
+}
+
+/// Fragments whose name says so are made anew, or not kept; it puts nothing before a key.
+struct Ruling;
+
+impl TemplateCache for Ruling {
+    type Arguments = NoArguments;
+
+    fn open(_: NoArguments, _: &HostContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn key_for<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<TemplateEntry<'a>> {
+        ASKED.set(ASKED.get() + 1);
+        Ok(TemplateEntry::asked(request, "pages"))
+    }
+
+    fn decide<'a>(&'a self, request: &TemplateRequest<'a>) -> Result<Decision<'a>> {
+        let entry = self.key_for(request)?;
+        Ok(match request.name() {
+            "anew" => Decision::Refresh(entry),
+            "unkept" => Decision::Bypass,
+            _ => Decision::Cache(entry),
+        })
+    }
+
+    fn ignores_keys(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_was_decided_once_holds_whatever_it_was() {
+    use TemplateOutcome::{Bypassed, Created, Fresh};
+    let (_host, cache) = cache::<Ruling>();
+    let page = template("a.html");
+    for (name, first, then) in [
+        ("kept", Created, Fresh),
+        ("anew", Created, Created),
+        ("unkept", Bypassed, Bypassed),
+    ] {
+        for expected in [first, then, then] {
+            assert_eq!(outcome(cache.fragment(&page, name)), expected, "{name}");
+        }
+        assert_eq!(asked(), 1, "{name}");
     }
 }

@@ -321,6 +321,7 @@ fn a_hang_after_without_effect_is_a_warning() {
     );
     let remedy = warned["remedy"].as_str().unwrap();
     assert!(remedy.starts_with("write \"4s\" or more, or"), "{remedy}");
+    assert_eq!(run.stderr, "");
     // It is what the backend says of itself.
     folder.write("dogpile.toml", &NOBODY.replace("2s", "4s"));
     let run = folder.dogpile(&["check"]);

@@ -3,6 +3,7 @@
 use crate::support::{Call, Gate, HASH, Store, call, table, until_waiting};
 use dogpile_lock::{Blocking, Clock, LockError, Retry, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -77,6 +78,64 @@ fn a_panic_goes_to_its_own_caller_and_the_waiters_take_over_one_by_one() {
     assert_eq!(caught.into_inner(), 3);
     assert_eq!(store.creations(), 1);
     assert!(!flights.is_creating(HASH, "key"));
+}
+
+#[test]
+fn who_has_waited_longest_takes_over_first() {
+    let flights = table();
+    let store = Store::empty();
+    let order = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for number in 0..=WAITERS {
+            let (flights, store, order) = (&flights, &store, &order);
+            scope.spawn(move || {
+                let creator = || {
+                    if number == 0 {
+                        until_waiting(flights, "key", WAITERS);
+                    }
+                    order.lock().unwrap().push(number);
+                    assert_eq!(number, WAITERS, "on purpose");
+                    Ok(store.make())
+                };
+                let called = || call(flights, "key", store, None, creator);
+                let _fallen = catch_unwind(AssertUnwindSafe(called));
+            });
+            if number == 0 {
+                while !flights.is_creating(HASH, "key") {
+                    thread::yield_now();
+                }
+            } else {
+                until_waiting(flights, "key", number);
+            }
+        }
+    });
+    let expected: Vec<_> = (0..=WAITERS).collect();
+    assert_eq!(order.into_inner().unwrap(), expected);
+}
+
+#[test]
+fn who_took_over_after_a_panic_is_told_that_it_asks_for_its_own_key() {
+    let flights = table();
+    let store = Store::empty();
+    thread::scope(|scope| {
+        let falls = scope.spawn(|| {
+            call(&flights, "key", &store, None, || {
+                until_waiting(&flights, "key", 1);
+                panic!("on purpose")
+            })
+        });
+        while !flights.is_creating(HASH, "key") {
+            thread::yield_now();
+        }
+        let outcome = call(&flights, "key", &store, None, || {
+            let wait = Some(Duration::from_secs(5));
+            let own = call(&flights, "key", &store, wait, || Ok(0));
+            assert!(matches!(own, Err(LockError::Circle(_))), "{own:?}");
+            Ok(store.make())
+        });
+        assert_eq!(outcome.unwrap().source, Source::Created);
+        falls.join().unwrap_err();
+    });
 }
 
 #[test]
