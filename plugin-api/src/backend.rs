@@ -31,7 +31,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// What the manifest's `arguments` hold. Unknown keys are refused before `open` is called.
     type Arguments: DeserializeOwned + JsonSchema;
 
-    /// Makes an instance. Called once per distinct set of arguments, on a thread of its own and never in a caller's call; it
+    /// Makes an instance: one for each region, or for regions with the same arguments that share their keys. Called on a thread of its own and never in a caller's call; it
     /// may block for as long as `[host] open_timeout`. What comes later than that is closed at once.
     ///
     /// An error refuses the manifest, which names the place of one of kind [`ErrorKind::Arguments`]. Where the instance takes

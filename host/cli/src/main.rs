@@ -6,6 +6,7 @@ mod arguments;
 mod commands;
 mod exec;
 mod logging;
+mod lost;
 mod outcome;
 mod output;
 mod probe;

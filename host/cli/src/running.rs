@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use dogpile::admin::Client;
 use dogpile::{Explanation, Host, Invalidation, Payload, Region};
 
-use crate::quoted;
+use crate::{lost, output, quoted};
 
 /// The running host of the manifest.
 pub(crate) fn host(manifest: &Path) -> Result<Client> {
@@ -31,17 +31,16 @@ fn serve(manifest: &Path) -> String {
 fn looked_for(manifest: &Path) -> String {
     let places = Client::places(manifest).into_iter();
     let places: Vec<_> = places.map(|place| place.display().to_string()).collect();
-    let mut told = "its socket was looked for ".to_owned();
-    if places.is_empty() {
-        told.push_str("nowhere");
-    } else {
-        told += &format!("in {}", places.join(", "));
-    }
+    let places = match &places[..] {
+        [] => "nowhere".to_owned(),
+        places => format!("in {}", places.join(", ")),
+    };
     let passed_over = Client::passed_over(manifest);
-    if !passed_over.is_empty() {
-        told += &format!("; not where {}", passed_over.join(", and "));
-    }
-    told
+    let passed_over = match &passed_over[..] {
+        [] => String::new(),
+        reasons => format!("; not where {}", reasons.join(", and ")),
+    };
+    format!("its socket was looked for {places}{passed_over}")
 }
 
 /// A region, wherever it can be reached.
@@ -58,6 +57,7 @@ impl Reached {
             let name = name.to_owned();
             return Ok(Self::Running { client, name });
         }
+        lost::tell_to(|what| output::say(format_args!("warning: {what}")));
         let host = Host::builder()
             .manifest(manifest)
             .watch(false)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::place;
 use super::protocol::{Answer, Request};
 use super::wire::{ANSWER, Broken, REQUEST, Wire};
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::region::{Explanation, Payload, ValueMetadata};
 use crate::reload::Reload;
 use crate::slot::Invalidation;
@@ -81,8 +81,10 @@ impl Client {
             Some(format!("{} {error}", folder.display()))
         });
         let mut reasons: Vec<_> = reasons.collect();
-        if Manifest::load(path).is_err() {
-            reasons.push("the manifest may say, which has errors: see `dogpile check`".to_owned());
+        if set_place(path).is_none() && Manifest::load(path).is_err() {
+            reasons.push(
+                "the manifest may say, which cannot be read whole: see `dogpile check`".to_owned(),
+            );
         }
         reasons
     }
@@ -403,9 +405,13 @@ fn is_refused(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// The socket that the manifest names, if it can be read.
+/// The socket that the manifest names, also if that has errors: a host may run that was started before they came, or with
+/// other variables.
 fn set_place(manifest: &Path) -> Option<PathBuf> {
-    Manifest::load(manifest).ok()?.host().admin_socket.clone()
+    match Manifest::load(manifest) {
+        Ok(manifest) => manifest.host().admin_socket.clone(),
+        Err(_) => manifest::admin_socket_of(manifest),
+    }
 }
 
 /// Connects, and waits for no longer than `time` for a host that has not taken those who came before.

@@ -8,6 +8,7 @@ use rustix::process::getuid;
 
 use super::place::{self, Refusal};
 use crate::manifest::{Manifest, ManifestError};
+use crate::trust::Trust;
 
 /// Whether a host answers the `dogpile` command, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,17 +32,40 @@ pub fn check(manifest: &Manifest) -> Option<ManifestError> {
     let socket = manifest.host().admin_socket.as_deref()?;
     let folder = socket.parent().and_then(|folder| fs::metadata(folder).ok());
     let tenant = folder.filter(|_| getuid().is_root());
-    let judged = place::judge(socket, None, tenant.map(|folder| folder.uid()));
-    let Refusal {
-        message,
-        remedy,
-        is_lasting,
-    } = judged.err()?;
-    let at = ["host", "admin_socket"];
-    let message = format!("the admin socket {} {message}", socket.display());
-    Some(if is_lasting {
-        manifest.error_at(&at, message, remedy)
-    } else {
-        manifest.warning_at(&at, message, remedy)
+    let refusal = refusal(manifest, None, tenant.map(|folder| folder.uid()))?;
+    if refusal.is_lasting {
+        return Some(manifest.error_at(&PLACE, refusal.message, refusal.remedy));
+    }
+    let remedy = format!(
+        "{}; nothing is to be done if the host is another user's, or its folder is made when it starts",
+        refusal.remedy
+    );
+    Some(manifest.warning_at(&PLACE, refusal.message, remedy))
+}
+
+/// Of a running host whose manifest names another socket than that where it listens.
+pub(crate) fn moved(manifest: &Manifest, trust: Option<Trust>) -> ManifestError {
+    let (message, remedy) = match refusal(manifest, trust, None) {
+        None => (
+            "the admin socket stays where it is until the host starts again".to_owned(),
+            "restart the host to move it, or put `admin_socket` in [host] back".to_owned(),
+        ),
+        Some(refusal) => (
+            format!("the host would not start again: {}", refusal.message),
+            format!("{}, or put `admin_socket` in [host] back", refusal.remedy),
+        ),
+    };
+    manifest.warning_at(&PLACE, message, remedy)
+}
+
+/// Where a manifest says it.
+const PLACE: [&str; 2] = ["host", "admin_socket"];
+
+fn refusal(manifest: &Manifest, trust: Option<Trust>, tenant: Option<u32>) -> Option<Refusal> {
+    let socket = manifest.host().admin_socket.as_deref()?;
+    let refusal = place::judge(socket, trust, tenant).err()?;
+    Some(Refusal {
+        message: format!("the admin socket {} {}", socket.display(), refusal.message),
+        ..refusal
     })
 }

@@ -33,6 +33,7 @@
 //! One that is written in place is read when it has not changed for 60 ms, or for a second while the last line of a
 //! `.toml` file has no end.
 
+mod admin_socket;
 mod advice;
 mod check;
 mod content_hash;
@@ -65,6 +66,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use admin_socket::admin_socket_of;
 pub use error::{ManifestError, ManifestErrors, Severity};
 pub(crate) use model::HANG_AFTER;
 pub use model::{

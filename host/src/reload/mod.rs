@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use crate::admin;
 use crate::engine::Engine;
 use crate::listener::Listeners;
 use crate::loader::Attempts;
@@ -295,12 +296,7 @@ impl Follower {
         let mut warnings = manifest.warnings().to_vec();
         let listens = self.admin_socket.get();
         if listens.is_some_and(|listens| *listens != manifest.host().admin_socket) {
-            let warning = manifest.warning_at(
-                &["host", "admin_socket"],
-                "the admin socket stays where it is until the host starts again",
-                "restart the host to move it, or put `admin_socket` in [host] back",
-            );
-            warnings.push(warning);
+            warnings.push(admin::moved(manifest, self.engine.trust));
         }
         warnings
     }

@@ -269,13 +269,20 @@ fn regions_errors(
     warn: &mut dyn FnMut(Warning),
 ) -> Result<Vec<ManifestError>> {
     let died = match probe::regions(path, manifest) {
-        Ok(Regions::Opened { silent, warnings }) => {
+        Ok(Regions::Opened {
+            silent,
+            warnings,
+            lost,
+        }) => {
             let is_told = |warning: &Warning| {
                 let mut told = manifest.warnings().iter();
                 told.any(|told| told.to_string() == warning.text)
             };
             let news = warnings.into_iter().filter(|warning| !is_told(warning));
-            news.for_each(warn);
+            news.for_each(&mut *warn);
+            for what in &lost {
+                warn(Warning::of(&is_lost(manifest, what))?);
+            }
             let errors = silent.into_iter().map(|silent| {
                 let remedy = "see to what it says, and that what it connects to is up; with --no-connect no server \
                               is asked";
@@ -304,6 +311,19 @@ fn regions_errors(
         bail!("opening the regions {died}, though each alone opens");
     }
     Ok(errors)
+}
+
+/// What a backend says of its file, at the region that names the file.
+fn is_lost(manifest: &Manifest, what: &str) -> ManifestError {
+    let mut regions = manifest.regions().iter();
+    let region = regions.find(|(_, region)| {
+        let mut arguments = region.arguments.values().filter_map(Value::as_str);
+        arguments.any(|argument| what.contains(argument))
+    });
+    let name = region.map(|(name, _)| name.as_str());
+    let path: Vec<_> = ["regions"].into_iter().chain(name).collect();
+    let remedy = "nothing is to be done: values are created anew";
+    manifest.warning_at(&path, what, remedy)
 }
 
 /// Whether what the regions and the templates name is offered.

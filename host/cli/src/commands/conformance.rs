@@ -16,7 +16,7 @@ use serde_json::{Map, Number, Value};
 use crate::exec;
 use crate::outcome::Outcome;
 use crate::output;
-use crate::probe::{self, Described, Probed, Row, Task};
+use crate::probe::{self, Described, OPENS, Probed, Row, Task};
 use crate::progress::Progress;
 use crate::table::table;
 
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
     largest_value: usize,
     /// How long a case may take before it has failed
-    #[arg(long, value_name = "D", default_value = "2m", value_parser = exec::duration)]
+    #[arg(long, value_name = "D", default_value = "2m", value_parser = limit)]
     limit: Duration,
     /// Print JSON
     #[arg(long)]
@@ -242,11 +242,19 @@ fn text(report: &Report<'_>) -> Result<String, std::fmt::Error> {
 
 fn case(text: &str) -> Result<String, String> {
     let mut names = Suite::ALL.into_iter().flat_map(Suite::case_names);
-    if names.any(|name| name == text) {
+    if text == OPENS || names.any(|name| name == text) {
         Ok(text.to_owned())
     } else {
         Err("there is no such case; a run without --case shows all".to_owned())
     }
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = exec::duration(text)?;
+    if limit.is_zero() {
+        return Err("no case ends in no time; write a time, as in 2m".to_owned());
+    }
+    Ok(limit)
 }
 
 /// Shorter values are in every backend.

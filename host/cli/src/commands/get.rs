@@ -63,8 +63,9 @@ fn without_payload(explanation: &Explanation) -> Result<Outcome> {
     use ExplainedReason::{BackendError, Bypass, Damaged, Foreign, Reserved};
     let Explanation { region, key, .. } = explanation;
     if let Some(BackendError | Bypass | Damaged | Foreign | Reserved) = explanation.reason {
-        let caller = format!("a caller {}", explanation.caller);
-        let why = explanation.detail.as_ref().unwrap_or(&caller);
+        let caller = explanation.caller.split_once(": ");
+        let why = caller.map_or(&*explanation.caller, |(_, why)| why);
+        let why = explanation.detail.as_deref().unwrap_or(why);
         bail!("what is stored for `{key}` in region `{region}` cannot be read: {why}");
     }
     output::say(format_args!(

@@ -10,7 +10,6 @@ mod job;
 mod key;
 mod line;
 mod list;
-mod lost;
 mod name;
 mod options;
 mod outlet;

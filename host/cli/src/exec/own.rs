@@ -10,9 +10,10 @@ use anyhow::{Result, bail};
 
 use super::cache::Cache;
 use super::options::Options;
+use super::place;
 use super::warn::{WORKER, warn};
 use super::whole::{ANSWER, time_to_write};
-use super::{lost, place};
+use crate::lost;
 
 /// How far it is.
 enum Step<T> {

@@ -17,13 +17,13 @@ use super::fetch;
 use super::job::{Fetched, Job, News, Refusal};
 use super::key::Key;
 use super::line::Line;
-use super::lost;
 use super::options::Options;
 use super::outlet::Outlet;
 use super::printing::{Printed, replay};
 use super::running::{Ran, Trouble};
 use super::time::shown;
 use super::warn::{WORKER, warn, warn_of};
+use crate::lost;
 
 /// How long the cache may take to open and look, for which many processes at once take turns on a busy machine, and to
 /// store: more than any that works, and what one that does not may cost the command. Somebody who was stopped may hold

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use super::{Described, Probed, Regions, Silent, Warning, What, conformance};
 use crate::outcome::Outcome;
-use crate::output;
+use crate::{lost, output};
 
 /// Answers in one line of JSON. The plugin may print before.
 pub(crate) fn run(manifest: &Path, what: &What) -> anyhow::Result<Outcome> {
@@ -52,6 +53,11 @@ fn probed(loaded: Result<Loaded, LoadError>) -> Probed {
 }
 
 fn regions(path: &Path) -> anyhow::Result<Regions> {
+    let (tell, told) = mpsc::channel();
+    lost::tell_to(move |what| {
+        // Nobody listens any more when the answer is made.
+        let _late = tell.send(what);
+    });
     let host = match Host::builder().manifest(path).watch(false).build() {
         Ok(host) => host,
         Err(error) => {
@@ -65,7 +71,12 @@ fn regions(path: &Path) -> anyhow::Result<Regions> {
     let plan = host.status().last_reload.and_then(|last| last.plan);
     let findings = plan.iter().flat_map(Reload::findings);
     let warnings = findings.map(Warning::of).collect::<Result<_, _>>()?;
-    Ok(Regions::Opened { silent, warnings })
+    let lost = told.try_iter().collect();
+    Ok(Regions::Opened {
+        silent,
+        warnings,
+        lost,
+    })
 }
 
 /// The regions whose backends do not answer. All are pinged at once, so that it takes no longer than the slowest.

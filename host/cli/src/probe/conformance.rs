@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use super::process::{Died, OURSELVES, died};
 
 /// The case that all others need, which is always there.
-const OPENS: &str = "it_opens_and_answers";
+pub(crate) const OPENS: &str = "it_opens_and_answers";
 
 /// How much later than its limit a child may tell that a case has ended.
 const LATE: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ use dogpile::manifest::{Manifest, ManifestError, PluginConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use self::conformance::{Row, Task, conformance};
+pub(crate) use self::conformance::{OPENS, Row, Task, conformance};
 pub(crate) use self::described::Described;
 use self::process::{Died, run};
 
@@ -87,6 +87,8 @@ pub(crate) enum Regions {
         silent: Vec<Silent>,
         /// What works, but probably not as it is meant.
         warnings: Vec<Warning>,
+        /// Of files whose entries are lost, what their backend says.
+        lost: Vec<String>,
     },
     /// The whole of what the library says, and one by one what is wrong with the manifest, as `--json` prints it.
     Refused { text: String, errors: Vec<Value> },

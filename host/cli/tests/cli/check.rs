@@ -1,5 +1,7 @@
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::thread;
 
@@ -409,4 +411,34 @@ fn what_a_server_says_is_not_contradicted_by_the_remedy() {
     ] {
         assert!(run.stderr.contains(part), "{part:?}: {run:?}");
     }
+}
+
+#[test]
+fn a_file_whose_entries_are_lost_is_told() {
+    const TOLD: &str =
+        "users.dbm: it is damaged, and was moved to users.dbm.damaged: its entries are lost";
+    let damaged = || {
+        let folder = Folder::on_dbm("");
+        folder.dogpile(&["set", "users", "k", "1"]).is(0, "", "");
+        let file = File::options().write(true).open(folder.path("users.dbm"));
+        file.unwrap().write_all_at(&[0xff; 4096], 64).unwrap();
+        folder
+    };
+    let run = damaged().dogpile(&["check"]);
+    let start = format!("dogpile.toml:4:1: warning: {TOLD}");
+    assert!(run.stderr.starts_with(&start), "{run:?}");
+    assert_eq!(
+        (run.status, &*run.stdout),
+        (Some(0), "ok: 1 region, 2 plugins\n")
+    );
+    let run = damaged().dogpile(&["check", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let message = json["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with(TOLD), "{json:#}");
+    let run = damaged().dogpile(&["get", "users", "k"]);
+    assert!(
+        run.stderr.starts_with(&format!("warning: {TOLD}")),
+        "{run:?}"
+    );
+    assert_eq!(run.status, Some(3));
 }

@@ -200,3 +200,18 @@ fn a_password_is_in_no_row() {
         assert!(!all.contains("87654321") && !all.contains("hush"), "{all}");
     }
 }
+
+#[test]
+fn the_case_that_all_need_can_be_asked_for_and_no_time_is_none() {
+    let folder = Folder::new(PAGES);
+    let opens = ["conformance", MEMORY, "--case", "it_opens_and_answers"];
+    let run = folder.dogpile(&opens);
+    assert!(
+        run.stdout
+            .ends_with("\n1 passed, 0 failed, 0 not supported, 0 skipped\n"),
+        "{run:?}"
+    );
+    assert_eq!(run.status, Some(0));
+    let run = folder.dogpile(&["conformance", MEMORY, "--limit", "0s"]);
+    assert_eq!(run.status, Some(2), "{run:?}");
+}

@@ -128,3 +128,26 @@ fn a_host_that_is_stopped_is_given_up_and_the_remedy_is_told() {
     server.signal(Signal::CONT);
     assert_eq!(folder.dogpile(&["reload"]).status, Some(0));
 }
+
+#[test]
+fn a_place_for_the_socket_with_which_the_host_would_not_start_again_is_told() {
+    let folder = Folder::new(PAGES);
+    folder.add_site();
+    let _server = folder.serve();
+    let with = |socket: &str| {
+        let set = PAGES.replace(
+            "[host]\n",
+            &format!("[host]\nadmin_socket = \"{socket}\"\n"),
+        );
+        folder.write("next.toml", &set);
+        folder.dogpile(&["reload", "--dry-run", "next.toml"]).stderr
+    };
+    let told = with("a.sock");
+    assert!(
+        told.contains("warning: the admin socket stays where it is"),
+        "{told}"
+    );
+    let told = with("plugins");
+    let place = "next.toml:4:16: warning: the host would not start again: the admin socket plugins is no socket, ";
+    assert!(told.contains(place), "{told}");
+}

@@ -189,3 +189,34 @@ fn a_refused_manifest_that_is_tried_again_is_shown_as_that() {
         line().contains("unchanged") && !line().contains("again")
     });
 }
+
+/// What is wrong with the manifest is to be asked of the host, which goes on with the one before.
+#[test]
+fn a_host_is_found_by_a_manifest_that_has_errors() {
+    let set = PAGES.replace("[host]\n", "[host]\nadmin_socket = \"a.sock\"\n");
+    let folder = Folder::new(&set);
+    folder.add_site();
+    let _server = folder.serve();
+    // As another user, who does not look where the host has a link.
+    let elsewhere = |folder: &Folder| {
+        let mut status = folder.command(&["status"]);
+        status.env("XDG_RUNTIME_DIR", folder.path("other"));
+        folder.run(status)
+    };
+    for wrong in [
+        set.replace("1h", "1 hour"),
+        set.replace("version = 1", "version = = 1"),
+        set.replace("1h", "${NOT_SET_HERE}"),
+    ] {
+        folder.write("dogpile.toml", &wrong);
+        let run = elsewhere(&folder);
+        assert_eq!((run.status, &*run.stderr), (Some(0), ""), "{wrong}");
+        assert!(run.stdout.contains("\npages "), "{run:?}");
+    }
+    folder.write("dogpile.toml", &set.replace("a.sock", "${NOT_SET_HERE}"));
+    let run = elsewhere(&folder);
+    assert_eq!(run.status, Some(1));
+    let told =
+        "; not where the manifest may say, which cannot be read whole: see `dogpile check`\n";
+    assert!(run.stderr.ends_with(told), "{run:?}");
+}

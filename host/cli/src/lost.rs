@@ -14,7 +14,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 const OF_PLUGINS: &str = "dogpile::plugin";
 
 /// Has it called with each from now on, whichever region it is of. It must not block: who tells has the file locked.
-pub(super) fn tell_to(call: impl Fn(String) + Send + Sync + 'static) {
+pub(crate) fn tell_to(call: impl Fn(String) + Send + Sync + 'static) {
     let all = tracing_subscriber::registry().with(LevelFilter::WARN);
     // A process has one.
     let _second = set_global_default(all.with(Lost(call)));
