@@ -24,6 +24,8 @@ mod tests {
 
     use super::*;
 
+    const HOST: &str = "[host]\nadmin_socket = \"a.sock\"\n";
+
     #[test]
     fn it_is_found_whatever_else_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
@@ -32,7 +34,6 @@ mod tests {
             fs::write(&manifest, text).unwrap();
             admin_socket_of(&manifest)
         };
-        const HOST: &str = "[host]\nadmin_socket = \"a.sock\"\n";
         for text in [
             HOST.to_owned(),
             format!("version = = 1\n{HOST}"),
