@@ -11,8 +11,8 @@ use crate::draining::Draining;
 use crate::events::Events;
 use crate::plugins::{Images, PluginSet};
 use crate::pool::Pool;
+use crate::provenance::Provenances;
 use crate::records::Poller;
-use crate::region::Origins;
 use crate::registry::{Registry, Snapshot};
 use crate::trust::Trust;
 use crate::watchdog::Watchdog;
@@ -35,7 +35,7 @@ static GRAPH: LazyLock<WaitGraph> = LazyLock::new(WaitGraph::new);
 pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) clock: &'static Clock,
-    pub(crate) origins: &'static Origins,
+    pub(crate) provenances: &'static Provenances,
     /// Of all hosts: a creator of one may ask another.
     pub(crate) graph: WaitGraph,
     /// Calls of backends that can block, for callers that must not. Nothing else: no job waits for another.
@@ -76,7 +76,7 @@ impl Engine {
         Self {
             registry: Registry::new(Snapshot::new(linked.clone())),
             clock,
-            origins: Box::leak(Box::new(Origins::new(clock))),
+            provenances: Box::leak(Box::new(Provenances::new(clock))),
             graph: GRAPH.clone(),
             calls: Pool::new("dogpile-call", CALLS, usize::MAX),
             refreshes: Pool::new("dogpile-refresh", REFRESHES, QUEUED_REFRESHES),

@@ -93,6 +93,7 @@ mod metrics;
 pub mod paths;
 mod plugins;
 mod pool;
+mod provenance;
 mod published;
 mod records;
 mod region;

@@ -35,5 +35,4 @@ mod wire;
 
 pub use self::client::Client;
 pub(crate) use self::server::Server;
-pub(crate) use self::socket::moved;
 pub use self::socket::{AdminSocket, check};

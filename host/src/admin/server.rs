@@ -13,9 +13,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::files::{Files, Found, Where};
 use super::place::Refusal;
 use super::reception::{Ended, receive};
-use super::{AdminSocket, place};
+use super::{AdminSocket, place, socket};
 use crate::inner::Inner;
 use crate::manifest::Manifest;
+use crate::reload::Listening;
 use crate::{Error, ErrorKind, Result};
 
 /// How often a host sees whether the one that has the socket has gone.
@@ -54,7 +55,10 @@ impl Server {
                 manifest.host().admin_socket.clone()
             });
             if let Some(follower) = &host.follower {
-                follower.listens(set.clone());
+                follower.listens(Listening {
+                    admin_socket: set.clone(),
+                    moved: socket::moved,
+                });
             }
             set
         };

@@ -44,7 +44,7 @@ pub fn check(manifest: &Manifest) -> Option<ManifestError> {
 }
 
 /// Of a running host whose manifest names another socket than that where it listens.
-pub(crate) fn moved(manifest: &Manifest, trust: Option<Trust>) -> ManifestError {
+pub(super) fn moved(manifest: &Manifest, trust: Option<Trust>) -> ManifestError {
     let (message, remedy) = match refusal(manifest, trust, None) {
         None => (
             "the admin socket stays where it is until the host starts again".to_owned(),

@@ -9,19 +9,19 @@ use dogpile_lock::Source;
 use dogpile_plugin_api::{Key, Metadata, Object};
 use serde::{Serialize, Serializer};
 
-use super::origin::{Origin, UNCACHED};
 use crate::keys;
+use crate::provenance::{Provenance, UNCACHED};
 
 /// A value from a cache. It derefs to the value; cloning counts a reference.
 pub struct Cached<T> {
     object: Object<T>,
-    origin: &'static Origin,
+    provenance: &'static Provenance,
 }
 
 impl<T: Send + Sync + 'static> Cached<T> {
     #[inline]
-    pub(super) fn new(object: Object<T>, origin: &'static Origin) -> Self {
-        Self { object, origin }
+    pub(super) fn new(object: Object<T>, provenance: &'static Provenance) -> Self {
+        Self { object, provenance }
     }
 
     /// A value that is in no cache, created just now.
@@ -46,12 +46,12 @@ impl<T: Send + Sync + 'static> Cached<T> {
     /// [`Host::for_tests`](crate::Host::for_tests); zero if that lies in the future.
     pub fn age(&self) -> Duration {
         let created = self.object.as_value().metadata().created;
-        Duration::from_nanos(self.origin.clock.exact().saturating_sub(created))
+        Duration::from_nanos(self.provenance.clock.exact().saturating_sub(created))
     }
 
     /// Where this call had it from.
     pub fn source(&self) -> Source {
-        self.origin.source
+        self.provenance.source
     }
 
     /// A copy of the value in an `Arc` of its own.
@@ -82,7 +82,7 @@ impl<T> Clone for Cached<T> {
     fn clone(&self) -> Self {
         Self {
             object: self.object.clone(),
-            origin: self.origin,
+            provenance: self.provenance,
         }
     }
 }

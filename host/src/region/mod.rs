@@ -27,7 +27,6 @@ mod multi_refresh;
 mod multi_set;
 mod notes;
 mod objects;
-mod origin;
 mod passage;
 mod payload;
 mod ping;
@@ -65,7 +64,6 @@ pub(crate) use self::mangle::BackendKey;
 pub use self::metadata::ValueMetadata;
 pub use self::multi::Entries;
 pub use self::objects::Objects;
-pub(crate) use self::origin::Origins;
 pub use self::payload::Payload;
 
 use self::call::Call;
@@ -558,7 +556,7 @@ impl Region {
 
     #[inline]
     fn cached<T: Send + Sync + 'static>(&self, object: Object<T>, source: Source) -> Cached<T> {
-        Cached::new(object, self.engine.origins.of(source))
+        Cached::new(object, self.engine.provenances.of(source))
     }
 
     /// A failed backend call: logged, and an error only if the region wants it so.

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::admin;
 use crate::engine::Engine;
 use crate::listener::Listeners;
 use crate::loader::Attempts;
@@ -39,6 +38,14 @@ pub use self::report::{ReloadOutcome, ReloadRecord, Reloads, Retries, Trigger};
 use self::retry::Retry;
 pub use self::templates::TemplateCacheChange;
 
+/// Where a host began to listen for the `dogpile` command.
+pub(crate) struct Listening {
+    /// What `[host] admin_socket` was; without it, in the usual place.
+    pub(crate) admin_socket: Option<PathBuf>,
+    /// What is told of a manifest that names another one, to a host that trusts so.
+    pub(crate) moved: fn(&Manifest, Option<Trust>) -> ManifestError,
+}
+
 /// Follows a manifest: applies it when told to, and by itself when it changes.
 pub(crate) struct Follower {
     engine: Arc<Engine>,
@@ -48,8 +55,8 @@ pub(crate) struct Follower {
     state: Mutex<State>,
     /// Ends the thread that watches.
     watch: OnceLock<watch::Stop>,
-    /// What `[host] admin_socket` was when the host began to listen there, or in the usual place.
-    admin_socket: OnceLock<Option<PathBuf>>,
+    /// Where the host listens.
+    listening: OnceLock<Listening>,
     /// At the manifest that was refused, with those that follow by themselves.
     attempts: Mutex<Attempts>,
 }
@@ -94,14 +101,14 @@ impl Follower {
             listeners,
             state: Mutex::default(),
             watch: OnceLock::new(),
-            admin_socket: OnceLock::new(),
+            listening: OnceLock::new(),
             attempts: Mutex::default(),
         }
     }
 
     /// Tells where the manifest had the host listen: another place is for its next start.
-    pub(crate) fn listens(&self, admin_socket: Option<PathBuf>) {
-        self.admin_socket.get_or_init(|| admin_socket);
+    pub(crate) fn listens(&self, listening: Listening) {
+        self.listening.get_or_init(|| listening);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -294,9 +301,10 @@ impl Follower {
 
     fn warnings(&self, manifest: &Manifest) -> Vec<ManifestError> {
         let mut warnings = manifest.warnings().to_vec();
-        let listens = self.admin_socket.get();
-        if listens.is_some_and(|listens| *listens != manifest.host().admin_socket) {
-            warnings.push(admin::moved(manifest, self.engine.trust));
+        if let Some(listening) = self.listening.get()
+            && listening.admin_socket != manifest.host().admin_socket
+        {
+            warnings.push((listening.moved)(manifest, self.engine.trust));
         }
         warnings
     }

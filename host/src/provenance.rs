@@ -2,30 +2,30 @@
 
 use dogpile_lock::{Clock, Source};
 
-/// Both, for one of the ways to have a value: so that a [`Cached`](super::Cached) is two words, which a hit gives back
+/// Both, for one of the ways to have a value: so that a [`Cached`](crate::Cached) is two words, which a hit gives back
 /// in registers.
-pub(super) struct Origin {
-    pub(super) source: Source,
-    pub(super) clock: Clock,
+pub(crate) struct Provenance {
+    pub(crate) source: Source,
+    pub(crate) clock: Clock,
 }
 
 /// Those of a host. They are kept for the life of the process, as its clock is.
-pub(crate) struct Origins {
-    fresh: Origin,
-    stale: Origin,
-    created: Origin,
-    waited: Origin,
+pub(crate) struct Provenances {
+    fresh: Provenance,
+    stale: Provenance,
+    created: Provenance,
+    waited: Provenance,
 }
 
 /// What is in no host's cache.
-pub(super) static UNCACHED: Origin = Origin {
+pub(crate) static UNCACHED: Provenance = Provenance {
     source: Source::Created,
     clock: Clock::system(),
 };
 
-impl Origins {
+impl Provenances {
     pub(crate) fn new(clock: &Clock) -> Self {
-        let of = |source| Origin {
+        let of = |source| Provenance {
             source,
             clock: clock.clone(),
         };
@@ -38,7 +38,7 @@ impl Origins {
     }
 
     #[inline]
-    pub(super) fn of(&self, source: Source) -> &Origin {
+    pub(crate) fn of(&self, source: Source) -> &Provenance {
         match source {
             Source::Fresh => &self.fresh,
             Source::Stale => &self.stale,
