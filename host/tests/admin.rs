@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, SystemTime};
 
 use dogpile::admin::{AdminSocket, Client};
@@ -52,6 +52,19 @@ impl Listening {
             .set_read_timeout(Some(Duration::from_mins(1)))
             .unwrap();
         stream
+    }
+
+    /// A request that the host works at until it is let go, and what its client is told, line by line.
+    fn at_work(&self) -> (Sender<()>, impl FnMut() -> String + use<>) {
+        let (go, gate) = mpsc::channel();
+        let users = self.host.region("users").unwrap();
+        users.set_invalidation_strategy(Slow(Mutex::new(gate)));
+        let mut stream = self.raw();
+        stream
+            .write_all(b"{\"version\":1,\"message\":{\"invalidate\":{\"region\":\"users\"}}}\n")
+            .unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        (go, move || lines.next().unwrap().unwrap())
     }
 
     /// What the host says to these bytes before it hangs up.
@@ -300,15 +313,7 @@ impl InvalidationStrategy for Slow {
 #[test]
 fn a_client_hears_of_a_host_that_works_at_its_answer() {
     let listening = Listening::new();
-    let (go, gate) = mpsc::channel::<()>();
-    let users = listening.host.region("users").unwrap();
-    users.set_invalidation_strategy(Slow(Mutex::new(gate)));
-    let mut stream = listening.raw();
-    stream
-        .write_all(b"{\"version\":1,\"message\":{\"invalidate\":{\"region\":\"users\"}}}\n")
-        .unwrap();
-    let mut lines = BufReader::new(stream).lines();
-    let mut next = || lines.next().unwrap().unwrap();
+    let (go, mut next) = listening.at_work();
     for _ in 0..2 {
         assert_eq!(next(), "{\"version\":1,\"message\":\"working\"}");
     }
@@ -319,15 +324,7 @@ fn a_client_hears_of_a_host_that_works_at_its_answer() {
 #[test]
 fn a_client_hears_of_a_host_that_stops_and_works_at_its_answer() {
     let listening = Listening::new();
-    let (go, gate) = mpsc::channel::<()>();
-    let users = listening.host.region("users").unwrap();
-    users.set_invalidation_strategy(Slow(Mutex::new(gate)));
-    let mut stream = listening.raw();
-    stream
-        .write_all(b"{\"version\":1,\"message\":{\"invalidate\":{\"region\":\"users\"}}}\n")
-        .unwrap();
-    let mut lines = BufReader::new(stream).lines();
-    let mut next = || lines.next().unwrap().unwrap();
+    let (go, mut next) = listening.at_work();
     assert_eq!(next(), "{\"version\":1,\"message\":\"working\"}");
     let socket = listening.socket();
     let stopping = std::thread::spawn(move || drop(listening));
